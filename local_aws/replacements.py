@@ -1,0 +1,50 @@
+"""What each replacement of a part of ministack does first: check that it is the part it was written for."""
+
+import importlib
+import inspect
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+WRITTEN_FOR = "1.5.33"
+MODULES: tuple[str, ...] = ()
+
+
+class UnknownMinistackError(Exception):
+    """A part of ministack is missing or has another signature than the replacement was written for."""
+
+
+def install_all() -> None:
+    """Install every replacement. Raises UnknownMinistackError."""
+    for name in MODULES:
+        importlib.import_module(f"local_aws.{name}").install()
+
+
+def replace(module: ModuleType | type, name: str, parameters: tuple[str, ...], new: Callable[..., Any]) -> Any:
+    """Put `new` in the place of the function `name`, whose parameters must be these; return the old one."""
+    old = check(module, name, parameters)
+    setattr(module, name, new)
+    return old
+
+
+def check(module: ModuleType | type, name: str, parameters: tuple[str, ...]) -> Any:
+    """The function `name`, whose parameters must be these. Raises UnknownMinistackError."""
+    old = getattr(module, name, None)
+    place = f"{module.__name__}.{name}"
+    if old is None:
+        raise UnknownMinistackError(f"{place} is missing; its replacement was written for ministack {WRITTEN_FOR}")
+    found = tuple(inspect.signature(old).parameters)
+    if found != parameters:
+        raise UnknownMinistackError(
+            f"{place} takes {found}, expected {parameters}; its replacement was written for ministack {WRITTEN_FOR}"
+        )
+    return old
+
+
+def require(module: ModuleType, *names: str) -> None:
+    """Check that the module has these names. Raises UnknownMinistackError."""
+    for name in names:
+        if not hasattr(module, name):
+            raise UnknownMinistackError(
+                f"{module.__name__}.{name} is missing; its user was written for ministack {WRITTEN_FOR}"
+            )

@@ -1,0 +1,74 @@
+"""The server process: `python -m local_aws.server`, started by `local_aws.lifecycle`."""
+
+import argparse
+import asyncio
+import fcntl
+import logging
+import os
+import shutil
+import signal
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import BinaryIO
+
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+
+from local_aws.lifecycle import LOCK_FILE
+from local_aws.replacements import install_all
+
+
+def main() -> None:
+    """Hold the directory's lock, install the replacements and serve until told to end."""
+    arguments = _parse()
+    directory: Path = arguments.directory
+    lock = _hold_lock(directory)
+    signal.signal(signal.SIGTERM, lambda number, frame: _end(directory, number, frame))
+    if arguments.end_with_stdin:
+        threading.Thread(target=_end_with_stdin, args=(directory,), daemon=True).start()
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    install_all()
+    from ministack.app import app
+
+    asyncio.run(serve(app, _config(arguments.socket)))  # type: ignore[arg-type]
+    lock.close()
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--directory", type=Path, required=True)
+    parser.add_argument("--socket", type=int, action="append", required=True, help="a listening descriptor")
+    parser.add_argument("--end-with-stdin", action="store_true")
+    return parser.parse_args()
+
+
+def _hold_lock(directory: Path) -> BinaryIO:
+    lock = (directory / LOCK_FILE).open("wb")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
+def _config(descriptors: list[int]) -> Config:
+    config = Config()
+    config.bind = [f"fd://{descriptor}" for descriptor in descriptors]
+    config.keep_alive_timeout = 75
+    config.accesslog = None
+    config.errorlog = logging.getLogger("hypercorn.error")
+    return config
+
+
+def _end_with_stdin(directory: Path) -> None:
+    """The caller holds the other end of stdin and never writes: end of file means that it is gone."""
+    sys.stdin.buffer.read()
+    _end(directory)
+
+
+def _end(directory: Path, _number: int = 0, _frame: FrameType | None = None) -> None:
+    shutil.rmtree(directory, ignore_errors=True)
+    os.killpg(os.getpgid(0), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()
