@@ -32,8 +32,13 @@ def main() -> None:
     install_all()
     from ministack.app import app
 
-    asyncio.run(serve(app, _config(arguments.socket)))  # type: ignore[arg-type]
+    asyncio.run(serve(app, _config(arguments.socket), shutdown_trigger=_never))  # type: ignore[arg-type]
     lock.close()
+
+
+async def _never() -> None:
+    """Keeps hypercorn from handling signals: `_end` ends the process at once."""
+    await asyncio.Event().wait()
 
 
 def _parse() -> argparse.Namespace:

@@ -1,0 +1,1 @@
+"""The library that Sluice's Lambda handlers share."""
