@@ -1,0 +1,135 @@
+"""The way to AWS: the user's own configuration, or local AWS and nothing else."""
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    NoCredentialsError,
+    NoRegionError,
+    ProfileNotFound,
+)
+from botocore.exceptions import ConnectionError as NoConnectionError
+
+from local_aws.lifecycle import LocalAws, client_environment, is_running
+from sluice_cli.exit_code import CommandError, NotDeployedError
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_stepfunctions import SFNClient
+
+OTHER_SIDE_ERRORS = frozenset(
+    {
+        "InternalError",
+        "InternalFailure",
+        "InternalServerError",
+        "RequestLimitExceeded",
+        "RequestTimeout",
+        "ServiceUnavailable",
+        "ServiceUnavailableException",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "TooManyRequestsException",
+    }
+)
+CONFIG = Config(
+    retries={"mode": "standard", "max_attempts": 5},
+    connect_timeout=10,
+    read_timeout=30,
+    user_agent_extra="sluice",
+)
+# Local AWS is on loopback: no proxy leads there, and settings for AWS's own endpoints do not fit it.
+LOCAL_CONFIG = CONFIG.merge(Config(proxies={}, use_fips_endpoint=False, use_dualstack_endpoint=False))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a command's calls go: local AWS, or (None) wherever the AWS environment leads."""
+
+    local: LocalAws | None = None
+
+    def __str__(self) -> str:
+        return f"local AWS at {self.local.endpoint_url}" if self.local else "AWS"
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether this local AWS has ended for good; AWS never has."""
+        return self.local is not None and not is_running(self.local)
+
+
+@dataclass(frozen=True)
+class Aws:
+    """The clients that commands need, all of one place."""
+
+    place: Place
+    cloudformation: "CloudFormationClient"
+    stepfunctions: "SFNClient"
+    s3: "S3Client"
+    functions: "LambdaClient"
+
+
+def connect(place: Place) -> Aws:
+    """Make the clients. Raises NotDeployedError when the AWS environment has no region or no such profile."""
+    try:
+        session = _local_session(place.local) if place.local else boto3.Session()
+        endpoint_url = place.local.endpoint_url if place.local else None
+        config = LOCAL_CONFIG if place.local else CONFIG
+        return Aws(
+            place,
+            session.client("cloudformation", endpoint_url=endpoint_url, config=config),
+            session.client("stepfunctions", endpoint_url=endpoint_url, config=config),
+            session.client("s3", endpoint_url=endpoint_url, config=config),
+            session.client("lambda", endpoint_url=endpoint_url, config=config),
+        )
+    except BotoCoreError as error:
+        raise explained(error, place) from error
+
+
+def _local_session(local: LocalAws) -> boto3.Session:
+    """A session that reads no AWS configuration of the user's: no profile, no files."""
+    environment = client_environment(local)
+    nothing = (None, None, os.devnull, None)
+    return boto3.Session(
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+        region_name=local.region,
+        botocore_session=botocore.session.Session(
+            session_vars={
+                "profile": (None, None, None, None),
+                "config_file": nothing,
+                "credentials_file": nothing,
+            }
+        ),
+    )
+
+
+def is_temporary(error: BotoCoreError | ClientError) -> bool:
+    """Whether the same call may succeed later: a throttle, a failure on AWS's side, a lost connection."""
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return error_code(error) in OTHER_SIDE_ERRORS or status == 429 or status >= 500
+    return isinstance(error, NoConnectionError | HTTPClientError)
+
+
+def error_code(error: ClientError) -> str:
+    """AWS's name of the error."""
+    return error.response.get("Error", {}).get("Code", "")
+
+
+def explained(error: BotoCoreError | ClientError, place: Place) -> CommandError:
+    """The error as the user should read it, with the exit code that belongs to it."""
+    if isinstance(error, NoConnectionError | HTTPClientError):
+        return NotDeployedError(f"cannot reach {place}: {error}")
+    if isinstance(error, NoCredentialsError | NoRegionError | ProfileNotFound):
+        return NotDeployedError(f"{error} Configure AWS, or add --local for local AWS.")
+    return CommandError(str(error))

@@ -1,0 +1,178 @@
+"""What each command does, from parsed options to exit code."""
+
+import json
+import shlex
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local_aws.lifecycle import LOOPBACK, LocalAws
+from sluice_cli import deploy, local, report
+from sluice_cli import run as runs
+from sluice_cli.aws import Aws, Place, explained
+from sluice_cli.display import open_display
+from sluice_cli.exit_code import ExitCode
+from sluice_cli.progress import duration_text
+from sluice_cli.run import Run
+from sluice_cli.run_input import apply_settings, fill_placeholders, parse_setting, read_input
+from sluice_cli.stack import DEFAULT_STACK_NAME, Stack, describe_stack
+from sluice_cli.surroundings import Surroundings
+from sluice_cli.watch import watch
+
+
+def local_up(options: Namespace, surroundings: Surroundings) -> ExitCode:
+    """Start local AWS; without --detach stay until it ends or Ctrl-C ends it."""
+    aws, is_new = local.up(
+        surroundings.root, port=options.port, bind_host=options.bind, outlive_caller=options.detach
+    )
+    try:
+        surroundings.say(f"local AWS {'is ready' if is_new else 'is already running'} at {aws.endpoint_url}")
+        if is_new and options.bind != LOOPBACK:
+            surroundings.say(f"it listens on {options.bind}, too: whoever reaches that address can use it")
+        _print_exports(aws, surroundings)
+        if is_new and not options.detach:
+            surroundings.say("Ctrl-C stops it")
+            local.wait(aws, surroundings.clock)
+    except KeyboardInterrupt:
+        surroundings.say("stopping local AWS")
+    finally:
+        if is_new and not options.detach:
+            local.end(surroundings.root, aws)
+    return ExitCode.SUCCEEDED
+
+
+def local_down(_options: Namespace, surroundings: Surroundings) -> ExitCode:
+    """Stop local AWS."""
+    was_running = local.down(surroundings.root)
+    surroundings.say("stopped local AWS" if was_running else "local AWS is not running")
+    return ExitCode.SUCCEEDED
+
+
+def local_status(_options: Namespace, surroundings: Surroundings) -> ExitCode:
+    """Tell whether local AWS runs, where, and how to use it."""
+    aws = local.require(surroundings.root)
+    surroundings.say(f"local AWS is running at {aws.endpoint_url}, process {aws.pid}, log {aws.log}")
+    _print_exports(aws, surroundings)
+    return ExitCode.SUCCEEDED
+
+
+def local_deploy(options: Namespace, surroundings: Surroundings) -> ExitCode:
+    """Build and deploy the stack to local AWS, and write the file for `sam local invoke`."""
+    aws = local.require(surroundings.root)
+    environment = deploy.local_environment(surroundings.environment, aws)
+    for doing, command in (
+        ("building", deploy.build_command(surroundings.sam)),
+        (f"deploying {options.stack_name}", deploy.deploy_command(surroundings.sam, options.stack_name)),
+    ):
+        since = surroundings.clock.now()
+        surroundings.say(f"{doing} ...")
+        show = surroundings.say if options.verbose else _ignore
+        deploy.run_tool(command, surroundings.root, environment, show)
+        surroundings.say(f"{doing} took {duration_text(surroundings.clock.now() - since)}")
+    place = Place(aws)
+    with _explaining(place):
+        file = deploy.write_sam_local(surroundings.root, surroundings.connect(place), options.stack_name, aws)
+    surroundings.say(f"wrote {file.relative_to(surroundings.root)}")
+    return ExitCode.SUCCEEDED
+
+
+def run(options: Namespace, surroundings: Surroundings) -> ExitCode:
+    """Start a workflow and follow it to its end."""
+    document = read_input(options.input, surroundings.stdin)
+    document = apply_settings(document, [parse_setting(text) for text in options.set])
+    name = runs.check_name(options.name or runs.new_name(datetime.now(UTC)))
+    place = _place(options, surroundings)
+    with _explaining(place):
+        aws = surroundings.connect(place)
+        stack = describe_stack(aws, options.stack_name)
+        started = runs.planned_run(stack, options.workflow, name)
+        document = fill_placeholders(document, stack.outputs)
+        with _saying_how_to_go_on(started, options, surroundings):
+            surroundings.say(f"starting {started.workflow} on {place}: {started.name}")
+            runs.start(aws, stack, started, document)
+            return _follow(aws, stack, started, options, surroundings)
+
+
+def watch_run(options: Namespace, surroundings: Surroundings) -> ExitCode:
+    """Follow a run that was started before."""
+    place = _place(options, surroundings)
+    with _explaining(place):
+        aws = surroundings.connect(place)
+        stack = describe_stack(aws, options.stack_name)
+        found = runs.find(aws, stack, options.run)
+        with _saying_how_to_go_on(found, options, surroundings):
+            surroundings.say(f"watching {found.workflow} on {place}: {found.name}")
+            return _follow(aws, stack, found, options, surroundings)
+
+
+def stop_run(options: Namespace, surroundings: Surroundings) -> ExitCode:
+    """Stop a run."""
+    place = _place(options, surroundings)
+    with _explaining(place):
+        aws = surroundings.connect(place)
+        found = runs.find(aws, describe_stack(aws, options.stack_name), options.run)
+        runs.stop(aws, found)
+    surroundings.say(f"stopped {found.workflow} {found.name}; what it has written stays")
+    return ExitCode.SUCCEEDED
+
+
+def go_on_command(command: str, run: Run, options: Namespace) -> str:
+    """The command line that does something to this run, in the same place and stack."""
+    words = ["sluice", command, run.name]
+    if options.local:
+        words.append("--local")
+    if options.stack_name != DEFAULT_STACK_NAME:
+        words += ["--stack-name", options.stack_name]
+    return shlex.join(words)
+
+
+def _follow(aws: Aws, stack: Stack, run: Run, options: Namespace, surroundings: Surroundings) -> ExitCode:
+    with open_display(surroundings) as display:
+        ended = watch(aws, run.execution_arn, display, surroundings.clock)
+    outcome = ended.status.lower().replace("_", " ")
+    surroundings.say(f"{run.workflow} {run.name} {outcome} after {duration_text(ended.seconds)}")
+    if ended.error or ended.cause:
+        surroundings.say(f"{ended.error}: {report.readable_cause(ended.cause)}")
+    summary = report.read_summary(aws, stack, run, ended)
+    if options.json:
+        surroundings.print(json.dumps(summary, indent=2, ensure_ascii=False))
+    else:
+        surroundings.print("\n".join(report.summary_lines(summary)))
+    return report.exit_code(ended)
+
+
+def _place(options: Namespace, surroundings: Surroundings) -> Place:
+    return Place(local.require(surroundings.root) if options.local else None)
+
+
+def _print_exports(aws: LocalAws, surroundings: Surroundings) -> None:
+    surroundings.print("\n".join(local.exports(aws)))
+
+
+def _ignore(_line: str) -> None:
+    pass
+
+
+@contextmanager
+def _explaining(place: Place) -> Iterator[None]:
+    """AWS errors that nothing nearer has answered become messages with an exit code."""
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise explained(error, place) from error
+
+
+@contextmanager
+def _saying_how_to_go_on(run: Run, options: Namespace, surroundings: Surroundings) -> Iterator[None]:
+    """Whatever ends the watching, the run goes on."""
+    try:
+        yield
+    except (KeyboardInterrupt, BotoCoreError, ClientError):
+        surroundings.say(
+            f"the run goes on, watched or not. To watch it again: {go_on_command('watch', run, options)}\n"
+            f"To stop it: {go_on_command('stop', run, options)}"
+        )
+        raise

@@ -1,0 +1,105 @@
+"""Deploying the stack to local AWS with SAM, and only there."""
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from local_aws.lifecycle import LOOPBACK, LocalAws, client_environment
+from sluice_cli.aws import Aws
+from sluice_cli.exit_code import CommandError
+from sluice_cli.local import SAM_LOCAL_FILE, STATE_DIRECTORY, write_json
+
+# Apart from .aws-sam, so that a build for this host is never what `sam deploy` sends to AWS.
+BUILD_DIRECTORY = f"{STATE_DIRECTORY}/build"
+CONTAINERS_NAME_OF_HOST = "host.docker.internal"
+ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+def build_command(sam: Path) -> list[str]:
+    """`sam build` for this host's Python and processor."""
+    command = [str(sam), "build", "--config-env", "local", "--build-dir", BUILD_DIRECTORY]
+    return [*command, "--parameter-overrides", *host_parameters()]
+
+
+def deploy_command(sam: Path, stack_name: str) -> list[str]:
+    """`sam deploy` of what was built."""
+    command = [str(sam), "deploy", "--config-env", "local", "--stack-name", stack_name]
+    command += ["--template-file", f"{BUILD_DIRECTORY}/template.yaml"]
+    return [*command, "--parameter-overrides", *host_parameters()]
+
+
+def host_parameters() -> list[str]:
+    """The template's parameters that say what the functions run on. Raises CommandError."""
+    machine = platform.machine().lower()
+    if machine not in ARCHITECTURES:
+        raise CommandError(f"Lambda has no architecture for {machine}")
+    major, minor = sys.version_info[:2]
+    return [f"PythonRuntime=python{major}.{minor}", f"Architecture={ARCHITECTURES[machine]}"]
+
+
+def local_environment(environment: Mapping[str, str], local: LocalAws) -> dict[str, str]:
+    """The environment without anything of the user's AWS configuration, pointed at local AWS."""
+    kept = {name: value for name, value in environment.items() if not name.startswith(("AWS_", "SAM_CLI_"))}
+    tools = str(Path(sys.executable).parent)
+    no_proxy = ",".join(filter(None, (environment.get("NO_PROXY"), environment.get("no_proxy"), LOOPBACK)))
+    return (
+        kept
+        | client_environment(local)
+        | {
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "SAM_CLI_TELEMETRY": "0",
+            "NO_PROXY": no_proxy,
+            "no_proxy": no_proxy,
+            "PATH": os.pathsep.join(filter(None, (tools, environment.get("PATH")))),
+        }
+    )
+
+
+def run_tool(
+    command: list[str], root: Path, environment: Mapping[str, str], show: Callable[[str], None]
+) -> None:
+    """Run a command, pass its output on line by line. Raises CommandError with all of it when it fails."""
+    lines = []
+    try:
+        with subprocess.Popen(
+            command,
+            cwd=root,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        ) as process:
+            for line in process.stdout or ():
+                lines.append(line)
+                show(line.rstrip("\n"))
+    except OSError as error:
+        raise CommandError(f"cannot run {command[0]}: {error.strerror}") from error
+    if process.returncode:
+        raise CommandError(f"{''.join(lines)}{' '.join(command)} ended with exit code {process.returncode}")
+
+
+def write_sam_local(root: Path, aws: Aws, stack_name: str, local: LocalAws) -> Path:
+    """Write what `sam local invoke --env-vars` needs: each function's variables, and the way here."""
+    host = client_environment(local) | {"AWS_ENDPOINT_URL": f"http://{CONTAINERS_NAME_OF_HOST}:{local.port}"}
+    path = root / STATE_DIRECTORY / SAM_LOCAL_FILE
+    write_json(path, {name: variables | host for name, variables in _functions(aws, stack_name)})
+    return path
+
+
+def _functions(aws: Aws, stack_name: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Logical id and environment of each of the stack's functions."""
+    pages = aws.cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack_name)
+    for resource in (resource for page in pages for resource in page["StackResourceSummaries"]):
+        if resource["ResourceType"] == "AWS::Lambda::Function":
+            name = resource["PhysicalResourceId"]
+            configuration = aws.functions.get_function_configuration(FunctionName=name)
+            yield (
+                resource["LogicalResourceId"],
+                dict(configuration.get("Environment", {}).get("Variables", {})),
+            )

@@ -1,0 +1,179 @@
+"""`sluice`: parses the command line and hands it to the command."""
+
+import sys
+from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from local_aws.lifecycle import LOOPBACK
+from sluice_cli import commands
+from sluice_cli.exit_code import CommandError, ExitCode
+from sluice_cli.stack import DEFAULT_STACK_NAME
+from sluice_cli.surroundings import Surroundings
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+    Commands = _SubParsersAction[ArgumentParser]
+
+
+def main(arguments: Sequence[str] | None = None, surroundings: Surroundings | None = None) -> int:
+    """Run one command and return its exit code."""
+    surroundings = surroundings or Surroundings()
+    options = build_parser().parse_args(arguments)
+    try:
+        return int(options.command(options, surroundings))
+    except CommandError as error:
+        surroundings.say(f"sluice: {error}")
+        return error.exit_code
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+
+
+def build_parser() -> ArgumentParser:
+    """The parser of the whole command line."""
+    parser = ArgumentParser(
+        prog="sluice",
+        description="Bulk data workflows around DynamoDB and S3: run and watch them, on AWS or on a laptop.",
+        epilog="exit codes: 0 succeeded, 1 failed, 2 bad input, 3 not deployed, 130 interrupted",
+    )
+    level = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_run(level)
+    _add_watch(level)
+    _add_stop(level)
+    local = level.add_parser(
+        "local",
+        help="AWS on a laptop",
+        description="AWS on a laptop: start it, deploy to it, stop it.",
+        epilog="example:\n  sluice local up --detach && sluice local deploy",
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    local_level = local.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_local_up(local_level)
+    _add_local_deploy(local_level)
+    _add(local_level, "status", "tell whether local AWS runs, and where", "sluice local status").set_defaults(
+        command=commands.local_status
+    )
+    _add(
+        local_level, "down", "stop local AWS; harmless when it does not run", "sluice local down"
+    ).set_defaults(command=commands.local_down)
+    return parser
+
+
+def _add_run(level: "Commands") -> None:
+    parser = _add(
+        level,
+        "run",
+        "start a workflow and follow it to its end",
+        "sluice run csv_load --local --input events/workflows/csv_load.json --set source.delimiter=';'",
+    )
+    parser.add_argument("workflow", metavar="WORKFLOW", help="the workflow's name, such as csv_load")
+    parser.add_argument(
+        "--input",
+        metavar="FILE",
+        required=True,
+        help="a JSON file, - for stdin; ${OutputKey} in its strings becomes that output of the stack",
+    )
+    parser.add_argument(
+        "--set",
+        metavar="PATH=VALUE",
+        action="append",
+        default=[],
+        help="change the input: a.b=1, list.0=x; JSON when it parses as JSON, else text (repeatable)",
+    )
+    parser.add_argument("--name", help="the execution's name; made up when left out")
+    _add_where(parser)
+    _add_json(parser)
+    parser.set_defaults(command=commands.run)
+
+
+def _add_watch(level: "Commands") -> None:
+    parser = _add(
+        level,
+        "watch",
+        "follow a run that was started before, or read how it ended",
+        "sluice watch 20260102T030405Z-1a2b3c --local",
+    )
+    parser.add_argument("run", metavar="RUN", help="the execution's name or ARN")
+    _add_where(parser)
+    _add_json(parser)
+    parser.set_defaults(command=commands.watch_run)
+
+
+def _add_stop(level: "Commands") -> None:
+    parser = _add(level, "stop", "stop a run", "sluice stop 20260102T030405Z-1a2b3c --local")
+    parser.add_argument("run", metavar="RUN", help="the execution's name or ARN")
+    _add_where(parser)
+    parser.set_defaults(command=commands.stop_run)
+
+
+def _add_local_up(level: "Commands") -> None:
+    parser = _add(
+        level,
+        "up",
+        "start local AWS, until Ctrl-C or in the background",
+        'eval "$(sluice local up --detach)"',
+    )
+    parser.add_argument("--port", type=_port, help="the port to listen on; any free one when left out")
+    parser.add_argument(
+        "--bind",
+        metavar="ADDRESS",
+        default=LOOPBACK,
+        help="an address to listen on besides loopback, for containers; off by default",
+    )
+    parser.add_argument("--detach", action="store_true", help="leave it running in the background")
+    parser.set_defaults(command=commands.local_up)
+
+
+def _add_local_deploy(level: "Commands") -> None:
+    parser = _add(
+        level,
+        "deploy",
+        "build the stack and deploy it to local AWS, never to AWS",
+        "sluice local deploy --verbose",
+    )
+    _add_stack_name(parser)
+    parser.add_argument("--verbose", action="store_true", help="show what sam prints, not only on failure")
+    parser.set_defaults(command=commands.local_deploy)
+
+
+def _add(level: "Commands", name: str, what: str, example: str) -> ArgumentParser:
+    return level.add_parser(
+        name,
+        help=what,
+        description=f"{what[0].upper()}{what[1:]}.",
+        epilog=f"example:\n  {example}",
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+
+
+def _add_where(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--local",
+        action="store_true",
+        help="use the local AWS of `sluice local up`; without it the AWS environment decides",
+    )
+    _add_stack_name(parser)
+
+
+def _add_stack_name(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--stack-name",
+        metavar="NAME",
+        default=DEFAULT_STACK_NAME,
+        help="the deployed stack (default: sluice)",
+    )
+
+
+def _add_json(parser: ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print the summary alone, as JSON")
+
+
+def _port(text: str) -> int:
+    if not (text.isdigit() and 1 <= int(text) <= 65535):
+        raise ArgumentTypeError(f"{text} is no port number")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

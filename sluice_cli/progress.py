@@ -1,0 +1,94 @@
+"""How far a run is: what its Map Runs report, how fast they go, and how that reads."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions.type_defs import DescribeMapRunOutputTypeDef
+
+WINDOW_SECONDS = 30.0
+RUNNING = "RUNNING"
+
+
+@dataclass(frozen=True)
+class MapRun:
+    """A Map Run's items as last reported; `done` includes those that failed."""
+
+    label: str
+    status: str
+    total: int
+    done: int
+    failed: int
+
+    @classmethod
+    def from_description(cls, description: "DescribeMapRunOutputTypeDef") -> "MapRun":
+        """Read DescribeMapRun's answer."""
+        counts = description["itemCounts"]
+        failed = counts["failed"] + counts["timedOut"] + counts["aborted"]
+        return cls(
+            label_of(description["mapRunArn"]),
+            description["status"],
+            counts["total"],
+            counts["succeeded"] + failed,
+            failed,
+        )
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A Map Run and its pace; None where too little has been seen to tell."""
+
+    map_run: MapRun
+    items_per_second: float | None = None
+    seconds_left: float | None = None
+
+
+@dataclass
+class Pace:
+    """Measures a Map Run's rate over the last half minute."""
+
+    samples: deque[tuple[float, int]] = field(default_factory=deque)
+
+    def measure(self, map_run: MapRun, now: float) -> Progress:
+        """Take the Map Run's count at `now` (seconds) and tell how fast it goes."""
+        self.samples.append((now, map_run.done))
+        while len(self.samples) > 2 and self.samples[1][0] <= now - WINDOW_SECONDS:
+            self.samples.popleft()
+        since, before = self.samples[0]
+        if map_run.status != RUNNING or now <= since or map_run.done <= before:
+            return Progress(map_run)
+        rate = (map_run.done - before) / (now - since)
+        return Progress(map_run, rate, (map_run.total - map_run.done) / rate)
+
+
+def label_of(map_run_arn: str) -> str:
+    """The label of the Map state: `...:mapRun:<state machine>/<label>:<id>`."""
+    return map_run_arn.rpartition(":")[0].rpartition("/")[2]
+
+
+def progress_text(progress: Progress) -> str:
+    """Counts, rate and time left in words, such as `7 of 12 items, 1 failed, 3.5/s, 1 s left`."""
+    run = progress.map_run
+    parts = [f"{run.done:,} of {run.total:,} items"]
+    if run.failed:
+        parts.append(f"{run.failed:,} failed")
+    if progress.items_per_second is not None:
+        parts.append(f"{_rate(progress.items_per_second)}/s")
+    if progress.seconds_left is not None:
+        parts.append(f"{duration_text(progress.seconds_left)} left")
+    return ", ".join(parts)
+
+
+def duration_text(seconds: float) -> str:
+    """`8 s`, `2 min 5 s`, `3 h 20 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600:,} h {whole % 3600 // 60} min"
+
+
+def _rate(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"

@@ -1,0 +1,114 @@
+"""The end of a run: its summary, how it reads, and the exit code it deserves."""
+
+import json
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sluice_cli.aws import Aws
+from sluice_cli.exit_code import ExitCode
+from sluice_cli.run import Run
+from sluice_cli.stack import DATA_BUCKET, Stack
+from sluice_cli.watch import Ended
+
+SUCCEEDED = "SUCCEEDED"
+INPUT_REFUSED = "InvalidInputError"
+LABEL_WIDTH = 13
+
+
+def exit_code(ended: Ended) -> ExitCode:
+    """SUCCEEDED only for a run that did; BAD_INPUT for one whose input was refused."""
+    if ended.status == SUCCEEDED:
+        return ExitCode.SUCCEEDED
+    return ExitCode.BAD_INPUT if ended.error == INPUT_REFUSED else ExitCode.FAILED
+
+
+def read_summary(aws: Aws, stack: Stack, run: Run, ended: Ended) -> Any:
+    """The run's output; for a failed run what it left in the data bucket, else what is known."""
+    if ended.status == SUCCEEDED:
+        return json.loads(ended.output)
+    return _stored_summary(aws, stack, run) or _failed_summary(run, ended)
+
+
+def summary_lines(summary: Any) -> list[str]:
+    """The summary as a table for people; an output that is no summary is shown as it is."""
+    if not isinstance(summary, dict) or "counts" not in summary:
+        return [json.dumps(summary, indent=2, ensure_ascii=False)]
+    lines = [
+        _line(name, str(summary[name])) for name in ("workflow", "execution", "status") if name in summary
+    ]
+    lines += [_line(name, f"{count:,}") for name, count in (summary.get("counts") or {}).items()]
+    capacity = summary.get("capacity") or {}
+    lines += [
+        _line(label, f"{capacity[name]:,.10g}")
+        for name, label in (("readUnits", "read units"), ("writeUnits", "write units"))
+        if name in capacity
+    ]
+    results = summary.get("results") or {}
+    if results:
+        lines.append(_line("results", _uri(results, results.get("prefix", ""))))
+    lines += _reject_lines(summary, results)
+    failures = summary.get("failures")
+    if failures:
+        lines.append(
+            _line("failures", f"{failures['batches']:,} batches in {_uri(results, failures['key'])}")
+        )
+    error = summary.get("error")
+    if error:
+        lines.append(_line("error", f"{error['name']}: {error['message']}"))
+    return lines
+
+
+def readable_cause(cause: str) -> str:
+    """The message in a cause: a Lambda function's failure arrives as JSON."""
+    try:
+        message = json.loads(cause)["errorMessage"]
+    except (ValueError, TypeError, KeyError):
+        return cause
+    return str(message)
+
+
+def _reject_lines(summary: dict[str, Any], results: dict[str, Any]) -> list[str]:
+    rejects = summary.get("rejects")
+    if not rejects:
+        return []
+    rejected = (summary.get("counts") or {}).get("rejected", sum(rejects["reasons"].values()))
+    reasons = sorted(rejects["reasons"].items(), key=lambda reason: (-reason[1], reason[0]))
+    return [
+        _line("rejects", f"{rejected:,} in {_uri(results, rejects['key'])}"),
+        *(_line("", f"{name} {count:,}") for name, count in reasons),
+    ]
+
+
+def _line(label: str, value: str) -> str:
+    return f"{label:<{LABEL_WIDTH}}{value}"
+
+
+def _uri(results: dict[str, Any], key: str) -> str:
+    return f"s3://{results.get('bucket', '?')}/{key}"
+
+
+def _stored_summary(aws: Aws, stack: Stack, run: Run) -> dict[str, Any] | None:
+    """None when the run ended before it wrote one, or it may not be read: S3 answers both alike."""
+    try:
+        stored = aws.s3.get_object(
+            Bucket=stack.outputs.get(DATA_BUCKET, ""), Key=f"{run.workflow}/{run.name}/summary.json"
+        )
+        summary: dict[str, Any] = json.loads(stored["Body"].read())
+    except (BotoCoreError, ClientError, ValueError):
+        return None
+    return summary
+
+
+def _failed_summary(run: Run, ended: Ended) -> dict[str, Any]:
+    return {
+        "workflow": run.workflow,
+        "status": "FAILED",
+        "execution": run.name,
+        "counts": None,
+        "capacity": None,
+        "results": None,
+        "rejects": None,
+        "failures": None,
+        "error": {"name": ended.error or ended.status, "message": readable_cause(ended.cause)},
+    }

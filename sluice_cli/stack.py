@@ -1,0 +1,73 @@
+"""What is deployed: the stack's outputs, and the workflows that they name."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from botocore.exceptions import ClientError
+
+from sluice_cli.aws import Aws, Place, error_code
+from sluice_cli.exit_code import NotDeployedError
+
+DEFAULT_STACK_NAME = "sluice"
+STATE_MACHINE_SUFFIX = "StateMachineArn"
+DATA_BUCKET = "DataBucket"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A deployed stack: output key to value."""
+
+    name: str
+    outputs: Mapping[str, str]
+
+    @property
+    def workflows(self) -> dict[str, str]:
+        """State machine ARN by workflow name, sorted by name."""
+        arns = {
+            _snake_case(key.removesuffix(STATE_MACHINE_SUFFIX)): arn
+            for key, arn in self.outputs.items()
+            if key.endswith(STATE_MACHINE_SUFFIX)
+        }
+        return dict(sorted(arns.items()))
+
+    def state_machine_arn(self, workflow: str) -> str:
+        """Raises NotDeployedError, which lists the workflows there are."""
+        try:
+            return self.workflows[workflow]
+        except KeyError:
+            known = ", ".join(self.workflows) or "none"
+            raise NotDeployedError(
+                f"stack {self.name} has no workflow named {workflow}; it has: {known}"
+            ) from None
+
+
+def describe_stack(aws: Aws, name: str) -> Stack:
+    """Read the stack's outputs. Raises NotDeployedError when there is no such stack."""
+    try:
+        stacks = aws.cloudformation.describe_stacks(StackName=name)["Stacks"]
+    except ClientError as error:
+        if error_code(error) == "ValidationError" and "does not exist" in str(error):
+            raise _not_deployed(name, aws.place) from error
+        raise
+    if not stacks:
+        raise _not_deployed(name, aws.place)
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
+    if not outputs:
+        raise NotDeployedError(
+            f"stack {name} on {aws.place} has no outputs: it is {stacks[0]['StackStatus']}"
+        )
+    return Stack(name, outputs)
+
+
+def _not_deployed(name: str, place: Place) -> NotDeployedError:
+    how = (
+        "deploy it with `sluice local deploy`"
+        if place.local
+        else "deploy it with `sam build && sam deploy`, or add --local to use the one on local AWS"
+    )
+    return NotDeployedError(f"there is no stack named {name} on {place}; {how}")
+
+
+def _snake_case(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()

@@ -1,0 +1,43 @@
+"""What a command touches outside itself, in one value, so that tests pass their own."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+from sluice_cli.aws import Aws, Place, connect
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Seconds of a clock that only goes forward, and waiting on it."""
+
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Streams, environment, clock, the project's root and the way to AWS."""
+
+    root: Path = PROJECT_ROOT
+    stdin: TextIO = field(default_factory=lambda: sys.stdin)
+    stdout: TextIO = field(default_factory=lambda: sys.stdout)
+    stderr: TextIO = field(default_factory=lambda: sys.stderr)
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    clock: Clock = field(default_factory=Clock)
+    connect: Callable[[Place], Aws] = connect
+    sam: Path = field(default_factory=lambda: Path(sys.executable).with_name("sam"))
+
+    def print(self, text: str) -> None:
+        """A line of data."""
+        print(text, file=self.stdout, flush=True)
+
+    def say(self, text: str) -> None:
+        """A line for the person at the terminal."""
+        print(text, file=self.stderr, flush=True)
