@@ -3,6 +3,11 @@
 Three families: the input is wrong (never retried), not ready (retried), failed (the run stops).
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
 
 class SluiceError(Exception):
     """Base of all errors that Sluice raises."""
@@ -40,8 +45,36 @@ class ServiceUnavailableError(SluiceError):
     """An AWS service could not be reached or kept failing on its side; retried by the state machine."""
 
 
-class ResultsNotReadyError(SluiceError):
-    """The Map Run's result files are not written yet; retried by the state machine."""
+class AccessDeniedError(SluiceError):
+    """AWS does not let this role or these credentials do what the run needs."""
+
+
+class UnexpectedResponseError(SluiceError):
+    """AWS answered with something that Sluice cannot account for; the run stops rather than guess."""
+
+
+class WireError(SluiceError):
+    """DynamoDB refused a request, and sending it again would not help.
+
+    `name` is DynamoDB's own error name (without one, the HTTP status), `details` the error's JSON body.
+    """
+
+    def __init__(
+        self, name: str, message: str, status: int, details: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(f"{name}: {message}" if message else name)
+        self.name = name
+        self.message = message
+        self.status = status
+        self.details = details or {}
+
+
+class RangesFailedError(SluiceError):
+    """Ranges failed, with different errors, and more of them than the run tolerates."""
+
+
+class TooManyRejectsError(SluiceError):
+    """More rows were rejected than the input's rejectsTolerated; what was written is kept and counted."""
 
 
 class CountsDoNotReconcileError(SluiceError):

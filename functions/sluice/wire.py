@@ -1,0 +1,183 @@
+"""The one way to DynamoDB's data plane for bulk work: ready-made JSON bodies over kept-alive connections."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections import deque
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from typing import Any
+
+import botocore.session
+from botocore.httpsession import get_cert_path
+
+from sluice.connection import Connection, Endpoint, Response, tls_context
+from sluice.errors import (
+    AccessDeniedError,
+    ServiceUnavailableError,
+    TableNotFoundError,
+    ThrottledError,
+    UnexpectedResponseError,
+    WireError,
+)
+from sluice.retry import Backoff, RetryPolicy
+from sluice.signing import BotocoreSigner, Signer
+
+_THROTTLES = frozenset(
+    {
+        "ProvisionedThroughputExceededException",
+        "ThrottlingException",
+        "Throttling",
+        "RequestLimitExceeded",
+    }
+)
+_CONFLICTS = frozenset({"TransactionConflictException", "ReplicatedWriteConflictException"})
+_DENIALS = frozenset(
+    {
+        "AccessDeniedException",
+        "ExpiredTokenException",
+        "IncompleteSignatureException",
+        "InvalidSignatureException",
+        "MissingAuthenticationTokenException",
+        "UnrecognizedClientException",
+    }
+)
+
+
+@dataclass(slots=True)
+class Attempts:
+    """What it took to get an answer. `may_have_run`: an attempt without answer may have been carried out."""
+
+    sent: int = 0
+    throttled: int = 0
+    may_have_run: bool = False
+
+
+class _FailedAttemptError(Exception):
+    """One attempt that is worth another."""
+
+    def __init__(self, reason: str, *, is_throttle: bool = False, may_have_run: bool = False) -> None:
+        super().__init__(reason)
+        self.is_throttle = is_throttle
+        self.may_have_run = may_have_run
+
+
+@dataclass(slots=True)
+class Wire:
+    """Calls DynamoDB from any number of threads; each call takes an idle connection or opens one."""
+
+    endpoint: Endpoint
+    signer: Signer
+    retries: RetryPolicy = field(default_factory=RetryPolicy)
+    _idle: deque[Connection] = field(default_factory=deque, init=False)
+    _tls: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._tls = tls_context(self.endpoint)
+
+    @classmethod
+    def from_session(
+        cls,
+        session: botocore.session.Session,
+        region: str | None = None,
+        endpoint_url: str | None = None,
+        retries: RetryPolicy | None = None,
+    ) -> Wire:
+        """With the endpoint, region, credentials and certificates of the session's botocore clients."""
+        meta = session.create_client("dynamodb", region_name=region, endpoint_url=endpoint_url).meta
+        credentials = session.get_credentials()
+        if credentials is None:
+            raise AccessDeniedError("no AWS credentials were found")
+        ca_bundle = session.get_config_variable("ca_bundle") or get_cert_path(verify=True)
+        signer = BotocoreSigner(credentials, meta.region_name, meta.endpoint_url)
+        return cls(Endpoint(meta.endpoint_url, ca_bundle), signer, retries or RetryPolicy())
+
+    def call(self, operation: str, body: bytes, attempts: Attempts | None = None) -> dict[str, Any]:
+        """Send one request until it is answered for good; return the answer's JSON, count into `attempts`.
+
+        Raises ThrottledError and ServiceUnavailableError when the retries are used up, TableNotFoundError,
+        AccessDeniedError, UnexpectedResponseError, and WireError for what else DynamoDB refuses.
+        """
+        counted, backoff = attempts or Attempts(), Backoff(self.retries)
+        while True:
+            counted.sent += 1
+            try:
+                return _answer(self._exchange(operation, body))
+            except _FailedAttemptError as failure:
+                counted.throttled += failure.is_throttle
+                counted.may_have_run |= failure.may_have_run
+                if backoff.is_used_up():
+                    error = ThrottledError if failure.is_throttle else ServiceUnavailableError
+                    raise error(f"DynamoDB {operation}, retries used up: {failure}") from failure
+            backoff.pause()
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def _exchange(self, operation: str, body: bytes) -> Response:
+        request = self.signer(operation, body) + body
+        connection = self._connect()
+        try:
+            response = connection.exchange(request)
+        except (OSError, HTTPException, ValueError) as exc:
+            connection.close()
+            raise _FailedAttemptError(f"{type(exc).__name__}: {exc}", may_have_run=True) from exc
+        if connection.is_reusable():
+            self._idle.append(connection)
+        else:
+            connection.close()
+        return response
+
+    def _connect(self) -> Connection:
+        while True:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                break
+            if connection.is_reusable():
+                return connection
+            connection.close()
+        try:
+            return Connection(self.endpoint, self._tls)
+        except OSError as exc:
+            raise _FailedAttemptError(f"{type(exc).__name__}: {exc}") from exc
+
+
+def _answer(response: Response) -> dict[str, Any]:
+    if response.status != 200:
+        raise _refusal(response)
+    checksum = response.headers.get(b"x-amz-crc32")
+    if checksum is not None and checksum != b"%d" % zlib.crc32(response.body):
+        raise _FailedAttemptError("the response differs from its checksum", may_have_run=True)
+    answer = _json_object(response.body)
+    if answer is None:
+        raise UnexpectedResponseError("DynamoDB's answer is no JSON object")
+    return answer
+
+
+def _refusal(response: Response) -> Exception:
+    details = _json_object(response.body) or {}
+    name = str(details.get("__type", response.status)).rpartition("#")[2]
+    message = str(details.get("message") or details.get("Message") or "")
+    if name in _THROTTLES or response.status == 429:
+        return _FailedAttemptError(f"{name}: {message}", is_throttle=True)
+    if name in _CONFLICTS:
+        return _FailedAttemptError(f"{name}: {message}")
+    if response.status >= 500:
+        return _FailedAttemptError(f"{name}: {message}", may_have_run=True)
+    if name == "ResourceNotFoundException":
+        return TableNotFoundError(message)
+    if name in _DENIALS:
+        return AccessDeniedError(f"{name}: {message}")
+    return WireError(name, message, response.status, details)
+
+
+def _json_object(body: bytes) -> dict[str, Any] | None:
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
