@@ -1,0 +1,68 @@
+# Sluice. `make help` lists the targets; none of them touches AWS.
+.DEFAULT_GOAL := help
+PYTHON3 ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+BENCH_READY := $(VENV)/.bench-ready
+SOURCES := functions local_aws sluice_cli demo bench tests
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: help setup lock demo test check format local build sam-local bench clean
+
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+setup: $(READY) ## Make .venv with everything pinned (2 minutes the first time).
+
+$(READY): requirements-dev.txt pyproject.toml
+	$(PYTHON3) -c 'import sys; sys.exit("Sluice needs Python 3.11 or later: make PYTHON3=python3.11 ..." if sys.version_info < (3, 11) else 0)'
+	test -x $(BIN)/python || $(PYTHON3) -m venv $(VENV)
+	sed -n '/^uv==/,/[^\\]$$/p' requirements-dev.txt >$(VENV)/uv.txt
+	$(BIN)/python -m pip install --quiet --require-hashes -r $(VENV)/uv.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	touch $@
+
+lock: $(READY) ## Resolve the .in files into the pinned .txt files again.
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --no-strip-extras requirements-dev.in -o requirements-dev.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --no-strip-extras -c requirements-dev.txt requirements-bench.in -o requirements-bench.txt
+
+demo: $(READY) ## Load 28,298 airports into a table on local AWS: all set-up, no AWS account, no Docker.
+	$(BIN)/python -m demo
+
+test: $(READY) ## Unit, state machine and whole-workflow tests on local AWS, with coverage of functions/.
+	$(BIN)/python -m pytest -q -m "not docker" --cov --cov-report=term
+
+check: $(READY) ## Format, lint and types; cfn-lint on the template and on each state machine.
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/cfn-lint template.yaml
+	$(BIN)/python -m pytest -q -p no:randomly tests/statemachine
+
+format: $(READY) ## Format the code and mend what ruff can.
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+local: $(READY) ## Start local AWS in the background and deploy the stack to it.
+	$(BIN)/sluice local up --detach
+	$(BIN)/sluice local deploy
+
+build: $(READY) ## sam build for the template's own runtime and architecture.
+	$(BIN)/sam validate
+	$(BIN)/sam build
+
+sam-local: $(READY) ## sam local invoke of every function with every fixture, in real containers (needs Docker).
+	$(BIN)/python -m pytest -q -m docker tests/docker
+
+bench: $(BENCH_READY) ## Measure side by side; ONLY=<figure> for one of them. Writes bench/results.json.
+	PYTHONPATH=functions $(BIN)/python -m bench $(if $(ONLY),--only $(ONLY))
+
+$(BENCH_READY): $(READY) requirements-bench.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-bench.txt
+	touch $@
+
+clean: ## Stop local AWS; remove what was built and installed.
+	test ! -x $(BIN)/sluice || $(BIN)/sluice local down
+	rm -rf $(VENV) .aws-sam .sluice .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,81 @@
+"""SummarizeRun: the Map Run's result files become the run's summary."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import boto3
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from sluice.aws import BOTO_CONFIG
+from sluice.merged_objects import MergedObjects
+from sluice.plan import read_plan
+from sluice.range_outcome import LOST, RangeOutcome, outcomes
+from sluice.result_files import find_manifest, result_records
+from sluice.run import Run
+from sluice.settings import Settings
+from sluice.summary import RunError, Summary, summarize
+
+# After a failed Map Run its result files come about a second later than the failure; without a reader there are none.
+RESULTS_WAIT_SECONDS = 30
+
+settings = Settings.from_env()
+logger = Logger()
+s3 = boto3.client("s3", config=BOTO_CONFIG)
+
+
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """Sum up a run, merge its rejects and name its failed ranges.
+
+    Takes {"run", "planned": PlanLoad's result or null, "mapRun": LoadRanges' result or null, "error": {"name", "message"} or null}.
+    """
+    run = Run.from_state(event["run"])
+    planned: Mapping[str, Any] = event["planned"] or {}
+    ends = _outcomes(run, planned, event["mapRun"]) if planned else []
+    summary = summarize(
+        run, settings.data_bucket, ends, planned.get("rejectsTolerated"), RunError.from_state(event["error"])
+    )
+    _leave(summary, ends)
+    logger.info("run summarized", extra={"run": run.name, "status": summary.status, "counts": summary.counts.to_state()})
+    return summary.to_state()
+
+
+def _outcomes(run: Run, planned: Mapping[str, Any], map_run: Mapping[str, Any] | None) -> list[RangeOutcome]:
+    """What became of each planned range; waits for result files that name them all, but not for ever."""
+    plan = read_plan(s3, planned["plan"]["bucket"], planned["plan"]["key"])
+    deadline = time.monotonic() + RESULTS_WAIT_SECONDS
+    while True:
+        ends = outcomes(plan, _records(run, map_run))
+        if all(end.status != LOST for end in ends) or time.monotonic() > deadline:
+            return ends
+        time.sleep(1)
+
+
+def _records(run: Run, map_run: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
+    bucket = settings.data_bucket
+    manifest = map_run["ResultWriterDetails"]["Key"] if map_run else find_manifest(s3, bucket, run.results_prefix)
+    return result_records(s3, bucket, manifest) if manifest else iter(())
+
+
+def _leave(summary: Summary, ends: Sequence[RangeOutcome]) -> None:
+    """Write what the run leaves behind: its rejects in the source's order, its failed ranges, its summary."""
+    run, bucket = summary.run, summary.bucket
+    if summary.counts.rejected:
+        parts = [
+            run.reject_part_key(end.planned.index, number)
+            for end in ends
+            if end.progress
+            for number in end.progress.reject_slices
+        ]
+        s3.upload_fileobj(io.BufferedReader(MergedObjects(s3, bucket, parts)), bucket, run.rejects_key)
+    if summary.failed_batches:
+        lines = b"".join(end.to_failure_line() for end in ends if end.status != "SUCCEEDED")
+        s3.put_object(Bucket=bucket, Key=run.failures_key, Body=lines)
+    body = json.dumps(summary.to_state(), ensure_ascii=False, indent=1).encode()
+    s3.put_object(Bucket=bucket, Key=run.summary_key, Body=body)

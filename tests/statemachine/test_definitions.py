@@ -1,0 +1,146 @@
+"""What the template's linter does not see, since it does not follow DefinitionUri."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonata import Jsonata
+
+from sluice import errors
+from tests.statemachine.definitions import (
+    NAMES,
+    ROOT,
+    all_states,
+    definition,
+    machine_resource,
+    strings,
+    template,
+)
+
+OWN_ERRORS = {name for name, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, Exception)}
+AWS_ERRORS = re.compile(r"(States|Lambda|Sandbox|DynamoDB|DynamoDb|S3|Sfn)\.[A-Za-z.]+")
+# Fields that take a JSONata string, where cfn-lint's schema knows a number only.
+NUMBERS = {"MaxConcurrency", "ToleratedFailurePercentage", "ToleratedFailureCount", "MaxItemsPerBatch"}
+
+machines = pytest.mark.parametrize("name", NAMES)
+
+
+@machines
+def test_cfn_lint_accepts_the_definition(name: str, tmp_path: Path) -> None:
+    properties = {
+        "RoleArn": "arn:aws:iam::111122223333:role/sluice",
+        "Definition": _with_numbers(definition(name)),
+        "DefinitionSubstitutions": {each: "value" for each in machine_resource(name)["DefinitionSubstitutions"]},
+    }
+    resources = {"Machine": {"Type": "AWS::StepFunctions::StateMachine", "Properties": properties}}
+    path = tmp_path / "template.json"
+    path.write_text(json.dumps({"AWSTemplateFormatVersion": "2010-09-09", "Resources": resources}))
+    lint = subprocess.run(
+        [Path(sys.executable).with_name("cfn-lint"), path], capture_output=True, text=True, check=False
+    )
+    assert lint.stdout == ""
+    assert lint.returncode == 0
+
+
+def _with_numbers(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: 1 if key in NUMBERS and isinstance(each, str) else _with_numbers(each) for key, each in value.items()
+        }
+    return [_with_numbers(each) for each in value] if isinstance(value, list) else value
+
+
+@machines
+def test_every_expression_compiles(name: str) -> None:
+    expressions = [each for each in strings(definition(name)) if each.startswith("{%")]
+    assert expressions
+    for each in expressions:
+        assert each.endswith("%}")
+        Jsonata(each.removeprefix("{%").removesuffix("%}"))
+
+
+@machines
+def test_placeholders_are_those_that_the_template_fills(name: str) -> None:
+    text = "".join(strings(definition(name)))
+    assert set(re.findall(r"\$\{(\w+)\}", text)) == set(machine_resource(name)["DefinitionSubstitutions"])
+
+
+@machines
+def test_every_task_has_timeout_retry_and_catch(name: str) -> None:
+    for state_name, state in all_states(definition(name)):
+        if state["Type"] == "Task":
+            missing = {"TimeoutSeconds", "Retry", "Catch"} - set(state)
+            assert not missing, f"{state_name} has no {missing}"
+
+
+@machines
+def test_every_retry_names_its_errors_and_is_capped(name: str) -> None:
+    for state_name, state in all_states(definition(name)):
+        for retry in state.get("Retry", []):
+            assert "States.ALL" not in retry["ErrorEquals"], state_name
+            assert {"MaxAttempts", "MaxDelaySeconds"} <= set(retry), state_name
+            assert retry["JitterStrategy"] == "FULL", state_name
+
+
+@machines
+def test_catch_all_stands_last_and_alone(name: str) -> None:
+    for state_name, state in all_states(definition(name)):
+        for position, catch in enumerate(state.get("Catch", []), 1):
+            if "States.ALL" in catch["ErrorEquals"]:
+                assert catch["ErrorEquals"] == ["States.ALL"], state_name
+                assert position == len(state["Catch"]), state_name
+
+
+@machines
+def test_error_names_are_ours_or_those_of_aws(name: str) -> None:
+    for state_name, state in all_states(definition(name)):
+        for each in [*state.get("Retry", []), *state.get("Catch", [])]:
+            for error in each["ErrorEquals"]:
+                assert error in OWN_ERRORS or AWS_ERRORS.fullmatch(error), f"{state_name}: {error}"
+
+
+@machines
+def test_every_state_is_reached(name: str) -> None:
+    for machine in _machines(definition(name)):
+        reached = {machine["StartAt"]}
+        for state in machine["States"].values():
+            reached |= {value for key, value in _links(state) if key in ("Next", "Default")}
+        assert reached == set(machine["States"])
+
+
+def _machines(machine: dict[str, Any]) -> list[dict[str, Any]]:
+    inner = [each["ItemProcessor"] for each in machine["States"].values() if "ItemProcessor" in each]
+    return [machine, *(found for each in inner for found in _machines(each))]
+
+
+def _links(state: dict[str, Any]) -> list[tuple[str, Any]]:
+    own = [(key, value) for key, value in state.items() if key != "ItemProcessor"]
+    nested = [each for key, value in own if isinstance(value, list) for each in value if isinstance(each, dict)]
+    return own + [link for each in nested for link in each.items()]
+
+
+@machines
+def test_workflow_has_an_event(name: str) -> None:
+    assert json.loads((ROOT / "events" / "workflows" / f"{name}.json").read_text())
+
+
+def test_every_function_has_one_name_everywhere() -> None:
+    functions = {
+        logical_id: each["Properties"]["Handler"]
+        for logical_id, each in template()["Resources"].items()
+        if each["Type"] == "AWS::Serverless::Function"
+    }
+    assert functions
+    for logical_id, handler in functions.items():
+        folder = handler.removesuffix(".handler.lambda_handler")
+        assert logical_id == "".join(part.capitalize() for part in folder.split("_")) + "Function"
+        assert (ROOT / "functions" / folder / "handler.py").is_file()
+        assert (ROOT / "tests" / "unit" / f"test_{folder}.py").is_file()
+        assert list((ROOT / "events" / folder).glob("*.json"))
