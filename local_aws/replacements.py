@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any
 
 WRITTEN_FOR = "1.5.33"
-MODULES: tuple[str, ...] = ()
+MODULES: tuple[str, ...] = ("stepfunctions.installation",)
 
 
 class UnknownMinistackError(Exception):

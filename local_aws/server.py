@@ -32,7 +32,7 @@ def main() -> None:
     install_all()
     from ministack.app import app
 
-    asyncio.run(serve(app, _config(arguments.socket), shutdown_trigger=_never))  # type: ignore[arg-type]
+    asyncio.run(serve(app, _config(arguments.socket), shutdown_trigger=_never))
     lock.close()
 
 

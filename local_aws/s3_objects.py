@@ -1,0 +1,110 @@
+"""ministack's S3 from inside the server: objects opened as files, and files stored as objects without being read."""
+
+import hashlib
+import io
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from ministack.services import s3 as service
+
+
+class MissingObjectError(Exception):
+    """The bucket or key is not there, or may not be read or written."""
+
+
+class StoredFile:
+    """An object's body that stays on disk; it is read in the slices that are asked for."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._size = path.stat().st_size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, part: slice) -> bytes:
+        start, stop, _ = part.indices(self._size)
+        with self._path.open("rb") as file:
+            file.seek(start)
+            return file.read(max(0, stop - start))
+
+    def open(self) -> BinaryIO:
+        """The body as a file."""
+        return self._path.open("rb")
+
+    def __del__(self) -> None:
+        self._path.unlink(missing_ok=True)
+
+
+def open_object(bucket: str, key: str, version_id: str | None = None) -> BinaryIO:
+    """An object's body as a file. Raises MissingObjectError."""
+    body = _current_body(bucket, key) if version_id is None else _version_body(bucket, key, version_id)
+    return body.open() if isinstance(body, StoredFile) else io.BytesIO(body)
+
+
+def _current_body(bucket: str, key: str) -> Any:
+    stored = _bucket(bucket)["objects"].get(key)
+    if stored is None:
+        raise MissingObjectError(f"The specified key does not exist. (Bucket: {bucket}, Key: {key})")
+    return stored["body"]
+
+
+def _version_body(bucket: str, key: str, version_id: str) -> Any:
+    for version in service._object_versions.get((bucket, key), []):
+        if version["version_id"] == version_id and not version.get("is_delete_marker"):
+            return service._version_body(_bucket(bucket), bucket, key, version)
+    raise MissingObjectError(f"The specified version does not exist. (Bucket: {bucket}, Key: {key})")
+
+
+def list_objects(bucket: str, prefix: str) -> list[dict[str, Any]]:
+    """The objects under a prefix as ItemReader lists them: their time is a number."""
+    objects = _bucket(bucket)["objects"]
+    keys = sorted((key for key in objects if key.startswith(prefix)), key=str.encode)
+    return [_entry(key, objects[key]) for key in keys]
+
+
+def _entry(key: str, stored: dict[str, Any]) -> dict[str, Any]:
+    moment = datetime.fromisoformat(str(stored["last_modified"]).replace("Z", "+00:00"))
+    return {
+        "Etag": stored["etag"],
+        "Key": key,
+        "LastModified": float(int(moment.timestamp())),
+        "Size": stored["size"],
+        "StorageClass": stored.get("storage_class") or "STANDARD",
+    }
+
+
+def put_object(bucket: str, key: str, body: bytes) -> None:
+    """Store a small object. Raises MissingObjectError."""
+    _bucket(bucket)
+    status, _, answer = service._put_object(bucket, key, body, {})
+    if status >= 300:
+        raise MissingObjectError(answer.decode(errors="replace"))
+
+
+def delete_object(bucket: str, key: str) -> None:
+    """Remove an object; in a bucket with versions a delete marker is left."""
+    service._delete_object(bucket, key, {})
+
+
+def put_file(bucket: str, key: str, path: Path) -> None:
+    """Make a file the body of an object without reading it into memory. The file is the object's from then on."""
+    put_object(bucket, key, b"")
+    stored = _bucket(bucket)["objects"][key]
+    body = StoredFile(path)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "md5").hexdigest()
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED) if hasattr(os, "posix_fadvise") else None
+    stored.update(body=body, size=len(body), etag=f'"{digest}"')
+    for version in service._object_versions.get((bucket, key), []):
+        if version["version_id"] == stored.get("version_id"):
+            version.update(data=body, size=len(body), etag=f'"{digest}"')
+
+
+def _bucket(name: str) -> Any:
+    bucket = service._buckets.get(name)
+    if bucket is None:
+        raise MissingObjectError(f"The specified bucket does not exist. (Bucket: {name})")
+    return bucket

@@ -1,0 +1,1 @@
+"""Step Functions: how executions run, in the place of ministack's."""

@@ -1,0 +1,124 @@
+"""Parallel, and Map states that are not distributed."""
+
+import contextvars
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Any
+
+from local_aws.stepfunctions.data_flow import arguments, finish
+from local_aws.stepfunctions.map_fields import item_input, map_items, maximum_concurrency
+from local_aws.stepfunctions.retries import with_retries
+from local_aws.stepfunctions.scope import Run, Scope, State
+from local_aws.stepfunctions.walk import walk
+
+INLINE_CONCURRENCY = 40
+
+
+def run_parallel(state: State, data: Any, scope: Scope) -> tuple[Any, str | None]:
+    """Parallel: every branch on a thread of its own; the first error stops the others."""
+    return with_retries(state, data, scope, lambda: _run_branches(state, data, scope))
+
+
+def _run_branches(state: State, data: Any, scope: Scope) -> tuple[Any, str | None]:
+    given = arguments(state, data, scope)
+    scope.run.history.add("ParallelStateStarted")
+
+    def branch(definition: State) -> Callable[[Run], Any]:
+        def run(inner_run: Run) -> Any:
+            inner = scope.inner()
+            inner.run = inner_run
+            return walk(definition["States"], definition["StartAt"], given, inner)
+
+        return run
+
+    branches = [branch(definition) for definition in state["Branches"]]
+    results = _run_all(iter(branches), len(branches), scope, "ParallelStateFailed")
+    scope.run.history.add("ParallelStateSucceeded")
+    return finish(state, data, scope, result=results)
+
+
+def run_inline_map(state: State, data: Any, scope: Scope) -> tuple[Any, str | None]:
+    """A Map whose iterations are part of the execution."""
+    items = map_items(state, data, scope)
+    processor = state.get("ItemProcessor") or state["Iterator"]
+    concurrency = min(maximum_concurrency(state, data, scope) or INLINE_CONCURRENCY, INLINE_CONCURRENCY)
+    scope.run.history.add("MapStateStarted", length=len(items))
+
+    def iteration(index: int, item: Any) -> Callable[[Run], Any]:
+        def run(inner_run: Run) -> Any:
+            inner = scope.inner()
+            inner.run = inner_run
+            history, told = inner_run.history, {"name": scope.name, "index": index}
+            history.add("MapIterationStarted", **told)
+            given = item_input(state, data, index, item, inner)
+            try:
+                output = walk(processor["States"], processor["StartAt"], given, inner)
+            except Exception:
+                history.add("MapIterationFailed", **told)
+                raise
+            history.add("MapIterationSucceeded", **told)
+            return output
+
+        return run
+
+    iterations = (iteration(index, item) for index, item in enumerate(items))
+    results = _run_all(iterations, max(1, min(concurrency, len(items))), scope, "MapStateFailed")
+    scope.run.history.add("MapStateSucceeded")
+    return finish(state, data, scope, result=results)
+
+
+def _run_all(tasks: Iterator[Callable[[Run], Any]], concurrency: int, scope: Scope, failed_event: str) -> list[Any]:
+    """Run the tasks side by side and return their results in order; the first error stops what still runs."""
+    if concurrency == 1:
+        return _run_in_turn(tasks, scope, failed_event)
+    stopped = _LinkedEvent(scope.run.stopped)
+    run = Run(scope.run.record, scope.run.context, scope.run.history, stopped, scope.run.deadline, scope.run.role_arn)
+    with ThreadPoolExecutor(concurrency) as pool:
+        futures = [pool.submit(contextvars.copy_context().run, task, run) for task in tasks]
+        wait_for_all_or_error(futures)
+        errors = [future.exception() for future in futures if future.done() and future.exception()]
+        if errors:
+            stopped.set()
+            for future in futures:
+                future.cancel()
+            scope.run.history.add(failed_event)
+            assert errors[0] is not None
+            raise errors[0]
+    return [future.result() for future in futures]
+
+
+def wait_for_all_or_error(futures: list[Future[Any]]) -> None:
+    """Return when all are done, or one has failed."""
+    pending = set(futures)
+    while pending:
+        done, pending = wait(pending, return_when=FIRST_COMPLETED)
+        if any(future.exception() for future in done):
+            return
+
+
+def _run_in_turn(tasks: Iterator[Callable[[Run], Any]], scope: Scope, failed_event: str) -> list[Any]:
+    try:
+        return [task(scope.run) for task in tasks]
+    except Exception:
+        scope.run.history.add(failed_event)
+        raise
+
+
+class _LinkedEvent(threading.Event):
+    """Set when it is set itself, or when its parent is."""
+
+    def __init__(self, parent: threading.Event) -> None:
+        super().__init__()
+        self._parent = parent
+
+    def is_set(self) -> bool:
+        return super().is_set() or self._parent.is_set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        remaining = float("inf") if timeout is None else timeout
+        while remaining > 0 and not self.is_set():
+            step = min(remaining, 0.1)
+            super().wait(step)
+            remaining -= step
+        return self.is_set()

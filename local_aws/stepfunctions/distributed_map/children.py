@@ -1,0 +1,163 @@
+"""The children of a Map Run: a bounded number at a time, each an execution of its own."""
+
+import contextvars
+import json
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ministack.core.responses import new_uuid, now_iso
+
+from local_aws.stepfunctions.distributed_map.batches import ChildInput
+from local_aws.stepfunctions.distributed_map.map_run import MapRun
+from local_aws.stepfunctions.errors import StateError, check_child_input
+from local_aws.stepfunctions.executions import EXPRESS_SECONDS, run_child
+from local_aws.stepfunctions.scope import History, NoHistory, Record, Run, Scope, compact_json
+
+# AWS runs up to 10,000 children at a time; here each holds a thread of the server.
+MOST_THREADS = 200
+THREADS_BY_DEFAULT = 40
+IDLE_SECONDS = 0.05
+
+
+@dataclass
+class Children:
+    """Runs a Map Run's children. `ended` is told of each child that ended, with its number."""
+
+    map_run: MapRun
+    processor: Record
+    scope: Scope
+    ended: Callable[[int, Record], None]
+
+    def __post_init__(self) -> None:
+        self._is_express = self.processor["ProcessorConfig"].get("ExecutionType") == "EXPRESS"
+        self._never_stopped = threading.Event()
+        self._machine = {
+            "Id": self.map_run.identity.state_machine_arn,
+            "Name": self.map_run.identity.name,
+        }
+
+    def run_all(self, inputs: Iterator[ChildInput], is_over: Callable[[], bool]) -> None:
+        """Run children until the inputs are used up or it is over; those that run are waited for."""
+        waiting: queue.SimpleQueue[tuple[int, ChildInput] | None] = queue.SimpleQueue()
+        threads: list[threading.Thread] = []
+        idle = threading.Semaphore(0)
+        failures: list[BaseException] = []
+
+        def work() -> None:
+            while True:
+                idle.release()
+                task = waiting.get()
+                if task is None:
+                    return
+                try:
+                    self._run(*task)
+                except BaseException as error:
+                    failures.append(error)
+                    return
+
+        try:
+            for number, given in enumerate(inputs):
+                while not self._is_free(idle, threads, work):
+                    if is_over() or failures:
+                        break
+                if is_over() or failures:
+                    self._put_back(number, given)
+                    break
+                waiting.put((number, given))
+        finally:
+            for _ in threads:
+                waiting.put(None)
+            for thread in threads:
+                thread.join()
+        if failures:
+            raise failures[0]
+
+    def _put_back(self, number: int, given: ChildInput) -> None:
+        self.left_over = given
+
+    left_over: ChildInput | None = None
+
+    def _is_free(
+        self, idle: threading.Semaphore, threads: list[threading.Thread], work: Callable[[], None]
+    ) -> bool:
+        """Whether a thread waits for a child; a new one is started where there may be more of them."""
+        if idle.acquire(blocking=False):
+            return True
+        if len(threads) < self._concurrency():
+            thread = threading.Thread(target=contextvars.copy_context().run, args=(work,), daemon=True)
+            threads.append(thread)
+            thread.start()
+        return idle.acquire(timeout=IDLE_SECONDS)
+
+    def _concurrency(self) -> int:
+        return min(self.map_run.record["maxConcurrency"] or THREADS_BY_DEFAULT, MOST_THREADS)
+
+    def _run(self, number: int, given: ChildInput) -> None:
+        child = self._record(given)
+        self.map_run.child_started(child)
+        status, result = self._outcome(child, given)
+        child["stopDate"] = now_iso()
+        if status == "SUCCEEDED":
+            child["output"] = compact_json(result)
+        else:
+            child.update({k: v for k, v in (("error", result.error), ("cause", result.cause)) if v is not None})
+        child["status"] = status
+        self.ended(number, child)
+        self.map_run.child_ended(child)
+
+    def _outcome(self, child: Record, given: ChildInput) -> tuple[str, Any]:
+        too_large = check_child_input(given.text)
+        if too_large is not None:
+            return "FAILED", too_large
+        run = self._new_run(child, json.loads(given.text))
+        run.history.add("ExecutionStarted", input=given.text, roleArn=run.role_arn)
+        try:
+            status, result = run_child(run, self.processor, run.context["Execution"]["Input"], self.scope.query_language)
+        except Exception as error:
+            return "FAILED", StateError("States.Runtime", f"{type(error).__name__}: {error}")
+        event = {"SUCCEEDED": "Succeeded", "ABORTED": "Aborted"}.get(status, "Failed")
+        run.history.add(f"Execution{event}")
+        return status, result
+
+    def _record(self, given: ChildInput) -> Record:
+        name = new_uuid()
+        arn = self.map_run.identity.child_arn(name, is_express=self._is_express)
+        return {
+            "executionArn": arn,
+            "stateMachineArn": self.map_run.identity.state_machine_arn,
+            "name": ":".join(arn.split(":")[7:]) if self._is_express else name,
+            "status": "RUNNING",
+            "startDate": now_iso(),
+            "stopDate": None,
+            "input": given.text,
+            "inputDetails": {"included": True},
+            "output": None,
+            "outputDetails": {"included": True},
+            "mapRunArn": self.map_run.identity.map_run_arn,
+            "itemCount": given.item_count,
+            "events": [],
+        }
+
+    def _new_run(self, child: Record, data: Any) -> Run:
+        """An EXPRESS child cannot be stopped and has five minutes; a STANDARD one stops with its parent."""
+        role_arn = self.scope.run.role_arn
+        execution = {
+            "Id": child["executionArn"],
+            "Input": data,
+            "StartTime": child["startDate"],
+            "Name": child["name"].split(":")[0],
+            "RoleArn": role_arn,
+            "RedriveCount": 0,
+        }
+        return Run(
+            record=child,
+            context={"Execution": execution, "StateMachine": self._machine},
+            history=NoHistory() if self._is_express else History(child["events"]),
+            stopped=self._never_stopped if self._is_express else self.scope.run.stopped,
+            deadline=time.monotonic() + EXPRESS_SECONDS if self._is_express else None,
+            role_arn=role_arn,
+        )

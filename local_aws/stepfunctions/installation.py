@@ -1,0 +1,42 @@
+"""Puts this package in the place of ministack's way of running executions."""
+
+from ministack.services import stepfunctions as service
+
+from local_aws.replacements import check, replace, require
+from local_aws.stepfunctions import operations
+from local_aws.stepfunctions.branches import run_parallel
+from local_aws.stepfunctions.executions import run_execution
+from local_aws.stepfunctions.maps import run_map
+from local_aws.stepfunctions.simple_states import run_choice, run_fail, run_pass, run_succeed, run_wait
+from local_aws.stepfunctions.task import run_task
+from local_aws.stepfunctions.walk import HANDLERS
+
+USED = (
+    "_ExecutionError", "_emit_execution_status_event", "_exec_intrinsic", "_executions", "_invoke_resource",
+    "_invoke_with_callback", "_map_runs", "_parse_intrinsic_call", "_state_machines",
+)
+
+
+def install() -> None:
+    """Replace the execution engine and the operations on executions."""
+    require(service, *USED)
+    check(service, "_invoke_with_callback", ("resource", "input_data", "token", "state_def"))
+    HANDLERS.update(
+        Pass=run_pass,
+        Succeed=run_succeed,
+        Fail=run_fail,
+        Wait=run_wait,
+        Choice=run_choice,
+        Task=run_task,
+        Parallel=run_parallel,
+        Map=run_map,
+    )
+    replace(service, "_run_execution", ("exec_arn",), run_execution)
+    for name in (
+        "_start_execution",
+        "_start_sync_execution",
+        "_stop_execution",
+        "_describe_execution",
+        "_list_executions",
+    ):
+        operations.remember(name, replace(service, name, ("data",), getattr(operations, name.removeprefix("_"))))

@@ -1,0 +1,152 @@
+"""JSONata as Step Functions evaluates it.
+
+An expression is compiled once per thread. Plain paths through objects (`$states.input.key`), which are most of what
+an ItemSelector holds, are followed without the engine.
+"""
+
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jsonata
+from jsonata.utils import Utils
+from ministack.services import stepfunctions as service
+
+EVALUATION_SECONDS = 1.0
+MAXIMUM_COMPILED = 512
+PLAIN_PATH = re.compile(r"\$[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
+UNSUPPORTED = "unsupported"
+
+_compiled = threading.local()
+
+
+class EvaluationError(Exception):
+    """An expression failed; the text is the cause's last sentence."""
+
+
+class UndefinedError(EvaluationError):
+    """An expression gave nothing."""
+
+
+class UnsupportedTypeError(EvaluationError):
+    """An expression gave what is no JSON, such as a function."""
+
+
+def is_expression(value: Any) -> bool:
+    """Whether a field's value is `{% ... %}`."""
+    return isinstance(value, str) and value.startswith("{%") and value.endswith("%}")
+
+
+def source_of(value: str) -> str:
+    """The text between `{%` and `%}`."""
+    return value[2:-2].strip()
+
+
+def evaluate(expression: str, bindings: Mapping[str, Any]) -> Any:
+    """The expression's value as plain JSON. Raises EvaluationError."""
+    if PLAIN_PATH.fullmatch(expression):
+        found = _follow(expression, bindings)
+        if found is not None:
+            return found
+    return _run(expression, bindings)
+
+
+def _follow(path: str, bindings: Mapping[str, Any]) -> Any:
+    """The value at the end of a path that leads through objects only; None leaves it to the engine."""
+    steps = path[1:].split(".")
+    value: Any = bindings
+    for step in steps:
+        if not isinstance(value, dict):
+            return None
+        value = value.get(step)
+    return value
+
+
+def _run(expression: str, bindings: Mapping[str, Any]) -> Any:
+    compiled = _compile(expression)
+    _limit_time(compiled)
+    jsonata.Jsonata.CURRENT.jsonata = compiled
+    try:
+        value = compiled.evaluate(None, {name: _null_kept(value) for name, value in bindings.items()})
+    except RecursionError as error:
+        raise EvaluationError("Expression evaluation stack overflow") from error
+    except EvaluationError:
+        raise
+    except Exception as error:
+        raise EvaluationError(_message(error)) from error
+    if value is None:
+        raise UndefinedError
+    return _plain(value)
+
+
+def _null_kept(value: Any) -> Any:
+    """The engine takes None for undefined at the top of a binding."""
+    return Utils.NULL_VALUE if value is None else value
+
+
+def _compile(expression: str) -> Any:
+    cache: dict[str, Any] = _compiled.__dict__
+    compiled = cache.get(expression)
+    if compiled is None:
+        if len(cache) >= MAXIMUM_COMPILED:
+            cache.clear()
+        compiled = jsonata.Jsonata.jsonata(expression)
+        compiled.set_output_convert_nulls(False)
+        for name, function in FUNCTIONS.items():
+            compiled.register_lambda(name, function)
+        cache[expression] = compiled
+    return compiled
+
+
+def _limit_time(compiled: Any) -> None:
+    """Look at the clock at every hundredth step only: the engine's own limit does at each."""
+    deadline = time.monotonic() + EVALUATION_SECONDS
+    steps = 0
+
+    def check(_expression: Any, _input: Any, _environment: Any) -> None:
+        nonlocal steps
+        steps += 1
+        if steps % 100 == 0 and time.monotonic() > deadline:
+            raise EvaluationError("Expression evaluation timeout")
+
+    compiled.environment.set_evaluate_entry_callback(check)
+
+
+def _message(error: Exception) -> str:
+    """jsonata-js leads with the error code and names neither line nor token."""
+    code = getattr(error, "error", None)
+    text = str(error)
+    if not isinstance(code, str) or not code:
+        return text
+    return f"{code}: {text.removeprefix(code).lstrip(': ')}"
+
+
+def _plain(value: Any) -> Any:
+    if value is Utils.NULL_VALUE or value is None:
+        return None
+    if isinstance(value, str | bool | int | float):
+        return value
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | range):
+        return [_plain(item) for item in value]
+    raise UnsupportedTypeError
+
+
+def _range(start: float, end: float, step: float) -> Any:
+    """A sequence, so that one value collapses to itself as on AWS."""
+    return Utils.create_sequence_from_iter(service._sfn_jsonata_range(start, end, step))
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "toMillis": service._sfn_jsonata_to_millis,
+    "replace": service._sfn_jsonata_replace,
+    "partition": service._sfn_jsonata_partition,
+    "range": _range,
+    "hash": service._sfn_jsonata_hash,
+    "random": service._sfn_jsonata_random,
+    "uuid": service._sfn_jsonata_uuid,
+    "parse": service._sfn_jsonata_parse,
+}

@@ -1,0 +1,68 @@
+"""Lambda functions as Task states call them."""
+
+import os
+import threading
+from typing import Any
+
+from ministack.core.responses import get_account_id, get_region
+from ministack.services import lambda_svc as service
+
+from local_aws.stepfunctions.errors import state_error
+from local_aws.stepfunctions.scope import compact_json
+from local_aws.stepfunctions.sdk_metadata import optimised_cause, with_metadata
+
+# Every invocation holds a Python process. State machines queue for them here, where AWS would start more: a laptop
+# is slower, not faster, with fifty of them. Invoke itself is not limited, so functions may call functions.
+CONCURRENT_INVOCATIONS = int(os.environ.get("LOCAL_AWS_LAMBDA_CONCURRENCY", max(4, 2 * (os.cpu_count() or 1))))
+
+_slots = threading.BoundedSemaphore(CONCURRENT_INVOCATIONS)
+
+
+def call_function(arn: str, given: Any) -> Any:
+    """The result of the function whose ARN is the Task's resource. Raises StateError named by the function."""
+    return _run(arn, given)[0]
+
+
+def invoke_function(given: dict[str, Any]) -> dict[str, Any]:
+    """`lambda:invoke`: the result as Payload, with what Invoke says beside it."""
+    payload, version = _run(given.get("FunctionName", ""), given.get("Payload", {}))
+    return with_metadata({"ExecutedVersion": version, "Payload": payload, "StatusCode": 200})
+
+
+def _run(reference: str, event: Any) -> tuple[Any, str]:
+    function, config, _ = service._get_func_record_for_ref(reference)
+    if not function or not config:
+        raise _not_found(reference)
+    record = service._execution_record_for_config(function, config)
+    with _slots:
+        result = service._execute_function_with_config_scope(record, event)
+    if result.get("error"):
+        raise _failure(result)
+    return result.get("body"), config.get("Version", "$LATEST")
+
+
+def _failure(result: dict[str, Any]) -> Exception:
+    """A function's exception has its class's name, with the payload as JSON for the cause."""
+    body = result.get("body")
+    if not isinstance(body, dict):
+        return state_error("Lambda.Unknown", str(body))
+    if result.get("throttle"):
+        message = body.get("message", "Rate Exceeded.")
+        cause = optimised_cause(message, "AWSLambda", 429, "TooManyRequestsException")
+        return state_error("Lambda.TooManyRequestsException", cause)
+    error_type = body.get("errorType", "Lambda.Unknown")
+    if error_type == "Runtime.ExitError":
+        told = compact_json({name: body[name] for name in ("errorType", "errorMessage") if name in body})
+        return state_error("Lambda.Unknown", f"The cause could not be determined because Lambda did not return an "
+                           f"error type. Returned payload: {told}")
+    return state_error(error_type, compact_json(body))
+
+
+def _not_found(reference: str) -> Exception:
+    arn = reference
+    if not arn.startswith("arn:"):
+        arn = f"arn:aws:lambda:{get_region()}:{get_account_id()}:function:{reference}"
+    if arn.count(":") == 6:
+        arn += ":$LATEST"
+    cause = optimised_cause(f"Function not found: {arn}", "AWSLambda", 404, "ResourceNotFoundException")
+    return state_error("Lambda.ResourceNotFoundException", cause)

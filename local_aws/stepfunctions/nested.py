@@ -1,0 +1,90 @@
+"""Executions that a Task state starts."""
+
+import json
+from typing import Any
+
+from ministack.services import stepfunctions as service
+
+from local_aws.stepfunctions.errors import StoppedError, state_error
+from local_aws.stepfunctions.executions import running, stop
+from local_aws.stepfunctions.operations import redrive_fields, start_execution as start
+from local_aws.stepfunctions.scope import Record, Scope, compact_json
+from local_aws.stepfunctions.sdk_metadata import optimised_cause, with_metadata
+
+POLL_SECONDS = 0.25
+EXCEPTIONS = {
+    "StateMachineDoesNotExist": "StateMachineDoesNotExistException",
+    "ExecutionAlreadyExists": "ExecutionAlreadyExistsException",
+}
+
+
+def start_execution(resource: str, given: dict[str, Any], scope: Scope) -> dict[str, Any]:
+    """`states:startExecution`, which `.sync` and `.sync:2` let end. Raises States.TaskFailed for a failed child."""
+    status, _, body = start(_request(given))
+    answer = json.loads(body)
+    if status >= 400:
+        code = answer["__type"].rsplit("#", 1)[-1]
+        message = answer.get("message", "")
+        if code == "StateMachineDoesNotExist":
+            message = f"State Machine Does Not Exist: '{given.get('StateMachineArn')}'"
+        name = EXCEPTIONS.get(code, code)
+        raise state_error(f"StepFunctions.{name}", optimised_cause(message, "AWSStepFunctions", status, code))
+    if ".sync" not in resource:
+        return with_metadata({"ExecutionArn": answer["executionArn"], "StartDate": _iso(answer["startDate"])})
+    record = service._executions[answer["executionArn"]]
+    _wait(record, scope)
+    shown = _shown(record, is_parsed=resource.endswith(".sync:2"))
+    if record["status"] != "SUCCEEDED":
+        raise state_error("States.TaskFailed", compact_json(shown))
+    return shown
+
+
+def _request(given: dict[str, Any]) -> Record:
+    data = given.get("Input")
+    request = {
+        "stateMachineArn": given.get("StateMachineArn", ""),
+        "input": data if isinstance(data, str) else compact_json({} if data is None else data),
+    }
+    return request | ({"name": given["Name"]} if given.get("Name") else {})
+
+
+def _wait(record: Record, scope: Scope) -> None:
+    """Until the child has ended; a parent that is stopped stops it."""
+    while record["status"] == "RUNNING":
+        run = running.get(record["executionArn"])
+        if run is None:
+            scope.run.sleep(0.01)
+            continue
+        run.ended.wait(POLL_SECONDS)
+        if record["status"] == "RUNNING":
+            try:
+                scope.run.check()
+            except StoppedError:
+                stop(run, None, None)
+                raise
+
+
+def _shown(record: Record, *, is_parsed: bool) -> Record:
+    """DescribeExecution in Step Functions' own spelling."""
+    shown: Record = {
+        "ExecutionArn": record["executionArn"],
+        "InputDetails": {"Included": True},
+        "Name": record["name"],
+        "OutputDetails": {"Included": True},
+        "RedriveCount": 0,
+        "StartDate": _iso(record["startDate"]),
+        "StateMachineArn": record["stateMachineArn"],
+        "Status": record["status"],
+        "StopDate": _iso(record["stopDate"]),
+    }
+    shown |= {f"R{name[1:]}": value for name, value in redrive_fields(record).items()}
+    for name in ("input", "output", "error", "cause"):
+        if record.get(name) is not None:
+            value = record[name]
+            is_json = is_parsed and name in ("input", "output")
+            shown[name.capitalize()] = json.loads(value) if is_json else value
+    return dict(sorted(shown.items()))
+
+
+def _iso(stamp: Any) -> Any:
+    return stamp

@@ -1,0 +1,144 @@
+"""What a running execution consists of: its record, its history, and the scope that a state is evaluated in."""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ministack.core.responses import now_iso
+
+from local_aws.stepfunctions.errors import (
+    DATA_LIMIT_EXCEEDED,
+    MAXIMUM_PAYLOAD_BYTES,
+    TIMEOUT,
+    StoppedError,
+    state_error,
+)
+
+MAXIMUM_HISTORY_EVENTS = 25_000
+
+State = dict[str, Any]
+Record = dict[str, Any]
+
+
+def compact_json(value: Any) -> str:
+    """JSON as Step Functions writes it."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+class History:
+    """The events of one execution, appended by all of its branches."""
+
+    def __init__(self, events: list[Record]) -> None:
+        self._events = events
+        self._lock = threading.Lock()
+
+    def add(self, kind: str, **details: Any) -> int:
+        """Append an event and return its id; the details' name follows from the kind."""
+        with self._lock:
+            number = len(self._events) + 1
+            if number > MAXIMUM_HISTORY_EVENTS:
+                raise state_error(
+                    "States.Runtime",
+                    f"The execution reached the maximum number of history events ({MAXIMUM_HISTORY_EVENTS}).",
+                )
+            event: Record = {"id": number, "previousEventId": number - 1, "type": kind, "timestamp": now_iso()}
+            if details:
+                event[_details_name(kind)] = details
+            self._events.append(event)
+            return number
+
+
+class NoHistory(History):
+    """An Express workflow has none."""
+
+    def __init__(self) -> None:
+        super().__init__([])
+
+    def add(self, kind: str, **details: Any) -> int:
+        return 0
+
+
+def _details_name(kind: str) -> str:
+    for suffix in ("StateEntered", "StateExited"):
+        if kind.endswith(suffix):
+            return f"s{suffix[1:]}EventDetails"
+    return f"{kind[0].lower()}{kind[1:]}EventDetails"
+
+
+@dataclass
+class Run:
+    """One execution while it runs. `context` holds the context object's Execution and StateMachine."""
+
+    record: Record
+    context: Record
+    history: History
+    stopped: threading.Event = field(default_factory=threading.Event)
+    deadline: float | None = None
+    role_arn: str = ""
+    ended: threading.Event = field(default_factory=threading.Event)
+
+    def check(self) -> None:
+        """Raises StoppedError once the execution was stopped, and States.Timeout past an own deadline."""
+        if self.stopped.is_set():
+            raise StoppedError
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            raise state_error(TIMEOUT, None)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, but no longer than the execution lasts."""
+        if self.deadline is not None:
+            seconds = min(seconds, max(0.0, self.deadline - time.monotonic()) + 0.001)
+        self.stopped.wait(max(0.0, seconds))
+        self.check()
+
+
+@dataclass
+class Scope:
+    """Where a state is evaluated: its execution, its variables, and the context object's changing parts."""
+
+    run: Run
+    query_language: str
+    variables: dict[str, Any]
+    state: Record = field(default_factory=dict)
+    extra: Record = field(default_factory=dict)
+    entered_event_id: int = 0
+
+    @property
+    def context(self) -> Record:
+        """The context object."""
+        return {**self.run.context, "State": self.state, **self.extra}
+
+    @property
+    def name(self) -> str:
+        """The current state's."""
+        return str(self.state.get("Name", ""))
+
+    def is_jsonata(self, state: State) -> bool:
+        """Whether the state is written in JSONata."""
+        return bool(state.get("QueryLanguage", self.query_language) == "JSONata")
+
+    def inner(self, **extra: Any) -> "Scope":
+        """A scope for a branch or an iteration: it reads these variables, its own do not escape."""
+        return replace(self, variables=dict(self.variables), extra={**self.extra, **extra})
+
+    def failure(self, error: str, message: str) -> Exception:
+        """An error of the state itself, told as Step Functions does."""
+        place = f"the state '{self.name}' (entered at the event id #{self.entered_event_id})"
+        return state_error(error, f"An error occurred while executing {place}. {message}")
+
+
+def check_size(text: str, place: str) -> None:
+    """Raises States.DataLimitExceeded for a payload over 256 KiB of UTF-8."""
+    if len(text) * 4 <= MAXIMUM_PAYLOAD_BYTES or len(text.encode()) <= MAXIMUM_PAYLOAD_BYTES:
+        return
+    raise state_error(
+        DATA_LIMIT_EXCEEDED,
+        f"The state/task '{place}' returned a result with a size exceeding the maximum number of bytes "
+        "service limit.",
+    )
+
+
+Handler = Callable[[State, Any, Scope], tuple[Any, str | None]]

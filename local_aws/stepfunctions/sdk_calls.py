@@ -1,0 +1,109 @@
+"""`aws-sdk:` integrations: S3 through botocore, the others through ministack, with the names the Java SDK gives."""
+
+import json
+import os
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from ministack.core.responses import get_account_id, get_region
+from ministack.services import stepfunctions as service
+
+from local_aws.stepfunctions import dynamodb_calls
+from local_aws.stepfunctions.errors import RUNTIME, StateError, state_error
+from local_aws.stepfunctions.sdk_metadata import sdk_cause
+
+S3 = "s3"
+DYNAMODB = "dynamodb"
+MAXIMUM_BODY_BYTES = 262_144
+
+
+def call(resource: str, given: Any) -> Any:
+    """The operation's output in Step Functions' spelling. Raises StateError named `<Service>.<Exception>`."""
+    service_name, _, action = resource.removeprefix("arn:aws:states:::aws-sdk:").partition(":")
+    given = given or {}
+    if service_name == S3:
+        return _call_s3(action, given)
+    if service_name == DYNAMODB:
+        invalid = dynamodb_calls.invalid_member(action, given)
+        if invalid is not None:
+            raise state_error("DynamoDb.DynamoDbException", sdk_cause(invalid, "DynamoDb", 400))
+    try:
+        return service._invoke_aws_sdk_integration(resource, given)
+    except StateError as error:
+        raise _renamed(service_name, action, error) from error
+
+
+def _renamed(service_name: str, action: str, error: Any) -> Exception:
+    """Causes name the service; DynamoDB's errors that its model lacks have one name for all."""
+    if error.error == RUNTIME:
+        return state_error(RUNTIME, error.cause)
+    prefix, _, code = error.error.partition(".")
+    code = code.rsplit("#", 1)[-1]
+    if service_name == DYNAMODB and code not in dynamodb_calls.modelled_errors(action):
+        code = "DynamoDbException"
+    if not code.endswith("Exception"):
+        code += "Exception"
+    return state_error(f"{prefix}.{code}", sdk_cause(error.cause, prefix, 400))
+
+
+def _call_s3(action: str, given: dict[str, Any]) -> Any:
+    client = _s3_client(get_account_id(), get_region())
+    method = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in action)
+    operation = getattr(client, method.replace("_v2", "v2").replace("objectsv2", "objects_v2"), None)
+    if operation is None:
+        raise state_error(RUNTIME, f"aws-sdk:s3:{action} is not an operation of S3")
+    try:
+        answer = operation(**_s3_parameters(given))
+    except ClientError as error:
+        raise _s3_failure(action, error) from error
+    except BotoCoreError as error:
+        raise state_error("S3.SdkClientException", str(error)) from error
+    answer.pop("ResponseMetadata", None)
+    return {name: _plain(value) for name, value in answer.items()}
+
+
+@cache
+def _s3_client(account_id: str, region: str) -> Any:
+    return botocore.session.Session().create_client(
+        S3,
+        region_name=region,
+        endpoint_url=f"http://127.0.0.1:{os.environ['GATEWAY_PORT']}",
+        aws_access_key_id=account_id,
+        aws_secret_access_key="local",
+        config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}, max_pool_connections=50),
+    )
+
+
+def _s3_parameters(given: dict[str, Any]) -> dict[str, Any]:
+    """A Body that is no text is written as JSON."""
+    body = given.get("Body")
+    if body is None or isinstance(body, str):
+        return given
+    return {**given, "Body": json.dumps(body, ensure_ascii=False, separators=(",", ":"))}
+
+
+def _s3_failure(action: str, error: ClientError) -> Exception:
+    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
+    modelled = {"NoSuchKey", "NoSuchBucket", "BucketAlreadyExists", "BucketAlreadyOwnedByYou", "NoSuchUpload",
+                "InvalidObjectState", "ObjectNotInActiveTierError", "ObjectAlreadyInActiveTierError"}
+    if action == "headObject" and status == 404:
+        code, message = "NoSuchKey", "null"
+    name = f"{code}Exception" if code in modelled else "S3Exception"
+    return state_error(f"S3.{name}", sdk_cause(message, "S3", status, is_extended=True))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%dT%H:%M:%SZ")
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if hasattr(value, "read"):
+        return value.read().decode("utf-8", errors="replace")
+    return value

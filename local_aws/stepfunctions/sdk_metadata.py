@@ -1,0 +1,31 @@
+"""What optimised integrations add to a result, and how causes name a request."""
+
+from typing import Any
+
+from ministack.core.responses import new_uuid
+
+
+def with_metadata(result: dict[str, Any], status_code: int = 200) -> dict[str, Any]:
+    """The result with the metadata of the request that gave it."""
+    request_id = new_uuid()
+    http = {
+        "AllHttpHeaders": {"x-amzn-RequestId": [request_id]},
+        "HttpHeaders": {"x-amzn-RequestId": request_id},
+        "HttpStatusCode": status_code,
+    }
+    return {**result, "SdkHttpMetadata": http, "SdkResponseMetadata": {"RequestId": request_id}}
+
+
+def optimised_cause(message: str, service: str, status_code: int, code: str) -> str:
+    """The cause of a failed optimised integration."""
+    return (
+        f"{message} (Service: {service}; Status Code: {status_code}; Error Code: {code}; "
+        f"Request ID: {new_uuid()}; Proxy: null)"
+    )
+
+
+def sdk_cause(message: str, service: str, status_code: int, *, is_extended: bool = False) -> str:
+    """The cause of a failed aws-sdk integration."""
+    extended = f", Extended Request ID: {new_uuid()}" if is_extended else ""
+    told = f"Service: {service}, Status Code: {status_code}, Request ID: {new_uuid()}{extended}"
+    return f"{message} ({told}) (SDK Attempt Count: 1)"

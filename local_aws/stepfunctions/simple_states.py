@@ -1,0 +1,133 @@
+"""Pass, Succeed, Fail, Wait and Choice."""
+
+import re
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from local_aws.stepfunctions import jsonata_expressions as jsonata
+from local_aws.stepfunctions.choice_rules import holds
+from local_aws.stepfunctions.data_flow import assign, assign_json_path, finish, select_input
+from local_aws.stepfunctions.errors import QUERY_EVALUATION, RUNTIME, state_error
+from local_aws.stepfunctions.scope import Scope, State, compact_json
+from local_aws.stepfunctions.templates import (
+    bindings,
+    fill_json_path,
+    fill_jsonata,
+    jsonata_field,
+    resolve_value,
+)
+
+TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
+
+
+def run_pass(state: State, data: Any, scope: Scope) -> tuple[Any, str | None]:
+    """Pass: what JSONPath calls its result is its Result or its Parameters."""
+    if scope.is_jsonata(state):
+        return finish(state, data, scope)
+    result = select_input(state, data, scope)
+    if "Parameters" in state:
+        result = fill_json_path(state["Parameters"], result, scope)
+    return finish(state, data, scope, result=state.get("Result", result))
+
+
+def run_succeed(state: State, data: Any, scope: Scope) -> tuple[Any, None]:
+    """Succeed: its output is the machine's."""
+    output, _ = finish(state, select_input(state, data, scope), scope)
+    return output, None
+
+
+def run_fail(state: State, data: Any, scope: Scope) -> tuple[Any, None]:
+    """Fail: both error and cause may be absent."""
+    raise state_error(*(_fail_text(state, field, data, scope) for field in ("Error", "Cause")))  # type: ignore[arg-type]
+
+
+def _fail_text(state: State, field: str, data: Any, scope: Scope) -> str | None:
+    if f"{field}Path" in state:
+        value = resolve_value(state[f"{field}Path"], data, scope)
+    elif field in state and scope.is_jsonata(state):
+        value = jsonata_field(state, field, "string", data, scope)
+    else:
+        value = state.get(field)
+    if value is not None and not isinstance(value, str):
+        told = f"The value referenced by {field}Path must be a string, but the value was"
+        raise scope.failure(RUNTIME, f"{told}: {compact_json(value)}")
+    return value
+
+
+def run_wait(state: State, data: Any, scope: Scope) -> tuple[Any, str | None]:
+    """Wait: for seconds or until a timestamp; a stopped execution waits no longer."""
+    selected = select_input(state, data, scope)
+    until = _wait_until(state, selected, scope)
+    if until > time.time():
+        scope.run.sleep(until - time.time())
+    return finish(state, selected, scope)
+
+
+def _wait_until(state: State, data: Any, scope: Scope) -> float:
+    if scope.is_jsonata(state):
+        if "Timestamp" in state:
+            return _moment(jsonata_field(state, "Timestamp", "string", data, scope), QUERY_EVALUATION, scope)
+        return time.time() + _seconds(jsonata_field(state, "Seconds", "number", data, scope), scope)
+    if "TimestampPath" in state or "Timestamp" in state:
+        path = state.get("TimestampPath")
+        stamp = resolve_value(path, data, scope) if path else state["Timestamp"]
+        return _moment(stamp, RUNTIME, scope)
+    path = state.get("SecondsPath")
+    return time.time() + float(resolve_value(path, data, scope) if path else state["Seconds"])
+
+
+def _seconds(value: float, scope: Scope) -> float:
+    if value != int(value):
+        raise scope.failure(
+            QUERY_EVALUATION, f"The Seconds field cannot be parsed as an integer: {compact_json(value)}"
+        )
+    if value < 0:
+        raise scope.failure(QUERY_EVALUATION, f"Seconds cannot be negative but was: {compact_json(value)}")
+    return value
+
+
+def _moment(stamp: str, error: str, scope: Scope) -> float:
+    told = f"The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string: {stamp}"
+    if not TIMESTAMP.fullmatch(stamp):
+        raise scope.failure(error, told)
+    try:
+        return datetime.fromisoformat(stamp.replace("Z", "+00:00")).astimezone(UTC).timestamp()
+    except ValueError as problem:
+        raise scope.failure(error, told) from problem
+
+
+def run_choice(state: State, data: Any, scope: Scope) -> tuple[Any, str | None]:
+    """Choice: the first rule that holds gives the next state, with its Output and Assign; Default uses the state's."""
+    selected = select_input(state, data, scope)
+    for index, rule in enumerate(state["Choices"]):
+        if _is_chosen(state, rule, index, selected, scope):
+            return _take(state, rule, selected, rule["Next"], scope)
+    if "Default" not in state:
+        raise scope.failure("States.NoChoiceMatched", "Failed to transition out of the state. No choice rule matched.")
+    return _take(state, state, selected, state["Default"], scope)
+
+
+def _is_chosen(state: State, rule: State, index: int, data: Any, scope: Scope) -> bool:
+    if not scope.is_jsonata(state):
+        return holds(rule, data, scope)
+    field = f"Choices[{index}]/Condition"
+    value = fill_jsonata(rule["Condition"], field, bindings(data, scope), scope)
+    if isinstance(value, bool):
+        return value
+    source = jsonata.source_of(str(rule["Condition"]))
+    raise scope.failure(
+        QUERY_EVALUATION,
+        f"The JSONata expression '{source}' specified for the field '{field}' returned an unexpected result "
+        f"type. Expected 'boolean', but was not for value: {compact_json(value)}",
+    )
+
+
+def _take(state: State, holder: State, data: Any, next_name: str, scope: Scope) -> tuple[Any, str]:
+    if not scope.is_jsonata(state):
+        assign_json_path(holder, data, scope)
+        return finish({"OutputPath": state.get("OutputPath", "$")}, data, scope.inner())[0], next_name
+    names = bindings(data, scope)
+    output = fill_jsonata(holder["Output"], "Output", names, scope) if "Output" in holder else data
+    assign(holder, names, scope)
+    return output, next_name

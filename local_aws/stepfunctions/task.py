@@ -1,0 +1,102 @@
+"""Task states: attempts, events and timeouts. What they call is in `integrations`."""
+
+import contextvars
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import Any
+
+from ministack.core.responses import get_region, new_uuid
+
+from local_aws.stepfunctions.data_flow import arguments, finish, select_input
+from local_aws.stepfunctions.errors import TIMEOUT, StateError, state_error
+from local_aws.stepfunctions.integrations import invoke, invoke_with_token
+from local_aws.stepfunctions.retries import with_retries
+from local_aws.stepfunctions.scope import Scope, State, check_size, compact_json
+from local_aws.stepfunctions.templates import integer_field
+
+QUICK_PREFIXES = ("arn:aws:states:::dynamodb:", "arn:aws:states:::aws-sdk:dynamodb:")
+
+
+def run_task(state: State, data: Any, scope: Scope) -> tuple[Any, str | None]:
+    """Task: call, with Retry, Catch and TimeoutSeconds."""
+    return with_retries(state, data, scope, lambda: _attempt(state, data, scope))
+
+
+def _attempt(state: State, data: Any, scope: Scope) -> tuple[Any, str | None]:
+    resource = state["Resource"]
+    if resource.endswith(".waitForTaskToken"):
+        scope.extra = {**scope.extra, "Task": {"Token": new_uuid()}}
+    given = arguments(state, data, scope)
+    timeout = _timeout(state, data, scope)
+    events = _Events(resource, scope)
+    events.scheduled(given, timeout)
+    try:
+        scope.run.check()
+        result = _call(resource, given, timeout, scope)
+    except StateError as error:
+        events.failed(error)
+        raise
+    text = compact_json(result)
+    check_size(text, events.resource_type)
+    events.succeeded(text)
+    return finish(state, data, scope, result=result)
+
+
+def _timeout(state: State, data: Any, scope: Scope) -> int | None:
+    if "TimeoutSeconds" not in state and "TimeoutSecondsPath" not in state:
+        return None
+    return int(integer_field(state, "TimeoutSeconds", None, select_input(state, data, scope), scope))
+
+
+def _call(resource: str, given: Any, timeout: int | None, scope: Scope) -> Any:
+    if resource.endswith(".waitForTaskToken"):
+        return invoke_with_token(resource, given, scope.extra["Task"]["Token"], timeout, scope)
+    if timeout is None or resource.startswith(QUICK_PREFIXES):
+        return invoke(resource, given, scope)
+    return _call_in_time(resource, given, timeout, scope)
+
+
+def _call_in_time(resource: str, given: Any, timeout: int, scope: Scope) -> Any:
+    """The call goes on when the time is over; its result is dropped, as that of a Lambda function on AWS."""
+    pool = ThreadPoolExecutor(max_workers=1)
+    future: Future[Any] = pool.submit(contextvars.copy_context().run, invoke, resource, given, scope)
+    pool.shutdown(wait=False)
+    try:
+        return future.result(timeout=timeout)
+    except FutureTimeoutError:
+        raise state_error(TIMEOUT, None) from None
+
+
+class _Events:
+    """The events of one attempt: a Lambda function's ARN as resource has names of its own."""
+
+    def __init__(self, resource: str, scope: Scope) -> None:
+        self._resource = resource
+        self._history = scope.run.history
+        self._is_function = ":function:" in resource
+        self._prefix = "LambdaFunction" if self._is_function else "Task"
+        parts = resource.split(":")
+        self.resource_type = "lambda" if self._is_function else ":".join(parts[5:-1])
+        self._details = {} if self._is_function else {"resourceType": self.resource_type, "resource": parts[-1]}
+
+    def scheduled(self, given: Any, timeout: int | None) -> None:
+        details: dict[str, Any] = {} if timeout is None else {"timeoutInSeconds": timeout}
+        if self._is_function:
+            details |= {"resource": self._resource, "input": compact_json(given)}
+        else:
+            details |= {**self._details, "region": get_region(), "parameters": compact_json(given)}
+        self._history.add(f"{self._prefix}Scheduled", **details)
+        self._history.add(f"{self._prefix}Started", **self._details)
+        self._is_submitted = self._resource.endswith((".sync", ".sync:2", ".waitForTaskToken"))
+
+    def succeeded(self, output: str) -> None:
+        if self._is_submitted:
+            self._history.add("TaskSubmitted", **self._details)
+        self._history.add(f"{self._prefix}Succeeded", **self._details, output=output)
+
+    def failed(self, error: Any) -> None:
+        if self._is_submitted and error.error == "States.TaskFailed":
+            self._history.add("TaskSubmitted", **self._details)
+        kind = "TimedOut" if error.error == TIMEOUT else "Failed"
+        told = {"error": error.error} | ({} if error.cause is None else {"cause": error.cause})
+        self._history.add(f"{self._prefix}{kind}", **self._details, **told)

@@ -1,0 +1,35 @@
+"""From state to state."""
+
+from typing import Any
+
+from ministack.core.responses import now_iso
+
+from local_aws.stepfunctions.errors import RUNTIME
+from local_aws.stepfunctions.scope import Handler, Scope, State, check_size, compact_json
+
+HANDLERS: dict[str, Handler] = {}
+STATES_WITH_RETRIES = ("Task", "Parallel", "Map")
+
+
+def walk(states: dict[str, State], start_at: str, data: Any, scope: Scope) -> Any:
+    """Run a machine, a branch or an iteration, and return its output. Raises StateError, StoppedError."""
+    name: str | None = start_at
+    while name is not None:
+        scope.run.check()
+        data, name = _visit(name, states[name], data, scope)
+    return data
+
+
+def _visit(name: str, state: State, data: Any, scope: Scope) -> tuple[Any, str | None]:
+    kind = state["Type"]
+    scope.state = {"Name": name, "EnteredTime": now_iso()}
+    if kind in STATES_WITH_RETRIES:
+        scope.state["RetryCount"] = 0
+    scope.entered_event_id = scope.run.history.add(f"{kind}StateEntered", name=name, input=compact_json(data))
+    if kind not in HANDLERS:
+        raise scope.failure(RUNTIME, f"Unknown state type: {kind}")
+    output, next_name = HANDLERS[kind](state, data, scope)
+    text = compact_json(output)
+    check_size(text, name)
+    scope.run.history.add(f"{kind}StateExited", name=name, output=text)
+    return output, next_name
