@@ -1,0 +1,61 @@
+"""One run of a workflow, and the keys in the data bucket of what it leaves behind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sluice.fields import Fields
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run is one execution of a workflow's state machine; `name` is the execution's."""
+
+    workflow: str
+    name: str
+    execution_arn: str
+
+    @classmethod
+    def from_state(cls, state: object) -> Run:
+        """Read what `to_state` returns. Raises InvalidInputError."""
+        fields = Fields(state, ("workflow", "name", "executionArn"), "run")
+        return cls(fields.text("workflow"), fields.text("name"), fields.text("executionArn"))
+
+    def to_state(self) -> dict[str, Any]:
+        """The run as it travels in state."""
+        return {"workflow": self.workflow, "name": self.name, "executionArn": self.execution_arn}
+
+    @property
+    def prefix(self) -> str:
+        """What all keys of the run begin with."""
+        return f"{self.workflow}/{self.name}/"
+
+    @property
+    def plan_key(self) -> str:
+        """The ranges of the run, one per line."""
+        return f"{self.prefix}plan.jsonl"
+
+    @property
+    def results_prefix(self) -> str:
+        """Where the Map Run writes its result files."""
+        return f"{self.prefix}results"
+
+    def reject_part_key(self, range_index: int, slice_number: int) -> str:
+        """The rejects of one slice of a range; the keys sort as the rows do."""
+        return f"{self.prefix}rejects/{range_index:08d}-{slice_number:04d}.jsonl"
+
+    @property
+    def rejects_key(self) -> str:
+        """All rejects of the run, in the source's order."""
+        return f"{self.prefix}rejects.jsonl"
+
+    @property
+    def failures_key(self) -> str:
+        """The ranges that failed."""
+        return f"{self.prefix}failed.jsonl"
+
+    @property
+    def summary_key(self) -> str:
+        """The run's summary."""
+        return f"{self.prefix}summary.json"
