@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any
 
 WRITTEN_FOR = "1.5.33"
-MODULES: tuple[str, ...] = ("stepfunctions.installation",)
+MODULES = ("stepfunctions.installation", "lambda_functions.installation", "s3_repairs")
 
 
 class UnknownMinistackError(Exception):

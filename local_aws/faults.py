@@ -1,0 +1,87 @@
+"""Faults for tests: a started local AWS is told over HTTP what to let fail next.
+
+    with running(fault_injection=True) as local_aws:
+        faults.fail_requests(local_aws, "BatchWriteItem", times=3, error="ThrottlingException")
+        faults.leave_unprocessed(local_aws, times=2, items=10)
+        faults.kill_worker(local_aws, "transform-items", after_seconds=0.2)
+        ...
+        faults.clear(local_aws)
+
+The server answers these only when it was started with `fault_injection=True`, and only on loopback.
+"""
+
+import json
+import threading
+import urllib.request
+from dataclasses import dataclass, field
+from typing import Any
+
+from local_aws.lifecycle import LocalAws
+
+PATH = "/_local_aws/faults"
+
+
+def fail_requests(
+    local_aws: LocalAws, operation: str, *, times: int = 1, error: str = "ThrottlingException"
+) -> None:
+    """Let the next requests of a DynamoDB operation fail before they do anything."""
+    _send(local_aws, {"kind": "fail", "name": operation, "times": times, "error": error})
+
+
+def leave_unprocessed(local_aws: LocalAws, *, times: int = 1, items: int = 25) -> None:
+    """Let the next BatchWriteItem calls give back so many of their last items as UnprocessedItems."""
+    _send(local_aws, {"kind": "unprocessed", "name": "BatchWriteItem", "times": times, "items": items})
+
+
+def kill_worker(
+    local_aws: LocalAws, function_name: str, *, times: int = 1, after_seconds: float = 0.0
+) -> None:
+    """Kill the process of the next invocations of a Lambda function, so long after they began."""
+    _send(local_aws, {"kind": "kill", "name": function_name, "times": times, "after": after_seconds})
+
+
+def clear(local_aws: LocalAws) -> None:
+    """Forget all faults."""
+    _send(local_aws, {"kind": "clear", "name": "", "times": 0})
+
+
+def _send(local_aws: LocalAws, fault: dict[str, Any]) -> None:
+    request = urllib.request.Request(  # noqa: S310
+        local_aws.endpoint_url + PATH, json.dumps(fault).encode(), {"content-type": "application/json"}
+    )
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10):
+        pass
+
+
+@dataclass
+class PlannedFaults:
+    """The server's side: what is still to fail."""
+
+    _planned: dict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def plan(self, fault: dict[str, Any]) -> None:
+        """Take a fault on."""
+        with self._lock:
+            if fault["kind"] == "clear":
+                self._planned.clear()
+            else:
+                queue = self._planned.setdefault((fault["kind"], fault["name"]), [])
+                queue.extend([fault] * fault["times"])
+
+    def take(self, kind: str, name: str) -> dict[str, Any] | None:
+        """The next fault of this kind, which is used up by it."""
+        if not self._planned:
+            return None
+        with self._lock:
+            queue = self._planned.get((kind, name))
+            return queue.pop(0) if queue else None
+
+
+planned = PlannedFaults()
+
+
+def kill_after_seconds(function_name: str) -> float | None:
+    """When to kill the worker of an invocation that begins now, if at all."""
+    fault = planned.take("kill", function_name)
+    return None if fault is None else float(fault["after"])

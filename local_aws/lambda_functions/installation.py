@@ -1,0 +1,55 @@
+"""Puts these workers in the place of ministack's."""
+
+from typing import Any
+
+from ministack.core import lambda_runtime
+from ministack.services import lambda_svc
+
+from local_aws.lambda_functions.worker import PythonWorker
+from local_aws.replacements import check, replace, require
+
+_original: dict[str, Any] = {}
+
+
+def install() -> None:
+    """Replace the Python worker and how an invocation's result is told."""
+    require(lambda_runtime, "_RESERVED_RUNTIME_ENV_VARS", "_account_region_from_function_config")
+    require(lambda_svc, "_ensure_reaper_thread", "_resolve_layer_zip", "_xray_trace_id_for_invocation")
+    check(lambda_runtime, "execution_credentials", ("config",))
+    check(
+        lambda_runtime.Worker,
+        "invoke",
+        ("self", "event", "request_id", "trace_id", "depth", "durable", "invoked_function_arn"),
+    )
+    _original["worker_class"] = replace(lambda_runtime, "_worker_class_for", ("config",), worker_class)
+    parameters = ("func", "event", "request_id")
+    _original["execute"] = replace(lambda_svc, "_execute_function_warm", parameters, execute)
+
+
+def worker_class(config: dict[str, Any]) -> Any:
+    """Python functions have a worker of this project's."""
+    if str(config.get("Runtime", "")).startswith("python"):
+        return PythonWorker
+    return _original["worker_class"](config)
+
+
+def execute(func: dict[str, Any], event: Any, request_id: str) -> Any:
+    """One invocation, with the payload of an error as Lambda answers it."""
+    config = func.get("config") or func
+    if not func.get("code_zip") or not str(config.get("Runtime", "")).startswith("python"):
+        return _original["execute"](func, event, request_id)
+    lambda_svc._ensure_reaper_thread()
+    name, version = config["FunctionName"], config.get("Version", "$LATEST")
+    worker, _ = lambda_runtime.acquire_worker(name, config, func["code_zip"], qualifier=version)
+    try:
+        answer = worker.invoke(
+            event,
+            request_id,
+            trace_id=lambda_svc._xray_trace_id_for_invocation(config),
+            invoked_function_arn=config.get("FunctionArn", ""),
+        )
+    finally:
+        lambda_runtime.release_worker(worker)
+    if "error" in answer:
+        return {"body": answer["error"], "error": True, "log": answer["log"]}
+    return {"body": answer["result"], "log": answer["log"]}

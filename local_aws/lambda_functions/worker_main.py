@@ -1,0 +1,147 @@
+"""What runs in a Lambda worker's process: one invocation per line on stdin, one answer per line on stdout.
+
+Started as a script with an environment that holds nothing of local AWS; it may import the standard library only.
+"""
+
+import contextlib
+import importlib
+import io
+import json
+import os
+import resource
+import sys
+import threading
+import time
+import traceback
+from types import SimpleNamespace
+
+LOG_CHARACTERS = 262_144
+MEMORY_BESIDE_THE_FUNCTION = 512 * 1024 * 1024
+
+
+class Log(io.TextIOBase):
+    """What the function prints, cut to its last part."""
+
+    def __init__(self):
+        super().__init__()
+        self._parts = []
+        self._size = 0
+
+    def writable(self):
+        return True
+
+    def write(self, text):
+        self._parts.append(text)
+        self._size += len(text)
+        if self._size > 2 * LOG_CHARACTERS:
+            self._parts = [self.take()[-LOG_CHARACTERS:]]
+            self._size = len(self._parts[0])
+        return len(text)
+
+    def take(self):
+        text, self._parts, self._size = "".join(self._parts), [], 0
+        return text
+
+
+def main():
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    log = Log()
+    sys.stdout = sys.stderr = log
+    _end_with_parent()
+    _limit_memory()
+    handler, problem = _load(os.environ["_HANDLER"])
+    for line in sys.stdin:
+        invocation = json.loads(line)
+        answer = {"error": problem} if problem else _invoke(handler, invocation)
+        if "error" in answer:
+            answer["error"]["requestId"] = invocation["request_id"]
+        answer["log"] = log.take()
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+        if problem:
+            return
+
+
+def _end_with_parent():
+    parent = os.getppid()
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _limit_memory():
+    """Linux counts a process's data; elsewhere the limit has no effect."""
+    limit = int(os.environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]) * 1024 * 1024 + MEMORY_BESIDE_THE_FUNCTION
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+def _load(name):
+    """The handler, or what Lambda answers when it cannot be loaded."""
+    for directory in reversed(json.loads(os.environ.pop("_LOCAL_AWS_IMPORT_PATH"))):
+        sys.path.insert(0, directory)
+    module_name, _, function_name = name.replace("/", ".").rpartition(".")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        return None, _payload("Runtime.ImportModuleError", f"Unable to import module '{module_name}': {error}", [])
+    except SyntaxError as error:
+        told = f"Syntax error in module '{module_name}': {error}"
+        return None, _payload("Runtime.UserCodeSyntaxError", told, [])
+    except BaseException as error:
+        return None, _payload(type(error).__name__, str(error), _stack(error))
+    if not hasattr(module, function_name):
+        told = f"Handler '{function_name}' missing on module '{module_name}'"
+        return None, _payload("Runtime.HandlerNotFound", told, [])
+    return getattr(module, function_name), None
+
+
+def _payload(error_type, message, stack):
+    return {"errorMessage": message, "errorType": error_type, "requestId": "", "stackTrace": stack}
+
+
+def _stack(error):
+    """The frames of the function's own code."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.filename != __file__ and "importlib" not in frame.filename]
+    return traceback.format_list(own)
+
+
+def _invoke(handler, invocation):
+    if invocation["trace_id"]:
+        os.environ["_X_AMZN_TRACE_ID"] = invocation["trace_id"]
+    try:
+        result = handler(invocation["event"], _context(invocation))
+    except Exception as error:
+        return {"error": _payload(type(error).__name__, str(error), _stack(error))}
+    try:
+        json.dumps(result)
+    except (TypeError, ValueError) as error:
+        return {"error": _payload("Runtime.MarshalError", f"Unable to marshal response: {error}", [])}
+    return {"result": result}
+
+
+def _context(invocation):
+    deadline = time.time() + invocation["timeout_seconds"]
+    environment = os.environ
+    return SimpleNamespace(
+        aws_request_id=invocation["request_id"],
+        function_name=environment["AWS_LAMBDA_FUNCTION_NAME"],
+        function_version=environment["AWS_LAMBDA_FUNCTION_VERSION"],
+        invoked_function_arn=invocation["function_arn"],
+        memory_limit_in_mb=environment["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"],
+        log_group_name=environment["AWS_LAMBDA_LOG_GROUP_NAME"],
+        log_stream_name=environment["AWS_LAMBDA_LOG_STREAM_NAME"],
+        identity=None,
+        client_context=None,
+        get_remaining_time_in_millis=lambda: max(0, int((deadline - time.time()) * 1000)),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""S3: ranges of any version, and bodies that stay on disk."""
+
+from contextvars import ContextVar
+from typing import Any
+
+from ministack.services import s3 as service
+
+from local_aws.replacements import check, replace, require
+from local_aws.s3_objects import StoredFile
+
+Response = tuple[int, dict[str, str], Any]
+
+_original: dict[str, Any] = {}
+_leaves_files: ContextVar[bool] = ContextVar("_leaves_files", default=False)
+
+
+def install() -> None:
+    """Replace how GetObject cuts ranges and how bodies are read."""
+    require(service, "_range_error_xml", "_xml_body", "_buckets", "_object_versions")
+    check(service, "_parse_range", ("range_header", "total"))
+    check(service, "_put_object", ("bucket_name", "key", "body", "headers"))
+    parameters = ("bucket_name", "key", "headers", "query_params")
+    _original["get_object"] = replace(service, "_get_object", parameters, get_object)
+    _original["read_body"] = replace(service, "_read_body", ("bucket_name", "key", "obj"), read_body)
+    parameters = ("bucket", "bucket_name", "key", "v")
+    _original["version_body"] = replace(service, "_version_body", parameters, version_body)
+
+
+def get_object(
+    bucket_name: str, key: str, headers: dict[str, str], query_params: dict[str, Any] | None = None
+) -> Response:
+    """GetObject: ministack reads the whole object, of which the range is cut here, whatever its version."""
+    wanted = headers.get("range", "")
+    if wanted:
+        headers = {name: value for name, value in headers.items() if name not in ("range", "x-amz-checksum-mode")}
+    token = _leaves_files.set(True)
+    try:
+        status, answer_headers, body = _original["get_object"](bucket_name, key, headers, query_params)
+    finally:
+        _leaves_files.reset(token)
+    if status == 200 and wanted:
+        return _cut(bucket_name, key, wanted, answer_headers, body)
+    return status, answer_headers, body[:] if isinstance(body, StoredFile) else body
+
+
+def _cut(bucket_name: str, key: str, wanted: str, headers: dict[str, str], body: Any) -> Response:
+    size = len(body)
+    found = service._parse_range(wanted, size)
+    if found is None:
+        told = {"Content-Type": "application/xml", "Content-Range": f"bytes */{size}"}
+        return 416, told, service._xml_body(service._range_error_xml(bucket_name, key))
+    start, end = found
+    part = body[start : end + 1]
+    return 206, {**headers, "Content-Length": str(len(part)), "Content-Range": f"bytes {start}-{end}/{size}"}, part
+
+
+def read_body(bucket_name: str, key: str, obj: dict[str, Any]) -> Any:
+    """An object's body: as bytes, but for GetObject, which takes its part of a file."""
+    return _loaded(_original["read_body"](bucket_name, key, obj))
+
+
+def version_body(bucket: dict[str, Any], bucket_name: str, key: str, v: dict[str, Any]) -> Any:
+    """A version's body, as `read_body` gives it."""
+    return _loaded(_original["version_body"](bucket, bucket_name, key, v))
+
+
+def _loaded(body: Any) -> Any:
+    return body[:] if isinstance(body, StoredFile) and not _leaves_files.get() else body
