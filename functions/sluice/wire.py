@@ -7,7 +7,7 @@ import zlib
 from collections import deque
 from dataclasses import dataclass, field
 from http.client import HTTPException
-from typing import Any
+from typing import Any, Self
 
 import botocore.session
 from botocore.httpsession import get_cert_path
@@ -116,6 +116,12 @@ class Wire:
         """Close the idle connections."""
         while self._idle:
             self._idle.pop().close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
 
     def _exchange(self, operation: str, body: bytes) -> Response:
         request = self.signer(operation, body) + body

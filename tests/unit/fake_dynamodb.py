@@ -1,0 +1,208 @@
+"""DynamoDB's write API on loopback, under a test's control: what it holds and saw, and what goes wrong."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Lock, Thread
+from typing import Any
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+CREDENTIALS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG", "a-session-token")
+REGION = "eu-central-1"
+TABLE = "birds"
+Json = dict[str, Any]
+Key = tuple[tuple[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One request as it arrived."""
+
+    operation: str
+    headers: dict[str, str]
+    raw: bytes
+
+    @property
+    def body(self) -> Json:
+        parsed: Json = json.loads(self.raw)
+        return parsed
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What goes wrong with one request: it is carried out first when `is_applied`."""
+
+    status: int = 200
+    name: str = ""
+    body: bytes | None = None
+    is_applied: bool = False
+    is_cut: bool = False
+    unprocessed: int = 0
+    delay_seconds: float = 0.0
+    checksum: int | None = None
+
+
+def throttle(name: str = "ProvisionedThroughputExceededException") -> Fault:
+    return Fault(400, name)
+
+
+@dataclass
+class FakeDynamoDB:
+    """Answers BatchWriteItem and PutItem on one table. `faults` are used up in the order of the requests."""
+
+    key_names: tuple[str, ...] = ("pk",)
+    items: dict[Key, Json] = field(default_factory=dict)
+    faults: deque[Fault] = field(default_factory=deque)
+    refuses: Callable[[Json], str | None] = lambda item: item.get("refuse", {}).get("S")
+    seen: list[Seen] = field(default_factory=list, repr=False)
+    problems: list[str] = field(default_factory=list)
+    connections: int = 0
+    url: str = ""
+    _lock: Lock = field(default_factory=Lock)
+    _in_flight: set[Key] = field(default_factory=set)
+
+    def key(self, item: Json) -> Key:
+        return tuple(
+            (kind, Decimal(value) if kind == "N" else value)
+            for name in self.key_names
+            for kind, value in item[name].items()
+        )
+
+    def answer(self, seen: Seen) -> tuple[Fault, bytes]:
+        """The answer, and the fault that says how to send it."""
+        with self._lock:
+            self.seen.append(seen)
+            fault = self.faults.popleft() if self.faults else Fault()
+            keys = [self.key(item) for item in _items(seen)]
+            self._check_keys(keys)
+            self._in_flight.update(keys)
+        time.sleep(fault.delay_seconds)
+        with self._lock:
+            self._in_flight.difference_update(keys)
+            return self._decide(seen, fault)
+
+    def _check_keys(self, keys: list[Key]) -> None:
+        if len(set(keys)) < len(keys):
+            self.problems.append("one request carries a key twice")
+        if not self._in_flight.isdisjoint(keys):
+            self.problems.append("two requests in flight share a key")
+
+    def _decide(self, seen: Seen, fault: Fault) -> tuple[Fault, bytes]:
+        if fault.body is not None:
+            return fault, fault.body
+        if fault.status != 200 and not fault.is_applied:
+            return fault, _error(fault.name, "as told")
+        if fault.is_cut and not fault.is_applied:
+            return fault, _error("InternalServerError", "cut off")
+        for item in _items(seen):
+            if message := self.refuses(item):
+                return Fault(400), _error("ValidationException", message)
+        answer = self._batch(seen, fault) if seen.operation == "BatchWriteItem" else self._put(seen)
+        if "__type" in answer and fault.status == 200:
+            fault = Fault(400, is_cut=fault.is_cut)
+        return fault, _error(fault.name, "as told") if fault.name else json.dumps(answer).encode()
+
+    def _batch(self, seen: Seen, fault: Fault) -> Json:
+        items = _items(seen)
+        random.shuffle(items)
+        left, done = items[: fault.unprocessed], items[fault.unprocessed :]
+        self.items.update({self.key(item): item for item in done})
+        puts = [{"PutRequest": {"Item": self._as_stored(item)}} for item in left]
+        return {
+            "UnprocessedItems": {TABLE: puts} if puts else {},
+            "ConsumedCapacity": [{"TableName": TABLE, "CapacityUnits": float(len(done))}],
+        }
+
+    def _put(self, seen: Seen) -> Json:
+        (item,) = _items(seen)
+        key = self.key(item)
+        if key in self.items:
+            return {
+                "__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException",
+                "message": "The conditional request failed",
+                "Item": self._as_stored(self.items[key]),
+            }
+        self.items[key] = item
+        return {"ConsumedCapacity": {"TableName": TABLE, "CapacityUnits": 1.0}}
+
+    def _as_stored(self, item: Json) -> Json:
+        """Numbers come back in normal form, and attributes in another order."""
+        stored = {
+            name: {"N": format(Decimal(value["N"]).normalize(), "f")} if "N" in value else value
+            for name, value in item.items()
+        }
+        return dict(reversed(stored.items()))
+
+
+def _items(seen: Seen) -> list[Json]:
+    if seen.operation == "BatchWriteItem":
+        return [put["PutRequest"]["Item"] for put in seen.body["RequestItems"][TABLE]]
+    return [seen.body["Item"]] if seen.operation == "PutItem" else []
+
+
+def _error(name: str, message: str) -> bytes:
+    return json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{name}", "message": message}).encode()
+
+
+def expected_signature(seen: Seen, url: str) -> str:
+    """The Authorization header that botocore computes for the request."""
+    authorization = seen.headers["authorization"]
+    signed = authorization.partition("SignedHeaders=")[2].partition(",")[0].split(";")
+    request = AWSRequest("POST", url, {name: seen.headers[name] for name in signed}, seen.raw)
+    request.context["timestamp"] = seen.headers["x-amz-date"]
+    auth = SigV4Auth(CREDENTIALS.get_frozen_credentials(), "dynamodb", REGION)
+    signature = auth.signature(auth.string_to_sign(request, auth.canonical_request(request)), request)
+    scope, names = auth.scope(request), ";".join(signed)
+    return f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders={names}, Signature={signature}"
+
+
+@contextmanager
+def serving(fake: FakeDynamoDB) -> Iterator[FakeDynamoDB]:
+    """Serve the fake on a port that the system chooses; `fake.url` names it."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+        wbufsize = -1
+
+        def setup(self) -> None:
+            super().setup()
+            fake.connections += 1
+
+        def do_POST(self) -> None:
+            raw = self.rfile.read(int(self.headers["Content-Length"]))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            fault, body = fake.answer(Seen(headers["x-amz-target"].partition(".")[2], headers, raw))
+            self.send_response(fault.status)
+            self.send_header("x-amz-crc32", str(fault.checksum or zlib.crc32(body)))
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body[: len(body) // 2] if fault.is_cut else body)
+            self.close_connection = fault.is_cut
+
+        def log_message(self, *_arguments: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    fake.url = f"http://127.0.0.1:{server.server_port}"
+    try:
+        yield fake
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
