@@ -21,6 +21,7 @@ ANY_ADDRESS = "0.0.0.0"
 ACCOUNT_ID = "000000000000"
 LOCK_FILE = "lock"
 LOG_FILE = "server.log"
+FAULT_INJECTION = "LOCAL_AWS_FAULT_INJECTION"
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 STOP_SECONDS = 5.0
 INHERITED_VARIABLES = ("PATH", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE")
@@ -193,7 +194,7 @@ def _server_environment(
         "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
         "LOG_LEVEL": "WARNING",
         "AUTH": str(enforce_iam).lower(),
-        "LOCAL_AWS_FAULT_INJECTION": str(fault_injection).lower(),
+        FAULT_INJECTION: str(fault_injection).lower(),
         "AWS_EC2_METADATA_DISABLED": "true",
     }
 

@@ -7,7 +7,12 @@ from types import ModuleType
 from typing import Any
 
 WRITTEN_FOR = "1.5.33"
-MODULES = ("stepfunctions.installation", "lambda_functions.installation", "s3_repairs")
+MODULES = (
+    "stepfunctions.installation",
+    "lambda_functions.installation",
+    "dynamodb.installation",
+    "s3_repairs",
+)
 
 
 class UnknownMinistackError(Exception):

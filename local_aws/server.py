@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import fcntl
+import gc
 import logging
 import os
 import shutil
@@ -16,8 +17,12 @@ from typing import BinaryIO
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from local_aws.lifecycle import LOCK_FILE
+from local_aws.fault_requests import with_fault_requests
+from local_aws.lifecycle import FAULT_INJECTION, LOCK_FILE
 from local_aws.replacements import install_all
+
+# Tables are millions of small objects that live on: looking through them for garbage is most of a load's time.
+GARBAGE_THRESHOLDS = (100_000, 50, 1_000)
 
 
 def main() -> None:
@@ -32,7 +37,10 @@ def main() -> None:
     install_all()
     from ministack.app import app
 
-    asyncio.run(serve(app, _config(arguments.socket), shutdown_trigger=_never))
+    application = with_fault_requests(app) if os.environ[FAULT_INJECTION] == "true" else app
+    gc.freeze()
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
+    asyncio.run(serve(application, _config(arguments.socket), shutdown_trigger=_never))
     lock.close()
 
 

@@ -1,0 +1,1 @@
+"""DynamoDB: one write at a time, quick batches, and faults when they are asked for."""

@@ -1,0 +1,87 @@
+"""Puts this package in the place of ministack's writes."""
+
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from ministack.core.responses import json_response
+from ministack.services import dynamodb as service
+
+from local_aws.dynamodb.batch_write import plain_writes, write_plain
+from local_aws.dynamodb.request_faults import planned_failure, split_unprocessed
+from local_aws.replacements import check, replace, require
+
+Response = tuple[int, dict[str, str], Any]
+Operation = Callable[[dict[str, Any]], Response]
+
+SINGLE_OPERATIONS = {
+    "_put_item": "PutItem",
+    "_update_item": "UpdateItem",
+    "_delete_item": "DeleteItem",
+    "_get_item": "GetItem",
+    "_query": "Query",
+    "_scan": "Scan",
+    "_batch_get_item": "BatchGetItem",
+    "_transact_write_items": "TransactWriteItems",
+}
+
+# State machines write from their own threads: a condition and the write that it guards must not be torn apart.
+_one_at_a_time = threading.RLock()
+_original: dict[str, Operation] = {}
+
+
+def install() -> None:
+    """Replace BatchWriteItem, and let the other operations on items run one at a time."""
+    require(service, "_tables", "_attribute_value_error", "_attribute_value_size", "_item_size_bytes", "_number_size_bytes")
+    check(service, "_set_item", ("table", "pk_val", "sk_val", "item"))
+    check(service, "_remove_item", ("table", "pk_val", "sk_val"))
+    check(
+        service, "_emit_stream_event", ("table_name", "event_name", "old_item", "new_item", "replicate")
+    )
+    check(service, "_validate_attribute_value", ("attr_name", "value", "_depth"))
+    for name, operation in SINGLE_OPERATIONS.items():
+        guarded = _guarded(operation, check(service, name, ("data",)))
+        replace(service, name, ("data",), guarded)
+    _original["batch_write"] = replace(service, "_batch_write_item", ("data",), batch_write_item)
+
+
+def _guarded(operation: str, function: Operation) -> Operation:
+    def run(data: dict[str, Any]) -> Response:
+        failure = planned_failure(operation, [data.get("TableName", "")])
+        if failure is not None:
+            return failure
+        with _one_at_a_time:
+            return function(data)
+
+    return run
+
+
+def batch_write_item(data: dict[str, Any]) -> Response:
+    """BatchWriteItem, with the faults that a test has planned."""
+    request_items = data.get("RequestItems") or {}
+    failure = planned_failure("BatchWriteItem", list(request_items))
+    if failure is not None:
+        return failure
+    split = split_unprocessed(request_items)
+    if split is None:
+        return _write(data)
+    done, left = split
+    answer: dict[str, Any] = {}
+    if done:
+        status, headers, body = _write({**data, "RequestItems": done})
+        if status >= 400:
+            return status, headers, body
+        answer = json.loads(body)
+    return json_response({**answer, "UnprocessedItems": left})  # type: ignore[no-any-return]
+
+
+def _write(data: dict[str, Any]) -> Response:
+    with _one_at_a_time:
+        writes = plain_writes(data.get("RequestItems"))
+        returned_capacity = data.get("ReturnConsumedCapacity", "NONE")
+        is_plain = writes is not None and returned_capacity in ("NONE", "TOTAL", "INDEXES")
+        if not is_plain or data.get("ReturnItemCollectionMetrics", "NONE") != "NONE":
+            return _original["batch_write"](data)
+        assert writes is not None
+        return write_plain(writes, returned_capacity)
