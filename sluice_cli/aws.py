@@ -77,6 +77,9 @@ class Aws:
     s3: "S3Client"
     functions: "LambdaClient"
 
+    def __str__(self) -> str:
+        return str(self.place) if self.place.local else f"AWS at {self.stepfunctions.meta.endpoint_url}"
+
 
 def connect(place: Place) -> Aws:
     """Make the clients. Raises NotDeployedError when the AWS environment has no region or no such profile."""
@@ -131,5 +134,5 @@ def explained(error: BotoCoreError | ClientError, place: Place) -> CommandError:
     if isinstance(error, NoConnectionError | HTTPClientError):
         return NotDeployedError(f"cannot reach {place}: {error}")
     if isinstance(error, NoCredentialsError | NoRegionError | ProfileNotFound):
-        return NotDeployedError(f"{error} Configure AWS, or add --local for local AWS.")
+        return NotDeployedError(f"{str(error).rstrip('.')}. Configure AWS, or add --local for local AWS.")
     return CommandError(str(error))

@@ -64,8 +64,11 @@ def local_deploy(options: Namespace, surroundings: Surroundings) -> ExitCode:
     aws = local.require(surroundings.root)
     environment = deploy.local_environment(surroundings.environment, aws)
     for doing, command in (
-        ("building", deploy.build_command(surroundings.sam)),
-        (f"deploying {options.stack_name}", deploy.deploy_command(surroundings.sam, options.stack_name)),
+        ("building", deploy.build_command(surroundings.sam, surroundings.root)),
+        (
+            f"deploying {options.stack_name}",
+            deploy.deploy_command(surroundings.sam, surroundings.root, options.stack_name),
+        ),
     ):
         since = surroundings.clock.now()
         surroundings.say(f"{doing} ...")
@@ -91,7 +94,7 @@ def run(options: Namespace, surroundings: Surroundings) -> ExitCode:
         started = runs.planned_run(stack, options.workflow, name)
         document = fill_placeholders(document, stack.outputs)
         with _saying_how_to_go_on(started, options, surroundings):
-            surroundings.say(f"starting {started.workflow} on {place}: {started.name}")
+            surroundings.say(f"starting {started.workflow} on {aws}: {started.name}")
             runs.start(aws, stack, started, document)
             return _follow(aws, stack, started, options, surroundings)
 
@@ -104,7 +107,7 @@ def watch_run(options: Namespace, surroundings: Surroundings) -> ExitCode:
         stack = describe_stack(aws, options.stack_name)
         found = runs.find(aws, stack, options.run)
         with _saying_how_to_go_on(found, options, surroundings):
-            surroundings.say(f"watching {found.workflow} on {place}: {found.name}")
+            surroundings.say(f"watching {found.workflow} on {aws}: {found.name}")
             return _follow(aws, stack, found, options, surroundings)
 
 
@@ -114,8 +117,9 @@ def stop_run(options: Namespace, surroundings: Surroundings) -> ExitCode:
     with _explaining(place):
         aws = surroundings.connect(place)
         found = runs.find(aws, describe_stack(aws, options.stack_name), options.run)
-        runs.stop(aws, found)
-    surroundings.say(f"stopped {found.workflow} {found.name}; what it has written stays")
+        was_running = runs.stop(aws, found)
+    outcome = "stopped; what it has written stays" if was_running else "had ended already"
+    surroundings.say(f"{found.workflow} {found.name} {outcome}")
     return ExitCode.SUCCEEDED
 
 

@@ -12,32 +12,38 @@ from sluice_cli.aws import Aws
 from sluice_cli.exit_code import CommandError
 from sluice_cli.local import SAM_LOCAL_FILE, STATE_DIRECTORY, write_json
 
-# Apart from .aws-sam, so that a build for this host is never what `sam deploy` sends to AWS.
-BUILD_DIRECTORY = f"{STATE_DIRECTORY}/build"
+CONFIGURATION = "local"
 CONTAINERS_NAME_OF_HOST = "host.docker.internal"
 ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 
 
-def build_command(sam: Path) -> list[str]:
+def build_command(sam: Path, root: Path) -> list[str]:
     """`sam build` for this host's Python and processor."""
-    command = [str(sam), "build", "--config-env", "local", "--build-dir", BUILD_DIRECTORY]
-    return [*command, "--parameter-overrides", *host_parameters()]
+    return [str(sam), "build", *_configuration(root), "--parameter-overrides", *host_parameters()]
 
 
-def deploy_command(sam: Path, stack_name: str) -> list[str]:
+def deploy_command(sam: Path, root: Path, stack_name: str) -> list[str]:
     """`sam deploy` of what was built."""
-    command = [str(sam), "deploy", "--config-env", "local", "--stack-name", stack_name]
-    command += ["--template-file", f"{BUILD_DIRECTORY}/template.yaml"]
+    command = [str(sam), "deploy", *_configuration(root), "--stack-name", stack_name]
     return [*command, "--parameter-overrides", *host_parameters()]
 
 
 def host_parameters() -> list[str]:
     """The template's parameters that say what the functions run on. Raises CommandError."""
-    machine = platform.machine().lower()
-    if machine not in ARCHITECTURES:
-        raise CommandError(f"Lambda has no architecture for {machine}")
     major, minor = sys.version_info[:2]
-    return [f"PythonRuntime=python{major}.{minor}", f"Architecture={ARCHITECTURES[machine]}"]
+    return [f"PythonRuntime=python{major}.{minor}", f"Architecture={architecture(platform.machine())}"]
+
+
+def architecture(machine: str) -> str:
+    """Lambda's name for a machine's processor. Raises CommandError when it has none."""
+    if machine.lower() not in ARCHITECTURES:
+        raise CommandError(f"Lambda has no architecture for {machine}")
+    return ARCHITECTURES[machine.lower()]
+
+
+def _configuration(root: Path) -> list[str]:
+    """Named in full, for sam looks for the file beside the template, and a built one is elsewhere."""
+    return ["--config-file", str(root / "samconfig.toml"), "--config-env", CONFIGURATION]
 
 
 def local_environment(environment: Mapping[str, str], local: LocalAws) -> dict[str, str]:

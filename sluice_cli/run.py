@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sluice_cli.aws import Aws, error_code, explained
 from sluice_cli.exit_code import BadInputError
+from sluice_cli.progress import RUNNING
 from sluice_cli.stack import Stack
 
 # Narrower than what Step Functions takes: the name is part of S3 keys and of the hints' command lines.
@@ -68,9 +69,12 @@ def find(aws: Aws, stack: Stack, name_or_arn: str) -> Run:
     raise BadInputError(f"stack {stack.name} has no run named {name_or_arn}")
 
 
-def stop(aws: Aws, run: Run) -> None:
-    """Abort the execution; harmless when it has ended."""
+def stop(aws: Aws, run: Run) -> bool:
+    """Abort the execution; False when it had ended already."""
+    if aws.stepfunctions.describe_execution(executionArn=run.execution_arn)["status"] != RUNNING:
+        return False
     aws.stepfunctions.stop_execution(executionArn=run.execution_arn, error="Stopped", cause="sluice stop")
+    return True
 
 
 def execution_arn(state_machine_arn: str, name: str) -> str:

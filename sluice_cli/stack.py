@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
 
-from sluice_cli.aws import Aws, Place, error_code
+from sluice_cli.aws import Aws, error_code
 from sluice_cli.exit_code import NotDeployedError
 
 DEFAULT_STACK_NAME = "sluice"
@@ -48,25 +48,23 @@ def describe_stack(aws: Aws, name: str) -> Stack:
         stacks = aws.cloudformation.describe_stacks(StackName=name)["Stacks"]
     except ClientError as error:
         if error_code(error) == "ValidationError" and "does not exist" in str(error):
-            raise _not_deployed(name, aws.place) from error
+            raise _not_deployed(name, aws) from error
         raise
     if not stacks:
-        raise _not_deployed(name, aws.place)
+        raise _not_deployed(name, aws)
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
     if not outputs:
-        raise NotDeployedError(
-            f"stack {name} on {aws.place} has no outputs: it is {stacks[0]['StackStatus']}"
-        )
+        raise NotDeployedError(f"stack {name} on {aws} has no outputs: it is {stacks[0]['StackStatus']}")
     return Stack(name, outputs)
 
 
-def _not_deployed(name: str, place: Place) -> NotDeployedError:
+def _not_deployed(name: str, aws: Aws) -> NotDeployedError:
     how = (
         "deploy it with `sluice local deploy`"
-        if place.local
+        if aws.place.local
         else "deploy it with `sam build && sam deploy`, or add --local to use the one on local AWS"
     )
-    return NotDeployedError(f"there is no stack named {name} on {place}; {how}")
+    return NotDeployedError(f"there is no stack named {name} on {aws}; {how}")
 
 
 def _snake_case(name: str) -> str:

@@ -1,0 +1,95 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from sluice_cli import local
+from sluice_cli.aws import Aws, Place
+from sluice_cli.exit_code import ExitCode, NotDeployedError
+from tests.unit.cli_aws import Terminal, local_aws_seeming_to_run
+
+
+def no_aws(place: Place) -> Aws:
+    raise AssertionError(place)
+
+
+def test_find_returns_the_local_aws_that_runs(tmp_path: Path) -> None:
+    with local_aws_seeming_to_run(tmp_path) as running:
+        assert local.find(tmp_path) == running
+
+
+def test_find_returns_none_once_it_has_ended(tmp_path: Path) -> None:
+    with local_aws_seeming_to_run(tmp_path):
+        pass
+
+    assert local.find(tmp_path) is None
+
+
+@pytest.mark.parametrize("state", ["", "{", "[]", "null", "{}", '{"endpointUrl": 1, "port": 1, "pid": 1}'])
+def test_find_takes_a_damaged_state_file_for_none(tmp_path: Path, state: str) -> None:
+    (tmp_path / ".sluice").mkdir()
+    (tmp_path / ".sluice" / "local.json").write_text(state)
+
+    assert local.find(tmp_path) is None
+
+
+def test_require_says_how_to_start_it(tmp_path: Path) -> None:
+    with pytest.raises(NotDeployedError, match="sluice local up"):
+        local.require(tmp_path)
+
+
+def test_up_says_that_it_is_running_already_and_returns(tmp_path: Path) -> None:
+    shell = Terminal(tmp_path, no_aws)
+
+    with local_aws_seeming_to_run(tmp_path):
+        assert shell.sluice("local", "up") == ExitCode.SUCCEEDED
+        assert local.find(tmp_path) is not None
+
+    assert shell.stderr.getvalue() == "local AWS is already running at http://127.0.0.1:4999\n"
+
+
+def test_status_prints_the_two_lines_that_other_tools_need(tmp_path: Path) -> None:
+    shell = Terminal(tmp_path, no_aws)
+
+    with local_aws_seeming_to_run(tmp_path):
+        assert shell.sluice("local", "status") == ExitCode.SUCCEEDED
+
+    assert shell.stdout.getvalue().splitlines() == [
+        "export AWS_ENDPOINT_URL=http://127.0.0.1:4999 AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1",
+        "export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test",
+    ]
+    assert "http://127.0.0.1:4999" in shell.stderr.getvalue()
+
+
+def test_status_exits_3_when_nothing_runs(tmp_path: Path) -> None:
+    assert Terminal(tmp_path, no_aws).sluice("local", "status") == ExitCode.NOT_DEPLOYED
+
+
+def test_down_is_harmless_when_nothing_runs(tmp_path: Path) -> None:
+    shell = Terminal(tmp_path, no_aws)
+
+    assert shell.sluice("local", "down") == ExitCode.SUCCEEDED
+    assert shell.stderr.getvalue() == "local AWS is not running\n"
+
+
+def test_down_forgets_what_is_stale(tmp_path: Path) -> None:
+    with local_aws_seeming_to_run(tmp_path):
+        local.write_json(tmp_path / ".sluice" / "sam-local.json", {})
+
+    assert Terminal(tmp_path, no_aws).sluice("local", "down") == ExitCode.SUCCEEDED
+    assert [file.name for file in (tmp_path / ".sluice").iterdir()] == ["lock"]
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "x", "80.5"])
+def test_up_with_a_port_that_is_none_exits_2(tmp_path: Path, port: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        Terminal(tmp_path, no_aws).sluice("local", "up", "--port", port)
+
+    assert ended.value.code == ExitCode.BAD_INPUT
+
+
+def test_write_json_leaves_nothing_else_behind(tmp_path: Path) -> None:
+    local.write_json(tmp_path / "state" / "local.json", {"a": 1})
+
+    assert json.loads((tmp_path / "state" / "local.json").read_text()) == {"a": 1}
+    assert len(list((tmp_path / "state").iterdir())) == 1

@@ -1,0 +1,153 @@
+import io
+import json
+from typing import Any
+
+import pytest
+from botocore.response import StreamingBody
+
+from sluice_cli.exit_code import ExitCode
+from sluice_cli.report import exit_code, read_summary, readable_cause, summary_lines
+from sluice_cli.run import Run
+from sluice_cli.stack import Stack
+from sluice_cli.watch import Ended
+from tests.unit.cli_aws import EXECUTION, OUTPUTS, SUMMARY, StubbedAws, stubbed_aws
+
+RUN = Run("csv_load", "july", EXECUTION)
+STACK = Stack("sluice", OUTPUTS)
+FAILED = Ended("FAILED", "", "TooManyRejectsError", "8 rejects, 5 tolerated", 3)
+STORED = {"Bucket": "data", "Key": "csv_load/july/summary.json"}
+
+
+def store(stubbed: StubbedAws, body: bytes) -> None:
+    stubbed.s3.add_response("get_object", {"Body": StreamingBody(io.BytesIO(body), len(body))}, STORED)
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "expected"),
+    [
+        ("SUCCEEDED", "", ExitCode.SUCCEEDED),
+        ("FAILED", "CountsDoNotReconcile", ExitCode.FAILED),
+        ("FAILED", "InvalidInputError", ExitCode.BAD_INPUT),
+        ("TIMED_OUT", "", ExitCode.FAILED),
+        ("ABORTED", "", ExitCode.FAILED),
+        ("A_STATUS_OF_TOMORROW", "", ExitCode.FAILED),
+    ],
+)
+def test_only_a_run_that_succeeded_exits_0(status: str, error: str, expected: ExitCode) -> None:
+    assert exit_code(Ended(status, "", error, "", 0)) == expected
+
+
+def test_the_summary_of_a_run_that_succeeded_is_its_output() -> None:
+    with stubbed_aws() as stubbed:
+        ended = Ended("SUCCEEDED", json.dumps(SUMMARY), "", "", 3)
+
+        assert read_summary(stubbed.aws, STACK, RUN, ended) == SUMMARY
+
+
+def test_the_summary_of_a_failed_run_is_what_it_stored() -> None:
+    with stubbed_aws() as stubbed:
+        store(stubbed, json.dumps(SUMMARY | {"status": "FAILED"}).encode())
+
+        assert read_summary(stubbed.aws, STACK, RUN, FAILED) == SUMMARY | {"status": "FAILED"}
+
+
+@pytest.mark.parametrize("code", ["NoSuchKey", "AccessDenied", "NoSuchBucket"])
+def test_the_summary_of_a_run_that_stored_none_is_what_is_known(code: str) -> None:
+    with stubbed_aws() as stubbed:
+        stubbed.s3.add_client_error("get_object", code, expected_params=STORED)
+
+        summary = read_summary(stubbed.aws, STACK, RUN, FAILED)
+
+    assert summary == {
+        "workflow": "csv_load",
+        "status": "FAILED",
+        "execution": "july",
+        "counts": None,
+        "capacity": None,
+        "results": None,
+        "rejects": None,
+        "failures": None,
+        "error": {"name": "TooManyRejectsError", "message": "8 rejects, 5 tolerated"},
+    }
+
+
+def test_a_half_written_summary_counts_as_none() -> None:
+    with stubbed_aws() as stubbed:
+        store(stubbed, b'{"workflow":')
+
+        assert read_summary(stubbed.aws, STACK, RUN, FAILED)["counts"] is None
+
+
+def test_a_stack_without_a_data_bucket_has_no_stored_summary() -> None:
+    with stubbed_aws() as stubbed:
+        assert read_summary(stubbed.aws, Stack("sluice", {}), RUN, FAILED)["counts"] is None
+
+
+def test_a_run_that_ended_without_an_error_is_named_by_its_status() -> None:
+    with stubbed_aws() as stubbed:
+        summary = read_summary(stubbed.aws, Stack("sluice", {}), RUN, Ended("ABORTED", "", "", "", 0))
+
+    assert summary["error"] == {"name": "ABORTED", "message": ""}
+
+
+def test_the_summary_reads_as_a_table() -> None:
+    assert summary_lines(SUMMARY) == [
+        "workflow     csv_load",
+        "execution    july",
+        "status       PARTIAL",
+        "read         28,298",
+        "written      28,290",
+        "skipped      0",
+        "rejected     8",
+        "failed       0",
+        "read units   0",
+        "write units  56,580.5",
+        "results      s3://data/csv_load/july/",
+        "rejects      8 in s3://data/csv_load/july/rejects.jsonl",
+        "             RowRagged 5",
+        "             KeyEmpty 3",
+    ]
+
+
+def test_failed_batches_and_the_error_are_part_of_the_table() -> None:
+    failed = SUMMARY | {
+        "rejects": None,
+        "failures": {"key": "csv_load/july/failed.jsonl", "batches": 2},
+        "error": {"name": "CountsDoNotReconcile", "message": "2 rows are missing"},
+    }
+
+    assert summary_lines(failed)[-2:] == [
+        "failures     2 batches in s3://data/csv_load/july/failed.jsonl",
+        "error        CountsDoNotReconcile: 2 rows are missing",
+    ]
+
+
+def test_what_is_known_of_a_failed_run_reads_as_a_table() -> None:
+    with stubbed_aws() as stubbed:
+        summary = read_summary(stubbed.aws, Stack("sluice", {}), RUN, FAILED)
+
+    assert summary_lines(summary) == [
+        "workflow     csv_load",
+        "execution    july",
+        "status       FAILED",
+        "error        TooManyRejectsError: 8 rejects, 5 tolerated",
+    ]
+
+
+@pytest.mark.parametrize("output", [[1, 2], "text", None, {"a": "é"}])
+def test_an_output_that_is_no_summary_is_shown_as_it_is(output: Any) -> None:
+    assert json.loads("\n".join(summary_lines(output))) == output
+
+
+@pytest.mark.parametrize(
+    ("cause", "readable"),
+    [
+        ('{"errorMessage": "no such bucket", "errorType": "SourceNotFoundError"}', "no such bucket"),
+        ("plain words", "plain words"),
+        ('{"other": 1}', '{"other": 1}'),
+        ("[1]", "[1]"),
+        ("", ""),
+    ],
+)
+def test_a_cause_reads_as_its_message(cause: str, readable: str) -> None:
+    assert readable_cause(cause) == readable
