@@ -159,7 +159,7 @@ def blocks(
     while True:
         if not is_end:
             wanted = window - len(data)
-            more = _read(stream, wanted)
+            more = read_fully(stream, wanted)
             is_end = len(more) < wanted
             data = data + more
         block = _first_block(data[:window], start, grammar, is_last=is_end and len(data) <= window)
@@ -187,7 +187,7 @@ def first_rows(block: Block, grammar: Grammar, rows: int) -> Block:
     return Block(block.start, block.data[: grammar.starts(block.data)[rows]], rows)
 
 
-def _read(stream: ByteStream, size: int) -> bytes:
+def read_fully(stream: ByteStream, size: int) -> bytes:
     """As many bytes as asked for; fewer only at the end."""
     pieces = []
     while size > 0 and (piece := stream.read(size)):

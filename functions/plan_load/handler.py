@@ -1,0 +1,69 @@
+"""PlanLoad: a source's header and checks, and the record-aligned ranges that its rows are loaded in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from sluice.aws import BOTO_CONFIG
+from sluice.fields import Fields
+from sluice.load_input import LoadInput
+from sluice.load_plan import PlanProgress, advance, begin, load_state
+from sluice.plan import Range, read_plan, write_plan
+from sluice.run import Run
+from sluice.settings import Settings
+
+# Time to write the plan and to answer, and for a slow read to end.
+RESERVE_MILLISECONDS = 60_000
+
+settings = Settings.from_env()
+logger = Logger()
+s3 = boto3.client("s3", config=BOTO_CONFIG)
+dynamodb = boto3.client("dynamodb", config=BOTO_CONFIG)
+
+
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Check the input, then cut the source into ranges until it ends or the time is up.
+
+    Takes {"run", "input", "progress"}; `progress` is null, or what the call before returned.
+    Raises InvalidInputError, SourceNotFoundError, TableNotFoundError, SourceMalformedError,
+    SourceChangedError, AccessDeniedError, ServiceUnavailableError.
+    """
+    fields = Fields(event, ("run", "input", "progress"))
+    run, load = Run.from_state(fields.raw("run")), LoadInput.from_input(fields.raw("input"))
+    before = (
+        PlanProgress.from_state(event["progress"]) if fields.has("progress") else begin(s3, dynamodb, load)
+    )
+    ranges, after, done = advance(s3, load, before, lambda: _is_time_up(context))
+    _write(run, before, ranges)
+    logger.info(
+        "planned", extra={"run": run.name, "ranges": after.unfinished.index, "rows": after.rows, "done": done}
+    )
+    return {
+        "done": done,
+        "progress": None if done else after.to_state(),
+        "load": load_state(load, after.source, after.schema),
+        "plan": {
+            "bucket": settings.data_bucket,
+            "key": run.plan_key,
+            "ranges": after.unfinished.index,
+            "rows": after.rows,
+        },
+        "maxConcurrency": load.max_concurrency,
+        "toleratedFailurePercentage": load.tolerated_failure_percentage,
+        "rejectsTolerated": load.rejects_tolerated,
+    }
+
+
+def _is_time_up(context: LambdaContext) -> bool:
+    return context.get_remaining_time_in_millis() < RESERVE_MILLISECONDS
+
+
+def _write(run: Run, before: PlanProgress, ranges: list[Range]) -> None:
+    """Put the ranges after those of the calls before; what a failed call wrote is overwritten."""
+    kept = before.unfinished.index
+    earlier = read_plan(s3, settings.data_bucket, run.plan_key)[:kept] if kept else []
+    write_plan(s3, settings.data_bucket, run.plan_key, [*earlier, *ranges])

@@ -1,0 +1,55 @@
+"""What all AWS clients share: their configuration, and how their errors become Sluice's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from botocore.config import Config
+from botocore.exceptions import ClientError, HTTPClientError
+
+from sluice.errors import (
+    AccessDeniedError,
+    ServiceUnavailableError,
+    SluiceError,
+    UnexpectedResponseError,
+)
+
+BOTO_CONFIG = Config(
+    connect_timeout=5,
+    read_timeout=30,
+    retries={"mode": "standard", "total_max_attempts": 6},
+    tcp_keepalive=True,
+    # The name of a local endpoint has no subdomains for buckets.
+    s3={"addressing_style": "path"},
+)
+
+_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnrecognizedClientException"})
+_UNAVAILABLE = frozenset({"SlowDown", "ThrottlingException", "RequestTimeout", "RequestLimitExceeded"})
+
+
+@contextmanager
+def aws_errors(resource: str, named: Mapping[str, SluiceError] | None = None) -> Iterator[None]:
+    """Raise Sluice's errors for what botocore raises in a call about `resource`.
+
+    `named` gives the error to raise for AWS's own error codes. For all others: AccessDeniedError,
+    ServiceUnavailableError where another try may help, else UnexpectedResponseError.
+    """
+    try:
+        yield
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        raise (named or {}).get(code) or _unnamed(error, code, resource) from error
+    except HTTPClientError as error:
+        raise ServiceUnavailableError(f"{resource}: {error}") from error
+
+
+def _unnamed(error: ClientError, code: str, resource: str) -> SluiceError:
+    message = error.response["Error"].get("Message", "")
+    problem = f"{error.operation_name} on {resource}: {code}: {message}"
+    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    if code in _DENIED or status == 403:
+        return AccessDeniedError(problem)
+    if code in _UNAVAILABLE or status >= 500:
+        return ServiceUnavailableError(problem)
+    return UnexpectedResponseError(problem)

@@ -1,0 +1,53 @@
+"""The plan of a load: its ranges, one per line of plan.jsonl, which the Distributed Map reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sluice.aws import aws_errors
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Whole records of the source: bytes `start` to `end` of it, decompressed; `first_row` counts from 1."""
+
+    index: int
+    start: int
+    end: int
+    first_row: int
+    rows: int
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Range:
+        """Read what `to_state` returns."""
+        return cls(state["index"], state["start"], state["end"], state["firstRow"], state["rows"])
+
+    def to_state(self) -> dict[str, int]:
+        """The range as the child gets it."""
+        return {
+            "index": self.index,
+            "start": self.start,
+            "end": self.end,
+            "firstRow": self.first_row,
+            "rows": self.rows,
+        }
+
+
+def read_plan(s3_client: S3Client, bucket: str, key: str) -> list[Range]:
+    """The ranges of a plan, in order."""
+    with aws_errors(f"s3://{bucket}/{key}"):
+        body = s3_client.get_object(Bucket=bucket, Key=key)["Body"].read()
+    return [Range.from_state(json.loads(line)) for line in body.splitlines()]
+
+
+def write_plan(s3_client: S3Client, bucket: str, key: str, ranges: Iterable[Range]) -> None:
+    """Write a plan; writing the same one again is harmless."""
+    body = b"".join(json.dumps(each.to_state()).encode() + b"\n" for each in ranges)
+    with aws_errors(f"s3://{bucket}/{key}"):
+        s3_client.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/jsonl")

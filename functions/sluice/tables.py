@@ -1,0 +1,25 @@
+"""The table that a run writes to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sluice.aws import aws_errors
+from sluice.errors import TableNotFoundError
+from sluice.keys import KeySchema
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+# A table that is being updated takes reads and writes all the same.
+_USABLE = ("ACTIVE", "UPDATING")
+
+
+def find_table(dynamodb_client: DynamoDBClient, name: str) -> KeySchema:
+    """The table's primary key. Raises TableNotFoundError when missing or not active, AccessDeniedError."""
+    missing = TableNotFoundError(f"there is no table {name}")
+    with aws_errors(f"table {name}", {"ResourceNotFoundException": missing}):
+        table = dynamodb_client.describe_table(TableName=name)["Table"]
+    if table["TableStatus"] not in _USABLE:
+        raise TableNotFoundError(f"the table {name} is {table['TableStatus']}, not ACTIVE")
+    return KeySchema.from_describe_table(table)
