@@ -89,4 +89,4 @@ class ConditionalWriter(TableWriter[_Put]):
                 RejectedWrite(put.origin, Reason.ITEM_EXISTS, "the table holds an item with this key")
             )
         else:
-            outcome.skipped = 1
+            outcome.skipped.append(put.origin)

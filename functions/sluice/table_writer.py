@@ -46,9 +46,9 @@ class WriteOutcome:
 
     written: int = 0
     superseded: int = 0
-    skipped: int = 0
+    skipped: list[Origin] = field(default_factory=list)
     rejected: list[RejectedWrite] = field(default_factory=list)
-    rejected_and_taken: int = 0
+    taken: int = 0
     write_units: float = 0.0
     requests: int = 0
     throttled: int = 0
@@ -56,13 +56,19 @@ class WriteOutcome:
     @property
     def accounted(self) -> int:
         """Rows whose fate is known."""
-        return self.written + self.superseded + self.skipped + len(self.rejected) + self.rejected_and_taken
+        return self.written + self.superseded + len(self.skipped) + len(self.rejected) + self.taken
 
     def take_rejected(self) -> list[RejectedWrite]:
         """Hand over the rejected rows so far, so that they need not all be held until the end."""
-        taken, self.rejected = self.rejected, []
-        self.rejected_and_taken += len(taken)
-        return taken
+        rejected, self.rejected = self.rejected, []
+        self.taken += len(rejected)
+        return rejected
+
+    def take_skipped(self) -> list[Origin]:
+        """Hand over the origins of the skipped rows so far, likewise."""
+        skipped, self.skipped = self.skipped, []
+        self.taken += len(skipped)
+        return skipped
 
     def add(self, other: WriteOutcome) -> None:
         """Add what one request came to."""
@@ -70,7 +76,7 @@ class WriteOutcome:
         self.superseded += other.superseded
         self.skipped += other.skipped
         self.rejected += other.rejected
-        self.rejected_and_taken += other.rejected_and_taken
+        self.taken += other.taken
         self.write_units += other.write_units
         self.requests += other.requests
         self.throttled += other.throttled

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import zlib
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from http.client import HTTPException
+from ssl import SSLContext
+from threading import Lock
 from typing import Any, Self
 
 import botocore.session
@@ -63,18 +66,27 @@ class _FailedAttemptError(Exception):
         self.may_have_run = may_have_run
 
 
-@dataclass(slots=True)
-class Wire:
-    """Calls DynamoDB from any number of threads; each call takes an idle connection or opens one."""
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where requests go and who signs them."""
 
     endpoint: Endpoint
     signer: Signer
-    retries: RetryPolicy = field(default_factory=RetryPolicy)
-    _idle: deque[Connection] = field(default_factory=deque, init=False)
-    _tls: Any = field(init=False)
 
-    def __post_init__(self) -> None:
-        self._tls = tls_context(self.endpoint)
+
+class Wire:
+    """Calls DynamoDB from any number of threads; each call takes an idle connection or opens one.
+
+    `resolve` is called once, before the first request.
+    """
+
+    def __init__(self, resolve: Callable[[], Target], retries: RetryPolicy | None = None) -> None:
+        self.retries = retries or RetryPolicy()
+        self._resolve = resolve
+        self._resolving = Lock()
+        self._target: Target | None = None
+        self._tls: SSLContext | None = None
+        self._idle: deque[Connection] = deque()
 
     @classmethod
     def from_session(
@@ -85,13 +97,17 @@ class Wire:
         retries: RetryPolicy | None = None,
     ) -> Wire:
         """With the endpoint, region, credentials and certificates of the session's botocore clients."""
-        meta = session.create_client("dynamodb", region_name=region, endpoint_url=endpoint_url).meta
-        credentials = session.get_credentials()
-        if credentials is None:
-            raise AccessDeniedError("no AWS credentials were found")
-        ca_bundle = session.get_config_variable("ca_bundle") or get_cert_path(verify=True)
-        signer = BotocoreSigner(credentials, meta.region_name, meta.endpoint_url)
-        return cls(Endpoint(meta.endpoint_url, ca_bundle), signer, retries or RetryPolicy())
+        return cls(lambda: _session_target(session, region, endpoint_url), retries)
+
+    @property
+    def target(self) -> Target:
+        """Resolved at the first request: a botocore client takes longer to make than a function to import."""
+        with self._resolving:
+            if self._target is None:
+                target = self._resolve()
+                self._tls = tls_context(target.endpoint)
+                self._target = target
+        return self._target
 
     def call(self, operation: str, body: bytes, attempts: Attempts | None = None) -> dict[str, Any]:
         """Send one request until it is answered for good; return the answer's JSON, count into `attempts`.
@@ -124,20 +140,18 @@ class Wire:
         self.close()
 
     def _exchange(self, operation: str, body: bytes) -> Response:
-        request = self.signer(operation, body) + body
-        connection = self._connect()
+        target = self.target
+        request = target.signer(operation, body) + body
+        connection = self._connect(target.endpoint)
         try:
             response = connection.exchange(request)
         except (OSError, HTTPException, ValueError) as exc:
             connection.close()
             raise _FailedAttemptError(f"{type(exc).__name__}: {exc}", may_have_run=True) from exc
-        if connection.is_reusable():
-            self._idle.append(connection)
-        else:
-            connection.close()
+        self._idle.append(connection)
         return response
 
-    def _connect(self) -> Connection:
+    def _connect(self, endpoint: Endpoint) -> Connection:
         while True:
             try:
                 connection = self._idle.pop()
@@ -147,9 +161,21 @@ class Wire:
                 return connection
             connection.close()
         try:
-            return Connection(self.endpoint, self._tls)
+            return Connection(endpoint, self._tls)
         except OSError as exc:
             raise _FailedAttemptError(f"{type(exc).__name__}: {exc}") from exc
+
+
+def _session_target(
+    session: botocore.session.Session, region: str | None, endpoint_url: str | None
+) -> Target:
+    meta = session.create_client("dynamodb", region_name=region, endpoint_url=endpoint_url).meta
+    credentials = session.get_credentials()
+    if credentials is None:
+        raise AccessDeniedError("no AWS credentials were found")
+    ca_bundle = session.get_config_variable("ca_bundle") or get_cert_path(verify=True)
+    signer = BotocoreSigner(credentials, meta.region_name, meta.endpoint_url)
+    return Target(Endpoint(meta.endpoint_url, ca_bundle), signer)
 
 
 def _answer(response: Response) -> dict[str, Any]:

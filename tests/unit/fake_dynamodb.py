@@ -18,6 +18,10 @@ from typing import Any
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from sluice.connection import Endpoint
+from sluice.retry import RetryPolicy
+from sluice.signing import BotocoreSigner
+from sluice.wire import Target, Wire
 
 CREDENTIALS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG", "a-session-token")
 REGION = "eu-central-1"
@@ -52,6 +56,11 @@ class Fault:
     unprocessed: int = 0
     delay_seconds: float = 0.0
     checksum: int | None = None
+
+
+def wire_to(url: str, retries: RetryPolicy) -> Wire:
+    """A wire that is signed as the fake expects it."""
+    return Wire(lambda: Target(Endpoint(url), BotocoreSigner(CREDENTIALS, REGION, url)), retries)
 
 
 def throttle(name: str = "ProvisionedThroughputExceededException") -> Fault:

@@ -23,7 +23,7 @@ from sluice.errors import (
 )
 from sluice.retry import Backoff, RetryPolicy
 from sluice.signing import BotocoreSigner
-from sluice.wire import Attempts, Wire
+from sluice.wire import Attempts, Target, Wire
 
 from tests.unit.fake_dynamodb import (
     CREDENTIALS,
@@ -33,6 +33,7 @@ from tests.unit.fake_dynamodb import (
     expected_signature,
     serving,
     throttle,
+    wire_to,
 )
 
 HASTY = RetryPolicy(attempts=4, first_pause_seconds=0)
@@ -48,7 +49,7 @@ def fake() -> Iterator[FakeDynamoDB]:
 
 @pytest.fixture
 def wire(fake: FakeDynamoDB) -> Iterator[Wire]:
-    wire = Wire(Endpoint(fake.url), BotocoreSigner(CREDENTIALS, REGION, fake.url), HASTY)
+    wire = wire_to(fake.url, HASTY)
     yield wire
     wire.close()
 
@@ -208,9 +209,7 @@ def test_refused_connection_is_unavailable() -> None:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
         attempts = Attempts()
         with pytest.raises(ServiceUnavailableError):
-            Wire(Endpoint(url), BotocoreSigner(CREDENTIALS, REGION, url), HASTY).call(
-                "PutItem", PUT, attempts
-            )
+            wire_to(url, HASTY).call("PutItem", PUT, attempts)
     assert attempts == Attempts(sent=4)
 
 
@@ -230,7 +229,7 @@ def test_connection_that_the_server_closed_while_idle_is_replaced() -> None:
     with answering(answer_once_per_connection) as port:
         url = f"http://127.0.0.1:{port}"
         attempts = Attempts()
-        with Wire(Endpoint(url), BotocoreSigner(CREDENTIALS, REGION, url), HASTY) as wire:
+        with wire_to(url, HASTY) as wire:
             wire.call("PutItem", PUT, attempts)
             answered.set()
             closed.wait(10)
@@ -240,8 +239,8 @@ def test_connection_that_the_server_closed_while_idle_is_replaced() -> None:
 
 def test_session_gives_region_endpoint_and_credentials(fake: FakeDynamoDB) -> None:
     wire = Wire.from_session(session(region=REGION), endpoint_url=fake.url, retries=HASTY)
-    assert wire.endpoint.url == fake.url
-    assert wire.endpoint.ca_bundle
+    assert wire.target.endpoint.url == fake.url
+    assert wire.target.endpoint.ca_bundle
     wire.call("BatchWriteItem", BATCH)
     assert f"/{REGION}/dynamodb/aws4_request" in fake.seen[0].headers["authorization"]
     wire.close()
@@ -250,7 +249,7 @@ def test_session_gives_region_endpoint_and_credentials(fake: FakeDynamoDB) -> No
 @pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB"])
 def test_endpoint_is_taken_from_the_environment(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, "http://localhost:4567")
-    assert Wire.from_session(session(), region=REGION).endpoint.url == "http://localhost:4567"
+    assert Wire.from_session(session(), region=REGION).target.endpoint.url == "http://localhost:4567"
 
 
 def test_endpoint_is_taken_from_the_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,17 +260,17 @@ def test_endpoint_is_taken_from_the_profile(tmp_path: Path, monkeypatch: pytest.
     )
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    assert Wire.from_session(session(profile="far")).endpoint.url == "http://localhost:4568"
+    assert Wire.from_session(session(profile="far")).target.endpoint.url == "http://localhost:4568"
 
 
 def test_endpoint_on_aws_is_https_with_checked_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     wire = Wire.from_session(session(), region=REGION)
-    assert wire.endpoint.url == f"https://dynamodb.{REGION}.amazonaws.com"
+    assert wire.target.endpoint.url == f"https://dynamodb.{REGION}.amazonaws.com"
     with answering(answer_with(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as port:
-        endpoint = Endpoint(f"https://127.0.0.1:{port}", wire.endpoint.ca_bundle)
+        endpoint = Endpoint(f"https://127.0.0.1:{port}", wire.target.endpoint.ca_bundle)
         with pytest.raises(ServiceUnavailableError, match="SSLError"):
-            Wire(endpoint, wire.signer, RetryPolicy(attempts=1)).call("PutItem", PUT)
+            Wire(lambda: Target(endpoint, wire.target.signer), RetryPolicy(attempts=1)).call("PutItem", PUT)
 
 
 def test_session_without_credentials_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -280,7 +279,7 @@ def test_session_without_credentials_is_named(monkeypatch: pytest.MonkeyPatch) -
             return None
 
     with pytest.raises(AccessDeniedError, match="credentials"):
-        Wire.from_session(Keyless(), region=REGION)
+        Wire.from_session(Keyless(), region=REGION).call("PutItem", PUT)
 
 
 def test_credentials_are_asked_for_with_each_request(fake: FakeDynamoDB) -> None:
@@ -291,7 +290,8 @@ def test_credentials_are_asked_for_with_each_request(fake: FakeDynamoDB) -> None
             self.used += 1
             return botocore.credentials.Credentials(f"AKID{self.used}", "secret").get_frozen_credentials()
 
-    wire = Wire(Endpoint(fake.url), BotocoreSigner(Rotating(), REGION, fake.url), HASTY)  # type: ignore[arg-type]
+    signer = BotocoreSigner(Rotating(), REGION, fake.url)  # type: ignore[arg-type]
+    wire = Wire(lambda: Target(Endpoint(fake.url), signer), HASTY)
     wire.call("BatchWriteItem", BATCH)
     wire.call("BatchWriteItem", BATCH)
     wire.close()
@@ -345,7 +345,7 @@ def test_response_is_read_however_its_length_is_told(text: bytes, body: bytes) -
 def test_broken_response_is_worth_another_attempt(text: bytes) -> None:
     with answering(answer_with(text)) as port:
         url = f"http://127.0.0.1:{port}"
-        wire = Wire(Endpoint(url), BotocoreSigner(CREDENTIALS, REGION, url), RetryPolicy(attempts=1))
+        wire = wire_to(url, RetryPolicy(attempts=1))
         with pytest.raises(ServiceUnavailableError):
             wire.call("PutItem", PUT)
 

@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sluice.batch_writer import BATCH_BYTES, BATCH_ROWS, BatchWriter
 from sluice.conditional_writer import ConditionalWriter
-from sluice.connection import Endpoint
 from sluice.errors import (
     AccessDeniedError,
     CountsDoNotReconcileError,
@@ -26,19 +25,17 @@ from sluice.items import Item
 from sluice.keys import KeySchema
 from sluice.rejects import Reason
 from sluice.retry import RetryPolicy
-from sluice.signing import BotocoreSigner
 from sluice.wire import Wire
 from sluice.writers import OnConflict, Writer, writer_for
 
 from tests.unit.fake_dynamodb import (
-    CREDENTIALS,
-    REGION,
     TABLE,
     FakeDynamoDB,
     Fault,
     expected_signature,
     serving,
     throttle,
+    wire_to,
 )
 
 SCHEMA = KeySchema.from_state([{"name": "pk", "type": "S"}])
@@ -56,13 +53,9 @@ def fake() -> Iterator[FakeDynamoDB]:
 
 @pytest.fixture
 def wire(fake: FakeDynamoDB) -> Iterator[Wire]:
-    wire = wire_to(fake, HASTY)
+    wire = wire_to(fake.url, HASTY)
     yield wire
     wire.close()
-
-
-def wire_to(fake: FakeDynamoDB, retries: RetryPolicy) -> Wire:
-    return Wire(Endpoint(fake.url), BotocoreSigner(CREDENTIALS, REGION, fake.url), retries)
 
 
 def item(attributes: Attributes) -> Item:
@@ -155,7 +148,7 @@ def test_unprocessed_items_alone_are_sent_again(fake: FakeDynamoDB, wire: Wire) 
 
 def test_unprocessed_items_are_recognised_by_key_when_numbers_return_in_normal_form() -> None:
     schema = KeySchema.from_state([{"name": "pk", "type": "S"}, {"name": "sk", "type": "N"}])
-    with serving(FakeDynamoDB(key_names=("pk", "sk"))) as fake, wire_to(fake, HASTY) as wire:
+    with serving(FakeDynamoDB(key_names=("pk", "sk"))) as fake, wire_to(fake.url, HASTY) as wire:
         fake.faults.append(Fault(unprocessed=2))
         with writer_for(wire, TABLE, OnConflict.REPLACE, schema, is_repeat=False) as writer:
             for number, text in enumerate(["01.50", "1E2", "-0.0"]):
@@ -251,7 +244,7 @@ def test_keep_leaves_an_existing_item_alone_and_skips_the_row(fake: FakeDynamoDB
     write(keeping(wire), [bird("wren", 1)])
     outcome = write(keeping(wire), [bird("wren", 2), bird("robin", 3)]).outcome
     assert held(fake) == {"wren": "1", "robin": "3"}
-    assert (outcome.written, outcome.skipped, outcome.rejected) == (1, 1, [])
+    assert (outcome.written, outcome.skipped, outcome.rejected) == (1, [1], [])
 
 
 def test_conditional_put_that_was_refused_costs_the_larger_item(fake: FakeDynamoDB, wire: Wire) -> None:
@@ -294,12 +287,12 @@ EVERY_TYPE_AS_STORED = bird(
 def test_repeat_takes_an_equal_item_for_its_own(fake: FakeDynamoDB, wire: Wire, make: Any) -> None:
     write(replacing(wire), [EVERY_TYPE_AS_STORED, bird("robin", 1)])
     outcome = write(make(wire, is_repeat=True), [EVERY_TYPE, bird("robin", 2)]).outcome
-    assert (outcome.written, outcome.skipped + len(outcome.rejected)) == (1, 1)
+    assert (outcome.written, len(outcome.skipped) + len(outcome.rejected)) == (1, 1)
 
 
 def test_first_attempt_skips_an_equal_item(fake: FakeDynamoDB, wire: Wire) -> None:
     write(keeping(wire), [bird("wren")])
-    assert write(keeping(wire), [bird("wren")]).outcome.skipped == 1
+    assert write(keeping(wire), [bird("wren")]).outcome.skipped == [1]
 
 
 @pytest.mark.parametrize("make", [keeping, rejecting])
@@ -311,7 +304,7 @@ def test_lost_answer_to_a_put_that_was_carried_out_counts_as_written(
 ) -> None:
     fake.faults.append(fault)
     outcome = write(make(wire), [bird("wren", 1), bird("wren", 2)]).outcome
-    assert (outcome.written, outcome.skipped + len(outcome.rejected), outcome.requests) == (1, 1, 3)
+    assert (outcome.written, len(outcome.skipped) + len(outcome.rejected), outcome.requests) == (1, 1, 3)
     assert held(fake) == {"wren": "1"}
 
 
@@ -329,6 +322,15 @@ def test_rejected_rows_that_were_taken_still_count(fake: FakeDynamoDB, wire: Wir
         writer.put(item(bird("wren")), 2)
         writer.flush()
     assert (writer.outcome.rejected, writer.outcome.accounted) == ([], 2)
+
+
+def test_skipped_rows_that_were_taken_still_count(fake: FakeDynamoDB, wire: Wire) -> None:
+    with keeping(wire) as writer:
+        for number in range(3):
+            writer.put(item(bird("wren")), number)
+        writer.flush()
+        assert writer.outcome.take_skipped() == [1, 2]
+    assert (writer.outcome.skipped, writer.outcome.accounted) == ([], 3)
 
 
 def test_flush_raises_when_rows_are_unaccounted_for(fake: FakeDynamoDB, wire: Wire) -> None:
@@ -393,7 +395,7 @@ def test_table_ends_as_if_rows_were_written_one_by_one_whatever_goes_wrong(
         (refused_bird if is_refused else bird)(f"tit {key}", number)
         for number, (key, is_refused) in enumerate(rows)
     ]
-    wire = wire_to(table, PATIENT)
+    wire = wire_to(table.url, PATIENT)
     writer = (
         BatchWriter(wire, TABLE, SCHEMA, threads)
         if on_conflict is OnConflict.REPLACE
@@ -415,7 +417,7 @@ def test_table_ends_as_if_rows_were_written_one_by_one_whatever_goes_wrong(
     unsent = outcome.superseded if on_conflict is OnConflict.REPLACE else 0
     origins = [each.origin - 1 for each in outcome.rejected]
     assert outcome.accounted == len(rows)
-    assert outcome.skipped == skipped
+    assert len(outcome.skipped) == skipped
     assert written <= outcome.written + outcome.superseded <= written + unsent
     assert set(origins) <= rejected
     assert len(set(origins)) == len(origins)
