@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
+
+from sluice.errors import RejectError
+
+QUOTED_CHARACTERS = 40
+
+# Half a surrogate pair, which JSON can spell as an escape, has no UTF-8.
+_has_half_pair = re.compile("[\ud800-\udfff]").search
 
 
 class Reason(StrEnum):
@@ -26,13 +34,25 @@ class Reason(StrEnum):
     BOOLEAN_UNKNOWN = "BooleanUnknown"
     BINARY_INVALID = "BinaryInvalid"
     SET_EMPTY = "SetEmpty"
-    SET_DUPLICATE = "SetDuplicate"
+    JSON_INVALID = "JsonInvalid"
+    TEXT_INVALID = "TextInvalid"
     VALUE_UNSUPPORTED = "ValueUnsupported"
     NESTING_TOO_DEEP = "NestingTooDeep"
     ITEM_TOO_LARGE = "ItemTooLarge"
     ITEM_EXISTS = "ItemExists"
     TRANSFORM_FAILED = "TransformFailed"
     WRITE_REJECTED = "WriteRejected"
+
+
+def quoted(text: str) -> str:
+    """A value as a message shows it: quoted, escaped, and cut after 40 characters."""
+    shown = text if len(text) <= QUOTED_CHARACTERS else text[:QUOTED_CHARACTERS] + "..."
+    return json.dumps(shown, ensure_ascii=_has_half_pair(shown) is not None)
+
+
+def located(place: str, error: RejectError) -> RejectError:
+    """The same rejection, its message saying where in the item."""
+    return RejectError(error.reason, f"{place}: {error}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +71,10 @@ class Reject:
         if self.byte_offset is not None:
             line["byteOffset"] = self.byte_offset
         line["record"] = self.record
-        return json.dumps(line, ensure_ascii=False, default=_plain).encode("utf-8", "surrogatepass") + b"\n"
+        text = json.dumps(line, ensure_ascii=False, default=_plain)
+        if _has_half_pair(text):
+            text = json.dumps(line, default=_plain)
+        return text.encode() + b"\n"
 
 
 def _plain(value: object) -> str:

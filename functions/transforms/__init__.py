@@ -1,1 +1,1 @@
-"""Your transforms: one module each, named by a run's "transform", with transform(record) -> item, items or None."""
+"""Your transforms: a module each, named by a run's "transform": transform(record) -> item, items or None."""
