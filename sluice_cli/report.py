@@ -50,9 +50,8 @@ def summary_lines(summary: Any) -> list[str]:
     lines += _reject_lines(summary, results)
     failures = summary.get("failures")
     if failures:
-        lines.append(
-            _line("failures", f"{failures['batches']:,} batches in {_uri(results, failures['key'])}")
-        )
+        batches = f"{failures['batches']:,} {'batch' if failures['batches'] == 1 else 'batches'}"
+        lines.append(_line("failures", f"{batches} in {_uri(results, failures['key'])}"))
     error = summary.get("error")
     if error:
         lines.append(_line("error", f"{error['name']}: {error['message']}"))
