@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
-ANY_ADDRESS = "0.0.0.0"
+ANY_ADDRESS = "0.0.0.0"  # noqa: S104  (only when the caller asks for it)
 ACCOUNT_ID = "000000000000"
 LOCK_FILE = "lock"
 LOG_FILE = "server.log"
@@ -42,6 +42,16 @@ class StartFailedError(LocalAwsError):
 
 
 @dataclass(frozen=True)
+class _Options:
+    """What a server is told through its environment."""
+
+    bind_host: str
+    region: str
+    fault_injection: bool
+    enforce_iam: bool
+
+
+@dataclass(frozen=True)
 class LocalAws:
     """A started server. `directory` is its own: it holds the log, its temporary files and stored objects."""
 
@@ -60,10 +70,10 @@ class LocalAws:
 def start(
     *,
     port: int | None = None,
-    bind_host: str = LOOPBACK,
-    region: str = "us-east-1",
     ready_timeout_seconds: float = 60,
     outlive_caller: bool = False,
+    bind_host: str = LOOPBACK,
+    region: str = "us-east-1",
     fault_injection: bool = False,
     enforce_iam: bool = False,
 ) -> LocalAws:
@@ -72,16 +82,13 @@ def start(
     It runs in a session of its own, so a Ctrl-C does not reach it. It ends when its caller does, unless
     `outlive_caller`. Raises PortTakenError and StartFailedError.
     """
+    options = _Options(bind_host, region, fault_injection, enforce_iam)
     sockets = _listen(bind_host, port or 0)
     try:
         bound_port = sockets[0].getsockname()[1]
         directory = Path(tempfile.mkdtemp(prefix=f"local-aws-{bound_port}-"))
-        process = _spawn(
-            directory,
-            sockets,
-            _server_environment(directory, bind_host, bound_port, region, fault_injection, enforce_iam),
-            outlive_caller,
-        )
+        environment = _server_environment(directory, bound_port, options)
+        process = _spawn(directory, sockets, environment, outlive_caller)
     finally:
         for listening in sockets:
             listening.close()
@@ -108,7 +115,7 @@ def stop(local_aws: LocalAws) -> None:
 
 
 def is_running(local_aws: LocalAws) -> bool:
-    """Whether this very server is alive: it holds a lock in its directory, so a reused pid is not taken for it."""
+    """Whether this very server is alive: it holds a lock in its directory, which no reused pid does."""
     try:
         with (local_aws.directory / LOCK_FILE).open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -123,18 +130,18 @@ def is_running(local_aws: LocalAws) -> bool:
 def running(
     *,
     port: int | None = None,
+    ready_timeout_seconds: float = 60,
     bind_host: str = LOOPBACK,
     region: str = "us-east-1",
-    ready_timeout_seconds: float = 60,
     fault_injection: bool = False,
     enforce_iam: bool = False,
 ) -> Iterator[LocalAws]:
     """A server for the length of a with block."""
     local_aws = start(
         port=port,
+        ready_timeout_seconds=ready_timeout_seconds,
         bind_host=bind_host,
         region=region,
-        ready_timeout_seconds=ready_timeout_seconds,
         fault_injection=fault_injection,
         enforce_iam=enforce_iam,
     )
@@ -175,9 +182,7 @@ def _listen(bind_host: str, port: int) -> list[socket.socket]:
     return sockets
 
 
-def _server_environment(
-    directory: Path, bind_host: str, port: int, region: str, fault_injection: bool, enforce_iam: bool
-) -> dict[str, str]:
+def _server_environment(directory: Path, port: int, options: _Options) -> dict[str, str]:
     """Nothing of the caller's but paths and locale: its AWS configuration must not leak into the server."""
     inherited = {name: os.environ[name] for name in INHERITED_VARIABLES if name in os.environ}
     return inherited | {
@@ -185,16 +190,16 @@ def _server_environment(
         "TMPDIR": str(directory / "tmp"),
         "PYTHONUNBUFFERED": "1",
         "PYTHONUTF8": "1",
-        "BIND_HOST": bind_host,
+        "BIND_HOST": options.bind_host,
         "GATEWAY_PORT": str(port),
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
         "DOCKER_HOST": "unix:///nonexistent",
-        "MINISTACK_REGION": region,
+        "MINISTACK_REGION": options.region,
         "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
         "LOG_LEVEL": "WARNING",
-        "AUTH": str(enforce_iam).lower(),
-        FAULT_INJECTION: str(fault_injection).lower(),
+        "AUTH": str(options.enforce_iam).lower(),
+        FAULT_INJECTION: str(options.fault_injection).lower(),
         "AWS_EC2_METADATA_DISABLED": "true",
     }
 
@@ -226,12 +231,12 @@ def _wait_until_ready(local_aws: LocalAws, process: subprocess.Popen[bytes], tim
     deadline = time.monotonic() + timeout_seconds
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise StartFailedError(f"local AWS ended with exit code {process.returncode}:\n{_last_log(local_aws)}")
+            raise StartFailedError(
+                f"local AWS ended with exit code {process.returncode}:\n{_last_log(local_aws)}"
+            )
         if _answers(local_aws):
             return
-    raise StartFailedError(
-        f"local AWS did not answer within {timeout_seconds:g} s:\n{_last_log(local_aws)}"
-    )
+    raise StartFailedError(f"local AWS did not answer within {timeout_seconds:g} s:\n{_last_log(local_aws)}")
 
 
 def _answers(local_aws: LocalAws) -> bool:

@@ -25,7 +25,9 @@ def install_all() -> None:
         importlib.import_module(f"local_aws.{name}").install()
 
 
-def replace(module: ModuleType | type, name: str, parameters: tuple[str, ...], new: Callable[..., Any]) -> Any:
+def replace(
+    module: ModuleType | type, name: str, parameters: tuple[str, ...], new: Callable[..., Any]
+) -> Any:
     """Put `new` in the place of the function `name`, whose parameters must be these; return the old one."""
     old = check(module, name, parameters)
     setattr(module, name, new)
@@ -37,12 +39,10 @@ def check(module: ModuleType | type, name: str, parameters: tuple[str, ...]) -> 
     old = getattr(module, name, None)
     place = f"{module.__name__}.{name}"
     if old is None:
-        raise UnknownMinistackError(f"{place} is missing; its replacement was written for ministack {WRITTEN_FOR}")
+        raise UnknownMinistackError(f"{place} is missing; {_written_for()}")
     found = tuple(inspect.signature(old).parameters)
     if found != parameters:
-        raise UnknownMinistackError(
-            f"{place} takes {found}, expected {parameters}; its replacement was written for ministack {WRITTEN_FOR}"
-        )
+        raise UnknownMinistackError(f"{place} takes {found}, expected {parameters}; {_written_for()}")
     return old
 
 
@@ -50,6 +50,8 @@ def require(module: ModuleType, *names: str) -> None:
     """Check that the module has these names. Raises UnknownMinistackError."""
     for name in names:
         if not hasattr(module, name):
-            raise UnknownMinistackError(
-                f"{module.__name__}.{name} is missing; its user was written for ministack {WRITTEN_FOR}"
-            )
+            raise UnknownMinistackError(f"{module.__name__}.{name} is missing; {_written_for()}")
+
+
+def _written_for() -> str:
+    return f"its replacement was written for ministack {WRITTEN_FOR}"

@@ -1,8 +1,7 @@
-"""ministack's S3 from inside the server: objects opened as files, and files stored as objects without being read."""
+"""ministack's S3 from inside the server: objects as files, and files stored as objects without being read."""
 
 import hashlib
 import io
-import os
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -90,13 +89,12 @@ def delete_object(bucket: str, key: str) -> None:
 
 
 def put_file(bucket: str, key: str, path: Path) -> None:
-    """Make a file the body of an object without reading it into memory. The file is the object's from then on."""
+    """Make a file an object's body without loading it. The file is the object's from then on."""
     put_object(bucket, key, b"")
     stored = _bucket(bucket)["objects"][key]
     body = StoredFile(path)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "md5").hexdigest()
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED) if hasattr(os, "posix_fadvise") else None
     stored.update(body=body, size=len(body), etag=f'"{digest}"')
     for version in service._object_versions.get((bucket, key), []):
         if version["version_id"] == stored.get("version_id"):

@@ -32,7 +32,9 @@ def get_object(
     """GetObject: ministack reads the whole object, of which the range is cut here, whatever its version."""
     wanted = headers.get("range", "")
     if wanted:
-        headers = {name: value for name, value in headers.items() if name not in ("range", "x-amz-checksum-mode")}
+        headers = {
+            name: value for name, value in headers.items() if name not in ("range", "x-amz-checksum-mode")
+        }
     token = _leaves_files.set(True)
     try:
         status, answer_headers, body = _original["get_object"](bucket_name, key, headers, query_params)
@@ -51,7 +53,11 @@ def _cut(bucket_name: str, key: str, wanted: str, headers: dict[str, str], body:
         return 416, told, service._xml_body(service._range_error_xml(bucket_name, key))
     start, end = found
     part = body[start : end + 1]
-    return 206, {**headers, "Content-Length": str(len(part)), "Content-Range": f"bytes {start}-{end}/{size}"}, part
+    return (
+        206,
+        {**headers, "Content-Length": str(len(part)), "Content-Range": f"bytes {start}-{end}/{size}"},
+        part,
+    )
 
 
 def read_body(bucket_name: str, key: str, obj: dict[str, Any]) -> Any:

@@ -21,7 +21,7 @@ from local_aws.fault_requests import with_fault_requests
 from local_aws.lifecycle import FAULT_INJECTION, LOCK_FILE
 from local_aws.replacements import install_all
 
-# Tables are millions of small objects that live on: looking through them for garbage is most of a load's time.
+# Tables are millions of small objects that live on: looking through them for garbage takes most of a load.
 GARBAGE_THRESHOLDS = (100_000, 50, 1_000)
 
 
@@ -40,7 +40,7 @@ def main() -> None:
     application = with_fault_requests(app) if os.environ[FAULT_INJECTION] == "true" else app
     gc.freeze()
     gc.set_threshold(*GARBAGE_THRESHOLDS)
-    asyncio.run(serve(application, _config(arguments.socket), shutdown_trigger=_never))
+    asyncio.run(serve(application, _config(arguments.socket), shutdown_trigger=_never))  # type: ignore[arg-type]
     lock.close()
 
 

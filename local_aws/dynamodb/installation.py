@@ -26,19 +26,25 @@ SINGLE_OPERATIONS = {
     "_transact_write_items": "TransactWriteItems",
 }
 
-# State machines write from their own threads: a condition and the write that it guards must not be torn apart.
+USED = (
+    "_attribute_value_error",
+    "_attribute_value_size",
+    "_item_size_bytes",
+    "_number_size_bytes",
+    "_tables",
+)
+
+# State machines write from threads of their own: a condition must not be torn from the write that it guards.
 _one_at_a_time = threading.RLock()
 _original: dict[str, Operation] = {}
 
 
 def install() -> None:
-    """Replace BatchWriteItem, and let the other operations on items run one at a time."""
-    require(service, "_tables", "_attribute_value_error", "_attribute_value_size", "_item_size_bytes", "_number_size_bytes")
+    """Replace BatchWriteItem, and let the operations on items run one at a time."""
+    require(service, *USED)
     check(service, "_set_item", ("table", "pk_val", "sk_val", "item"))
     check(service, "_remove_item", ("table", "pk_val", "sk_val"))
-    check(
-        service, "_emit_stream_event", ("table_name", "event_name", "old_item", "new_item", "replicate")
-    )
+    check(service, "_emit_stream_event", ("table_name", "event_name", "old_item", "new_item", "replicate"))
     check(service, "_validate_attribute_value", ("attr_name", "value", "_depth"))
     for name, operation in SINGLE_OPERATIONS.items():
         guarded = _guarded(operation, check(service, name, ("data",)))

@@ -1,7 +1,7 @@
 """Items that are plainly valid: sized, and stored in few bytes.
 
-Most items of a bulk load hold short strings and ordinary numbers. Those are accepted here at once; whatever is out
-of the ordinary is left to ministack, which knows every rule and error message.
+Most items of a bulk load hold short strings and ordinary numbers. Those are accepted here at once; whatever
+is out of the ordinary is left to ministack, which knows every rule and error message.
 """
 
 import re
@@ -95,10 +95,10 @@ def plain_key(table: dict[str, Any], attributes: Item) -> tuple[str, str] | None
             continue
         value = attributes.get(name)
         kind = types.get(name)
-        if value is None or kind == "B" or set(value) != {kind}:
+        if value is None or kind not in ("S", "N") or set(value) != {kind}:
             return None
         content = value[kind]
-        if not content or len(content) * 4 > limit and len(content.encode()) > limit:
+        if not content or (len(content) * 4 > limit and len(content.encode()) > limit):
             return None
         values.append(content)
     return values[0], values[1]

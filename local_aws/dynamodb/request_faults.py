@@ -24,7 +24,9 @@ def failure(error: str, operation: str, table_names: list[str]) -> Response:
     status = 500 if error in SERVER_ERRORS else 400
     if error != "ThrottlingException":
         return error_response_json(error, f"{error}, as planned by a test", status)  # type: ignore[no-any-return]
-    direction = "Write" if "Write" in operation or operation in ("PutItem", "UpdateItem", "DeleteItem") else "Read"
+    direction = (
+        "Write" if "Write" in operation or operation in ("PutItem", "UpdateItem", "DeleteItem") else "Read"
+    )
     reasons = [
         {"reason": f"Table{direction}KeyRangeThroughputExceeded", "resource": name} for name in table_names
     ]

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import os
 import tempfile
 import threading
 import zipfile
@@ -29,4 +28,4 @@ def _restore_modes(archive: zipfile.ZipFile, directory: Path) -> None:
     for entry in archive.infolist():
         mode = entry.external_attr >> 16 & 0o777
         if mode and not entry.is_dir():
-            os.chmod(directory / entry.filename, mode)
+            (directory / entry.filename).chmod(mode)

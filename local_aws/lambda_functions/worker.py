@@ -25,6 +25,7 @@ PASSED_ON = ("PATH", "LANG", "LC_ALL", "PYTHONUTF8", "SSL_CERT_FILE")
 class PythonWorker(service.Worker):  # type: ignore[misc]
     """Runs a Python function. An exception leaves it alive; a timeout or an init error does not."""
 
+    _proc: subprocess.Popen[bytes] | None
     _scratch: Path | None = None
 
     def invoke(
@@ -39,9 +40,10 @@ class PythonWorker(service.Worker):  # type: ignore[misc]
     ) -> dict[str, Any]:
         """Run one invocation: its result, or the payload that Lambda answers for its error."""
         with self._lock:
-            is_cold = self._proc is None or self._proc.poll() is not None
-            if is_cold:
-                self._spawn()
+            process = self._proc
+            is_cold = process is None or process.poll() is not None
+            if process is None or is_cold:
+                process = self._start()
             timeout = float(self.config.get("Timeout", 3))
             invocation = {
                 "event": event,
@@ -50,7 +52,6 @@ class PythonWorker(service.Worker):  # type: ignore[misc]
                 "timeout_seconds": timeout,
                 "trace_id": trace_id,
             }
-            process = self._proc
             answer = self._ask(process, json.dumps(invocation).encode() + b"\n", timeout)
             if answer is None:
                 answer = {"error": self._timed_out(request_id, timeout), "log": ""}
@@ -58,9 +59,7 @@ class PythonWorker(service.Worker):  # type: ignore[misc]
                 answer = {"error": self._exited(process, request_id), "log": ""}
             return {**answer, "cold_start": is_cold}
 
-    def _ask(
-        self, process: subprocess.Popen[bytes], line: bytes, timeout: float
-    ) -> dict[str, Any] | None:
+    def _ask(self, process: subprocess.Popen[bytes], line: bytes, timeout: float) -> dict[str, Any] | None:
         """The worker's answer; nothing when it took too long, an empty one when it ended."""
         assert process.stdin is not None
         assert process.stdout is not None
@@ -102,8 +101,9 @@ class PythonWorker(service.Worker):  # type: ignore[misc]
         if process is not None:
             process.kill()
             process.wait()
-            process.stdin.close()
-            process.stdout.close()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    pipe.close()
         self._discard_tmpdir()
 
     def _discard_tmpdir(self) -> None:
@@ -113,11 +113,15 @@ class PythonWorker(service.Worker):  # type: ignore[misc]
             self._scratch = None
 
     def _spawn(self) -> None:
+        """What ministack calls when it wants a worker to be warm."""
+        self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
         self._discard()
         self._scratch = Path(tempfile.mkdtemp(prefix=f"lambda-{self.func_name}-"))
         code = unpacked(self.code_zip)
         layers = [unpacked(data) for data in self._layers()]
-        self._proc = subprocess.Popen(
+        process = self._proc = subprocess.Popen(
             [sys.executable, str(SCRIPT)],
             cwd=code,
             env=self._environment(code, layers, self._scratch),
@@ -126,6 +130,7 @@ class PythonWorker(service.Worker):  # type: ignore[misc]
         )
         self._cold = False
         self._start_time = time.time()
+        return process
 
     def _layers(self) -> list[bytes]:
         from ministack.services.lambda_svc import _resolve_layer_zip

@@ -7,7 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
 
 from local_aws.stepfunctions.data_flow import arguments, finish
-from local_aws.stepfunctions.map_fields import item_input, map_items, maximum_concurrency
+from local_aws.stepfunctions.map_fields import ItemContext, item_input, map_items, maximum_concurrency
 from local_aws.stepfunctions.retries import with_retries
 from local_aws.stepfunctions.scope import Run, Scope, State
 from local_aws.stepfunctions.walk import walk
@@ -51,7 +51,7 @@ def run_inline_map(state: State, data: Any, scope: Scope) -> tuple[Any, str | No
             inner.run = inner_run
             history, told = inner_run.history, {"name": scope.name, "index": index}
             history.add("MapIterationStarted", **told)
-            given = item_input(state, data, index, item, inner)
+            given = item_input(state, data, ItemContext(index, item), inner)
             try:
                 output = walk(processor["States"], processor["StartAt"], given, inner)
             except Exception:
@@ -68,12 +68,21 @@ def run_inline_map(state: State, data: Any, scope: Scope) -> tuple[Any, str | No
     return finish(state, data, scope, result=results)
 
 
-def _run_all(tasks: Iterator[Callable[[Run], Any]], concurrency: int, scope: Scope, failed_event: str) -> list[Any]:
+def _run_all(
+    tasks: Iterator[Callable[[Run], Any]], concurrency: int, scope: Scope, failed_event: str
+) -> list[Any]:
     """Run the tasks side by side and return their results in order; the first error stops what still runs."""
     if concurrency == 1:
         return _run_in_turn(tasks, scope, failed_event)
     stopped = _LinkedEvent(scope.run.stopped)
-    run = Run(scope.run.record, scope.run.context, scope.run.history, stopped, scope.run.deadline, scope.run.role_arn)
+    run = Run(
+        scope.run.record,
+        scope.run.context,
+        scope.run.history,
+        stopped,
+        scope.run.deadline,
+        scope.run.role_arn,
+    )
     with ThreadPoolExecutor(concurrency) as pool:
         futures = [pool.submit(contextvars.copy_context().run, task, run) for task in tasks]
         wait_for_all_or_error(futures)

@@ -21,7 +21,7 @@ OPERATION = re.compile(r"(String|Numeric|Boolean|Timestamp)(\w+?)(Path)?")
 
 
 def holds(rule: State, data: Any, scope: Scope) -> bool:
-    """Whether a rule holds. Raises States.Runtime for a variable that is missing, but not where it is asked for."""
+    """Whether a rule holds. Raises States.Runtime for a variable that is missing."""
     if "And" in rule:
         return all(holds(inner, data, scope) for inner in rule["And"])
     if "Or" in rule:
@@ -34,7 +34,9 @@ def holds(rule: State, data: Any, scope: Scope) -> bool:
         return (value is not MISSING) is rule[name]
     if value is MISSING:
         raise scope.failure(
-            RUNTIME, f"Invalid path '{rule['Variable']}': The choice state's condition path references an invalid value."
+            RUNTIME,
+            f"Invalid path '{rule['Variable']}': "
+            "The choice state's condition path references an invalid value.",
         )
     if name.startswith("Is"):
         return _is(name, value) is rule[name]
@@ -68,7 +70,11 @@ def _compare(name: str, value: Any, wanted: Any, data: Any, scope: Scope) -> boo
 def _typed(kind: str, value: Any) -> Any:
     if kind == "Timestamp":
         return _moment(value)
-    is_fitting = {"String": isinstance(value, str), "Boolean": isinstance(value, bool), "Numeric": _is_number(value)}
+    is_fitting = {
+        "String": isinstance(value, str),
+        "Boolean": isinstance(value, bool),
+        "Numeric": _is_number(value),
+    }
     return value if is_fitting[kind] else None
 
 

@@ -23,6 +23,12 @@ def state_error(error: str, cause: str | None) -> Exception:
     return StateError(error, cause)
 
 
+def result_too_large(place: str) -> Exception:
+    """The error of a state's output, or a task's result, over 256 KiB."""
+    told = f"The state/task '{place}' returned a result with a size exceeding the maximum number of bytes"
+    return state_error(DATA_LIMIT_EXCEEDED, f"{told} service limit.")
+
+
 def is_matched(error_equals: list[str], error: str | None) -> bool:
     """Whether a retrier or catcher that lists these names takes this error."""
     if error == RUNTIME or error is None:
@@ -43,5 +49,7 @@ def check_child_input(text: str) -> Exception | None:
     """The error of a child whose input is over 256 KiB."""
     if len(text.encode()) <= MAXIMUM_PAYLOAD_BYTES:
         return None
-    return state_error(DATA_LIMIT_EXCEEDED, "The input of the child execution exceeds the maximum number of bytes "
-                       "service limit.")
+    return state_error(
+        DATA_LIMIT_EXCEEDED,
+        "The input of the child execution exceeds the maximum number of bytes service limit.",
+    )

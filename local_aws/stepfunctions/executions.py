@@ -71,7 +71,7 @@ def _walk_to_end(run: Run, definition: Record) -> None:
         return
     except StateError as error:
         _fail(run, error)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  (the thread's end: AWS reports its own faults so, too)
         service.logger.exception("execution %s broke", run.record["executionArn"])
         _fail(run, StateError(RUNTIME, f"{type(error).__name__}: {error}"))
     else:

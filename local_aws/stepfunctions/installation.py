@@ -12,8 +12,15 @@ from local_aws.stepfunctions.task import run_task
 from local_aws.stepfunctions.walk import HANDLERS
 
 USED = (
-    "_ExecutionError", "_emit_execution_status_event", "_exec_intrinsic", "_executions", "_invoke_resource",
-    "_invoke_with_callback", "_map_runs", "_parse_intrinsic_call", "_state_machines",
+    "_ExecutionError",
+    "_emit_execution_status_event",
+    "_exec_intrinsic",
+    "_executions",
+    "_invoke_resource",
+    "_invoke_with_callback",
+    "_map_runs",
+    "_parse_intrinsic_call",
+    "_state_machines",
 )
 
 
@@ -39,4 +46,6 @@ def install() -> None:
         "_describe_execution",
         "_list_executions",
     ):
-        operations.remember(name, replace(service, name, ("data",), getattr(operations, name.removeprefix("_"))))
+        operations.remember(
+            name, replace(service, name, ("data",), getattr(operations, name.removeprefix("_")))
+        )

@@ -1,7 +1,7 @@
 """JSONata as Step Functions evaluates it.
 
-An expression is compiled once per thread. Plain paths through objects (`$states.input.key`), which are most of what
-an ItemSelector holds, are followed without the engine.
+An expression is compiled once per thread. Plain paths through objects (`$states.input.key`), which are most
+of what an ItemSelector holds, are followed without the engine.
 """
 
 import re
@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import jsonata
-from jsonata.utils import Utils
+import jsonata  # type: ignore[import-untyped]
+from jsonata.utils import Utils  # type: ignore[import-untyped]
 from ministack.services import stepfunctions as service
 
 EVALUATION_SECONDS = 1.0

@@ -11,15 +11,15 @@ from local_aws.stepfunctions.errors import state_error
 from local_aws.stepfunctions.scope import compact_json
 from local_aws.stepfunctions.sdk_metadata import optimised_cause, with_metadata
 
-# Every invocation holds a Python process. State machines queue for them here, where AWS would start more: a laptop
-# is slower, not faster, with fifty of them. Invoke itself is not limited, so functions may call functions.
-CONCURRENT_INVOCATIONS = int(os.environ.get("LOCAL_AWS_LAMBDA_CONCURRENCY", max(4, 2 * (os.cpu_count() or 1))))
+# Every invocation holds a Python process. State machines queue for them here, where AWS would start more: a
+# laptop is slower, not faster, with fifty of them. Invoke is not limited, so functions may call functions.
+CONCURRENT_INVOCATIONS = max(4, 2 * (os.cpu_count() or 1))
 
 _slots = threading.BoundedSemaphore(CONCURRENT_INVOCATIONS)
 
 
 def call_function(arn: str, given: Any) -> Any:
-    """The result of the function whose ARN is the Task's resource. Raises StateError named by the function."""
+    """The result of the function whose ARN is the Task's resource. Raises StateError."""
     return _run(arn, given)[0]
 
 
@@ -53,8 +53,11 @@ def _failure(result: dict[str, Any]) -> Exception:
     error_type = body.get("errorType", "Lambda.Unknown")
     if error_type == "Runtime.ExitError":
         told = compact_json({name: body[name] for name in ("errorType", "errorMessage") if name in body})
-        return state_error("Lambda.Unknown", f"The cause could not be determined because Lambda did not return an "
-                           f"error type. Returned payload: {told}")
+        return state_error(
+            "Lambda.Unknown",
+            f"The cause could not be determined because Lambda did not return an "
+            f"error type. Returned payload: {told}",
+        )
     return state_error(error_type, compact_json(body))
 
 

@@ -1,5 +1,6 @@
 """The fields that inline and distributed Map states share."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from local_aws.stepfunctions import jsonata_expressions as jsonata
@@ -16,6 +17,15 @@ from local_aws.stepfunctions.templates import (
 )
 
 STATE_DATA = "STATE_DATA"
+
+
+@dataclass(frozen=True)
+class ItemContext:
+    """An item as the context object shows it to the Map state's own fields."""
+
+    index: int
+    value: Any
+    source: str = STATE_DATA
 
 
 def map_items(state: State, data: Any, scope: Scope) -> list[Any]:
@@ -43,13 +53,14 @@ def maximum_concurrency(state: State, data: Any, scope: Scope) -> int:
     return int(integer_field(state, "MaxConcurrency", 0, select_input(state, data, scope), scope))
 
 
-def item_input(state: State, data: Any, index: int, item: Any, scope: Scope, source: str = STATE_DATA) -> Any:
-    """What ItemSelector (or its old name, Parameters) makes of an item; `scope` gets the item's context."""
+def item_input(state: State, data: Any, item: ItemContext, scope: Scope) -> Any:
+    """What ItemSelector (or its old name, Parameters) makes of an item."""
     selector = state.get("ItemSelector", state.get("Parameters"))
     if selector is None:
-        return item
+        return item.value
     outer = scope.extra
-    scope.extra = {**outer, "Map": {"Item": {"Index": index, "Value": item, "Source": source}}}
+    shown = {"Index": item.index, "Value": item.value, "Source": item.source}
+    scope.extra = {**outer, "Map": {"Item": shown}}
     try:
         if scope.is_jsonata(state):
             return fill_jsonata(selector, "ItemSelector", bindings(data, scope), scope)

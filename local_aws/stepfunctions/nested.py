@@ -7,7 +7,8 @@ from ministack.services import stepfunctions as service
 
 from local_aws.stepfunctions.errors import StoppedError, state_error
 from local_aws.stepfunctions.executions import running, stop
-from local_aws.stepfunctions.operations import redrive_fields, start_execution as start
+from local_aws.stepfunctions.operations import redrive_fields
+from local_aws.stepfunctions.operations import start_execution as start
 from local_aws.stepfunctions.scope import Record, Scope, compact_json
 from local_aws.stepfunctions.sdk_metadata import optimised_cause, with_metadata
 
@@ -19,7 +20,7 @@ EXCEPTIONS = {
 
 
 def start_execution(resource: str, given: dict[str, Any], scope: Scope) -> dict[str, Any]:
-    """`states:startExecution`, which `.sync` and `.sync:2` let end. Raises States.TaskFailed for a failed child."""
+    """`states:startExecution`, which `.sync` and `.sync:2` wait for. Raises States.TaskFailed."""
     status, _, body = start(_request(given))
     answer = json.loads(body)
     if status >= 400:
@@ -30,7 +31,7 @@ def start_execution(resource: str, given: dict[str, Any], scope: Scope) -> dict[
         name = EXCEPTIONS.get(code, code)
         raise state_error(f"StepFunctions.{name}", optimised_cause(message, "AWSStepFunctions", status, code))
     if ".sync" not in resource:
-        return with_metadata({"ExecutionArn": answer["executionArn"], "StartDate": _iso(answer["startDate"])})
+        return with_metadata({"ExecutionArn": answer["executionArn"], "StartDate": answer["startDate"]})
     record = service._executions[answer["executionArn"]]
     _wait(record, scope)
     shown = _shown(record, is_parsed=resource.endswith(".sync:2"))
@@ -72,10 +73,10 @@ def _shown(record: Record, *, is_parsed: bool) -> Record:
         "Name": record["name"],
         "OutputDetails": {"Included": True},
         "RedriveCount": 0,
-        "StartDate": _iso(record["startDate"]),
+        "StartDate": record["startDate"],
         "StateMachineArn": record["stateMachineArn"],
         "Status": record["status"],
-        "StopDate": _iso(record["stopDate"]),
+        "StopDate": record["stopDate"],
     }
     shown |= {f"R{name[1:]}": value for name, value in redrive_fields(record).items()}
     for name in ("input", "output", "error", "cause"):
@@ -84,7 +85,3 @@ def _shown(record: Record, *, is_parsed: bool) -> Record:
             is_json = is_parsed and name in ("input", "output")
             shown[name.capitalize()] = json.loads(value) if is_json else value
     return dict(sorted(shown.items()))
-
-
-def _iso(stamp: Any) -> Any:
-    return stamp

@@ -5,7 +5,14 @@ import json
 import threading
 from typing import Any
 
-from ministack.core.responses import error_response_json, get_account_id, get_region, json_response, new_uuid, now_iso
+from ministack.core.responses import (
+    error_response_json,
+    get_account_id,
+    get_region,
+    json_response,
+    new_uuid,
+    now_iso,
+)
 from ministack.services import stepfunctions as service
 
 from local_aws.stepfunctions.executions import EXPRESS, run_execution, running, stop
@@ -61,12 +68,26 @@ def start_sync_execution(data: Record) -> Response:
         arn = data.get("stateMachineArn", "")
         return _error("StateMachineDoesNotExist", f"State Machine Does Not Exist: '{arn}'")
     if machine["type"] != EXPRESS:
-        return _error("StateMachineTypeNotSupported", "This operation is not supported by this type of state machine")
+        return _error(
+            "StateMachineTypeNotSupported", "This operation is not supported by this type of state machine"
+        )
     record = _express_record(machine, data)
     service._executions[record["executionArn"]] = record
     _run_express(record["executionArn"])
-    names = ("executionArn", "stateMachineArn", "name", "startDate", "stopDate", "status", "error", "cause", "input",
-             "inputDetails", "output", "outputDetails")
+    names = (
+        "executionArn",
+        "stateMachineArn",
+        "name",
+        "startDate",
+        "stopDate",
+        "status",
+        "error",
+        "cause",
+        "input",
+        "inputDetails",
+        "output",
+        "outputDetails",
+    )
     return _json({name: record[name] for name in names if record.get(name) is not None})
 
 
@@ -116,8 +137,22 @@ def describe_execution(data: Record) -> Response:
     record = service._executions.get(arn)
     if record is None:
         return _error("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
-    names = ("executionArn", "stateMachineArn", "name", "status", "startDate", "stopDate", "input", "inputDetails",
-             "output", "outputDetails", "error", "cause", "mapRunArn", "itemCount")
+    names = (
+        "executionArn",
+        "stateMachineArn",
+        "name",
+        "status",
+        "startDate",
+        "stopDate",
+        "input",
+        "inputDetails",
+        "output",
+        "outputDetails",
+        "error",
+        "cause",
+        "mapRunArn",
+        "itemCount",
+    )
     shown = {name: record[name] for name in names if record.get(name) is not None}
     return _json({**shown, "redriveCount": 0, **redrive_fields(record)})
 

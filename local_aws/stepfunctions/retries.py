@@ -34,7 +34,9 @@ def delay_seconds(retrier: State, tried: int) -> float:
     """How long to wait before the next attempt; FULL jitter draws from the whole interval."""
     delay = retrier.get("IntervalSeconds", 1) * retrier.get("BackoffRate", 2.0) ** tried
     delay = min(delay, retrier.get("MaxDelaySeconds", delay))
-    return float(random.uniform(0, delay) if retrier.get("JitterStrategy") == "FULL" else delay)
+    if retrier.get("JitterStrategy") == "FULL":
+        return random.uniform(0, delay)  # noqa: S311
+    return float(delay)
 
 
 def _retrier(retriers: list[State], error: Any, tried: Counter[int]) -> int | None:

@@ -1,4 +1,4 @@
-"""What a running execution consists of: its record, its history, and the scope that a state is evaluated in."""
+"""What a running execution consists of: its record, its history, and the scope of a state."""
 
 import json
 import threading
@@ -10,10 +10,10 @@ from typing import Any
 from ministack.core.responses import now_iso
 
 from local_aws.stepfunctions.errors import (
-    DATA_LIMIT_EXCEEDED,
     MAXIMUM_PAYLOAD_BYTES,
     TIMEOUT,
     StoppedError,
+    result_too_large,
     state_error,
 )
 
@@ -44,7 +44,12 @@ class History:
                     "States.Runtime",
                     f"The execution reached the maximum number of history events ({MAXIMUM_HISTORY_EVENTS}).",
                 )
-            event: Record = {"id": number, "previousEventId": number - 1, "type": kind, "timestamp": now_iso()}
+            event: Record = {
+                "id": number,
+                "previousEventId": number - 1,
+                "type": kind,
+                "timestamp": now_iso(),
+            }
             if details:
                 event[_details_name(kind)] = details
             self._events.append(event)
@@ -134,11 +139,7 @@ def check_size(text: str, place: str) -> None:
     """Raises States.DataLimitExceeded for a payload over 256 KiB of UTF-8."""
     if len(text) * 4 <= MAXIMUM_PAYLOAD_BYTES or len(text.encode()) <= MAXIMUM_PAYLOAD_BYTES:
         return
-    raise state_error(
-        DATA_LIMIT_EXCEEDED,
-        f"The state/task '{place}' returned a result with a size exceeding the maximum number of bytes "
-        "service limit.",
-    )
+    raise result_too_large(place)
 
 
 Handler = Callable[[State, Any, Scope], tuple[Any, str | None]]

@@ -1,4 +1,4 @@
-"""`aws-sdk:` integrations: S3 through botocore, the others through ministack, with the names the Java SDK gives."""
+"""`aws-sdk:` integrations: S3 through botocore, others through ministack, named as by the Java SDK."""
 
 import json
 import os
@@ -73,8 +73,10 @@ def _s3_client(account_id: str, region: str) -> Any:
         region_name=region,
         endpoint_url=f"http://127.0.0.1:{os.environ['GATEWAY_PORT']}",
         aws_access_key_id=account_id,
-        aws_secret_access_key="local",
-        config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}, max_pool_connections=50),
+        aws_secret_access_key="local",  # noqa: S106
+        config=Config(
+            s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}, max_pool_connections=50
+        ),
     )
 
 
@@ -89,8 +91,16 @@ def _s3_parameters(given: dict[str, Any]) -> dict[str, Any]:
 def _s3_failure(action: str, error: ClientError) -> Exception:
     status = error.response["ResponseMetadata"]["HTTPStatusCode"]
     code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
-    modelled = {"NoSuchKey", "NoSuchBucket", "BucketAlreadyExists", "BucketAlreadyOwnedByYou", "NoSuchUpload",
-                "InvalidObjectState", "ObjectNotInActiveTierError", "ObjectAlreadyInActiveTierError"}
+    modelled = {
+        "NoSuchKey",
+        "NoSuchBucket",
+        "BucketAlreadyExists",
+        "BucketAlreadyOwnedByYou",
+        "NoSuchUpload",
+        "InvalidObjectState",
+        "ObjectNotInActiveTierError",
+        "ObjectAlreadyInActiveTierError",
+    }
     if action == "headObject" and status == 404:
         code, message = "NoSuchKey", "null"
     name = f"{code}Exception" if code in modelled else "S3Exception"

@@ -88,7 +88,10 @@ def _seconds(value: float, scope: Scope) -> float:
 
 
 def _moment(stamp: str, error: str, scope: Scope) -> float:
-    told = f"The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string: {stamp}"
+    told = (
+        "The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string: "
+        f"{stamp}"
+    )
     if not TIMESTAMP.fullmatch(stamp):
         raise scope.failure(error, told)
     try:
@@ -98,13 +101,15 @@ def _moment(stamp: str, error: str, scope: Scope) -> float:
 
 
 def run_choice(state: State, data: Any, scope: Scope) -> tuple[Any, str | None]:
-    """Choice: the first rule that holds gives the next state, with its Output and Assign; Default uses the state's."""
+    """Choice: the first rule that holds, with its Output and Assign; Default goes with the state's own."""
     selected = select_input(state, data, scope)
     for index, rule in enumerate(state["Choices"]):
         if _is_chosen(state, rule, index, selected, scope):
             return _take(state, rule, selected, rule["Next"], scope)
     if "Default" not in state:
-        raise scope.failure("States.NoChoiceMatched", "Failed to transition out of the state. No choice rule matched.")
+        raise scope.failure(
+            "States.NoChoiceMatched", "Failed to transition out of the state. No choice rule matched."
+        )
     return _take(state, state, selected, state["Default"], scope)
 
 

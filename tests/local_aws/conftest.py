@@ -19,7 +19,7 @@ def local_aws() -> Iterator[LocalAws]:
 @pytest.fixture(scope="session")
 def client(local_aws: LocalAws) -> Callable[[str], Any]:
     """Clients without retries, so that a test sees the answer itself."""
-    session = boto3.Session(
+    session: Any = boto3.Session(
         aws_access_key_id="test", aws_secret_access_key="test", region_name=local_aws.region
     )
     config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})

@@ -55,7 +55,7 @@ class Children:
                     return
                 try:
                     self._run(*task)
-                except BaseException as error:
+                except BaseException as error:  # noqa: BLE001  (raised again by run_all)
                     failures.append(error)
                     return
 
@@ -104,7 +104,9 @@ class Children:
         if status == "SUCCEEDED":
             child["output"] = compact_json(result)
         else:
-            child.update({k: v for k, v in (("error", result.error), ("cause", result.cause)) if v is not None})
+            child.update(
+                {k: v for k, v in (("error", result.error), ("cause", result.cause)) if v is not None}
+            )
         child["status"] = status
         self.ended(number, child)
         self.map_run.child_ended(child)
@@ -116,8 +118,10 @@ class Children:
         run = self._new_run(child, json.loads(given.text))
         run.history.add("ExecutionStarted", input=given.text, roleArn=run.role_arn)
         try:
-            status, result = run_child(run, self.processor, run.context["Execution"]["Input"], self.scope.query_language)
-        except Exception as error:
+            status, result = run_child(
+                run, self.processor, run.context["Execution"]["Input"], self.scope.query_language
+            )
+        except Exception as error:  # noqa: BLE001  (a child fails, not the Map Run)
             return "FAILED", StateError("States.Runtime", f"{type(error).__name__}: {error}")
         event = {"SUCCEEDED": "Succeeded", "ABORTED": "Aborted"}.get(status, "Failed")
         run.history.add(f"Execution{event}")

@@ -95,5 +95,5 @@ def _json_items(content: BinaryIO, config: State) -> list[Any]:
         name = step.replace("~1", "/").replace("~0", "~")
         document = document[int(name)] if isinstance(document, list) else document[name]
     if not isinstance(document, list):
-        raise ValueError("Attempting to map over non-iterable node.")
+        raise ValueError("Attempting to map over non-iterable node.")  # noqa: TRY004
     return document

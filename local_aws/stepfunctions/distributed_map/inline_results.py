@@ -5,7 +5,7 @@ import threading
 from typing import Any
 
 from local_aws.stepfunctions.distributed_map.result_writer import child_record
-from local_aws.stepfunctions.errors import DATA_LIMIT_EXCEEDED, MAXIMUM_PAYLOAD_BYTES, state_error
+from local_aws.stepfunctions.errors import MAXIMUM_PAYLOAD_BYTES, result_too_large
 from local_aws.stepfunctions.scope import Record
 
 
@@ -33,8 +33,7 @@ class InlineResults:
     def result(self, place: str) -> list[Any]:
         """The array of outputs. Raises States.DataLimitExceeded."""
         if self._size > MAXIMUM_PAYLOAD_BYTES:
-            told = f"The state/task '{place}' returned a result with a size exceeding the maximum number of bytes"
-            raise state_error(DATA_LIMIT_EXCEEDED, f"{told} service limit.")
+            raise result_too_large(place)
         outputs = [self._outputs[number] for number in sorted(self._outputs)]
         if self._transformation != "FLATTEN":
             return outputs

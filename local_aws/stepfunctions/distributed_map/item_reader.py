@@ -22,7 +22,7 @@ Item = tuple[Any, str]
 
 @dataclass(frozen=True)
 class ItemSource:
-    """Where a Map Run's items come from: how many there are, and a way to read them (each with its source)."""
+    """Where a Map Run's items come from: their number, and a way to read them with their sources."""
 
     total: int
     read: Callable[[], Iterator[Item]]
@@ -46,7 +46,9 @@ def open_source(state: State, data: Any, scope: Scope) -> ItemSource:
 
 def _arguments(reader: State, data: Any, state: State, scope: Scope) -> dict[str, Any]:
     if scope.is_jsonata(state):
-        filled = fill_jsonata(reader.get("Arguments", {}), "ItemReader/Arguments", bindings(data, scope), scope)
+        filled = fill_jsonata(
+            reader.get("Arguments", {}), "ItemReader/Arguments", bindings(data, scope), scope
+        )
     else:
         filled = fill_json_path(reader.get("Parameters", {}), select_input(state, data, scope), scope)
     return dict(filled)

@@ -13,8 +13,16 @@ from local_aws.stepfunctions.scope import Record
 KEPT_CHILDREN = 1_000
 KEPT_BYTES = 16 * 1024 * 1024
 COUNTS = (
-    "pending", "running", "succeeded", "failed", "timedOut", "aborted", "total", "resultsWritten",
-    "failuresNotRedrivable", "pendingRedrive",
+    "pending",
+    "running",
+    "succeeded",
+    "failed",
+    "timedOut",
+    "aborted",
+    "total",
+    "resultsWritten",
+    "failuresNotRedrivable",
+    "pendingRedrive",
 )
 OUTCOMES = {"SUCCEEDED": "succeeded", "FAILED": "failed", "TIMED_OUT": "timedOut", "ABORTED": "aborted"}
 
@@ -56,7 +64,7 @@ class Tolerance:
     percentage: float = 0.0
 
     def is_exceeded(self, failed: int, total: int) -> bool:
-        """Whether so many failed items end the run. A limit that was not given does not help the other one."""
+        """Whether so many failed items end the run: a limit of 0 is one that was not given."""
         if failed == 0:
             return False
         if not self.count and not self.percentage:
@@ -68,7 +76,9 @@ class Tolerance:
 class MapRun:
     """The bookkeeping of one Map Run. Safe to use from all of its children's threads."""
 
-    def __init__(self, identity: Identity, parent_arn: str, total: int, concurrency: int, tolerance: Tolerance) -> None:
+    def __init__(
+        self, identity: Identity, parent_arn: str, total: int, concurrency: int, tolerance: Tolerance
+    ) -> None:
         self.identity = identity
         self.total = total
         self._lock = threading.Lock()
@@ -140,7 +150,7 @@ class MapRun:
 
 
 class FinishedChildren:
-    """The most recent ended children, few enough and small enough to keep; failed ones apart from the others."""
+    """The most recent ended children, few and small enough to keep; failed ones apart from the others."""
 
     def __init__(self) -> None:
         self._succeeded: OrderedDict[str, int] = OrderedDict()

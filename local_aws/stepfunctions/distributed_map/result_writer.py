@@ -1,4 +1,4 @@
-"""ResultWriter: the records of children, spooled to files while the Map Run lasts and put to S3 at its end."""
+"""ResultWriter: the records of children, spooled to files during a Map Run and put to S3 at its end."""
 
 import json
 import tempfile
@@ -39,7 +39,9 @@ def open_destination(state: State, data: Any, scope: Scope) -> Destination | Non
     if "Resource" not in writer:
         return None
     if scope.is_jsonata(state):
-        place = fill_jsonata(writer.get("Arguments", {}), "ResultWriter/Arguments", bindings(data, scope), scope)
+        place = fill_jsonata(
+            writer.get("Arguments", {}), "ResultWriter/Arguments", bindings(data, scope), scope
+        )
     else:
         place = fill_json_path(writer.get("Parameters", {}), select_input(state, data, scope), scope)
     config = writer.get("WriterConfig", {})

@@ -6,7 +6,12 @@ from itertools import chain
 from typing import Any
 
 from local_aws.stepfunctions.data_flow import finish
-from local_aws.stepfunctions.distributed_map.batches import Batcher, ChildInput, child_inputs, evaluate_batcher
+from local_aws.stepfunctions.distributed_map.batches import (
+    Batcher,
+    ChildInput,
+    child_inputs,
+    evaluate_batcher,
+)
 from local_aws.stepfunctions.distributed_map.children import Children
 from local_aws.stepfunctions.distributed_map.inline_results import InlineResults
 from local_aws.stepfunctions.distributed_map.item_reader import READER_FAILED, ItemSource, open_source
@@ -18,7 +23,7 @@ from local_aws.stepfunctions.distributed_map.result_writer import (
     write_test_manifest,
 )
 from local_aws.stepfunctions.errors import RUNTIME, StateError, StoppedError, state_error
-from local_aws.stepfunctions.map_fields import item_input, maximum_concurrency
+from local_aws.stepfunctions.map_fields import ItemContext, item_input, maximum_concurrency
 from local_aws.stepfunctions.scope import Record, Scope, State
 from local_aws.stepfunctions.templates import float_field, integer_field
 
@@ -133,7 +138,7 @@ class _Stream:
     def _item_inputs(self) -> Iterator[Any]:
         scope = self.scope.inner()
         for index, (item, source) in enumerate(self._read()):
-            yield item_input(self.state, self.data, index, item, scope, source)
+            yield item_input(self.state, self.data, ItemContext(index, item, source), scope)
 
     def _read(self) -> Iterator[Any]:
         try:
