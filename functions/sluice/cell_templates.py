@@ -73,9 +73,8 @@ class CellTemplate:
             cell = cells[self.lone_column]
             text = cell if type(cell) is str else self._cell_text(cell, self.names[0])
             return None if text in self.omit else text
-        texts = [
-            self._cell_text(cells[index], name) for index, name in zip(self.columns, self.names, strict=True)
-        ]
+        columns = zip(self.columns, self.names, strict=True)
+        texts = [self._cell_text(cells[index], name) for index, name in columns]
         if self.omit and all(text in self.omit for text in texts):
             return None
         return "".join(chain(*zip(self.literals, texts, strict=False), self.literals[-1:]))
@@ -85,7 +84,7 @@ class CellTemplate:
             raise missing(name)
         text = plain_text(cell)
         if text is None:
-            problem = f"a {json_type(cell)} where a text or a number is needed"
+            problem = f"a text or a number is needed, not {json_type(cell)}"
             raise RejectError(Reason.VALUE_UNSUPPORTED, problem)
         return text
 
@@ -101,7 +100,7 @@ def missing(name: str) -> RejectError:
 
 
 def plain_text(cell: object) -> str | None:
-    """A cell as text: JSON strings and numbers as they are, null and no field as nothing; None for the rest."""
+    """A cell as text: JSON strings and numbers as they are, null and no field as ""; None for the rest."""
     if isinstance(cell, str):
         return cell
     if cell is None or cell is MISSING:
@@ -110,6 +109,6 @@ def plain_text(cell: object) -> str | None:
 
 
 def json_type(value: object) -> str:
-    """What JSON calls the value, or Python where JSON has no name for it."""
-    names = {bool: "JSON boolean", dict: "JSON object", list: "JSON array", type(None): "JSON null"}
-    return names.get(type(value), type(value).__name__)
+    """What JSON calls a value that is not a text."""
+    names = {bool: "a boolean", dict: "an object", list: "an array", type(None): "null"}
+    return names.get(type(value), "a number")

@@ -25,7 +25,7 @@ Pick = Callable[[Sequence[str]], tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class ItemForm:
-    """An item's look for one combination of optional cells; each second entry of `parts` is a cell's place."""
+    """An item's look for one combination of optional cells; every second of `parts` is a cell's place."""
 
     pick: Pick
     admits: Callable[[str], object]
@@ -61,11 +61,12 @@ class ItemForms:
         self._attributes = attributes
         self._optional = [form.optional for _, form in attributes if form.optional is not None]
         self._pick_optional = picker(self._optional)
+        self._all_present = (True,) * len(self._optional)
         self._forms: dict[tuple[bool, ...], ItemForm] = {}
 
     def write(self, cells: Sequence[str]) -> str | None:
         """The item's members in JSON, `"a":{"S":"x"},"b":...`; None when the row is not ordinary."""
-        present = tuple(map(bool, self._pick_optional(cells)))
+        present = tuple(map(bool, self._pick_optional(cells))) if "" in cells else self._all_present
         form = self._forms.get(present) or self._add(present)
         return None if form is None else form.write(cells)
 

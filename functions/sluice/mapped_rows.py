@@ -10,7 +10,7 @@ from typing import Any
 from sluice.attributes import ORDINARY_TEXT, Attribute, Form, Scalar, Slot, place
 from sluice.cell_templates import MISSING, plain_text
 from sluice.errors import RejectError
-from sluice.forms import ItemForms
+from sluice.forms import ItemForms, picker
 from sluice.item_bodies import make_item
 from sluice.item_keys import key_identity
 from sluice.items import Item, Row
@@ -21,6 +21,7 @@ from sluice.sizes import check_item_size
 from sluice.source_columns import SourceColumns
 
 _CHARACTER_MAX_BYTES = 4
+# No form admits it: it stands for a value that has no text.
 _UNORDINARY = "\x00"
 
 
@@ -37,14 +38,14 @@ class MappedRows:
             (key, scalar) for key in schema.attributes if isinstance(scalar := attributes[key.name], Scalar)
         ]
         self._key_readers = [_ordinary_key(key, scalar) for key, scalar in self._keys]
-        self._forms, self._formless = self._ordinary_forms()
+        self._forms, self._formless, self._required = self._ordinary_forms()
 
     def __call__(self, row: Row) -> Sequence[Item]:
         """The row's item. Raises RejectError."""
         # A list is told at once; asking whether it is a Mapping costs as much as writing four cells.
         if not isinstance(row, list) and isinstance(row, Mapping):
             cells = self._columns.cells(row)
-            return (self._write_ordinary(_texts(cells), cells) or self._write_exactly(cells),)
+            return (self._write_ordinary(self._texts(cells), cells) or self._write_exactly(cells),)
         if len(row) != self._width:
             raise RejectError(Reason.ROW_RAGGED, f"the row has {len(row)} values for {self._width} columns")
         return (self._write_ordinary(row, row) or self._write_exactly(row),)
@@ -69,24 +70,31 @@ class MappedRows:
         values = [(name, attribute.encode(cells)) for name, attribute in self._attributes]
         return make_item(key, {name: value for name, value in values if value is not None})
 
-    def _ordinary_forms(self) -> tuple[ItemForms | None, list[tuple[str, Attribute]]]:
-        """The forms, and the attributes that have none; no forms where a key has none."""
+    def _texts(self, cells: Sequence[Any]) -> list[str]:
+        """A JSON record's cells as texts, for its form."""
+        return [
+            cell if type(cell) is str else self._ordinary_text(cell, column)
+            for column, cell in enumerate(cells)
+        ]
+
+    def _ordinary_text(self, cell: object, column: int) -> str:
+        text = None if cell is MISSING and column in self._required else plain_text(cell)
+        return _UNORDINARY if text is None else text
+
+    def _ordinary_forms(self) -> tuple[ItemForms | None, list[tuple[str, Attribute]], frozenset[int]]:
+        """The forms (none where a key has none), attributes without one, columns that may not be missing."""
         forms = {name: attribute.form() for name, attribute in self._attributes}
         forms |= {key.name: _key_form(key, scalar) for key, scalar in self._keys}
         if any(forms[key.name] is None for key, _ in self._keys):
-            return None, self._attributes
+            return None, self._attributes, frozenset()
         formed = [(name, form) for name, form in forms.items() if form is not None]
-        return ItemForms(formed), [(name, each) for name, each in self._attributes if forms[name] is None]
-
-
-def _texts(cells: Sequence[Any]) -> list[str]:
-    """The cells of a JSON record as texts; no form admits what stands for a value that has no text."""
-    return [cell if type(cell) is str else _ordinary_text(cell) for cell in cells]
-
-
-def _ordinary_text(cell: object) -> str:
-    text = None if cell is MISSING else plain_text(cell)
-    return _UNORDINARY if text is None else text
+        formless = [(name, attribute) for name, attribute in self._attributes if forms[name] is None]
+        required = [part for _, form in formed if form.optional is None for part in form.parts]
+        return (
+            ItemForms(formed),
+            formless,
+            frozenset(part.column for part in required if isinstance(part, Slot)),
+        )
 
 
 def _key_form(key: KeyAttribute, scalar: Scalar) -> Form | None:
@@ -105,7 +113,9 @@ def _ordinary_key(key: KeyAttribute, scalar: Scalar) -> Callable[[Sequence[str]]
     """The key's identity, taken from cells that the key's form admits."""
     column = scalar.template.lone_column
     if column is None:
-        return lambda cells: scalar.template.read(cells) or ""
+        pattern = "%s".join(literal.replace("%", "%%") for literal in scalar.template.literals)
+        pick = picker(scalar.columns)
+        return lambda cells: pattern % pick(cells)
     if key.type == "N":
         return lambda cells: normal_form(cells[column])
     return itemgetter(column)

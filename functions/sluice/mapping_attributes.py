@@ -166,6 +166,7 @@ def _set(typed: _Typed) -> SetOf:
 def _map(typed: _Typed) -> Attribute:
     if not isinstance(typed.value, Mapping):
         return _json_value(typed)
+    _check_members(typed)
     members = _members(typed, list(typed.value.items()))
     return MapOf(tuple(zip(typed.value, members, strict=True)), bool(typed.omit))
 
@@ -173,7 +174,15 @@ def _map(typed: _Typed) -> Attribute:
 def _list(typed: _Typed) -> Attribute:
     if not isinstance(typed.value, list):
         return _json_value(typed)
+    _check_members(typed)
     return ListOf(tuple(_members(typed, list(enumerate(typed.value)))), bool(typed.omit))
+
+
+def _check_members(typed: _Typed) -> None:
+    if typed.omit and not typed.value:
+        raise typed.error("has no use where there are no members", "omitEmpty")
+    if isinstance(typed.modifiers.get("omitEmpty"), list):
+        raise typed.error("must be true or false where the members are spelled out", "omitEmpty")
 
 
 def _members(typed: _Typed, members: Sequence[tuple[object, object]]) -> list[Attribute]:

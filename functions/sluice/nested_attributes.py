@@ -12,7 +12,7 @@ from sluice.binaries import binary_text
 from sluice.cell_templates import MISSING, CellTemplate, is_empty, json_type, missing
 from sluice.errors import RejectError
 from sluice.numbers import normal_form
-from sluice.rejects import Reason, located
+from sluice.rejects import Reason, located, quoted
 from sluice.values import encode_value, parse_json
 
 _IDENTITIES: dict[str, Callable[[str], str]] = {"S": str, "N": normal_form, "B": binary_text}
@@ -93,10 +93,9 @@ class JsonValue:
             raise missing(self.column_name)
         value = parse_json(cell) if isinstance(cell, str) else cell
         if not isinstance(value, dict if self.type == "M" else list):
-            needed = "object" if self.type == "M" else "array"
-            raise RejectError(
-                Reason.VALUE_UNSUPPORTED, f"a {json_type(value)} where a JSON {needed} is needed"
-            )
+            given = quoted(cell) if isinstance(cell, str) else json_type(cell)
+            problem = f"a JSON {'object' if self.type == 'M' else 'array'} is needed, not {given}"
+            raise RejectError(Reason.VALUE_UNSUPPORTED, problem)
         return value
 
     def form(self) -> None:

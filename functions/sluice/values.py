@@ -11,11 +11,13 @@ from json.encoder import encode_basestring as quote
 from typing import Any
 
 from sluice.errors import RejectError
-from sluice.numbers import MAX_EXPONENT, check_number, normal_form
+from sluice.numbers import MAX_DIGITS, MAX_EXPONENT, check_number, normal_form
 from sluice.rejects import Reason, located, quoted
 
 # An attribute's own value is at level 1; DynamoDB takes 31 lists and maps around the innermost.
 MAX_LEVELS = 32
+# Integers up to here need no closer look.
+_PLAIN_INTEGER = 10**MAX_DIGITS
 
 
 def encode_attributes(item: Mapping[str, Any]) -> dict[str, str]:
@@ -41,7 +43,7 @@ def encode_value(value: object, level: int = 1) -> str:
 def parse_json(text: str) -> Any:
     """The value that JSON text holds, numbers as they are spelled. Raises RejectError."""
     try:
-        return json.loads(text, parse_int=_NumberText, parse_float=_NumberText, parse_constant=_NumberText)
+        return _JSON_TEXT.decode(text)
     except RecursionError as error:
         raise RejectError(Reason.NESTING_TOO_DEEP, f"nested more than {MAX_LEVELS} levels deep") from error
     except ValueError as error:
@@ -65,6 +67,18 @@ class _NumberText(str):
     __slots__ = ()
 
 
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        raise RejectError(Reason.JSON_INVALID, "a name stands twice in one JSON object")
+    return value
+
+
+_JSON_TEXT = json.JSONDecoder(
+    parse_int=_NumberText, parse_float=_NumberText, parse_constant=_NumberText, object_pairs_hook=_unique
+)
+
+
 def _check_name(name: object) -> None:
     if not isinstance(name, str):
         raise RejectError(Reason.VALUE_UNSUPPORTED, f"the attribute name {name!r:.40} is not a str")
@@ -74,6 +88,10 @@ def _check_name(name: object) -> None:
 
 def _write_text(value: str, _level: int) -> str:
     return f'{{"S":{quote(value)}}}'
+
+
+def _write_integer(value: int, level: int) -> str:
+    return f'{{"N":"{value}"}}' if -_PLAIN_INTEGER < value < _PLAIN_INTEGER else _write_number(value, level)
 
 
 def _write_number(value: float | Decimal, _level: int) -> str:
@@ -136,7 +154,7 @@ _WRITERS: dict[type, Writer] = {
     str: _write_text,
     _NumberText: _write_number_text,
     bool: _write_boolean,
-    int: _write_number,
+    int: _write_integer,
     float: _write_number,
     Decimal: _write_number,
     type(None): _write_null,
