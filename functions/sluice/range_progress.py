@@ -14,14 +14,12 @@ from sluice.counts import Counts
 class RangeProgress:
     """What the slices so far have done, and where the next one starts.
 
-    `position`: byte offset of a record in the decompressed source; `skip_rows`: rows from there on that are done already.
-    `row`: number of the next row, the file's first data row being 1. `slices`: slices done.
-    `reject_slices`: numbers of the slices that left a file of rejects.
+    `position`: byte offset of the next record in the decompressed source; `row`: its number, the first data row being 1.
+    `slices`: slices done; `reject_slices`: the numbers of those that left a file of rejects.
     """
 
     position: int
     row: int
-    skip_rows: int = 0
     slices: int = 0
     done: bool = False
     counts: Counts = Counts()
@@ -35,7 +33,6 @@ class RangeProgress:
         return cls(
             position=state["position"],
             row=state["row"],
-            skip_rows=state["skipRows"],
             slices=state["slices"],
             done=state["done"],
             counts=Counts.from_state(state["counts"]),
@@ -49,7 +46,6 @@ class RangeProgress:
         return {
             "position": self.position,
             "row": self.row,
-            "skipRows": self.skip_rows,
             "slices": self.slices,
             "done": self.done,
             "counts": self.counts.to_state(),

@@ -45,6 +45,10 @@ class Run:
         """The rejects of one slice of a range; the keys sort as the rows do."""
         return f"{self.prefix}rejects/{range_index:08d}-{slice_number:04d}.jsonl"
 
+    def attempt_key(self, range_index: int, slice_number: int) -> str:
+        """The marker that an attempt at a slice leaves before its first write."""
+        return f"{self.prefix}attempts/{range_index:08d}-{slice_number:04d}"
+
     @property
     def rejects_key(self) -> str:
         """All rejects of the run, in the source's order."""

@@ -13,6 +13,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.aws import BOTO_CONFIG
+from sluice.fields import Fields
 from sluice.merged_objects import MergedObjects
 from sluice.plan import read_plan
 from sluice.range_outcome import LOST, RangeOutcome, outcomes
@@ -31,16 +32,17 @@ s3 = boto3.client("s3", config=BOTO_CONFIG)
 
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Sum up a run, merge its rejects and name its failed ranges.
+    """Sum up a run, merge its rejects and name its failed ranges. Raises InvalidInputError, SourceNotFoundError.
 
-    Takes {"run", "planned": PlanLoad's result or null, "mapRun": LoadRanges' result or null, "error": {"name", "message"} or null}.
+    Takes {"run", "planned": PlanLoad's result, "mapRun": LoadRanges' result, "error": {"name", "message"}}; all but
+    the run may be null.
     """
-    run = Run.from_state(event["run"])
-    planned: Mapping[str, Any] = event["planned"] or {}
-    ends = _outcomes(run, planned, event["mapRun"]) if planned else []
-    summary = summarize(
-        run, settings.data_bucket, ends, planned.get("rejectsTolerated"), RunError.from_state(event["error"])
-    )
+    fields = Fields(event, ("run", "planned", "mapRun", "error"))
+    run = Run.from_state(fields.raw("run"))
+    planned: Mapping[str, Any] = event.get("planned") or {}
+    error = RunError.from_state(event.get("error"))
+    ends = _outcomes(run, planned, event.get("mapRun")) if planned else []
+    summary = summarize(run, settings.data_bucket, ends, planned.get("rejectsTolerated"), error)
     _leave(summary, ends)
     logger.info("run summarized", extra={"run": run.name, "status": summary.status, "counts": summary.counts.to_state()})
     return summary.to_state()

@@ -1,0 +1,72 @@
+"""TransformItems: one slice of a range of the source becomes items in the table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+import botocore.session
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import ClientError
+
+from sluice.aws import BOTO_CONFIG
+from sluice.encoders import encoder_for
+from sluice.object_stream import open_source
+from sluice.range_slice import RangeSlice, SliceResult
+from sluice.record_scanner import blocks
+from sluice.records import parse
+from sluice.settings import Settings
+from sluice.slice_request import SliceRequest
+from sluice.wire import Wire
+from sluice.writers import OnConflict, writer_for
+
+# Time for the requests in flight to end, for the rejects to be written and for the answer.
+RESERVE_MILLISECONDS = 60_000
+
+settings = Settings.from_env()
+logger = Logger()
+s3 = boto3.client("s3", config=BOTO_CONFIG)
+wire = Wire.from_session(botocore.session.get_session())
+
+
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Work through a range until it ends or the time is up, and return how far it has come.
+
+    Takes {"run", "load", "range", "progress"}, as PlanLoad and the call before have returned them.
+    Raises InvalidInputError, SourceChangedError, ThrottledError, ServiceUnavailableError, TableNotFoundError,
+    AccessDeniedError.
+    """
+    request = SliceRequest.from_event(event)
+    result = _work(request, context)
+    if result.rejects:
+        s3.put_object(Bucket=settings.data_bucket, Key=request.rejects_key, Body=b"".join(result.rejects))
+    progress = result.progress.to_state()
+    logger.info("slice done", extra={"run": request.run.name, "range": request.range.index, "counts": progress["counts"]})
+    return progress
+
+
+def _work(request: SliceRequest, context: LambdaContext) -> SliceResult:
+    source, before = request.source, request.progress
+    encode = encoder_for(request.load, source.header, request.schema)
+    stream = open_source(s3, source, before.position, request.range.end)
+    is_repeat = request.on_conflict is not OnConflict.REPLACE and _was_tried_before(request)
+    with writer_for(wire, request.table, request.on_conflict, request.schema, is_repeat=is_repeat) as writer:
+        return RangeSlice(before, encode, writer, source.header).run(
+            blocks(stream, source.grammar, before.position, before.row),
+            lambda block: parse(block, source),
+            source.grammar,
+            lambda: context.get_remaining_time_in_millis() < RESERVE_MILLISECONDS,
+        )
+
+
+def _was_tried_before(request: SliceRequest) -> bool:
+    """Leave the slice's marker; one that is there already was left by an attempt that did not end."""
+    try:
+        s3.put_object(Bucket=settings.data_bucket, Key=request.attempt_key, Body=b"", IfNoneMatch="*")
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("PreconditionFailed", "ConditionalRequestConflict"):
+            raise
+        return True
+    return False

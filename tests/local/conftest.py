@@ -1,0 +1,18 @@
+"""The stack, deployed to a local AWS of the tests' own: shared by all tests of whole workflows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.local.deployed import Deployed, deployed
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    """The deployed stack and ways to use it; each test brings its own table and keys."""
+    root: Path = tmp_path_factory.mktemp("project")
+    with deployed(root) as stack:
+        yield stack
