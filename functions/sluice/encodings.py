@@ -23,7 +23,7 @@ def text_encoding(name: str, field: str) -> str:
     if not is_safe:
         raise InvalidInputError(
             field,
-            f"{name} is not utf-8, nor ASCII and one byte for each further character, so that records cannot be "
+            f"{name} is not utf-8, nor ASCII with one byte for each further character: records cannot be "
             "found in the bytes; convert the object to utf-8",
         )
     return encoding

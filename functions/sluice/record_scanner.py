@@ -143,8 +143,8 @@ class JsonLinesGrammar:
 
 
 def json_lines(data: bytes) -> list[bytes]:
-    """The lines that hold something, without the white space around it."""
-    return [line for line in [each.strip(_JSON_SPACE) for each in data.split(b"\n")] if line]
+    """The lines that hold something, without the white space at their end."""
+    return [line for line in [each.rstrip(_JSON_SPACE) for each in data.split(b"\n")] if line]
 
 
 def blocks(
