@@ -149,6 +149,7 @@ class PythonWorker(service.Worker):  # type: ignore[misc]
             **{key: os.environ[key] for key in PASSED_ON if key in os.environ},
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{os.environ['GATEWAY_PORT']}",
             "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
             **{key: value for key, value in variables.items() if key not in reserved},
             **service.execution_credentials(config),
             "AWS_REGION": region,

@@ -5,6 +5,7 @@ from ministack.services import stepfunctions as service
 from local_aws.replacements import check, replace, require
 from local_aws.stepfunctions import operations
 from local_aws.stepfunctions.branches import run_parallel
+from local_aws.stepfunctions.definition_checks import with_checks
 from local_aws.stepfunctions.executions import run_execution
 from local_aws.stepfunctions.maps import run_map
 from local_aws.stepfunctions.simple_states import run_choice, run_fail, run_pass, run_succeed, run_wait
@@ -38,6 +39,8 @@ def install() -> None:
         Parallel=run_parallel,
         Map=run_map,
     )
+    check_expressions = check(service, "_validate_definition_jsonata", ("definition_str",))
+    replace(service, "_validate_definition_jsonata", ("definition_str",), with_checks(check_expressions))
     replace(service, "_run_execution", ("exec_arn",), run_execution)
     for name in (
         "_start_execution",
