@@ -81,8 +81,8 @@ def with_header(s3_client: S3Client, source: Source) -> tuple[Source, int]:
 def _start_of_text(s3_client: S3Client, source: Source) -> int:
     """The offset after a byte order mark, if there is one."""
     with closing(open_source(s3_client, source, 0, None)) as stream:
-        lead = read_fully(stream, len(_UTF8_MARK))
-    mark = len(_UTF8_MARK) if source.encoding == "utf-8" and lead == _UTF8_MARK else 0
+        lead = read_fully(stream, len(_UTF8_MARK) + 1)
+    mark = len(_UTF8_MARK) if source.encoding == "utf-8" and lead.startswith(_UTF8_MARK) else 0
     if len(lead) == mark:
         raise SourceMalformedError(f"{source} is empty")
     if lead.startswith(_GZIP_MARK):
