@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from ministack.core.responses import error_response_json, json_response
+from ministack.core.responses import json_response
 
 from local_aws.faults import planned
 
@@ -11,6 +11,12 @@ Response = tuple[int, dict[str, str], Any]
 Operation = Callable[[dict[str, Any]], Response]
 
 SERVER_ERRORS = ("InternalServerError", "ServiceUnavailable")
+WRITES = ("BatchWriteItem", "DeleteItem", "PutItem", "TransactWriteItems", "UpdateItem")
+REASONS_MEMBER = {
+    "ProvisionedThroughputExceededException": "ThrottlingReasons",
+    "RequestLimitExceeded": "ThrottlingReasons",
+    "ThrottlingException": "throttlingReasons",
+}
 
 
 def planned_failure(operation: str, table_names: list[str]) -> Response | None:
@@ -22,21 +28,12 @@ def planned_failure(operation: str, table_names: list[str]) -> Response | None:
 def failure(error: str, operation: str, table_names: list[str]) -> Response:
     """An error as DynamoDB answers it; a throttle says why and where."""
     status = 500 if error in SERVER_ERRORS else 400
-    if error != "ThrottlingException":
-        return error_response_json(error, f"{error}, as planned by a test", status)  # type: ignore[no-any-return]
-    direction = (
-        "Write" if "Write" in operation or operation in ("PutItem", "UpdateItem", "DeleteItem") else "Read"
-    )
-    reasons = [
-        {"reason": f"Table{direction}KeyRangeThroughputExceeded", "resource": name} for name in table_names
-    ]
-    message = "Throughput exceeds the current capacity of your table or index."
-    answer = {
-        "__type": "com.amazonaws.dynamodb.v20120810#ThrottlingException",
-        "message": message,
-        "ThrottlingReasons": reasons,
-    }
-    return json_response(answer, 400)  # type: ignore[no-any-return]
+    answer: dict[str, Any] = {"__type": error, "message": f"{error}, as planned by a test"}
+    if error in REASONS_MEMBER:
+        kind = "Write" if operation in WRITES else "Read"
+        reason = f"Table{kind}KeyRangeThroughputExceeded"
+        answer[REASONS_MEMBER[error]] = [{"reason": reason, "resource": name} for name in table_names]
+    return json_response(answer, status)  # type: ignore[no-any-return]
 
 
 def split_unprocessed(request_items: dict[str, list[Any]]) -> tuple[dict[str, Any], dict[str, Any]] | None:

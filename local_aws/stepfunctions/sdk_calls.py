@@ -5,8 +5,10 @@ import os
 from datetime import datetime
 from functools import cache
 from typing import Any
+from urllib.parse import unquote
 
 import botocore.session
+from botocore import xform_name
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from ministack.core.responses import get_account_id, get_region
@@ -52,8 +54,7 @@ def _renamed(service_name: str, action: str, error: Any) -> Exception:
 
 def _call_s3(action: str, given: dict[str, Any]) -> Any:
     client = _s3_client(get_account_id(), get_region())
-    method = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in action)
-    operation = getattr(client, method.replace("_v2", "v2").replace("objectsv2", "objects_v2"), None)
+    operation = getattr(client, xform_name(action), None)
     if operation is None:
         raise state_error(RUNTIME, f"aws-sdk:s3:{action} is not an operation of S3")
     try:
@@ -81,11 +82,13 @@ def _s3_client(account_id: str, region: str) -> Any:
 
 
 def _s3_parameters(given: dict[str, Any]) -> dict[str, Any]:
-    """A Body that is no text is written as JSON."""
-    body = given.get("Body")
-    if body is None or isinstance(body, str):
-        return given
-    return {**given, "Body": json.dumps(body, ensure_ascii=False, separators=(",", ":"))}
+    """A Body that is no text is written as JSON; a CopySource is encoded already, which botocore does again."""
+    given = dict(given)
+    if not isinstance(given.get("Body", ""), str):
+        given["Body"] = json.dumps(given["Body"], ensure_ascii=False, separators=(",", ":"))
+    if isinstance(given.get("CopySource"), str):
+        given["CopySource"] = unquote(given["CopySource"])
+    return given
 
 
 def _s3_failure(action: str, error: ClientError) -> Exception:

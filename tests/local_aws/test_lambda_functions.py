@@ -1,7 +1,9 @@
 """Lambda functions, invoked by state machines and directly, on a started local AWS."""
 
+import io
 import json
 import time
+import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -89,7 +91,7 @@ def test_exception_leaves_the_worker_alive(function: Function, client: Callable[
         return json.load(client("lambda").invoke(FunctionName=name, Payload=json.dumps(event))["Payload"])
 
     first = call(None)
-    assert call(True)["errorType"] == "ValueError"
+    assert call("raise")["errorType"] == "ValueError"
     assert call(None) == first
 
 
@@ -141,9 +143,6 @@ def test_what_a_function_prints_is_in_its_log(function: Function, client: Callab
 
 
 def test_new_code_is_used_at_once(function: Function, client: Callable[[str], Any]) -> None:
-    import io
-    import zipfile
-
     name = function("def handler(e, c): return 1")
     assert json.load(client("lambda").invoke(FunctionName=name)["Payload"]) == 1
     package = io.BytesIO()
