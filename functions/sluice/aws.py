@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from sluice.errors import (
     AccessDeniedError,
@@ -24,6 +25,9 @@ BOTO_CONFIG = Config(
     s3={"addressing_style": "path"},
 )
 
+# What botocore raises, after its own attempts, when a connection cannot be made or breaks.
+CONNECTION_ERRORS = (BotoConnectionError, HTTPClientError)
+
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnrecognizedClientException"})
 _UNAVAILABLE = frozenset({"SlowDown", "ThrottlingException", "RequestTimeout", "RequestLimitExceeded"})
 
@@ -40,7 +44,7 @@ def aws_errors(resource: str, named: Mapping[str, SluiceError] | None = None) ->
     except ClientError as error:
         code = error.response["Error"]["Code"]
         raise (named or {}).get(code) or _unnamed(error, code, resource) from error
-    except HTTPClientError as error:
+    except CONNECTION_ERRORS as error:
         raise ServiceUnavailableError(f"{resource}: {error}") from error
 
 

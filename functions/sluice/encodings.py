@@ -7,7 +7,9 @@ import codecs
 from sluice.errors import InvalidInputError
 
 # Text that codecs with escapes, shifts or byte pairs do not read as plain ASCII.
-_ASCII = bytes(range(128)) + b"\\u0041\\x41\\N{DIGIT ONE}+AGE-~{<:Ky#~}\x1b$B0l\x1b(B\x0e!\x0f"
+_ASCII = (
+    bytes(range(128)).replace(b"\\", b"\\x41") + b"\\u0041\\N{DIGIT ONE}+AGE-~{<:Ky#~}\x1b$B0l\x1b(B\x0e!\x0f"
+)
 _SECOND_BYTES = b"\x30\x41\x81\xa1"
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from botocore.exceptions import HTTPClientError, IncompleteReadError
+from botocore.exceptions import IncompleteReadError
 from urllib3.exceptions import HTTPError
 
-from sluice.aws import aws_errors
+from sluice.aws import CONNECTION_ERRORS, aws_errors
 from sluice.errors import ServiceUnavailableError, SourceChangedError
 from sluice.gzip_stream import GzipStream
 from sluice.retry import Backoff, RetryPolicy
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef
 
-# Only breaks without a single byte between them use up the attempts.
+# For one read: connections may break as often as they like so long as bytes come in between.
 RETRY_POLICY = RetryPolicy(attempts=6, first_pause_seconds=0.2)
 
-_BROKEN = (HTTPClientError, IncompleteReadError, HTTPError, OSError)
+_BROKEN = (*CONNECTION_ERRORS, IncompleteReadError, HTTPError, OSError)
 
 
 class SourceStream(Protocol):
@@ -58,16 +58,16 @@ class ObjectStream:
         self._source = source
         self._position = start
         self._end = source.size if end is None else min(end, source.size)
-        self._backoff = Backoff(retry_policy)
+        self._retry_policy = retry_policy
         self._body: StreamingBody | None = None
 
     def read(self, size: int, /) -> bytes:
         """See SourceStream."""
         wanted = min(size, self._end - self._position)
+        backoff = Backoff(self._retry_policy)
         while wanted > 0:
-            if data := self._try_read(wanted):
+            if data := self._try_read(wanted, backoff):
                 self._position += len(data)
-                self._backoff.made_progress()
                 return data
         return b""
 
@@ -77,7 +77,7 @@ class ObjectStream:
             self._body.close()
             self._body = None
 
-    def _try_read(self, size: int) -> bytes:
+    def _try_read(self, size: int, backoff: Backoff) -> bytes:
         """What the connection gives; nothing when it broke, which a body that ends too early has done too."""
         problem: Exception | None = None
         try:
@@ -87,10 +87,10 @@ class ObjectStream:
         except _BROKEN as error:
             problem = error
         self.close()
-        if self._backoff.is_used_up():
+        if backoff.is_used_up():
             where = f"{self._source}: reading broke off at byte {self._position} again and again"
             raise ServiceUnavailableError(f"{where}: {problem or 'the body ended early'}") from problem
-        self._backoff.pause()
+        backoff.pause()
         return b""
 
     def _open(self) -> StreamingBody:
