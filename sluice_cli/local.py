@@ -38,7 +38,12 @@ def require(root: Path) -> LocalAws:
 
 
 def up(
-    root: Path, *, port: int | None = None, bind_host: str = LOOPBACK, outlive_caller: bool
+    root: Path,
+    *,
+    port: int | None = None,
+    bind_host: str = LOOPBACK,
+    outlive_caller: bool,
+    fault_injection: bool = False,
 ) -> tuple[LocalAws, bool]:
     """The project's local AWS, and whether this call started it. Raises CommandError."""
     with _only_one(root):
@@ -46,7 +51,12 @@ def up(
         if running:
             return running, False
         try:
-            local = start(port=port, bind_host=bind_host, outlive_caller=outlive_caller)
+            local = start(
+                port=port,
+                bind_host=bind_host,
+                outlive_caller=outlive_caller,
+                fault_injection=fault_injection,
+            )
         except LocalAwsError as error:
             raise CommandError(str(error)) from error
         write_json(

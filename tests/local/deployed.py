@@ -166,7 +166,7 @@ def deployed(root: Path, bind_host: str = LOOPBACK) -> Iterator[Deployed]:
         else:
             shutil.copy(source, root / part)
     surroundings = Surroundings(root=root)
-    aws, _ = local.up(root, bind_host=bind_host, outlive_caller=False)
+    aws, _ = local.up(root, bind_host=bind_host, outlive_caller=False, fault_injection=True)
     try:
         assert main(["local", "deploy"], surroundings) == 0
         yield Deployed(surroundings, aws)
