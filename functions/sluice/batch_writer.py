@@ -14,7 +14,8 @@ from sluice.stored_items import key_of
 from sluice.table_writer import ITEM_REFUSALS, Origin, RejectedWrite, TableWriter, WriteOutcome
 from sluice.wire import Attempts, Wire
 
-REQUESTS_IN_FLIGHT = 4
+# At 5 to 10 ms a request this is as much as one vCPU can prepare.
+REQUESTS_IN_FLIGHT = 8
 BATCH_ITEMS = 25
 # DynamoDB takes 16 MB. Less keeps memory small, and beside a megabyte a request's own cost is nothing.
 BATCH_BYTES = 1024 * 1024

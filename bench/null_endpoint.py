@@ -1,0 +1,174 @@
+"""DynamoDB and S3 that only acknowledge, in a process of their own, so that the client alone is measured.
+
+BatchWriteItem takes every item, DescribeTable tells how many there were. S3 serves `sources`: objects of any
+size that repeat a block of rows.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import re
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from typing import Any
+
+ETAG = '"0"'
+_PUT = b'"PutRequest"'
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatedRows:
+    """An object of a header and so many times the same rows."""
+
+    header: bytes
+    rows: bytes
+    times: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of the object."""
+        return len(self.header) + len(self.rows) * self.times
+
+    def read(self, start: int, end: int) -> Iterator[bytes]:
+        """The bytes from `start` to `end`, piece by piece."""
+        if start < len(self.header):
+            yield self.header[start:end]
+            start = len(self.header)
+        while start < end:
+            offset = (start - len(self.header)) % len(self.rows)
+            piece = self.rows[offset : offset + min(end - start, 1 << 20)]
+            yield piece
+            start += len(piece)
+
+
+@dataclass
+class NullServices:
+    """What the endpoint serves and has seen; `batches` are kept only when asked for."""
+
+    keys: list[dict[str, str]]
+    sources: dict[str, RepeatedRows] = field(default_factory=dict)
+    keeps_batches: bool = False
+    batches: list[bytes] = field(default_factory=list)
+    items: int = 0
+
+    def dynamodb(self, operation: str, body: bytes) -> bytes:
+        """The answer to one call."""
+        if operation == "DescribeTable":
+            return json.dumps({"Table": self._table()}).encode()
+        items = body.count(_PUT)
+        self.items += items
+        if self.keeps_batches:
+            self.batches.append(body)
+        capacity = [{"TableName": "t", "CapacityUnits": float(items)}]
+        answer: dict[str, Any] = {"UnprocessedItems": {}}
+        return json.dumps(
+            answer | ({"ConsumedCapacity": capacity} if b"TOTAL" in body[-100:] else {})
+        ).encode()
+
+    def _table(self) -> dict[str, Any]:
+        kinds = ("HASH", "RANGE")
+        return {
+            "TableName": "t",
+            "TableStatus": "ACTIVE",
+            "ItemCount": self.items,
+            "AttributeDefinitions": [
+                {"AttributeName": key["name"], "AttributeType": key["type"]} for key in self.keys
+            ],
+            "KeySchema": [
+                {"AttributeName": key["name"], "KeyType": kind}
+                for key, kind in zip(self.keys, kinds, strict=False)
+            ],
+        }
+
+
+class _Handler(socketserver.StreamRequestHandler):
+    disable_nagle_algorithm = True
+    wbufsize = -1
+    services: NullServices
+
+    def handle(self) -> None:
+        while request_line := self.rfile.readline():
+            method, path, _version = request_line.split()
+            headers = self._headers()
+            if b"100-continue" in headers.get(b"expect", b""):
+                self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                self.wfile.flush()
+            body = self.rfile.read(int(headers.get(b"content-length", b"0")))
+            if target := headers.get(b"x-amz-target"):
+                self._answer(self.services.dynamodb(target.partition(b".")[2].decode(), body))
+            elif method == b"GET":
+                self._object(path.decode(), headers.get(b"range", b"bytes=0-").decode())
+            else:
+                self._answer(b"")
+            self.wfile.flush()
+
+    def _headers(self) -> dict[bytes, bytes]:
+        headers = {}
+        while line := self.rfile.readline().rstrip():
+            name, _, value = line.partition(b":")
+            headers[name.lower()] = value.strip()
+        return headers
+
+    def _answer(self, body: bytes) -> None:
+        self.wfile.write(
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\nETag: %s\r\n"
+            b"Content-Length: %d\r\n\r\n%s" % (ETAG.encode(), len(body), body)
+        )
+
+    def _object(self, path: str, wanted: str) -> None:
+        source = self.services.sources[path.rpartition("/")[2]]
+        first, last = re.fullmatch(r"bytes=(\d+)-(\d*)", wanted).groups()  # type: ignore[union-attr]
+        start, end = int(first), int(last) + 1 if last else source.size
+        self.wfile.write(
+            b"HTTP/1.1 206 Partial Content\r\nETag: %s\r\nContent-Length: %d\r\n"
+            b"Content-Range: bytes %d-%d/%d\r\n\r\n"
+            % (ETAG.encode(), end - start, start, end - 1, source.size)
+        )
+        for piece in source.read(start, end):
+            self.wfile.write(piece)
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up is no event."""
+
+
+@contextmanager
+def in_thread(services: NullServices) -> Iterator[str]:
+    """Serve from this process; yields the URL."""
+    handler = type("Handler", (_Handler,), {"services": services})
+    with _Server(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextmanager
+def in_process(services: NullServices) -> Iterator[str]:
+    """Serve from another process; yields the URL."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(services, theirs), daemon=True)
+    process.start()
+    try:
+        yield ours.recv()
+    finally:
+        ours.send(None)
+        process.join()
+
+
+def _serve(services: NullServices, pipe: Connection) -> None:
+    with in_thread(services) as url:
+        pipe.send(url)
+        pipe.recv()
