@@ -71,13 +71,25 @@ class Reject:
         if self.byte_offset is not None:
             line["byteOffset"] = self.byte_offset
         line["record"] = self.record
-        text = json.dumps(line, ensure_ascii=False, default=_plain)
+        text = _json(line, ensure_ascii=False)
         if _has_half_pair(text):
-            text = json.dumps(line, default=_plain)
+            text = _json(line, ensure_ascii=True)
         return text.encode() + b"\n"
 
 
-def _plain(value: object) -> str:
+def _json(value: object, *, ensure_ascii: bool) -> str:
+    """JSON with Decimals as numbers, which json.dumps cannot write: a reject that is read again is the same row."""
     if isinstance(value, Decimal):
         return str(value)
-    raise TypeError(f"{type(value).__name__} has no place in a rejects file")
+    try:
+        return json.dumps(value, ensure_ascii=ensure_ascii)
+    except TypeError:
+        if isinstance(value, dict):
+            items = (
+                f"{json.dumps(name)}: {_json(each, ensure_ascii=ensure_ascii)}"
+                for name, each in value.items()
+            )
+            return f"{{{', '.join(items)}}}"
+        if isinstance(value, list):
+            return f"[{', '.join(_json(each, ensure_ascii=ensure_ascii) for each in value)}]"
+        raise
