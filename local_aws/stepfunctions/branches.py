@@ -7,6 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
 
 from local_aws.stepfunctions.data_flow import arguments, finish
+from local_aws.stepfunctions.instant import is_instant
 from local_aws.stepfunctions.map_fields import ItemContext, item_input, map_items, maximum_concurrency
 from local_aws.stepfunctions.retries import with_retries
 from local_aws.stepfunctions.scope import Run, Scope, State
@@ -43,6 +44,8 @@ def run_inline_map(state: State, data: Any, scope: Scope) -> tuple[Any, str | No
     items = map_items(state, data, scope)
     processor = state.get("ItemProcessor") or state["Iterator"]
     concurrency = min(maximum_concurrency(state, data, scope) or INLINE_CONCURRENCY, INLINE_CONCURRENCY)
+    if is_instant(processor):
+        concurrency = 1
     scope.run.history.add("MapStateStarted", length=len(items))
 
     def iteration(index: int, item: Any) -> Callable[[Run], Any]:

@@ -1,5 +1,6 @@
 """Puts this package in the place of ministack's way of running executions."""
 
+import jsonata  # type: ignore[import-untyped]
 from ministack.services import stepfunctions as service
 
 from local_aws.replacements import check, replace, require
@@ -7,6 +8,7 @@ from local_aws.stepfunctions import operations
 from local_aws.stepfunctions.branches import run_parallel
 from local_aws.stepfunctions.definition_checks import with_checks
 from local_aws.stepfunctions.executions import run_execution
+from local_aws.stepfunctions.jsonata_expressions import lookup
 from local_aws.stepfunctions.maps import run_map
 from local_aws.stepfunctions.simple_states import run_choice, run_fail, run_pass, run_succeed, run_wait
 from local_aws.stepfunctions.task import run_task
@@ -29,6 +31,7 @@ def install() -> None:
     """Replace the execution engine and the operations on executions."""
     require(service, *USED)
     check(service, "_invoke_with_callback", ("resource", "input_data", "token", "state_def"))
+    replace(jsonata.Jsonata.Frame, "lookup", ("self", "name"), lookup)
     HANDLERS.update(
         Pass=run_pass,
         Succeed=run_succeed,

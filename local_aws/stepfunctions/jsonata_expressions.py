@@ -114,6 +114,19 @@ def _limit_time(compiled: Any) -> None:
     compiled.environment.set_evaluate_entry_callback(check)
 
 
+def lookup(self: Any, name: str) -> Any:
+    """The engine's search for a name through its frames, without recursion: it took a third of the time."""
+    if name == "__evaluate_exit":
+        return None
+    frame = self
+    while frame is not None:
+        value = frame.bindings.get(name, Utils.NONE)
+        if value is not Utils.NONE:
+            return value
+        frame = frame.parent
+    return None
+
+
 def _message(error: Exception) -> str:
     """jsonata-js leads with the error code and names neither line nor token."""
     code = getattr(error, "error", None)

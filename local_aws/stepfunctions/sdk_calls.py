@@ -82,7 +82,7 @@ def _s3_client(account_id: str, region: str) -> Any:
 
 
 def _s3_parameters(given: dict[str, Any]) -> dict[str, Any]:
-    """A Body that is no text is written as JSON; a CopySource is encoded already, which botocore does again."""
+    """A Body that is no text is written as JSON; a CopySource is encoded, which botocore does again."""
     given = dict(given)
     if not isinstance(given.get("Body", ""), str):
         given["Body"] = json.dumps(given["Body"], ensure_ascii=False, separators=(",", ":"))

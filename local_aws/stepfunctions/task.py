@@ -9,12 +9,11 @@ from ministack.core.responses import get_region, new_uuid
 
 from local_aws.stepfunctions.data_flow import arguments, finish, select_input
 from local_aws.stepfunctions.errors import TIMEOUT, StateError, state_error
+from local_aws.stepfunctions.instant import is_quick
 from local_aws.stepfunctions.integrations import invoke, invoke_with_token
 from local_aws.stepfunctions.retries import with_retries
 from local_aws.stepfunctions.scope import Scope, State, check_size, compact_json
 from local_aws.stepfunctions.templates import integer_field
-
-QUICK_PREFIXES = ("arn:aws:states:::dynamodb:", "arn:aws:states:::aws-sdk:dynamodb:")
 
 
 def run_task(state: State, data: Any, scope: Scope) -> tuple[Any, str | None]:
@@ -51,7 +50,7 @@ def _timeout(state: State, data: Any, scope: Scope) -> int | None:
 def _call(resource: str, given: Any, timeout: int | None, scope: Scope) -> Any:
     if resource.endswith(".waitForTaskToken"):
         return invoke_with_token(resource, given, scope.extra["Task"]["Token"], timeout, scope)
-    if timeout is None or resource.startswith(QUICK_PREFIXES):
+    if timeout is None or is_quick(resource):
         return invoke(resource, given, scope)
     return _call_in_time(resource, given, timeout, scope)
 

@@ -139,7 +139,8 @@ def test_condition_that_fails_costs_units_and_returns_the_old_item(dynamodb: Any
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
         )
     assert caught.value.response["Error"]["Code"] == "ConditionalCheckFailedException"
-    assert caught.value.response["Item"] == old
+    response: Any = caught.value.response
+    assert response["Item"] == old
 
 
 def test_only_one_of_many_conditional_puts_wins(dynamodb: Any, table: str) -> None:
@@ -171,7 +172,8 @@ def test_planned_throttle_says_why_and_where(local_aws: LocalAws, write: Write, 
     with pytest.raises(ClientError) as caught:
         write(item())
     assert caught.value.response["Error"]["Code"] == "ThrottlingException"
-    reasons = caught.value.response["throttlingReasons"]
+    response: Any = caught.value.response
+    reasons = response["throttlingReasons"]
     assert reasons == [{"reason": "TableWriteKeyRangeThroughputExceeded", "resource": table}]
     assert write(item())["UnprocessedItems"] == {}
 

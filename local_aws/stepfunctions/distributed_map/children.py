@@ -15,11 +15,13 @@ from local_aws.stepfunctions.distributed_map.batches import ChildInput
 from local_aws.stepfunctions.distributed_map.map_run import MapRun
 from local_aws.stepfunctions.errors import StateError, check_child_input
 from local_aws.stepfunctions.executions import EXPRESS_SECONDS, run_child
+from local_aws.stepfunctions.instant import is_instant
 from local_aws.stepfunctions.scope import History, NoHistory, Record, Run, Scope, compact_json
 
 # AWS runs up to 10,000 children at a time; here each holds a thread of the server.
 MOST_THREADS = 200
 THREADS_BY_DEFAULT = 40
+THREADS_FOR_INSTANT_CHILDREN = 2
 IDLE_SECONDS = 0.05
 
 
@@ -34,6 +36,7 @@ class Children:
 
     def __post_init__(self) -> None:
         self._is_express = self.processor["ProcessorConfig"].get("ExecutionType") == "EXPRESS"
+        self._is_instant = is_instant(self.processor)
         self._never_stopped = threading.Event()
         self._machine = {
             "Id": self.map_run.identity.state_machine_arn,
@@ -94,7 +97,8 @@ class Children:
         return idle.acquire(timeout=IDLE_SECONDS)
 
     def _concurrency(self) -> int:
-        return min(self.map_run.record["maxConcurrency"] or THREADS_BY_DEFAULT, MOST_THREADS)
+        most = THREADS_FOR_INSTANT_CHILDREN if self._is_instant else MOST_THREADS
+        return min(self.map_run.record["maxConcurrency"] or THREADS_BY_DEFAULT, most)
 
     def _run(self, number: int, given: ChildInput) -> None:
         child = self._record(given)
