@@ -16,6 +16,9 @@ from sluice.record_scanner import Block, json_lines
 from sluice.rejects import Reason, quoted
 from sluice.source import REJECTS, Source
 
+# DynamoDB takes 32 levels; what is far deeper could not even be written as a reject again.
+NESTING_MAX = 100
+
 _has_escaped_byte = re.compile("[\udc80-\udcff]").search
 
 
@@ -44,7 +47,17 @@ def json_object(text: str) -> dict[str, Any]:
         raise RejectError(Reason.ROW_NOT_JSON_OBJECT, f"no JSON: {error}") from error
     if not isinstance(value, dict):
         raise RejectError(Reason.ROW_NOT_JSON_OBJECT, "JSON, but not an object")
+    if text.count("{") + text.count("[") > NESTING_MAX and _depth(value) > NESTING_MAX:
+        raise RejectError(Reason.NESTING_TOO_DEEP, f"the JSON is nested deeper than {NESTING_MAX} levels")
     return value
+
+
+def _depth(value: object) -> int:
+    depth, level = 0, [value]
+    while containers := [each for each in level if isinstance(each, dict | list)]:
+        level = [part for each in containers for part in (each.values() if isinstance(each, dict) else each)]
+        depth += 1
+    return depth
 
 
 def _row(line: bytes, read: Callable[[str], Row | BadRow], encoding: str) -> Row | BadRow:

@@ -78,18 +78,18 @@ class Reject:
 
 
 def _json(value: object, *, ensure_ascii: bool) -> str:
-    """JSON with Decimals as numbers, which json.dumps cannot write: a reject that is read again is the same row."""
+    """JSON with Decimals as numbers, which json.dumps cannot write: read again, the row is the same."""
     if isinstance(value, Decimal):
         return str(value)
     try:
         return json.dumps(value, ensure_ascii=ensure_ascii)
-    except TypeError:
+    except TypeError as error:
         if isinstance(value, dict):
-            items = (
+            pairs = (
                 f"{json.dumps(name)}: {_json(each, ensure_ascii=ensure_ascii)}"
                 for name, each in value.items()
             )
-            return f"{{{', '.join(items)}}}"
+            return f"{{{', '.join(pairs)}}}"
         if isinstance(value, list):
             return f"[{', '.join(_json(each, ensure_ascii=ensure_ascii) for each in value)}]"
-        raise
+        raise TypeError(f"{type(value).__name__} has no place in a rejects file") from error

@@ -31,7 +31,7 @@ from sluice.source import Source
 
 from tests.fixtures import EVENTS, expected_error, fixture
 
-BUCKET = "sluice-local-data"
+BUCKET = fixture("plan_load", "usual")["input"]["source"]["bucket"]
 AIRPORTS = "icao,iata,name,city,subd,country,elevation,lat,lon,tz,lid\n" + "".join(
     f'K{row:03},,"Field, ""{row}""",City,State,US,{row}.0,1.5,-1.5,UTC,\n' for row in range(200)
 )
@@ -201,7 +201,7 @@ def test_source_that_changes_during_the_plan_fails_it(aws: Surroundings) -> None
     event = an_event(rangeSize=1024)
     event["progress"] = aws.invoke(event, remaining_milliseconds=0)["progress"]
     aws.put("input/airports.csv", AIRPORTS.encode() * 21)
-    with pytest.raises(SourceChangedError, match=r"s3://sluice-local-data/input/airports\.csv is no longer"):
+    with pytest.raises(SourceChangedError, match=rf"s3://{BUCKET}/input/airports\.csv is no longer"):
         aws.invoke(event)
 
 
@@ -259,7 +259,7 @@ def test_json_lines_have_no_header(aws: Surroundings) -> None:
     ("event", "error", "problem"),
     [
         (an_event(source={"bucket": "nowhere"}), SourceNotFoundError, "there is no bucket nowhere"),
-        (an_event("no.csv"), SourceNotFoundError, "the bucket sluice-local-data has no object no.csv"),
+        (an_event("no.csv"), SourceNotFoundError, f"the bucket {BUCKET} has no object no.csv"),
         (an_event(source={"versionId": "v9"}), SourceNotFoundError, "has no version v9"),
         (an_event(table="nothing"), TableNotFoundError, "there is no table nothing"),
         (an_event(mapping={"icao": "{icoa}"}), InvalidInputError, "mapping.*icoa"),
@@ -284,7 +284,7 @@ def test_wrong_input_fails_before_anything_is_written(
 @pytest.mark.parametrize(
     ("key", "body", "error", "problem"),
     [
-        ("a.csv", b"", SourceMalformedError, r"s3://sluice-local-data/a\.csv is empty"),
+        ("a.csv", b"", SourceMalformedError, rf"s3://{BUCKET}/a\.csv is empty"),
         ("a.csv", b"\xef\xbb\xbf", SourceMalformedError, "is empty"),
         ("a.csv.gz", gzip.compress(b""), SourceMalformedError, "is empty"),
         ("a.jsonl", b"", SourceMalformedError, "is empty"),

@@ -99,6 +99,7 @@ def test_json_rows_keep_numbers_exact() -> None:
         (b'{"a": -Infinity}', Reason.ROW_NOT_JSON_OBJECT, "-Infinity is no JSON number"),
         (b'{"a": {"b": 1, "b": 2}}', Reason.ROW_NOT_JSON_OBJECT, 'the name "b" stands twice in one object'),
         (b"[1]", Reason.ROW_NOT_JSON_OBJECT, "JSON, but not an object"),
+        (b'{"a":' * 101 + b"1" + b"}" * 101, Reason.NESTING_TOO_DEEP, "nested deeper than 100 levels"),
         (b"[" * 100_000, Reason.NESTING_TOO_DEEP, "nested too deep"),
         (b'{"a": 1e99999999999999999999}', Reason.NUMBER_OUT_OF_RANGE, "too large an exponent"),
         (b'{"a": ' + b"9" * 5000 + b"}", Reason.ROW_NOT_JSON_OBJECT, "no JSON: Exceeds the limit"),
@@ -128,7 +129,7 @@ def as_source_again(*records: Any) -> list[Row | BadRow]:
 
 
 def test_rejects_are_rows_again() -> None:
-    records: list[Any] = [{"a": "é", "b": ""}, {"a": 1, "b": [True, None]}]
+    records: list[Any] = [{"a": "é", "b": ""}, {"a": 1, "é": [True, None, {"b": Decimal("0.10")}, "é"]}]
     assert as_source_again(*records) == records
 
 

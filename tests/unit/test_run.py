@@ -33,3 +33,7 @@ def test_reject_parts_sort_as_the_rows_do() -> None:
 def test_missing_name_is_named() -> None:
     with pytest.raises(InvalidInputError, match=r"run\.executionArn: is required"):
         Run.from_state({"workflow": "csv_load", "name": "night"})
+
+
+def test_attempts_at_a_slice_have_keys_of_their_own() -> None:
+    assert Run.from_state(STATE).attempt_key(12, 3) == "csv_load/night/attempts/00000012-0003"
