@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import boto3
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from sluice.aws import BOTO_CONFIG
+from sluice.aws import dynamodb_client, s3_client
 from sluice.fields import Fields
 from sluice.load_input import LoadInput
 from sluice.load_plan import PlanProgress, advance, begin, load_state
@@ -20,8 +19,6 @@ RESERVE_MILLISECONDS = 60_000
 
 settings = Settings.from_env()
 logger = Logger()
-s3 = boto3.client("s3", config=BOTO_CONFIG)
-dynamodb = boto3.client("dynamodb", config=BOTO_CONFIG)
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -35,9 +32,9 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     fields = Fields(event, ("run", "input", "progress"))
     run, load = Run.from_state(fields.raw("run")), LoadInput.from_input(fields.raw("input"))
     before = (
-        PlanProgress.from_state(event["progress"]) if fields.has("progress") else begin(s3, dynamodb, load)
+        PlanProgress.from_state(event["progress"]) if fields.has("progress") else begin(s3_client(), dynamodb_client(), load)
     )
-    ranges, after, done = advance(s3, load, before, lambda: _is_time_up(context))
+    ranges, after, done = advance(s3_client(), load, before, lambda: _is_time_up(context))
     _write(run, before, ranges)
     logger.info(
         "planned", extra={"run": run.name, "ranges": after.unfinished.index, "rows": after.rows, "done": done}
@@ -65,5 +62,5 @@ def _is_time_up(context: LambdaContext) -> bool:
 def _write(run: Run, before: PlanProgress, ranges: list[Range]) -> None:
     """Put the ranges after those of the calls before; what a failed call wrote is overwritten."""
     kept = before.unfinished.index
-    earlier = read_plan(s3, settings.data_bucket, run.plan_key)[:kept] if kept else []
-    write_plan(s3, settings.data_bucket, run.plan_key, [*earlier, *ranges])
+    earlier = read_plan(s3_client(), settings.data_bucket, run.plan_key)[:kept] if kept else []
+    write_plan(s3_client(), settings.data_bucket, run.plan_key, [*earlier, *ranges])

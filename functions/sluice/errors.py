@@ -49,6 +49,10 @@ class AccessDeniedError(SluiceError):
     """AWS does not let this role or these credentials do what the run needs."""
 
 
+class AttemptExistsError(SluiceError):
+    """The slice has been tried before; never leaves the function."""
+
+
 class UnexpectedResponseError(SluiceError):
     """AWS answered with something that Sluice cannot account for; the run stops rather than guess."""
 

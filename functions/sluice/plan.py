@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sluice.aws import aws_errors
+from sluice.errors import SourceNotFoundError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -40,8 +41,9 @@ class Range:
 
 
 def read_plan(s3_client: S3Client, bucket: str, key: str) -> list[Range]:
-    """The ranges of a plan, in order."""
-    with aws_errors(f"s3://{bucket}/{key}"):
+    """The ranges of a plan, in order. Raises SourceNotFoundError when there is no such plan."""
+    name = f"s3://{bucket}/{key}"
+    with aws_errors(name, {"NoSuchKey": SourceNotFoundError(f"there is no plan {name}")}):
         body = s3_client.get_object(Bucket=bucket, Key=key)["Body"].read()
     return [Range.from_state(json.loads(line)) for line in body.splitlines()]
 

@@ -8,11 +8,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import boto3
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws import BOTO_CONFIG
+from sluice.aws import aws_errors, s3_client
 from sluice.fields import Fields
 from sluice.merged_objects import MergedObjects
 from sluice.plan import read_plan
@@ -27,12 +26,12 @@ RESULTS_WAIT_SECONDS = 30
 
 settings = Settings.from_env()
 logger = Logger()
-s3 = boto3.client("s3", config=BOTO_CONFIG)
 
 
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Sum up a run, merge its rejects and name its failed ranges. Raises InvalidInputError, SourceNotFoundError.
+    """Sum up a run, merge its rejects and name its failed ranges. Raises InvalidInputError, SourceNotFoundError,
+    AccessDeniedError, ServiceUnavailableError.
 
     Takes {"run", "planned": PlanLoad's result, "mapRun": LoadRanges' result, "error": {"name", "message"}}; all but
     the run may be null.
@@ -41,16 +40,17 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     run = Run.from_state(fields.raw("run"))
     planned: Mapping[str, Any] = event.get("planned") or {}
     error = RunError.from_state(event.get("error"))
-    ends = _outcomes(run, planned, event.get("mapRun")) if planned else []
-    summary = summarize(run, settings.data_bucket, ends, planned.get("rejectsTolerated"), error)
-    _leave(summary, ends)
+    with aws_errors(f"s3://{settings.data_bucket}/{run.prefix}"):
+        ends = _outcomes(run, planned, event.get("mapRun")) if planned else []
+        summary = summarize(run, settings.data_bucket, ends, planned.get("rejectsTolerated"), error)
+        _leave(summary, ends)
     logger.info("run summarized", extra={"run": run.name, "status": summary.status, "counts": summary.counts.to_state()})
     return summary.to_state()
 
 
 def _outcomes(run: Run, planned: Mapping[str, Any], map_run: Mapping[str, Any] | None) -> list[RangeOutcome]:
     """What became of each planned range; waits for result files that name them all, but not for ever."""
-    plan = read_plan(s3, planned["plan"]["bucket"], planned["plan"]["key"])
+    plan = read_plan(s3_client(), planned["plan"]["bucket"], planned["plan"]["key"])
     deadline = time.monotonic() + RESULTS_WAIT_SECONDS
     while True:
         ends = outcomes(plan, _records(run, map_run))
@@ -61,8 +61,8 @@ def _outcomes(run: Run, planned: Mapping[str, Any], map_run: Mapping[str, Any] |
 
 def _records(run: Run, map_run: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
     bucket = settings.data_bucket
-    manifest = map_run["ResultWriterDetails"]["Key"] if map_run else find_manifest(s3, bucket, run.results_prefix)
-    return result_records(s3, bucket, manifest) if manifest else iter(())
+    manifest = map_run["ResultWriterDetails"]["Key"] if map_run else find_manifest(s3_client(), bucket, run.results_prefix)
+    return result_records(s3_client(), bucket, manifest) if manifest else iter(())
 
 
 def _leave(summary: Summary, ends: Sequence[RangeOutcome]) -> None:
@@ -75,9 +75,9 @@ def _leave(summary: Summary, ends: Sequence[RangeOutcome]) -> None:
             if end.progress
             for number in end.progress.reject_slices
         ]
-        s3.upload_fileobj(io.BufferedReader(MergedObjects(s3, bucket, parts)), bucket, run.rejects_key)
+        s3_client().upload_fileobj(io.BufferedReader(MergedObjects(s3_client(), bucket, parts)), bucket, run.rejects_key)
     if summary.failed_batches:
         lines = b"".join(end.to_failure_line() for end in ends if end.status != "SUCCEEDED")
-        s3.put_object(Bucket=bucket, Key=run.failures_key, Body=lines)
-    body = json.dumps(summary.to_state(), ensure_ascii=False, indent=1).encode()
-    s3.put_object(Bucket=bucket, Key=run.summary_key, Body=body)
+        s3_client().put_object(Bucket=bucket, Key=run.failures_key, Body=lines)
+    body = json.dumps(summary.to_state(), ensure_ascii=False, indent=2).encode()
+    s3_client().put_object(Bucket=bucket, Key=run.summary_key, Body=body)

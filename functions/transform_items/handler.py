@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import boto3
 import botocore.session
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from botocore.exceptions import ClientError
 
-from sluice.aws import BOTO_CONFIG
+from sluice.aws import aws_errors, s3_client
 from sluice.encoders import encoder_for
+from sluice.errors import AttemptExistsError
 from sluice.object_stream import open_source
 from sluice.range_slice import RangeSlice, SliceResult
 from sluice.record_scanner import blocks
@@ -26,7 +25,6 @@ RESERVE_MILLISECONDS = 60_000
 
 settings = Settings.from_env()
 logger = Logger()
-s3 = boto3.client("s3", config=BOTO_CONFIG)
 wire = Wire.from_session(botocore.session.get_session())
 
 
@@ -41,7 +39,8 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     request = SliceRequest.from_event(event)
     result = _work(request, context)
     if result.rejects:
-        s3.put_object(Bucket=settings.data_bucket, Key=request.rejects_key, Body=b"".join(result.rejects))
+        with aws_errors(f"s3://{settings.data_bucket}/{request.rejects_key}"):
+            s3_client().put_object(Bucket=settings.data_bucket, Key=request.rejects_key, Body=b"".join(result.rejects))
     progress = result.progress.to_state()
     logger.info("slice done", extra={"run": request.run.name, "range": request.range.index, "counts": progress["counts"]})
     return progress
@@ -50,7 +49,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
 def _work(request: SliceRequest, context: LambdaContext) -> SliceResult:
     source, before = request.source, request.progress
     encode = encoder_for(request.load, source.header, request.schema)
-    stream = open_source(s3, source, before.position, request.range.end)
+    stream = open_source(s3_client(), source, before.position, request.range.end)
     is_repeat = request.on_conflict is not OnConflict.REPLACE and _was_tried_before(request)
     with writer_for(wire, request.table, request.on_conflict, request.schema, is_repeat=is_repeat) as writer:
         return RangeSlice(before, encode, writer, source.header).run(
@@ -63,10 +62,11 @@ def _work(request: SliceRequest, context: LambdaContext) -> SliceResult:
 
 def _was_tried_before(request: SliceRequest) -> bool:
     """Leave the slice's marker; one that is there already was left by an attempt that did not end."""
+    tried = AttemptExistsError()
+    named = {"PreconditionFailed": tried, "ConditionalRequestConflict": tried}
     try:
-        s3.put_object(Bucket=settings.data_bucket, Key=request.attempt_key, Body=b"", IfNoneMatch="*")
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in ("PreconditionFailed", "ConditionalRequestConflict"):
-            raise
+        with aws_errors(f"s3://{settings.data_bucket}/{request.attempt_key}", named):
+            s3_client().put_object(Bucket=settings.data_bucket, Key=request.attempt_key, Body=b"", IfNoneMatch="*")
+    except AttemptExistsError:
         return True
     return False

@@ -13,7 +13,7 @@ import pytest
 
 from demo.__main__ import SOURCE_KEY, create_table
 from sluice_cli.main import main
-from sluice_cli.deploy import local_environment
+from sluice_cli.deploy import host_parameters, local_environment
 from sluice_cli.surroundings import PROJECT_ROOT
 from tests.fixtures import FIXTURES, expected_error
 from tests.local.deployed import Deployed, deployed
@@ -44,8 +44,8 @@ def _invoke(stack: Deployed, logical_id: str, event: Path) -> dict[str, Any]:
     root = stack.surroundings.root
     command = [
         *(str(stack.surroundings.sam), "local", "invoke", logical_id, "--event", str(event)),
-        *("--template", ".aws-sam/local/template.yaml", "--env-vars", ".sluice/sam-local.json"),
-        *("--skip-pull-image", "--add-host", "host.docker.internal:host-gateway"),
+        *("--config-file", str(root / "samconfig.toml"), "--config-env", "local", "--skip-pull-image"),
+        *("--parameter-overrides", *host_parameters()),
     ]
     environment = local_environment(stack.surroundings.environment, stack.aws)
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)

@@ -1,0 +1,33 @@
+"""Unit tests run offline: no sockets but loopback, dummy credentials, the environment of a deployed function."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from pytest_socket import socket_allow_hosts
+
+# Before any handler is imported: handlers read their settings then.
+os.environ |= {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_REGION": "us-east-1",
+    "DATA_BUCKET": "sluice-data-000000000000-us-east-1",
+    "POWERTOOLS_SERVICE_NAME": "sluice",
+}
+for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
+    os.environ.pop(name, None)
+
+
+@pytest.fixture(autouse=True)
+def _offline_with_clients_of_its_own() -> Iterator[None]:
+    from sluice.aws import dynamodb_client, s3_client
+
+    socket_allow_hosts(["127.0.0.1", "localhost", "::1"], allow_unix_socket=True)
+    s3_client.cache_clear()
+    dynamodb_client.cache_clear()
+    yield
+    s3_client.cache_clear()
+    dynamodb_client.cache_clear()
