@@ -16,8 +16,8 @@ from typing import Protocol
 from sluice.errors import SourceMalformedError
 
 BLOCK_BYTES = 1 << 20
-# No item is larger than 400 KB; a record longer than this is most likely a quote that is never closed.
-RECORD_MAX_BYTES = 16 << 20
+# Items end at 400 KB: a longer record is most likely a quote that is never closed. Memory grows with it.
+RECORD_MAX_BYTES = 8 << 20
 
 _LINE = re.compile(rb"[^\r\n]+")
 _JSON_SPACE = b" \t\r"

@@ -125,7 +125,7 @@ def test_long_record_stands_alone_in_its_block() -> None:
 )
 def test_record_over_the_limit_is_named_by_its_row_and_byte(opening: bytes, hint: str) -> None:
     data = b"0,a\n" + opening + b"x" * (record_scanner.RECORD_MAX_BYTES + 1)
-    with pytest.raises(SourceMalformedError, match=f"row 2: over 16 MiB, from byte 4 on{hint}$"):
+    with pytest.raises(SourceMalformedError, match=f"row 2: over 8 MiB, from byte 4 on{hint}$"):
         list(blocks(io.BytesIO(data), grammar_of(",", '"')))
 
 
