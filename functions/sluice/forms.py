@@ -8,80 +8,93 @@ attribute by attribute, with the same result; so a pattern may be too strict, ne
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from json.encoder import encode_basestring as quote
 from operator import itemgetter
 
 from sluice.attributes import Form, Slot
 
-# Each combination of optional cells has a form of its own; rows beyond so many combinations are not ordinary.
-MAX_FORMS = 64
 # No ordinary cell holds it, so that each cell meets its own pattern.
 _CELL_END = "\n"
 
+Part = str | Slot
 Pick = Callable[[Sequence[str]], tuple[str, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class ItemForm:
-    """An item's look for one combination of optional cells; every second of `parts` is a cell's place."""
-
-    pick: Pick
-    admits: Callable[[str], object]
-    parts: list[str]
-
-    @classmethod
-    def of(cls, parts: Sequence[str | Slot]) -> ItemForm:
-        """Join the literals between the slots and compile the slots' pattern."""
-        slots = [part for part in parts if isinstance(part, Slot)]
-        texts = [""]
-        for part in parts:
-            if isinstance(part, Slot):
-                texts += ("", "")
-            else:
-                texts[-1] += part
-        pattern = _CELL_END.join(f"(?:{slot.pattern})" for slot in slots)
-        return cls(picker([slot.column for slot in slots]), re.compile(pattern).fullmatch, texts)
-
-    def write(self, cells: Sequence[str]) -> str | None:
-        """The item's members, or None when the cells are not ordinary."""
-        picked = self.pick(cells)
-        if self.admits(_CELL_END.join(picked)) is None:
-            return None
-        parts = self.parts.copy()
-        parts[1::2] = picked
-        return "".join(parts)
-
-
 class ItemForms:
-    """The forms of a mapping's items, made as rows need them. One attribute at least is never left out."""
+    """The forms of a mapping's items, by attribute name. One attribute at least is never left out."""
 
-    def __init__(self, attributes: Sequence[tuple[str, Form]]) -> None:
-        self._attributes = attributes
-        self._optional = [form.optional for _, form in attributes if form.optional is not None]
-        self._pick_optional = picker(self._optional)
-        self._all_present = (True,) * len(self._optional)
-        self._forms: dict[tuple[bool, ...], ItemForm] = {}
+    def __init__(self, forms: Sequence[tuple[str, Form]]) -> None:
+        members = [(f",{quote(name)}:", *form.parts) for name, form in forms]
+        fixed = [member for member, (_, form) in zip(members, forms, strict=True) if form.optional is None]
+        optional = [
+            member for member, (_, form) in zip(members, forms, strict=True) if form.optional is not None
+        ]
+        self._complete = _CompleteForm(members)
+        self._sparse = _SparseForm(fixed, optional)
 
     def write(self, cells: Sequence[str]) -> str | None:
         """The item's members in JSON, `"a":{"S":"x"},"b":...`; None when the row is not ordinary."""
-        present = tuple(map(bool, self._pick_optional(cells))) if "" in cells else self._all_present
-        form = self._forms.get(present) or self._add(present)
-        return None if form is None else form.write(cells)
+        return self._sparse.write(cells) if "" in cells else self._complete.write(cells)
 
-    def _add(self, present: tuple[bool, ...]) -> ItemForm | None:
-        if len(self._forms) == MAX_FORMS:
+
+class _CompleteForm:
+    """The look of an item that has all its attributes."""
+
+    def __init__(self, members: Sequence[tuple[Part, ...]]) -> None:
+        slots = _slots(members)
+        self._pick = picker([slot.column for slot in slots])
+        self._admits = re.compile(_CELL_END.join(f"(?:{slot.pattern})" for slot in slots)).fullmatch
+        self._texts = _texts(members)
+
+    def write(self, cells: Sequence[str]) -> str | None:
+        picked = self._pick(cells)
+        if self._admits(_CELL_END.join(picked)) is None:
             return None
-        absent = {
-            column for column, is_present in zip(self._optional, present, strict=True) if not is_present
-        }
-        parts: list[str | Slot] = []
-        for name, form in self._attributes:
-            if form.optional not in absent:
-                parts += ("," if parts else "", f"{quote(name)}:", *form.parts)
-        self._forms[present] = ItemForm.of(parts)
-        return self._forms[present]
+        texts = self._texts.copy()
+        texts[1::2] = picked
+        return "".join(texts)
+
+
+class _SparseForm:
+    """The look of an item whose optional attributes, of one cell each, are there when their cells are."""
+
+    def __init__(self, fixed: Sequence[tuple[Part, ...]], optional: Sequence[tuple[Part, ...]]) -> None:
+        fixed_slots, optional_slots = _slots(fixed), _slots(optional)
+        patterns = [f"(?:{slot.pattern})" for slot in fixed_slots]
+        patterns += [f"(?:{slot.pattern})?+" for slot in optional_slots]
+        self._fixed_count = len(fixed_slots)
+        self._pick = picker([slot.column for slot in fixed_slots + optional_slots])
+        self._admits = re.compile(_CELL_END.join(patterns)).fullmatch
+        self._texts = _texts(fixed)
+        around = [_texts([member]) for member in optional]
+        self._around = [(f",{before}", after) for before, _, after in around]
+
+    def write(self, cells: Sequence[str]) -> str | None:
+        picked = self._pick(cells)
+        if self._admits(_CELL_END.join(picked)) is None:
+            return None
+        texts = self._texts.copy()
+        texts[1::2] = picked[: self._fixed_count]
+        optional = zip(self._around, picked[self._fixed_count :], strict=True)
+        texts += [f"{before}{cell}{after}" for (before, after), cell in optional if cell]
+        return "".join(texts)
+
+
+def _slots(members: Iterable[tuple[Part, ...]]) -> list[Slot]:
+    return [part for member in members for part in member if isinstance(part, Slot)]
+
+
+def _texts(members: Iterable[tuple[Part, ...]]) -> list[str]:
+    """The literals between the slots, no comma at the start; every second entry is a slot's place."""
+    texts = [""]
+    for part in (part for member in members for part in member):
+        if isinstance(part, Slot):
+            texts += ("", "")
+        else:
+            texts[-1] += part
+    texts[0] = texts[0].removeprefix(",")
+    return texts
 
 
 def picker(columns: Sequence[int]) -> Pick:
