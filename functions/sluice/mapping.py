@@ -3,6 +3,9 @@
 {"pk": "{icao}", "name": "{name}, {city}", "elevation": {"N": "{elevation}", "omitEmpty": true},
  "isOpen": {"BOOL": "{open}", "true": ["yes"], "false": ["no"]}, "tags": {"SS": "{tags}", "separator": "|"},
  "place": {"M": {"lat": {"N": "{lat}"}, "lon": {"N": "{lon}"}}}}
+
+A plain text is S. omitEmpty leaves out empty cells, and those that hold a word it lists: ["NA", "null"].
+A column whose name has braces cannot be taken by a template.
 """
 
 from __future__ import annotations

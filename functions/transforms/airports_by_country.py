@@ -11,7 +11,7 @@ CODES = ("icao", "iata", "lid")
 
 
 def transform(record: dict[str, str]) -> dict[str, Any] | None:
-    """One airport, keyed by country and ICAO code; closed and duplicate entries are skipped."""
+    """One airport, keyed by country and ICAO code; those that lack either are skipped."""
     if not record["icao"] or not record["country"]:
         return None
     airport: dict[str, Any] = {"country": record["country"], "icao": record["icao"]}
