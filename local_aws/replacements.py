@@ -12,6 +12,7 @@ MODULES = (
     "lambda_functions.installation",
     "dynamodb.installation",
     "s3_repairs",
+    "role_permissions",
 )
 
 

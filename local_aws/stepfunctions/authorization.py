@@ -1,9 +1,82 @@
 """The role of a state machine, checked before each call it makes when IAM is enforced."""
 
+import json
 from typing import Any
 
+from ministack.core.iam_actions import extract_resource_arn
+from ministack.core.responses import get_account_id, get_region
+from ministack.services import stepfunctions as service
+
+from local_aws.role_permissions import denial, is_enforced
+from local_aws.stepfunctions.errors import state_error
 from local_aws.stepfunctions.scope import Scope
+from local_aws.stepfunctions.sdk_metadata import optimised_cause, sdk_cause
+
+DENIED = "AccessDeniedException"
+AWS_SDK = "arn:aws:states:::aws-sdk:"
 
 
 def authorize(resource: str, given: Any, scope: Scope) -> None:
-    """Nothing to check unless IAM is enforced."""
+    """Raises the error of a call that the state machine's role may not make; S3 checks its own calls."""
+    if not is_enforced():
+        return
+    role_arn = scope.run.role_arn
+    if ":function:" in resource or resource.startswith("arn:aws:states:::lambda:invoke"):
+        reference = resource if ":function:" in resource else given.get("FunctionName", "")
+        told = denial(role_arn, "lambda:InvokeFunction", _function_arn(reference))
+        _refuse(told, "Lambda.AWSLambdaException", "AWSLambda", 403)
+    elif resource.startswith("arn:aws:states:::states:startExecution"):
+        told = denial(role_arn, "states:StartExecution", given.get("StateMachineArn", ""))
+        _refuse(told, "StepFunctions.AWSStepFunctionsException", "AWSStepFunctions", 400)
+    elif resource.startswith("arn:aws:states:::dynamodb:"):
+        told = _json_denial(role_arn, "dynamodb", resource.rpartition(":")[2], given)
+        _refuse(told, "DynamoDB.AmazonDynamoDBException", "AmazonDynamoDBv2", 400)
+    elif resource.startswith(AWS_SDK):
+        _authorize_sdk(role_arn, resource, given)
+
+
+def may_start_children(scope: Scope) -> str | None:
+    """Why a Distributed Map may not start its children: it starts its own state machine's executions."""
+    return denial(scope.run.role_arn, "states:StartExecution", scope.run.context["StateMachine"]["Id"])
+
+
+def may_use_object(scope: Scope, action: str, bucket: str, key: str) -> str | None:
+    """Why a Distributed Map's reader or writer may not use this object."""
+    return denial(scope.run.role_arn, f"s3:{action}", f"arn:aws:s3:::{bucket}/{key}")
+
+
+def may_list_bucket(scope: Scope, bucket: str) -> str | None:
+    """Why a Distributed Map's reader may not list this bucket."""
+    return denial(scope.run.role_arn, "s3:ListBucket", f"arn:aws:s3:::{bucket}")
+
+
+def _function_arn(reference: str) -> str:
+    if reference.startswith("arn:"):
+        return reference
+    return f"arn:aws:lambda:{get_region()}:{get_account_id()}:function:{reference}"
+
+
+def _authorize_sdk(role_arn: str, resource: str, given: Any) -> None:
+    name, _, action = resource.removeprefix(AWS_SDK).partition(":")
+    if name == "s3" or service._AWS_SDK_SERVICE_MAP.get(name, {}).get("protocol") != "json":
+        return
+    told = _json_denial(role_arn, name, action, given)
+    if told is not None:
+        prefix = service._AWS_SDK_ERROR_PREFIX.get(name, name.capitalize())
+        raise state_error(f"{prefix}.{prefix}Exception", sdk_cause(told, prefix, 400))
+
+
+def _json_denial(role_arn: str, name: str, action: str, given: Any) -> str | None:
+    known = service._AWS_SDK_SERVICE_MAP[name]
+    key = known.get("service_key", name)
+    operation = action[0].upper() + action[1:]
+    headers = {"x-amz-target": f"{known['target_prefix']}.{operation}"}
+    body = json.dumps(given or {}).encode()
+    place = (get_region(), get_account_id())
+    resource_arn = extract_resource_arn(key, "POST", "/", headers, body, {}, *place)
+    return denial(role_arn, f"{key}:{operation}", resource_arn)
+
+
+def _refuse(told: str | None, error: str, name: str, status: int) -> None:
+    if told is not None:
+        raise state_error(error, optimised_cause(told, name, status, DENIED))

@@ -9,7 +9,7 @@ QUICK_STATES = ("Pass", "Choice", "Succeed", "Fail")
 def is_instant(machine: dict[str, Any]) -> bool:
     """Whether all states are worked off inside the server, without waiting for anything.
 
-    Threads make those slower, so a Map takes such iterations in turn. Only the waits of their retries show it.
+    Threads make those slower, so a Map takes such iterations in turn; only their retries make it show.
     """
     return all(_is_instant_state(state) for state in machine["States"].values())
 

@@ -11,9 +11,10 @@ import botocore.session
 from botocore import xform_name
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from ministack.core.responses import get_account_id, get_region
+from ministack.core.responses import get_region
 from ministack.services import stepfunctions as service
 
+from local_aws.role_permissions import Credentials, credentials_of
 from local_aws.stepfunctions import dynamodb_calls
 from local_aws.stepfunctions.errors import RUNTIME, StateError, state_error
 from local_aws.stepfunctions.sdk_metadata import sdk_cause
@@ -23,12 +24,12 @@ DYNAMODB = "dynamodb"
 MAXIMUM_BODY_BYTES = 262_144
 
 
-def call(resource: str, given: Any) -> Any:
+def call(resource: str, given: Any, role_arn: str) -> Any:
     """The operation's output in Step Functions' spelling. Raises StateError named `<Service>.<Exception>`."""
     service_name, _, action = resource.removeprefix("arn:aws:states:::aws-sdk:").partition(":")
     given = given or {}
     if service_name == S3:
-        return _call_s3(action, given)
+        return _call_s3(action, given, role_arn)
     if service_name == DYNAMODB:
         invalid = dynamodb_calls.invalid_member(action, given)
         if invalid is not None:
@@ -52,8 +53,8 @@ def _renamed(service_name: str, action: str, error: Any) -> Exception:
     return state_error(f"{prefix}.{code}", sdk_cause(error.cause, prefix, 400))
 
 
-def _call_s3(action: str, given: dict[str, Any]) -> Any:
-    client = _s3_client(get_account_id(), get_region())
+def _call_s3(action: str, given: dict[str, Any], role_arn: str) -> Any:
+    client = _s3_client(credentials_of(role_arn), get_region())
     operation = getattr(client, xform_name(action), None)
     if operation is None:
         raise state_error(RUNTIME, f"aws-sdk:s3:{action} is not an operation of S3")
@@ -68,13 +69,14 @@ def _call_s3(action: str, given: dict[str, Any]) -> Any:
 
 
 @cache
-def _s3_client(account_id: str, region: str) -> Any:
+def _s3_client(credentials: Credentials, region: str) -> Any:
     return botocore.session.Session().create_client(
         S3,
         region_name=region,
         endpoint_url=f"http://127.0.0.1:{os.environ['GATEWAY_PORT']}",
-        aws_access_key_id=account_id,
-        aws_secret_access_key="local",  # noqa: S106
+        aws_access_key_id=credentials.access_key,
+        aws_secret_access_key=credentials.secret_key,
+        aws_session_token=credentials.token,
         config=Config(
             s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}, max_pool_connections=50
         ),

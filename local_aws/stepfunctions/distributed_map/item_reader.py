@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Any
 
 from local_aws.s3_objects import MissingObjectError, list_objects, open_object
+from local_aws.stepfunctions.authorization import may_list_bucket, may_use_object
 from local_aws.stepfunctions.data_flow import select_input
 from local_aws.stepfunctions.distributed_map.formats import count_records, read_records
 from local_aws.stepfunctions.distributed_map.manifests import athena_files, inventory_rows
@@ -37,11 +38,25 @@ def open_source(state: State, data: Any, scope: Scope) -> ItemSource:
     place = _arguments(reader, data, state, scope)
     config = reader.get("ReaderConfig", {})
     limit = _maximum_items(config, data, state, scope)
+    told = _denial(reader["Resource"], place, config, scope)
+    if told is not None:
+        raise state_error(READER_FAILED, told)
     try:
         total, read = _from_s3(reader["Resource"], place, config)
     except (MissingObjectError, UnicodeDecodeError, ValueError) as error:
         raise state_error(READER_FAILED, str(error)) from error
     return ItemSource(min(total, limit), lambda: islice(read(), limit))
+
+
+def _denial(resource: str, place: dict[str, Any], config: State, scope: Scope) -> str | None:
+    """Why the state machine's role may not read from there, when IAM is enforced."""
+    bucket = place.get("Bucket", "")
+    if not resource.endswith(":s3:listObjectsV2"):
+        return may_use_object(scope, "GetObject", bucket, place.get("Key", ""))
+    told = may_list_bucket(scope, bucket)
+    if told is None and config.get("Transformation") == "LOAD_AND_FLATTEN":
+        return may_use_object(scope, "GetObject", bucket, f"{place.get('Prefix', '')}any")
+    return told
 
 
 def _arguments(reader: State, data: Any, state: State, scope: Scope) -> dict[str, Any]:

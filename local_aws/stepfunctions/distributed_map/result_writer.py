@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from local_aws.s3_objects import MissingObjectError, delete_object, put_file, put_object
+from local_aws.stepfunctions.authorization import may_use_object
 from local_aws.stepfunctions.data_flow import select_input
 from local_aws.stepfunctions.distributed_map.map_run import Identity
 from local_aws.stepfunctions.errors import RUNTIME, state_error
@@ -15,6 +16,7 @@ from local_aws.stepfunctions.scope import Record, Scope, State, compact_json
 from local_aws.stepfunctions.templates import bindings, fill_json_path, fill_jsonata
 
 WRITER_FAILED = "States.ResultWriterFailed"
+TEST_MANIFEST_FAILED = "Failed to write a test manifest into the specified output bucket"
 KINDS = ("FAILED", "PENDING", "SUCCEEDED")
 
 
@@ -56,12 +58,14 @@ def open_destination(state: State, data: Any, scope: Scope) -> Destination | Non
 def write_test_manifest(destination: Destination, identity: Identity, scope: Scope) -> None:
     """What Step Functions does before a Map Run, to learn early that it cannot write."""
     key = destination.key(identity, "manifest.json")
+    told = may_use_object(scope, "PutObject", destination.bucket, key)
+    if told is not None:
+        raise scope.failure(RUNTIME, f"{TEST_MANIFEST_FAILED}. {told}")
     try:
         put_object(destination.bucket, key, b"")
         delete_object(destination.bucket, key)
     except MissingObjectError as error:
-        told = "Failed to write a test manifest into the specified output bucket"
-        raise scope.failure(RUNTIME, f"{told}. {error}") from error
+        raise scope.failure(RUNTIME, f"{TEST_MANIFEST_FAILED}. {error}") from error
 
 
 def child_record(child: Record) -> Record:

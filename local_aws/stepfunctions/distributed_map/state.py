@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
+from local_aws.stepfunctions.authorization import may_start_children
 from local_aws.stepfunctions.data_flow import finish
 from local_aws.stepfunctions.distributed_map.batches import (
     Batcher,
@@ -44,6 +45,9 @@ class Plan:
 
 def run_distributed_map(state: State, data: Any, scope: Scope) -> tuple[Any, str | None]:
     """Run the state's items as children of a new Map Run. Raises StateError, StoppedError."""
+    told = may_start_children(scope)
+    if told is not None:
+        raise scope.failure(RUNTIME, told)
     plan = _plan(state, data, scope)
     if plan.destination is not None:
         write_test_manifest(plan.destination, plan.identity, scope)

@@ -1,0 +1,82 @@
+"""What a role may do, when IAM is enforced: its credentials, and the policies behind them."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from ministack import app
+from ministack.core import iam_evaluator
+from ministack.core.responses import get_account_id, get_region
+from ministack.services import sts
+
+from local_aws.replacements import check, replace, require
+
+ROOT_KEY = "test"
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What signs a call. Without a token they are the account's own, which may do anything."""
+
+    access_key: str
+    secret_key: str
+    token: str | None = None
+
+
+def install() -> None:
+    """Take calls on this machine for encrypted ones: policies that demand TLS would refuse all of them."""
+    require(sts, "register_session")
+    check(iam_evaluator, "resolve_principal", ("access_key_id", "account_id", "credential"))
+    check(iam_evaluator, "evaluate", ("ctx", "policies", "limits"))
+    pin = check(app, "pin_request_origin", ("source_ip", "secure_transport"))
+    replace(
+        app,
+        "pin_request_origin",
+        ("source_ip", "secure_transport"),
+        lambda source_ip, secure_transport: pin(source_ip, True),  # noqa: FBT003
+    )
+
+
+def is_enforced() -> bool:
+    """Whether the server was started with IAM enforced."""
+    return bool(app.AUTH)
+
+
+def credentials_of(role_arn: str) -> Credentials:
+    """The role's credentials for calls over HTTP; the account's own where IAM is not enforced."""
+    if not is_enforced():
+        return Credentials(ROOT_KEY, ROOT_KEY)
+    digest = hashlib.sha256(role_arn.encode()).hexdigest()
+    credentials = Credentials(f"ASIA{digest[:16].upper()}", digest, f"token-{digest[:32]}")
+    role_name = role_arn.rsplit("/", 1)[-1]
+    account_id = role_arn.split(":")[4]
+    session: dict[str, Any] = {
+        "Arn": f"arn:aws:sts::{account_id}:assumed-role/{role_name}/state-machine",
+        "UserId": f"{role_name}:state-machine",
+        "SecretAccessKey": credentials.secret_key,
+        "SessionToken": credentials.token,
+    }
+    sts.register_session(credentials.access_key, session)
+    return credentials
+
+
+def denial(role_arn: str, action: str, resource_arn: str) -> str | None:
+    """Why the role may not do this, or None when it may. Policies of buckets and keys are not looked at."""
+    if not is_enforced():
+        return None
+    principal = iam_evaluator.resolve_principal(credentials_of(role_arn).access_key, get_account_id())
+    context = iam_evaluator.EvalContext(
+        principal_arn=principal.arn,
+        principal_type=principal.type,
+        principal_account=principal.account,
+        action=action,
+        resource_arn=resource_arn,
+        region=get_region(),
+        principal_keys=principal.keys,
+    )
+    if iam_evaluator.evaluate(context, principal.policies, *principal.limits).decision == "Allow":
+        return None
+    return (
+        f"User: {principal.arn} is not authorized to perform: {action} on resource: {resource_arn} "
+        f"because no identity-based policy allows the {action} action"
+    )

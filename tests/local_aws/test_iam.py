@@ -1,0 +1,200 @@
+"""Roles that lack a statement, on a local AWS that enforces IAM."""
+
+import io
+import json
+import time
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+
+from local_aws import LocalAws, running
+
+BUCKET = "enforced-bucket"
+TABLE = "enforced-table"
+READ = ("s3:GetObject", f"arn:aws:s3:::{BUCKET}/in/*")
+WRITE = ("s3:PutObject", f"arn:aws:s3:::{BUCKET}/out/*")
+START = ("states:StartExecution", "arn:aws:states:us-east-1:000000000000:stateMachine:*")
+PUT_ITEM = ("dynamodb:PutItem", f"arn:aws:dynamodb:us-east-1:000000000000:table/{TABLE}")
+
+
+@pytest.fixture(scope="module")
+def enforcing() -> Iterator[LocalAws]:
+    with running(enforce_iam=True) as started:
+        yield started
+
+
+class Account:
+    """Roles, and what state machines and functions with them may do."""
+
+    def __init__(self, local_aws: LocalAws) -> None:
+        self._session: Any = boto3.Session(
+            aws_access_key_id="test", aws_secret_access_key="test", region_name=local_aws.region
+        )
+        self._endpoint = local_aws.endpoint_url
+        self._count = 0
+
+    def client(self, service: str) -> Any:
+        return self._session.client(service, endpoint_url=self._endpoint)
+
+    def role(self, *allowed: tuple[str, str]) -> str:
+        self._count += 1
+        name = f"role-{self._count}"
+        principal = {"Service": ["states.amazonaws.com", "lambda.amazonaws.com"]}
+        trust = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
+        role = self.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=_policy(trust))
+        statements = [
+            {"Effect": "Allow", "Action": action, "Resource": resource} for action, resource in allowed
+        ]
+        if statements:
+            self.client("iam").put_role_policy(
+                RoleName=name, PolicyName="p", PolicyDocument=_policy(*statements)
+            )
+        return str(role["Role"]["Arn"])
+
+    def run(self, state: dict[str, Any], *allowed: tuple[str, str]) -> dict[str, Any]:
+        role_arn = self.role(*allowed)
+        definition = {
+            "QueryLanguage": "JSONata",
+            "StartAt": "Only",
+            "States": {"Only": {**state, "End": True}},
+        }
+        states = self.client("stepfunctions")
+        machine = states.create_state_machine(
+            name=f"machine-{self._count}", definition=json.dumps(definition), roleArn=role_arn
+        )
+        arn = states.start_execution(stateMachineArn=machine["stateMachineArn"])["executionArn"]
+        while True:
+            execution: dict[str, Any] = states.describe_execution(executionArn=arn)
+            if execution["status"] != "RUNNING":
+                return execution
+            time.sleep(0.02)
+
+
+def _policy(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+@pytest.fixture(scope="module")
+def account(enforcing: LocalAws) -> Account:
+    account = Account(enforcing)
+    s3 = account.client("s3")
+    s3.create_bucket(Bucket=BUCKET)
+    only_tls = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [f"arn:aws:s3:::{BUCKET}", f"arn:aws:s3:::{BUCKET}/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    s3.put_bucket_policy(Bucket=BUCKET, Policy=_policy(only_tls))
+    s3.put_object(Bucket=BUCKET, Key="in/a.jsonl", Body=b"1\n2\n")
+    account.client("dynamodb").create_table(
+        TableName=TABLE,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+    )
+    return account
+
+
+def put_item() -> dict[str, Any]:
+    arguments = {"TableName": TABLE, "Item": {"pk": {"S": "k"}}}
+    return {"Type": "Task", "Resource": "arn:aws:states:::dynamodb:putItem", "Arguments": arguments}
+
+
+def distributed() -> dict[str, Any]:
+    config = {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
+    return {
+        "Type": "Map",
+        "ItemReader": {
+            "Resource": "arn:aws:states:::s3:getObject",
+            "ReaderConfig": {"InputType": "JSONL"},
+            "Arguments": {"Bucket": BUCKET, "Key": "in/a.jsonl"},
+        },
+        "ItemProcessor": {
+            "ProcessorConfig": config,
+            "StartAt": "P",
+            "States": {"P": {"Type": "Pass", "End": True}},
+        },
+        "ResultWriter": {
+            "Resource": "arn:aws:states:::s3:putObject",
+            "Arguments": {"Bucket": BUCKET, "Prefix": "out"},
+        },
+    }
+
+
+def test_allowed_call_succeeds(account: Account) -> None:
+    assert account.run(put_item(), PUT_ITEM)["status"] == "SUCCEEDED"
+
+
+def test_call_without_a_statement_is_denied(account: Account) -> None:
+    ended = account.run(put_item(), READ)
+    assert ended["error"] == "DynamoDB.AmazonDynamoDBException"
+    assert "Error Code: AccessDeniedException" in ended["cause"]
+    assert f"dynamodb:PutItem on resource: {PUT_ITEM[1]}" in ended["cause"]
+
+
+@pytest.mark.parametrize(("allowed", "status"), [([READ], "SUCCEEDED"), ([], "FAILED")])
+def test_s3_checks_the_roles_own_credentials(
+    account: Account, allowed: list[tuple[str, str]], status: str
+) -> None:
+    state = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::aws-sdk:s3:getObject",
+        "Arguments": {"Bucket": BUCKET, "Key": "in/a.jsonl"},
+    }
+    ended = account.run(state, *allowed)
+    assert ended["status"] == status
+    assert ended.get("error", "S3.S3Exception") == "S3.S3Exception"
+
+
+def test_distributed_map_with_all_it_needs_succeeds(account: Account) -> None:
+    assert account.run(distributed(), START, READ, WRITE)["status"] == "SUCCEEDED"
+
+
+@pytest.mark.parametrize(
+    ("allowed", "error", "told"),
+    [
+        ([READ, WRITE], "States.Runtime", "states:StartExecution"),
+        ([START, WRITE], "States.ItemReaderFailed", "s3:GetObject"),
+        ([START, READ], "States.Runtime", "Failed to write a test manifest"),
+    ],
+)
+def test_distributed_map_that_lacks_a_statement_names_it(
+    account: Account, allowed: list[tuple[str, str]], error: str, told: str
+) -> None:
+    ended = account.run(distributed(), *allowed)
+    assert ended["error"] == error
+    assert told in ended["cause"]
+
+
+@pytest.mark.parametrize(("allowed", "told"), [([PUT_ITEM], "written"), ([], "AccessDeniedException")])
+def test_function_has_the_rights_of_its_role(
+    account: Account, allowed: list[tuple[str, str]], told: str
+) -> None:
+    source = (
+        "import boto3\n"
+        "from botocore.exceptions import ClientError\n"
+        "def handler(event, context):\n"
+        "    try:\n"
+        f"        boto3.client('dynamodb').put_item(TableName={TABLE!r}, Item={{'pk': {{'S': 'k'}}}})\n"
+        "    except ClientError as error:\n"
+        "        return error.response['Error']['Code']\n"
+        "    return 'written'\n"
+    )
+    package = io.BytesIO()
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr("index.py", source)
+    name = f"function-{told}"
+    account.client("lambda").create_function(
+        FunctionName=name,
+        Runtime="python3.13",
+        Role=account.role(*allowed),
+        Handler="index.handler",
+        Timeout=20,
+        Code={"ZipFile": package.getvalue()},
+    )
+    assert json.load(account.client("lambda").invoke(FunctionName=name)["Payload"]) == told
