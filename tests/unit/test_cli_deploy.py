@@ -90,6 +90,7 @@ def test_deploy_builds_deploys_and_writes_what_sam_local_needs(tmp_path: Path) -
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
     }
     assert json.loads((tmp_path / ".sluice" / "sam-local.json").read_text()) == {
         "PlanLoadFunction": {"DATA_BUCKET": "data"} | host,
@@ -167,6 +168,7 @@ def test_sam_sees_nothing_of_the_users_aws_configuration(tmp_path: Path) -> None
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
         "AWS_CONFIG_FILE": "/dev/null",
         "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
     }
