@@ -34,7 +34,7 @@ def _run_branches(state: State, data: Any, scope: Scope) -> tuple[Any, str | Non
         return run
 
     branches = [branch(definition) for definition in state["Branches"]]
-    results = _run_all(iter(branches), len(branches), scope, "ParallelStateFailed")
+    results = _run_all(iter(branches), len(branches), scope)
     scope.run.history.add("ParallelStateSucceeded")
     return finish(state, data, scope, result=results)
 
@@ -66,17 +66,15 @@ def run_inline_map(state: State, data: Any, scope: Scope) -> tuple[Any, str | No
         return run
 
     iterations = (iteration(index, item) for index, item in enumerate(items))
-    results = _run_all(iterations, max(1, min(concurrency, len(items))), scope, "MapStateFailed")
+    results = _run_all(iterations, max(1, min(concurrency, len(items))), scope)
     scope.run.history.add("MapStateSucceeded")
     return finish(state, data, scope, result=results)
 
 
-def _run_all(
-    tasks: Iterator[Callable[[Run], Any]], concurrency: int, scope: Scope, failed_event: str
-) -> list[Any]:
+def _run_all(tasks: Iterator[Callable[[Run], Any]], concurrency: int, scope: Scope) -> list[Any]:
     """Run the tasks side by side and return their results in order; the first error stops what still runs."""
     if concurrency == 1:
-        return _run_in_turn(tasks, scope, failed_event)
+        return [task(scope.run) for task in tasks]
     stopped = _LinkedEvent(scope.run.stopped)
     run = Run(
         scope.run.record,
@@ -94,7 +92,6 @@ def _run_all(
             stopped.set()
             for future in futures:
                 future.cancel()
-            scope.run.history.add(failed_event)
             assert errors[0] is not None
             raise errors[0]
     return [future.result() for future in futures]
@@ -107,14 +104,6 @@ def wait_for_all_or_error(futures: list[Future[Any]]) -> None:
         done, pending = wait(pending, return_when=FIRST_COMPLETED)
         if any(future.exception() for future in done):
             return
-
-
-def _run_in_turn(tasks: Iterator[Callable[[Run], Any]], scope: Scope, failed_event: str) -> list[Any]:
-    try:
-        return [task(scope.run) for task in tasks]
-    except Exception:
-        scope.run.history.add(failed_event)
-        raise
 
 
 class _LinkedEvent(threading.Event):

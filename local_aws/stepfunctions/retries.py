@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from local_aws.stepfunctions.data_flow import catch
-from local_aws.stepfunctions.errors import StateError, error_output, is_matched
+from local_aws.stepfunctions.errors import RUNTIME, StateError, error_output, is_matched
 from local_aws.stepfunctions.scope import Scope, State
 
 Attempt = Callable[[], tuple[Any, str | None]]
@@ -25,6 +25,7 @@ def with_retries(state: State, data: Any, scope: Scope, attempt: Attempt) -> tup
             scope.state, scope.entered_event_id = {**entered, "RetryCount": tried.total()}, event_id
             index = _retrier(state.get("Retry", []), error, tried)
             if index is None:
+                _give_up(state, scope, error)
                 return _catch(state, data, scope, error)
             scope.run.sleep(delay_seconds(state["Retry"][index], tried[index]))
             tried[index] += 1
@@ -45,6 +46,12 @@ def _retrier(retriers: list[State], error: Any, tried: Counter[int]) -> int | No
         if is_matched(retrier["ErrorEquals"], error.error):
             return index if tried[index] < retrier.get("MaxAttempts", 3) else None
     return None
+
+
+def _give_up(state: State, scope: Scope, error: Any) -> None:
+    """Parallel and Map states have an event of their own for it, but for errors that end the execution."""
+    if state["Type"] in ("Parallel", "Map") and error.error != RUNTIME:
+        scope.run.history.add(f"{state['Type']}StateFailed")
 
 
 def _catch(state: State, data: Any, scope: Scope, error: Any) -> tuple[Any, str]:

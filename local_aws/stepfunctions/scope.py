@@ -11,6 +11,7 @@ from ministack.core.responses import now_iso
 
 from local_aws.stepfunctions.errors import (
     MAXIMUM_PAYLOAD_BYTES,
+    QUERY_EVALUATION,
     TIMEOUT,
     StoppedError,
     result_too_large,
@@ -129,10 +130,14 @@ class Scope:
         """A scope for a branch or an iteration: it reads these variables, its own do not escape."""
         return replace(self, variables=dict(self.variables), extra={**self.extra, **extra})
 
-    def failure(self, error: str, message: str) -> Exception:
-        """An error of the state itself, told as Step Functions does."""
+    def failure(self, error: str, message: str, location: str = "") -> Exception:
+        """An error of the state itself, told as Step Functions does; one of evaluation has an event, too."""
         place = f"the state '{self.name}' (entered at the event id #{self.entered_event_id})"
-        return state_error(error, f"An error occurred while executing {place}. {message}")
+        cause = f"An error occurred while executing {place}. {message}"
+        if error == QUERY_EVALUATION:
+            where = {"location": location} if location else {}
+            self.run.history.add("EvaluationFailed", error=error, cause=cause, state=self.name, **where)
+        return state_error(error, cause)
 
 
 def check_size(text: str, place: str) -> None:

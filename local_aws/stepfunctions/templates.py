@@ -44,8 +44,7 @@ def _evaluate(expression: str, field: str, names: dict[str, Any], scope: Scope) 
         message = f"{told} returned an unsupported result type."
     except jsonata.EvaluationError as error:
         message = f"{told} threw an error during evaluation. {error}"
-    scope.run.history.add("EvaluationFailed", error=QUERY_EVALUATION, location=field, state=scope.name)
-    raise scope.failure(QUERY_EVALUATION, message)
+    raise scope.failure(QUERY_EVALUATION, message, field)
 
 
 def jsonata_field(state: dict[str, Any], field: str, expected: str, data: Any, scope: Scope) -> Any:
@@ -59,6 +58,7 @@ def jsonata_field(state: dict[str, Any], field: str, expected: str, data: Any, s
         QUERY_EVALUATION,
         f"The JSONata expression '{source}' specified for the field '{field}' returned an unexpected result "
         f"type. Expected '{expected}', but was '{found}' for value: {compact_json(value)}",
+        field,
     )
 
 

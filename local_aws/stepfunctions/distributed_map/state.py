@@ -37,7 +37,6 @@ class Plan:
     """A distributed Map's fields, evaluated."""
 
     identity: Identity
-    concurrency: int
     tolerance: Tolerance
     batcher: Batcher | None
     destination: Destination | None
@@ -48,18 +47,20 @@ def run_distributed_map(state: State, data: Any, scope: Scope) -> tuple[Any, str
     told = may_start_children(scope)
     if told is not None:
         raise scope.failure(RUNTIME, told)
+    history = scope.run.history
+    concurrency = maximum_concurrency(state, data, scope)
+    given = None if "ItemReader" in state else open_source(state, data, scope)
+    history.add("MapStateStarted", length=given.total if given else 0)
     plan = _plan(state, data, scope)
     if plan.destination is not None:
         write_test_manifest(plan.destination, plan.identity, scope)
-    source, problem = _open(state, data, scope)
-    history = scope.run.history
-    history.add("MapStateStarted", length=0 if "ItemReader" in state or source is None else source.total)
+    source, problem = (given, None) if given else _read_source(state, data, scope)
     history.add("MapRunStarted", mapRunArn=plan.identity.map_run_arn)
     map_run = MapRun(
         plan.identity,
         scope.run.record["executionArn"],
         source.total if source else 0,
-        plan.concurrency,
+        concurrency,
         plan.tolerance,
     )
     if source is None:
@@ -73,7 +74,6 @@ def run_distributed_map(state: State, data: Any, scope: Scope) -> tuple[Any, str
 def _plan(state: State, data: Any, scope: Scope) -> Plan:
     return Plan(
         identity=Identity.of(scope.run.record["executionArn"], state.get("Label")),
-        concurrency=maximum_concurrency(state, data, scope),
         tolerance=_tolerance(state, data, scope),
         batcher=evaluate_batcher(state, data, scope),
         destination=open_destination(state, data, scope),
@@ -90,7 +90,7 @@ def _tolerance(state: State, data: Any, scope: Scope) -> Tolerance:
     return Tolerance(count, percentage)
 
 
-def _open(state: State, data: Any, scope: Scope) -> tuple[ItemSource | None, Any]:
+def _read_source(state: State, data: Any, scope: Scope) -> tuple[ItemSource | None, Any]:
     """A reader's failure comes after the Map Run's start; what is wrong with the state itself, before."""
     try:
         return open_source(state, data, scope), None
@@ -103,7 +103,6 @@ def _open(state: State, data: Any, scope: Scope) -> tuple[ItemSource | None, Any
 def _failed(map_run: MapRun, error: Any, scope: Scope) -> Exception:
     map_run.end("FAILED")
     scope.run.history.add("MapRunFailed", error=error.error, cause=error.cause)
-    scope.run.history.add("MapStateFailed")
     return error  # type: ignore[no-any-return]
 
 
