@@ -1,6 +1,7 @@
 """Starting and stopping local AWS."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -179,7 +180,8 @@ def _listen(bind_host: str, port: int) -> list[socket.socket]:
     except OSError as error:
         for listening in sockets:
             listening.close()
-        raise PortTakenError(f"cannot listen on {bind_host}:{port}: {error.strerror}") from error
+        told = f"cannot listen on {bind_host}:{port}: {error.strerror}"
+        raise (PortTakenError if error.errno == errno.EADDRINUSE else StartFailedError)(told) from error
     return sockets
 
 

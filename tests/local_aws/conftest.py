@@ -30,12 +30,8 @@ def local_aws() -> Iterator[LocalAws]:
 @pytest.fixture(scope="session")
 def client(local_aws: LocalAws) -> Client:
     """Clients without retries, so that a test sees the answer itself."""
-    session: Any = boto3.Session(
-        aws_access_key_id="test", aws_secret_access_key="test", region_name=local_aws.region
-    )
-    config = Config(
-        retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, inject_host_prefix=False
-    )
+    session: Any = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=local_aws.region)
+    config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, inject_host_prefix=False)
     clients: dict[str, Any] = {}
 
     def get(service: str) -> Any:

@@ -16,9 +16,7 @@ Start = Callable[..., str]
 PASS = {"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}}
 
 
-def distributed(
-    processor: dict[str, Any] = PASS, *, execution_type: str = "STANDARD", **fields: Any
-) -> dict[str, Any]:
+def distributed(processor: dict[str, Any] = PASS, *, execution_type: str = "STANDARD", **fields: Any) -> dict[str, Any]:
     config = {"Mode": "DISTRIBUTED", "ExecutionType": execution_type}
     return {
         "Type": "Map",
@@ -70,12 +68,8 @@ def text_of(client: Client, bucket: str, key: str) -> str:
     return str(client("s3").get_object(Bucket=bucket, Key=key)["Body"].read().decode())
 
 
-def test_csv_rows_become_items_with_their_index_and_source(
-    client: Client, bucket: str, run_state: Run
-) -> None:
-    client("s3").put_object(
-        Bucket=bucket, Key="a.csv", Body=b'id,note\r\n1,"x\ny ""z"""\r\n2\r\n3,c,extra\r\n'
-    )
+def test_csv_rows_become_items_with_their_index_and_source(client: Client, bucket: str, run_state: Run) -> None:
+    client("s3").put_object(Bucket=bucket, Key="a.csv", Body=b'id,note\r\n1,"x\ny ""z"""\r\n2\r\n3,c,extra\r\n')
     selector = {
         "index": "{% $states.context.Map.Item.Index %}",
         "row": "{% $states.context.Map.Item.Value %}",
@@ -179,9 +173,7 @@ def test_batches_stay_under_256_kib_without_a_byte_limit(run_state: Run) -> None
 
 
 @pytest.mark.parametrize("execution_type", ["STANDARD", "EXPRESS"])
-def test_children_are_executions_with_their_own_context(
-    client: Client, run_state: Run, execution_type: str
-) -> None:
+def test_children_are_executions_with_their_own_context(client: Client, run_state: Run, execution_type: str) -> None:
     context = {
         "StartAt": "P",
         "States": {"P": {"Type": "Pass", "Output": "{% $states.context %}", "End": True}},
@@ -219,9 +211,7 @@ def test_result_files_hold_full_records(client: Client, bucket: str, run_state: 
     assert set(manifest) == {"DestinationBucket", "MapRunArn", "ResultFiles"}
     assert manifest["ResultFiles"]["PENDING"] == []
     succeeded = text_of(client, bucket, f"{folder}/SUCCEEDED_0.json")
-    assert manifest["ResultFiles"]["SUCCEEDED"] == [
-        {"Key": f"{folder}/SUCCEEDED_0.json", "Size": len(succeeded)}
-    ]
+    assert manifest["ResultFiles"]["SUCCEEDED"] == [{"Key": f"{folder}/SUCCEEDED_0.json", "Size": len(succeeded)}]
     (good,), (bad,) = json.loads(succeeded), json.loads(text_of(client, bucket, f"{folder}/FAILED_0.json"))
     assert list(good) == sorted(good)
     assert set(good) == {
@@ -305,9 +295,7 @@ def test_first_failure_stops_new_children_and_lists_them_as_pending(
         ({"ToleratedFailureCount": 5, "ToleratedFailurePercentage": 10}, "FAILED"),
     ],
 )
-def test_failures_are_tolerated_up_to_the_limit(
-    run_state: Run, tolerance: dict[str, Any], status: str
-) -> None:
+def test_failures_are_tolerated_up_to_the_limit(run_state: Run, tolerance: dict[str, Any], status: str) -> None:
     state = distributed(failing_when("$states.input < 2"), Items=list(range(10)), **tolerance)
     assert run_state(state)["status"] == status
 

@@ -160,9 +160,7 @@ def test_only_one_of_many_conditional_puts_wins(dynamodb: Any, table: str) -> No
 
 
 def test_put_reports_its_capacity(dynamodb: Any, table: str) -> None:
-    answer = dynamodb.put_item(
-        TableName=table, Item=item(v={"S": "x" * 1500}), ReturnConsumedCapacity="TOTAL"
-    )
+    answer = dynamodb.put_item(TableName=table, Item=item(v={"S": "x" * 1500}), ReturnConsumedCapacity="TOTAL")
     assert answer["ConsumedCapacity"]["CapacityUnits"] == 2.0
 
 

@@ -45,13 +45,9 @@ class Account:
         principal = {"Service": ["states.amazonaws.com", "lambda.amazonaws.com"]}
         trust = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
         role = self.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=_policy(trust))
-        statements = [
-            {"Effect": "Allow", "Action": action, "Resource": resource} for action, resource in allowed
-        ]
+        statements = [{"Effect": "Allow", "Action": action, "Resource": resource} for action, resource in allowed]
         if statements:
-            self.client("iam").put_role_policy(
-                RoleName=name, PolicyName="p", PolicyDocument=_policy(*statements)
-            )
+            self.client("iam").put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=_policy(*statements))
         return str(role["Role"]["Arn"])
 
     def run(self, state: dict[str, Any], *allowed: tuple[str, str]) -> dict[str, Any]:
@@ -138,9 +134,7 @@ def test_call_without_a_statement_is_denied(account: Account) -> None:
 
 
 @pytest.mark.parametrize(("allowed", "status"), [([READ], "SUCCEEDED"), ([], "FAILED")])
-def test_s3_checks_the_roles_own_credentials(
-    account: Account, allowed: list[tuple[str, str]], status: str
-) -> None:
+def test_s3_checks_the_roles_own_credentials(account: Account, allowed: list[tuple[str, str]], status: str) -> None:
     state = {
         "Type": "Task",
         "Resource": "arn:aws:states:::aws-sdk:s3:getObject",
@@ -172,9 +166,7 @@ def test_distributed_map_that_lacks_a_statement_names_it(
 
 
 @pytest.mark.parametrize(("allowed", "told"), [([PUT_ITEM], "written"), ([], "AccessDeniedException")])
-def test_function_has_the_rights_of_its_role(
-    account: Account, allowed: list[tuple[str, str]], told: str
-) -> None:
+def test_function_has_the_rights_of_its_role(account: Account, allowed: list[tuple[str, str]], told: str) -> None:
     source = (
         "import boto3\n"
         "from botocore.exceptions import ClientError\n"

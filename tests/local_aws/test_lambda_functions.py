@@ -95,9 +95,7 @@ def test_exception_leaves_the_worker_alive(function: Function, client: Callable[
     assert call(None) == first
 
 
-def test_invocations_run_side_by_side_in_own_processes(
-    function: Function, client: Callable[[str], Any]
-) -> None:
+def test_invocations_run_side_by_side_in_own_processes(function: Function, client: Callable[[str], Any]) -> None:
     name = function("import os, time\ndef handler(e, c):\n    time.sleep(0.5)\n    return os.getpid()")
 
     def call(_number: int) -> Any:

@@ -52,6 +52,11 @@ def test_taken_port_is_named(local_aws: LocalAws) -> None:
         start(port=local_aws.port)
 
 
+def test_address_that_is_not_this_machines_is_named() -> None:
+    with pytest.raises(StartFailedError, match="192.0.2.1"):
+        start(bind_host="192.0.2.1")
+
+
 def test_server_that_ends_before_it_is_ready_shows_its_log() -> None:
     with pytest.raises(StartFailedError, match="did not answer"):
         start(ready_timeout_seconds=0)
@@ -77,9 +82,7 @@ def test_server_outlives_its_caller_only_when_asked(outlive_caller: bool, tmp_pa
         "os._exit(0)\n"
     )
     root = Path(__file__).resolve().parents[2]
-    answer = subprocess.run(
-        [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True
-    )
+    answer = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True)
     port, pid, directory = answer.stdout.split()
     local_aws = LocalAws(f"http://127.0.0.1:{port}", int(port), int(pid), Path(directory))
     try:

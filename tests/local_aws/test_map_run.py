@@ -33,9 +33,7 @@ def child(number: int, *, status: str = "SUCCEEDED", size: int = 10) -> dict[str
         (0, 100.0, 100, False),
     ],
 )
-def test_tolerance_is_exceeded_past_a_limit(
-    count: int, percentage: float, failed: int, is_exceeded: bool
-) -> None:
+def test_tolerance_is_exceeded_past_a_limit(count: int, percentage: float, failed: int, is_exceeded: bool) -> None:
     assert Tolerance(count, percentage).is_exceeded(failed, total=100) is is_exceeded
 
 

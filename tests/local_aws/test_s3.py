@@ -25,9 +25,7 @@ def test_ranges_of_the_pinned_version_stay_readable(s3: Any, bucket: str) -> Non
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     first = s3.put_object(Bucket=bucket, Key="k", Body=b"0123456789")
     s3.put_object(Bucket=bucket, Key="k", Body=b"other")
-    part = s3.get_object(
-        Bucket=bucket, Key="k", VersionId=first["VersionId"], Range="bytes=2-4", IfMatch=first["ETag"]
-    )
+    part = s3.get_object(Bucket=bucket, Key="k", VersionId=first["VersionId"], Range="bytes=2-4", IfMatch=first["ETag"])
     assert part["Body"].read() == b"234"
     assert (part["ContentRange"], part["ResponseMetadata"]["HTTPStatusCode"]) == ("bytes 2-4/10", 206)
 
@@ -40,9 +38,7 @@ def test_changed_object_does_not_match_its_old_etag(s3: Any, bucket: str) -> Non
     assert caught.value.response["Error"]["Code"] == "PreconditionFailed"
 
 
-@pytest.mark.parametrize(
-    ("wanted", "part"), [("bytes=7-", b"789"), ("bytes=-2", b"89"), ("bytes=8-99", b"89")]
-)
+@pytest.mark.parametrize(("wanted", "part"), [("bytes=7-", b"789"), ("bytes=-2", b"89"), ("bytes=8-99", b"89")])
 def test_open_ranges_end_with_the_object(s3: Any, bucket: str, wanted: str, part: bytes) -> None:
     s3.put_object(Bucket=bucket, Key="k", Body=b"0123456789")
     assert s3.get_object(Bucket=bucket, Key="k", Range=wanted)["Body"].read() == part
@@ -85,14 +81,10 @@ def test_sdk_integration_puts_and_gets_json(bucket: str, run_machine: Run) -> No
 
 def test_sdk_integration_copies_and_lists(s3: Any, bucket: str, run_machine: Run) -> None:
     s3.put_object(Bucket=bucket, Key="in/a b", Body=b"1")
-    copy = task(
-        "copyObject", {"Bucket": bucket, "Key": "out/c", "CopySource": f"{bucket}/in/a%20b"}, Next="Head"
-    )
+    copy = task("copyObject", {"Bucket": bucket, "Key": "out/c", "CopySource": f"{bucket}/in/a%20b"}, Next="Head")
     head = task("headObject", {"Bucket": bucket, "Key": "out/c"}, Next="List")
     listing = task("listObjectsV2", {"Bucket": bucket, "Prefix": "out/"}, End=True)
-    output = run_machine({"StartAt": "Copy", "States": {"Copy": copy, "Head": head, "List": listing}})[
-        "output"
-    ]
+    output = run_machine({"StartAt": "Copy", "States": {"Copy": copy, "Head": head, "List": listing}})["output"]
     assert [entry["Key"] for entry in output["Contents"]] == ["out/c"]
 
 

@@ -116,14 +116,10 @@ def test_retry_counts_its_attempts_and_then_catches(run_machine: Run) -> None:
     assert ended["output"] == {"error": "Mine", "tries": 2}
 
 
-def test_child_failure_reaches_the_parent_as_json(
-    run_state: Run, client: Callable[[str], Any], name: str
-) -> None:
+def test_child_failure_reaches_the_parent_as_json(run_state: Run, client: Callable[[str], Any], name: str) -> None:
     child = client("stepfunctions").create_state_machine(
         name=f"{name}-child",
-        definition=json.dumps(
-            {"StartAt": "F", "States": {"F": {"Type": "Fail", "Error": "Mine", "Cause": "why"}}}
-        ),
+        definition=json.dumps({"StartAt": "F", "States": {"F": {"Type": "Fail", "Error": "Mine", "Cause": "why"}}}),
         roleArn="arn:aws:iam::000000000000:role/local",
     )
     ended = run_state(
@@ -146,9 +142,7 @@ def test_child_failure_reaches_the_parent_as_json(
 def test_same_name_and_input_start_one_execution(client: Callable[[str], Any], name: str) -> None:
     machine = client("stepfunctions").create_state_machine(
         name=name,
-        definition=json.dumps(
-            {"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 20, "End": True}}}
-        ),
+        definition=json.dumps({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 20, "End": True}}}),
         roleArn="arn:aws:iam::000000000000:role/local",
     )["stateMachineArn"]
     start = client("stepfunctions").start_execution
@@ -185,9 +179,7 @@ def test_timestamps_in_the_past_do_not_wait(run_state: Run) -> None:
         ("x" * 41, "exceed 40"),
     ],
 )
-def test_label_that_no_map_run_can_have_is_refused(
-    start_machine: Callable[..., str], label: str, told: str
-) -> None:
+def test_label_that_no_map_run_can_have_is_refused(start_machine: Callable[..., str], label: str, told: str) -> None:
     processor = {
         "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
         "StartAt": "P",
