@@ -34,9 +34,7 @@ def cold_start() -> Measurement:
     best = {module: min(each) for module, each in seconds.items()}
     boto3 = best.pop("boto3")
     milliseconds = {module: round(each * 1000, 1) for module, each in best.items()}
-    return Measurement(
-        max(best.values()) / boto3, {"boto3Milliseconds": round(boto3 * 1000, 1), **milliseconds}
-    )
+    return Measurement(max(best.values()) / boto3, {"boto3Milliseconds": round(boto3 * 1000, 1), **milliseconds})
 
 
 def _import_seconds(module: str) -> float:

@@ -9,17 +9,17 @@ from typing import Any
 
 import boto3
 import botocore.session
-from sluice.encoders import encoder_for
-from sluice.keys import KeySchema
-from sluice.range_progress import RangeProgress
-from sluice.range_slice import RangeSlice
-from sluice.record_scanner import blocks
-from sluice.records import parse
-from sluice.source import CSV, NONE, Source
-from sluice.wire import Wire
-from sluice.writers import OnConflict, writer_for
 
 from bench.flights import KEYS, MAPPING, NUMBERS, TABLE
+from sluice.encoding.encoders import encoder_for
+from sluice.keys import KeySchema
+from sluice.loading.range_progress import RangeProgress
+from sluice.loading.range_slice import RangeSlice
+from sluice.reading.record_scanner import blocks
+from sluice.reading.records import parse
+from sluice.reading.source import CSV, NONE, Source
+from sluice.writing.wire import Wire
+from sluice.writing.writers import OnConflict, writer_for
 
 REGION = "us-east-1"
 

@@ -66,9 +66,7 @@ class NullServices:
             self.batches.append(body)
         capacity = [{"TableName": "t", "CapacityUnits": float(items)}]
         answer: dict[str, Any] = {"UnprocessedItems": {}}
-        return json.dumps(
-            answer | ({"ConsumedCapacity": capacity} if b"TOTAL" in body[-100:] else {})
-        ).encode()
+        return json.dumps(answer | ({"ConsumedCapacity": capacity} if b"TOTAL" in body[-100:] else {})).encode()
 
     def _table(self) -> dict[str, Any]:
         kinds = ("HASH", "RANGE")
@@ -76,12 +74,9 @@ class NullServices:
             "TableName": "t",
             "TableStatus": "ACTIVE",
             "ItemCount": self.items,
-            "AttributeDefinitions": [
-                {"AttributeName": key["name"], "AttributeType": key["type"]} for key in self.keys
-            ],
+            "AttributeDefinitions": [{"AttributeName": key["name"], "AttributeType": key["type"]} for key in self.keys],
             "KeySchema": [
-                {"AttributeName": key["name"], "KeyType": kind}
-                for key, kind in zip(self.keys, kinds, strict=False)
+                {"AttributeName": key["name"], "KeyType": kind} for key, kind in zip(self.keys, kinds, strict=False)
             ],
         }
 
@@ -126,8 +121,7 @@ class _Handler(socketserver.StreamRequestHandler):
         start, end = int(first), int(last) + 1 if last else source.size
         self.wfile.write(
             b"HTTP/1.1 206 Partial Content\r\nETag: %s\r\nContent-Length: %d\r\n"
-            b"Content-Range: bytes %d-%d/%d\r\n\r\n"
-            % (ETAG.encode(), end - start, start, end - 1, source.size)
+            b"Content-Range: bytes %d-%d/%d\r\n\r\n" % (ETAG.encode(), end - start, start, end - 1, source.size)
         )
         for piece in source.read(start, end):
             self.wfile.write(piece)

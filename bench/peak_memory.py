@@ -34,10 +34,7 @@ def transform_items_peak() -> Measurement:
     }
     services = NullServices(KEYS, {_key(case): source for case, (source, _) in cases.items()})
     with in_process(services) as url:
-        peaks = {
-            case: _peak_megabytes(url, case, *source_and_mapping)
-            for case, source_and_mapping in cases.items()
-        }
+        peaks = {case: _peak_megabytes(url, case, *source_and_mapping) for case, source_and_mapping in cases.items()}
     return Measurement(max(peaks.values()), {"rangeMegabytes": RANGE_BYTES >> 20, **peaks})
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
+
 from transform_items.handler import lambda_handler
 
 

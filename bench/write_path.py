@@ -10,16 +10,15 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any
 
-from sluice.encoders import encoder_for
-from sluice.keys import KeySchema
-from sluice.record_scanner import blocks
-from sluice.records import parse
-from sluice.stored_items import comparable
-
 from bench.figures import Better, Measurement, figure
 from bench.flights import KEYS, MAPPING, TABLE, flights_csv
 from bench.loaders import pinned, with_awswrangler, with_batch_writer, with_sluice
 from bench.null_endpoint import NullServices, in_process, in_thread
+from sluice.encoding.encoders import encoder_for
+from sluice.keys import KeySchema
+from sluice.reading.record_scanner import blocks
+from sluice.reading.records import parse
+from sluice.writing.stored_items import comparable
 
 ROWS = 20_000
 ROUNDS = 5

@@ -78,7 +78,9 @@ def _outputs(session: boto3.Session, aws: LocalAws) -> dict[str, Any]:
 def _session(aws: LocalAws) -> boto3.Session:
     environment = client_environment(aws)
     return boto3.Session(
-        environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"], region_name=environment["AWS_REGION"]
+        environment["AWS_ACCESS_KEY_ID"],
+        environment["AWS_SECRET_ACCESS_KEY"],
+        region_name=environment["AWS_REGION"],
     )
 
 

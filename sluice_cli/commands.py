@@ -25,9 +25,7 @@ from sluice_cli.watch import watch
 
 def local_up(options: Namespace, surroundings: Surroundings) -> ExitCode:
     """Start local AWS; without --detach stay until it ends or Ctrl-C ends it."""
-    aws, is_new = local.up(
-        surroundings.root, port=options.port, bind_host=options.bind, outlive_caller=options.detach
-    )
+    aws, is_new = local.up(surroundings.root, port=options.port, bind_host=options.bind, outlive_caller=options.detach)
     try:
         surroundings.say(f"local AWS {'is ready' if is_new else 'is already running'} at {aws.endpoint_url}")
         if is_new and options.bind != LOOPBACK:

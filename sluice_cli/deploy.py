@@ -65,9 +65,7 @@ def local_environment(environment: Mapping[str, str], local: LocalAws) -> dict[s
     )
 
 
-def run_tool(
-    command: list[str], root: Path, environment: Mapping[str, str], show: Callable[[str], None]
-) -> None:
+def run_tool(command: list[str], root: Path, environment: Mapping[str, str], show: Callable[[str], None]) -> None:
     """Run a command, pass its output on line by line. Raises CommandError with all of it when it fails."""
     lines = []
     try:

@@ -21,9 +21,7 @@ def find(root: Path) -> LocalAws | None:
     """The project's local AWS, when it runs."""
     try:
         state = json.loads((root / STATE_DIRECTORY / STATE_FILE).read_text())
-        local = LocalAws(
-            state["endpointUrl"], state["port"], state["pid"], Path(state["directory"]), state["region"]
-        )
+        local = LocalAws(state["endpointUrl"], state["port"], state["pid"], Path(state["directory"]), state["region"])
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
     return local if is_running(local) else None

@@ -54,9 +54,9 @@ def build_parser() -> ArgumentParser:
     _add(local_level, "status", "tell whether local AWS runs, and where", "sluice local status").set_defaults(
         command=commands.local_status
     )
-    _add(
-        local_level, "down", "stop local AWS; harmless when it does not run", "sluice local down"
-    ).set_defaults(command=commands.local_down)
+    _add(local_level, "down", "stop local AWS; harmless when it does not run", "sluice local down").set_defaults(
+        command=commands.local_down
+    )
     return parser
 
 

@@ -34,9 +34,7 @@ def summary_lines(summary: Any) -> list[str]:
     """The summary as a table for people; an output that is no summary is shown as it is."""
     if not isinstance(summary, dict) or "counts" not in summary:
         return [json.dumps(summary, indent=2, ensure_ascii=False)]
-    lines = [
-        _line(name, str(summary[name])) for name in ("workflow", "execution", "status") if name in summary
-    ]
+    lines = [_line(name, str(summary[name])) for name in ("workflow", "execution", "status") if name in summary]
     lines += [_line(name, f"{count:,}") for name, count in (summary.get("counts") or {}).items()]
     capacity = summary.get("capacity") or {}
     lines += [

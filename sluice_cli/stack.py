@@ -37,9 +37,7 @@ class Stack:
             return self.workflows[workflow]
         except KeyError:
             known = ", ".join(self.workflows) or "none"
-            raise NotDeployedError(
-                f"stack {self.name} has no workflow named {workflow}; it has: {known}"
-            ) from None
+            raise NotDeployedError(f"stack {self.name} has no workflow named {workflow}; it has: {known}") from None
 
 
 def describe_stack(aws: Aws, name: str) -> Stack:

@@ -118,8 +118,6 @@ class Watched:
             self.display.note(f"no progress can be shown: {error}")
 
     def _map_run_arns(self) -> Iterator[str]:
-        pages = self.aws.stepfunctions.get_paginator("list_map_runs").paginate(
-            executionArn=self.execution_arn
-        )
+        pages = self.aws.stepfunctions.get_paginator("list_map_runs").paginate(executionArn=self.execution_arn)
         found = [run for page in pages for run in page["mapRuns"]]
         return (run["mapRunArn"] for run in sorted(found, key=lambda run: run["startDate"]))

@@ -20,7 +20,15 @@ def main(runner: str) -> int:
     """Run all cases; 0 when every Map case passes and enough of the others do."""
     with tempfile.TemporaryDirectory() as folder, running() as local:
         report = Path(folder, "report.json")
-        command = [sys.executable, runner, "--with-lambda", "--endpoint", local.endpoint_url, "--json", str(report)]
+        command = [
+            sys.executable,
+            runner,
+            "--with-lambda",
+            "--endpoint",
+            local.endpoint_url,
+            "--json",
+            str(report),
+        ]
         with Path(folder, "output").open("w") as output:
             subprocess.run(command, check=False, stdout=output, env=client_environment(local))
         cases = json.loads(report.read_text())["cases"]

@@ -6,11 +6,12 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
+
 from sluice.aws import dynamodb_client, s3_client
 from sluice.fields import Fields
-from sluice.load_input import LoadInput
-from sluice.load_plan import PlanProgress, advance, begin, load_state
-from sluice.plan import Range, read_plan, write_plan
+from sluice.loading.load_input import LoadInput
+from sluice.loading.load_plan import PlanProgress, advance, begin, load_state
+from sluice.loading.plan import Range, read_plan, write_plan
 from sluice.run import Run
 from sluice.settings import Settings
 
@@ -32,13 +33,13 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     fields = Fields(event, ("run", "input", "progress"))
     run, load = Run.from_state(fields.raw("run")), LoadInput.from_input(fields.raw("input"))
     before = (
-        PlanProgress.from_state(event["progress"]) if fields.has("progress") else begin(s3_client(), dynamodb_client(), load)
+        PlanProgress.from_state(event["progress"])
+        if fields.has("progress")
+        else begin(s3_client(), dynamodb_client(), load)
     )
     ranges, after, done = advance(s3_client(), load, before, lambda: _is_time_up(context))
     _write(run, before, ranges)
-    logger.info(
-        "planned", extra={"run": run.name, "ranges": after.unfinished.index, "rows": after.rows, "done": done}
-    )
+    logger.info("planned", extra={"run": run.name, "ranges": after.unfinished.index, "rows": after.rows, "done": done})
     return {
         "done": done,
         "progress": None if done else after.to_state(),

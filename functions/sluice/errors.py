@@ -63,9 +63,7 @@ class WireError(SluiceError):
     `name` is DynamoDB's own error name (without one, the HTTP status), `details` the error's JSON body.
     """
 
-    def __init__(
-        self, name: str, message: str, status: int, details: Mapping[str, Any] | None = None
-    ) -> None:
+    def __init__(self, name: str, message: str, status: int, details: Mapping[str, Any] | None = None) -> None:
         super().__init__(f"{name}: {message}" if message else name)
         self.name = name
         self.message = message

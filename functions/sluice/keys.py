@@ -36,7 +36,9 @@ class KeySchema:
         """Read DescribeTable's `Table`: by KeyType and by name, never by position."""
         types = {each["AttributeName"]: each["AttributeType"] for each in table["AttributeDefinitions"]}
         names = {each["KeyType"]: each["AttributeName"] for each in table["KeySchema"]}
-        return cls.from_state([{"name": name, "type": types[name]} for name in (names["HASH"], names.get("RANGE")) if name])
+        return cls.from_state(
+            [{"name": name, "type": types[name]} for name in (names["HASH"], names.get("RANGE")) if name]
+        )
 
     @classmethod
     def from_state(cls, state: list[dict[str, str]]) -> KeySchema:

@@ -85,10 +85,7 @@ def _json(value: object, *, ensure_ascii: bool) -> str:
         return json.dumps(value, ensure_ascii=ensure_ascii)
     except TypeError as error:
         if isinstance(value, dict):
-            pairs = (
-                f"{json.dumps(name)}: {_json(each, ensure_ascii=ensure_ascii)}"
-                for name, each in value.items()
-            )
+            pairs = (f"{json.dumps(name)}: {_json(each, ensure_ascii=ensure_ascii)}" for name, each in value.items())
             return f"{{{', '.join(pairs)}}}"
         if isinstance(value, list):
             return f"[{', '.join(_json(each, ensure_ascii=ensure_ascii) for each in value)}]"

@@ -13,13 +13,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.aws import aws_errors, s3_client
 from sluice.fields import Fields
-from sluice.merged_objects import MergedObjects
-from sluice.plan import read_plan
-from sluice.range_outcome import LOST, RangeOutcome, outcomes
-from sluice.result_files import find_manifest, result_records
+from sluice.loading.plan import read_plan
+from sluice.results.merged_objects import MergedObjects
+from sluice.results.range_outcome import LOST, RangeOutcome, outcomes
+from sluice.results.result_files import find_manifest, result_records
+from sluice.results.summary import RunError, Summary, summarize
 from sluice.run import Run
 from sluice.settings import Settings
-from sluice.summary import RunError, Summary, summarize
 
 # After a failed Map Run its result files come about a second later than the failure; without a reader there are none.
 RESULTS_WAIT_SECONDS = 30
@@ -44,7 +44,10 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         ends = _outcomes(run, planned, event.get("mapRun")) if planned else []
         summary = summarize(run, settings.data_bucket, ends, planned.get("rejectsTolerated"), error)
         _leave(summary, ends)
-    logger.info("run summarized", extra={"run": run.name, "status": summary.status, "counts": summary.counts.to_state()})
+    logger.info(
+        "run summarized",
+        extra={"run": run.name, "status": summary.status, "counts": summary.counts.to_state()},
+    )
     return summary.to_state()
 
 
@@ -61,7 +64,9 @@ def _outcomes(run: Run, planned: Mapping[str, Any], map_run: Mapping[str, Any] |
 
 def _records(run: Run, map_run: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
     bucket = settings.data_bucket
-    manifest = map_run["ResultWriterDetails"]["Key"] if map_run else find_manifest(s3_client(), bucket, run.results_prefix)
+    manifest = (
+        map_run["ResultWriterDetails"]["Key"] if map_run else find_manifest(s3_client(), bucket, run.results_prefix)
+    )
     return result_records(s3_client(), bucket, manifest) if manifest else iter(())
 
 
@@ -75,7 +80,9 @@ def _leave(summary: Summary, ends: Sequence[RangeOutcome]) -> None:
             if end.progress
             for number in end.progress.reject_slices
         ]
-        s3_client().upload_fileobj(io.BufferedReader(MergedObjects(s3_client(), bucket, parts)), bucket, run.rejects_key)
+        s3_client().upload_fileobj(
+            io.BufferedReader(MergedObjects(s3_client(), bucket, parts)), bucket, run.rejects_key
+        )
     if summary.failed_batches:
         lines = b"".join(end.to_failure_line() for end in ends if end.status != "SUCCEEDED")
         s3_client().put_object(Bucket=bucket, Key=run.failures_key, Body=lines)

@@ -9,16 +9,16 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.aws import aws_errors, s3_client
-from sluice.encoders import encoder_for
+from sluice.encoding.encoders import encoder_for
 from sluice.errors import AttemptExistsError
-from sluice.object_stream import open_source
-from sluice.range_slice import RangeSlice, SliceResult
-from sluice.record_scanner import blocks
-from sluice.records import parse
+from sluice.loading.range_slice import RangeSlice, SliceResult
+from sluice.loading.slice_request import SliceRequest
+from sluice.reading.object_stream import open_source
+from sluice.reading.record_scanner import blocks
+from sluice.reading.records import parse
 from sluice.settings import Settings
-from sluice.slice_request import SliceRequest
-from sluice.wire import Wire
-from sluice.writers import OnConflict, writer_for
+from sluice.writing.wire import Wire
+from sluice.writing.writers import OnConflict, writer_for
 
 # Time for the requests in flight to end, for the rejects to be written and for the answer.
 RESERVE_MILLISECONDS = 60_000
@@ -42,7 +42,10 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         with aws_errors(f"s3://{settings.data_bucket}/{request.rejects_key}"):
             s3_client().put_object(Bucket=settings.data_bucket, Key=request.rejects_key, Body=b"".join(result.rejects))
     progress = result.progress.to_state()
-    logger.info("slice done", extra={"run": request.run.name, "range": request.range.index, "counts": progress["counts"]})
+    logger.info(
+        "slice done",
+        extra={"run": request.run.name, "range": request.range.index, "counts": progress["counts"]},
+    )
     return progress
 
 

@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from demo.__main__ import SOURCE_KEY, create_table
-from sluice_cli.main import main
 from sluice_cli.deploy import host_parameters, local_environment
+from sluice_cli.main import main
 from sluice_cli.surroundings import PROJECT_ROOT
 from tests.fixtures import FIXTURES, expected_error
 from tests.local.deployed import Deployed, deployed
 
 pytestmark = pytest.mark.docker
+
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:

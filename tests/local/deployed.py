@@ -58,7 +58,9 @@ class Deployed:
         """A session of local AWS."""
         environment = client_environment(self.aws)
         return boto3.Session(
-            environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"], region_name=self.aws.region
+            environment["AWS_ACCESS_KEY_ID"],
+            environment["AWS_SECRET_ACCESS_KEY"],
+            region_name=self.aws.region,
         )
 
     def client(self, service: str) -> Any:
@@ -68,17 +70,20 @@ class Deployed:
     @cached_property
     def s3(self) -> S3Client:
         """S3."""
-        return self.client("s3")
+        client: S3Client = self.client("s3")
+        return client
 
     @cached_property
     def dynamodb(self) -> DynamoDBClient:
         """DynamoDB."""
-        return self.client("dynamodb")
+        client: DynamoDBClient = self.client("dynamodb")
+        return client
 
     @cached_property
     def stepfunctions(self) -> SFNClient:
         """Step Functions."""
-        return self.client("stepfunctions")
+        client: SFNClient = self.client("stepfunctions")
+        return client
 
     @cached_property
     def outputs(self) -> dict[str, str]:
@@ -94,13 +99,13 @@ class Deployed:
     def new_table(self, partition: str = "id", sort: str | None = None, types: str = "SS") -> str:
         """An empty table of its own name, with key attributes of these types."""
         name = f"table-{uuid4().hex[:12]}"
-        keys = [key for key in (partition, sort) if key]
+        keys: list[tuple[str, Any, Any]] = [(partition, "HASH", types[0])]
+        if sort:
+            keys.append((sort, "RANGE", types[1]))
         self.dynamodb.create_table(
             TableName=name,
-            KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)],
-            AttributeDefinitions=[
-                {"AttributeName": key, "AttributeType": kind} for key, kind in zip(keys, types, strict=False)
-            ],
+            KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind, _ in keys],
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": each} for key, _, each in keys],
             BillingMode="PAY_PER_REQUEST",
         )
         return name
@@ -127,7 +132,9 @@ class Deployed:
     def start(self, workflow: str, document: Mapping[str, Any]) -> str:
         """Start a workflow; returns the execution's ARN."""
         return self.stepfunctions.start_execution(
-            stateMachineArn=self.machine_arn(workflow), name=f"test-{uuid4().hex[:12]}", input=json.dumps(document)
+            stateMachineArn=self.machine_arn(workflow),
+            name=f"test-{uuid4().hex[:12]}",
+            input=json.dumps(document),
         )["executionArn"]
 
     def machine_arn(self, workflow: str) -> str:
@@ -151,14 +158,15 @@ class Deployed:
 
     def _left_behind(self, workflow: str, name: str) -> dict[str, Any]:
         try:
-            return json.loads(self.object(f"{workflow}/{name}/summary.json"))
+            summary: dict[str, Any] = json.loads(self.object(f"{workflow}/{name}/summary.json"))
         except self.s3.exceptions.NoSuchKey:
             return {}
+        return summary
 
 
 @contextmanager
 def deployed(root: Path, bind_host: str = LOOPBACK) -> Iterator[Deployed]:
-    """Copy the project's deployed parts to `root`, start local AWS and deploy to it; all of it ends with the context."""
+    """Copy what is deployed to `root`, start local AWS and deploy to it; all of it ends with the context."""
     for part in DEPLOYED_PARTS:
         source = PROJECT_ROOT / part
         if source.is_dir():

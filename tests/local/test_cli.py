@@ -36,9 +36,7 @@ DEFINITION = {
         },
         "IsRefused": {
             "Type": "Choice",
-            "Choices": [
-                {"Condition": "{% $states.context.Execution.Input.refuse = true %}", "Next": "Refused"}
-            ],
+            "Choices": [{"Condition": "{% $states.context.Execution.Input.refuse = true %}", "Next": "Refused"}],
             "Default": "Complete",
         },
         "Refused": {"Type": "Fail", "Error": "InvalidInputError", "Cause": "refuse: must not be true"},
@@ -167,9 +165,7 @@ def test_up_on_a_port_that_is_taken_exits_1(project: Path, tmp_path: Path) -> No
 def test_run_follows_the_workflow_and_prints_its_summary(project: Path) -> None:
     terminal = new_terminal(project, {"words": ["a", "b"], "bucket": "${DataBucket}"})
 
-    code = terminal.sluice(
-        "run", "object_map", "--local", "--input", "-", "--json", "--set", 'words=["a", "b", "c"]'
-    )
+    code = terminal.sluice("run", "object_map", "--local", "--input", "-", "--json", "--set", 'words=["a", "b", "c"]')
 
     assert code == ExitCode.SUCCEEDED, terminal.stderr.getvalue()
     summary = json.loads(terminal.stdout.getvalue())

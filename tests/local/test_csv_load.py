@@ -28,7 +28,7 @@ def by_id(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(items, key=lambda item: str(item["id"]))
 
 
-def load(stack: Deployed, body: bytes | str, suffix: str = ".csv", **settings: Any) -> tuple[str, dict[str, Any]]:
+def load(stack: Deployed, body: bytes | str, suffix: str = ".csv", /, **settings: Any) -> tuple[str, dict[str, Any]]:
     """A new table keyed by id, and an input that loads the body into it."""
     table = stack.new_table()
     source = stack.put(body, suffix) | settings.pop("source", {})
@@ -97,7 +97,13 @@ def test_json_lines_keep_their_types(stack: Deployed) -> None:
 
 
 def test_dialect_is_the_inputs(stack: Deployed) -> None:
-    settings = {"delimiter": "¦", "quote": "'", "headers": ["id", "text"], "encoding": "latin-1", "maxRows": 2}
+    settings = {
+        "delimiter": "¦",
+        "quote": "'",
+        "headers": ["id", "text"],
+        "encoding": "latin-1",
+        "maxRows": 2,
+    }
     table, document = load(stack, "1¦'a¦b'\n2¦é\n3¦c\n".encode("latin-1"), source=settings)
     assert stack.run("csv_load", document).counts == (2, 2, 0, 0, 0)
     assert by_id(stack.items(table)) == as_items([{"id": "1", "text": "a¦b"}, {"id": "2", "text": "é"}])
@@ -107,9 +113,7 @@ def test_transform_by_name_shapes_items(stack: Deployed) -> None:
     table = stack.new_table("country", "icao")
     header = "icao,iata,name,city,subd,country,elevation,lat,lon,tz,lid\n"
     body = header + "LSZH,ZRH,Zurich Airport,Zurich,Zurich,CH,1416,47.4647,8.54917,Europe/Zurich,\n"
-    ended = stack.run(
-        "csv_load", {"source": stack.put(body), "table": table, "transform": "airports_by_country"}
-    )
+    ended = stack.run("csv_load", {"source": stack.put(body), "table": table, "transform": "airports_by_country"})
     assert ended.counts == (1, 1, 0, 0, 0)
     (item,) = stack.items(table)
     assert (item["country"], item["icao"]) == ({"S": "CH"}, {"S": "LSZH"})
@@ -149,7 +153,7 @@ MAPPING = {"id": "{id}", "n": {"N": "{n}"}}
     ],
 )
 def test_bad_input_is_refused_by_name(stack: Deployed, change: dict[str, Any], error: str, words: str) -> None:
-    ways = {"mapping": MAPPING} if not {"transform", "mapping", "keys"} & set(change) else {}
+    ways: dict[str, Any] = {"mapping": MAPPING} if not {"transform", "mapping", "keys"} & set(change) else {}
     table, document = load(stack, "id,n\n1,2\n", **ways, **change)
     ended = stack.run("csv_load", document)
     assert (ended.status, ended.error) == ("FAILED", error)
@@ -188,12 +192,15 @@ def test_damaged_gzip_is_refused(stack: Deployed) -> None:
 
 def test_rejects_name_row_reason_and_record(stack: Deployed) -> None:
     body = (
-        b"id,n\n1,10\n,20\n3,abc\n4,1e999\n5\n6,60,extra\n7,\xff\n8," + b"9" * 39 + b"\n9,90\n"
-        + b"x" * 2049 + b",1\n"
+        b"id,n\n1,10\n,20\n3,abc\n4,1e999\n5\n6,60,extra\n7,\xff\n8," + b"9" * 39 + b"\n9,90\n" + b"x" * 2049 + b",1\n"
     )
     table, document = load(stack, body, mapping=MAPPING)
     ended = stack.run("csv_load", document)
-    assert (ended.status, ended.summary["status"], ended.counts) == ("SUCCEEDED", "COMPLETE", (10, 2, 0, 8, 0))
+    assert (ended.status, ended.summary["status"], ended.counts) == (
+        "SUCCEEDED",
+        "COMPLETE",
+        (10, 2, 0, 8, 0),
+    )
     assert {item["id"]["S"] for item in stack.items(table)} == {"1", "9"}
     rejects = stack.rejects(ended)
     assert [(each["row"], each["error"]) for each in rejects] == [
@@ -212,7 +219,7 @@ def test_rejects_name_row_reason_and_record(stack: Deployed) -> None:
 
 
 def test_item_over_400_kb_is_rejected(stack: Deployed) -> None:
-    table, document = load(stack, f"id,text\n1,{'x' * 410_000}\n2,small\n")
+    _table, document = load(stack, f"id,text\n1,{'x' * 410_000}\n2,small\n")
     ended = stack.run("csv_load", document)
     assert ended.counts == (2, 1, 0, 1, 0)
     assert stack.rejects(ended)[0]["error"] == "ItemTooLarge"
@@ -234,10 +241,11 @@ def test_rejects_file_is_an_input(stack: Deployed) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tolerated", "status"), [(1, "FAILED"), (2, "SUCCEEDED"), ("50%", "SUCCEEDED"), ("49.9%", "FAILED"), (None, "SUCCEEDED")]
+    ("tolerated", "status"),
+    [(1, "FAILED"), (2, "SUCCEEDED"), ("50%", "SUCCEEDED"), ("49.9%", "FAILED"), (None, "SUCCEEDED")],
 )
 def test_more_rejects_than_tolerated_fail_the_run(stack: Deployed, tolerated: int | str | None, status: str) -> None:
-    limit = {} if tolerated is None else {"rejectsTolerated": tolerated}
+    limit: dict[str, Any] = {} if tolerated is None else {"rejectsTolerated": tolerated}
     table, document = load(stack, "id,n\n1,10\n2,abc\n3,30\n4,x\n", mapping=MAPPING, **limit)
     ended = stack.run("csv_load", document)
     assert (ended.status, ended.counts) == (status, (4, 2, 0, 2, 0))
@@ -250,7 +258,11 @@ def test_more_rejects_than_tolerated_fail_the_run(stack: Deployed, tolerated: in
 
 @pytest.mark.parametrize(
     ("on_conflict", "counts", "value"),
-    [("replace", (3, 3, 0, 0, 0), "new"), ("keep", (3, 2, 1, 0, 0), "old"), ("reject", (3, 2, 0, 1, 0), "old")],
+    [
+        ("replace", (3, 3, 0, 0, 0), "new"),
+        ("keep", (3, 2, 1, 0, 0), "old"),
+        ("reject", (3, 2, 0, 1, 0), "old"),
+    ],
 )
 def test_existing_item_meets_on_conflict(
     stack: Deployed, on_conflict: str, counts: tuple[int, ...], value: str
@@ -259,10 +271,18 @@ def test_existing_item_meets_on_conflict(
     stack.dynamodb.put_item(TableName=table, Item={"id": {"S": "2"}, "text": {"S": "old"}})
     ended = stack.run("csv_load", document)
     assert ended.counts == counts
-    assert {item["id"]["S"]: item["text"]["S"] for item in stack.items(table)} == {"1": "new", "2": value, "3": "new"}
+    assert {item["id"]["S"]: item["text"]["S"] for item in stack.items(table)} == {
+        "1": "new",
+        "2": value,
+        "3": "new",
+    }
     if on_conflict == "reject":
         (reject,) = stack.rejects(ended)
-        assert (reject["row"], reject["error"], reject["record"]) == (2, "ItemExists", {"id": "2", "text": "new"})
+        assert (reject["row"], reject["error"], reject["record"]) == (
+            2,
+            "ItemExists",
+            {"id": "2", "text": "new"},
+        )
 
 
 # Many ranges: nothing depends on where they are cut.

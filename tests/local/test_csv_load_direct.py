@@ -21,7 +21,11 @@ def load(stack: Deployed, text: str, **settings: Any) -> tuple[str, dict[str, An
 def test_rows_become_items(stack: Deployed) -> None:
     table, document = load(stack, TEXT, batchSize=40)
     ended = stack.run("csv_load_direct", document)
-    assert (ended.status, ended.summary["status"], ended.counts) == ("SUCCEEDED", "COMPLETE", (250, 250, 0, 0, 0))
+    assert (ended.status, ended.summary["status"], ended.counts) == (
+        "SUCCEEDED",
+        "COMPLETE",
+        (250, 250, 0, 0, 0),
+    )
     items = {item["id"]["S"]: item for item in stack.items(table)}
     assert len(items) == 250
     assert items["4"] == {"id": {"S": "4"}, "n": {"N": "4.5"}}
@@ -32,7 +36,7 @@ def test_rows_become_items(stack: Deployed) -> None:
 
 
 def test_failed_batch_reaches_the_run(stack: Deployed) -> None:
-    table, document = load(stack, TEXT + "250,abc,\n", batchSize=50)
+    _table, document = load(stack, TEXT + "250,abc,\n", batchSize=50)
     ended = stack.run("csv_load_direct", document)
     assert (ended.status, ended.error) == ("FAILED", "States.ExceedToleratedFailureThreshold")
     assert "rows are in batches that failed" in (ended.cause or "")
@@ -41,7 +45,11 @@ def test_failed_batch_reaches_the_run(stack: Deployed) -> None:
 def test_tolerated_batch_is_counted_and_listed(stack: Deployed) -> None:
     table, document = load(stack, TEXT + "250,abc,\n", batchSize=50, toleratedFailurePercentage=10)
     ended = stack.run("csv_load_direct", document)
-    assert (ended.status, ended.summary["status"], ended.counts) == ("SUCCEEDED", "PARTIAL", (251, 250, 0, 0, 1))
+    assert (ended.status, ended.summary["status"], ended.counts) == (
+        "SUCCEEDED",
+        "PARTIAL",
+        (251, 250, 0, 0, 1),
+    )
     manifest = json.loads(stack.object(ended.summary["results"]["manifest"]))
     (failed,) = manifest["ResultFiles"]["FAILED"]
     (record,) = [json.loads(line) for line in stack.object(failed["Key"]).splitlines()]

@@ -65,7 +65,9 @@ def test_source_that_changes_during_the_run_fails_it_by_name(stack: Deployed) ->
     plan = f"csv_load/{arn.rpartition(':')[2]}/plan.jsonl"
     while not stack.s3.list_objects_v2(Bucket=stack.bucket, Prefix=plan).get("Contents"):
         time.sleep(0.01)
-    stack.s3.put_object(Bucket=stack.bucket, Key=document["source"]["key"], Body=TEXT.replace("quoted", "QUOTED").encode())
+    stack.s3.put_object(
+        Bucket=stack.bucket, Key=document["source"]["key"], Body=TEXT.replace("quoted", "QUOTED").encode()
+    )
     ended = stack.wait(arn)
     assert (ended.status, ended.error) == ("FAILED", "SourceChangedError")
     assert document["source"]["key"] in (ended.cause or "")
@@ -83,7 +85,11 @@ def test_failed_range_is_named_and_its_rows_are_counted(stack: Deployed) -> None
     assert (ended.status, ended.summary["status"], read) == ("SUCCEEDED", "PARTIAL", ROWS)
     assert written + failed == ROWS
     (failure,) = [json.loads(line) for line in stack.object(ended.summary["failures"]["key"]).splitlines()]
-    assert (failure["error"], failure["status"], failure["range"]["rows"]) == ("AccessDeniedError", "FAILED", failed)
+    assert (failure["error"], failure["status"], failure["range"]["rows"]) == (
+        "AccessDeniedError",
+        "FAILED",
+        failed,
+    )
     assert len(stack.items(table)) >= written
 
 

@@ -33,12 +33,14 @@ _TemplateLoader.add_multi_constructor("!", _short_form)
 
 def template() -> dict[str, Any]:
     """template.yaml as plain values."""
-    return yaml.load((ROOT / "template.yaml").read_text(), _TemplateLoader)  # noqa: S506
+    parsed: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_text(), _TemplateLoader)
+    return parsed
 
 
 def definition(name: str) -> dict[str, Any]:
     """One state machine's definition."""
-    return json.loads((ROOT / "statemachines" / f"{name}.asl.json").read_text())
+    parsed: dict[str, Any] = json.loads((ROOT / "statemachines" / f"{name}.asl.json").read_text())
+    return parsed
 
 
 def machine_resource(name: str) -> dict[str, Any]:

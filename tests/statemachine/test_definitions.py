@@ -37,7 +37,7 @@ def test_cfn_lint_accepts_the_definition(name: str, tmp_path: Path) -> None:
     properties = {
         "RoleArn": "arn:aws:iam::111122223333:role/sluice",
         "Definition": _with_numbers(definition(name)),
-        "DefinitionSubstitutions": {each: "value" for each in machine_resource(name)["DefinitionSubstitutions"]},
+        "DefinitionSubstitutions": dict.fromkeys(machine_resource(name)["DefinitionSubstitutions"], "value"),
     }
     resources = {"Machine": {"Type": "AWS::StepFunctions::StateMachine", "Properties": properties}}
     path = tmp_path / "template.json"

@@ -92,8 +92,7 @@ class StubbedAws:
 
     def expect_stack(self, outputs: dict[str, str] | None = None, name: str = "sluice") -> None:
         found = [
-            {"OutputKey": key, "OutputValue": value}
-            for key, value in (OUTPUTS if outputs is None else outputs).items()
+            {"OutputKey": key, "OutputValue": value} for key, value in (OUTPUTS if outputs is None else outputs).items()
         ]
         stack = {
             "StackName": name,
@@ -131,9 +130,7 @@ class StubbedAws:
             }
             for position, arn in enumerate(arns)
         ]
-        self.stepfunctions.add_response(
-            "list_map_runs", {"mapRuns": listed[::-1]}, {"executionArn": EXECUTION}
-        )
+        self.stepfunctions.add_response("list_map_runs", {"mapRuns": listed[::-1]}, {"executionArn": EXECUTION})
 
     def expect_map_run(self, status: str, arn: str = MAP_RUN, **counts: int) -> None:
         self.stepfunctions.add_response(

@@ -18,10 +18,11 @@ from typing import Any
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from sluice.connection import Endpoint
+
 from sluice.retry import RetryPolicy
-from sluice.signing import BotocoreSigner
-from sluice.wire import Target, Wire
+from sluice.writing.connection import Endpoint
+from sluice.writing.signing import BotocoreSigner
+from sluice.writing.wire import Target, Wire
 
 CREDENTIALS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG", "a-session-token")
 REGION = "eu-central-1"

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from boto3.dynamodb.types import Binary, TypeDeserializer
-from sluice.encoders import encoder_for
+
+from sluice.encoding.encoders import encoder_for
+from sluice.encoding.item import Item, Row, RowEncoder
 from sluice.errors import RejectError
-from sluice.items import Item, Row, RowEncoder
 from sluice.keys import KeySchema
 
 ID_SCHEMA = KeySchema.from_state([{"name": "id", "type": "S"}])

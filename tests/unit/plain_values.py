@@ -8,9 +8,7 @@ from hypothesis import strategies as st
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 integers = st.integers(-(10**38) + 1, 10**38 - 1)
-decimals = st.builds(
-    lambda digits, power: Decimal(digits).scaleb(power), integers.map(str), st.integers(-80, 80)
-)
+decimals = st.builds(lambda digits, power: Decimal(digits).scaleb(power), integers.map(str), st.integers(-80, 80))
 floats = st.floats(allow_nan=False, allow_infinity=False).filter(lambda x: x == 0 or 1e-130 <= abs(x) < 1e126)
 scalars = texts | integers | decimals | st.booleans() | st.none() | st.binary(max_size=12)
 sets = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sluice.source import Source
+from sluice.reading.source import Source
 
 
 def a_source(**changed: Any) -> Source:

@@ -153,9 +153,7 @@ def test_deploy_without_local_aws_exits_3_before_sam_is_called(tmp_path: Path) -
 
 
 def test_sam_sees_nothing_of_the_users_aws_configuration(tmp_path: Path) -> None:
-    shell = Terminal(
-        tmp_path, no_aws, sam=make_sam(tmp_path, exit_code=1), environment=dict(USERS_ENVIRONMENT)
-    )
+    shell = Terminal(tmp_path, no_aws, sam=make_sam(tmp_path, exit_code=1), environment=dict(USERS_ENVIRONMENT))
 
     with local_aws_seeming_to_run(tmp_path):
         shell.sluice("local", "deploy")

@@ -9,9 +9,7 @@ def running(done: int, total: int = 100, failed: int = 0) -> MapRun:
 
 
 def test_a_map_run_counts_every_kind_of_failure_as_done_and_failed() -> None:
-    description = map_run_description(
-        "RUNNING", succeeded=5, failed=2, timedOut=1, aborted=1, pending=3, total=12
-    )
+    description = map_run_description("RUNNING", succeeded=5, failed=2, timedOut=1, aborted=1, pending=3, total=12)
 
     assert MapRun.from_description(description) == MapRun("LoadRanges", "RUNNING", 12, 9, 4)
 

@@ -97,9 +97,7 @@ def test_run_that_ends_badly_says_so_and_exits_accordingly(
         ("{}", ("run", "csv_load", "--input", "-", "--name", "x" * 81)),
     ],
 )
-def test_bad_input_exits_2_before_aws_is_asked(
-    tmp_path: Path, stdin: str, arguments: tuple[str, ...]
-) -> None:
+def test_bad_input_exits_2_before_aws_is_asked(tmp_path: Path, stdin: str, arguments: tuple[str, ...]) -> None:
     shell = Terminal(tmp_path, refuse_to_connect, stdin=stdin)
 
     assert shell.sluice(*arguments) == ExitCode.BAD_INPUT
@@ -161,9 +159,7 @@ def test_a_missing_stack_on_local_aws_says_how_to_deploy_there(tmp_path: Path) -
 
         assert shell.sluice(*RUN) == ExitCode.NOT_DEPLOYED
 
-    assert (
-        "on local AWS at http://127.0.0.1:9; deploy it with `sluice local deploy`" in shell.stderr.getvalue()
-    )
+    assert "on local AWS at http://127.0.0.1:9; deploy it with `sluice local deploy`" in shell.stderr.getvalue()
 
 
 def test_a_stack_that_was_rolled_back_exits_3(tmp_path: Path) -> None:

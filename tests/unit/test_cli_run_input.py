@@ -92,9 +92,7 @@ def test_settings_apply_in_order() -> None:
 
 
 def test_a_setting_goes_into_list_elements() -> None:
-    assert apply_settings({"a": [{"b": 1}, {"b": 2}]}, [Setting(("a", "1", "b"), 3)]) == {
-        "a": [{"b": 1}, {"b": 3}]
-    }
+    assert apply_settings({"a": [{"b": 1}, {"b": 2}]}, [Setting(("a", "1", "b"), 3)]) == {"a": [{"b": 1}, {"b": 3}]}
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from sluice.encoders import encoder_for
+
+from sluice.encoding.encoders import encoder_for
+from sluice.encoding.numbers import check_number
 from sluice.errors import RejectError
 from sluice.keys import KeySchema
-from sluice.numbers import check_number
 from sluice.rejects import Reason
-
 from tests.unit.plain_items import ID_SCHEMA, mapping_encoder, one_item, plain, rejected, schema_of
 
 JSON_NUMBER = Decimal("1.50")
@@ -203,9 +203,7 @@ def test_a_json_value_is_written_as_the_mapping_says(value: Any, cell: Any, expe
         ("{c}", "x" * 409_600, Reason.ITEM_TOO_LARGE, "the item has 409604 bytes"),
     ],
 )
-def test_a_cell_that_cannot_be_written_rejects_the_row(
-    value: Any, cell: Any, reason: str, message: str
-) -> None:
+def test_a_cell_that_cannot_be_written_rejects_the_row(value: Any, cell: Any, reason: str, message: str) -> None:
     error = rejection(value, cell)
     assert error.reason == reason
     assert message in str(error)
@@ -224,9 +222,7 @@ def test_a_row_of_a_rejects_file_is_read_by_column_name() -> None:
 
 def test_every_combination_of_empty_cells_leaves_out_just_those() -> None:
     columns = ["id", *(f"c{number}" for number in range(8))]
-    encode = mapping_encoder(
-        {name: {"S": f"{{{name}}}", "omitEmpty": name != "id"} for name in columns}, columns
-    )
+    encode = mapping_encoder({name: {"S": f"{{{name}}}", "omitEmpty": name != "id"} for name in columns}, columns)
     for number in range(256):
         cells = ["x" if number >> bit & 1 else "" for bit in range(8)]
         expected = {"id": "k", **{f"c{bit}": "x" for bit in range(8) if cells[bit]}}
@@ -285,9 +281,7 @@ def test_a_constant_key_and_one_with_no_room_are_written() -> None:
 
 keys_of_type = {
     "S": st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=3),
-    "N": st.sampled_from(
-        ["1", "1.0", "1e0", "+1", "01", "10e-1", "-1", "0", "-0", "0.0", "100", "1e2", "1e-2", ".01"]
-    ),
+    "N": st.sampled_from(["1", "1.0", "1e0", "+1", "01", "10e-1", "-1", "0", "-0", "0.0", "100", "1e2", "1e-2", ".01"]),
     "B": st.sampled_from(["QQ==", "QR==", "AAEC", "AAED", "QUE="]),
 }
 same_key: dict[str, Callable[[str, str], bool]] = {

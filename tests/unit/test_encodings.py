@@ -6,8 +6,9 @@ import encodings
 import pkgutil
 
 import pytest
-from sluice.encodings import text_encoding
+
 from sluice.errors import InvalidInputError
+from sluice.reading.encodings import text_encoding
 
 ALL = sorted({each.name for each in pkgutil.iter_modules(encodings.__path__)} - {"aliases"})
 NEWLINES_AND_QUOTES = '\r\n",;\t|'
@@ -18,16 +19,12 @@ def test_utf_8_has_one_name(name: str) -> None:
     assert text_encoding(name, "source.encoding") == "utf-8"
 
 
-@pytest.mark.parametrize(
-    "name", ["ascii", "latin-1", "Windows-1252", "cp437", "koi8-r", "iso8859-15", "mac-roman"]
-)
+@pytest.mark.parametrize("name", ["ascii", "latin-1", "Windows-1252", "cp437", "koi8-r", "iso8859-15", "mac-roman"])
 def test_one_byte_per_character_is_taken(name: str) -> None:
     assert text_encoding(name, "source.encoding")
 
 
-@pytest.mark.parametrize(
-    "name", ["utf-16", "utf-32-le", "utf-7", "shift_jis", "gbk", "euc_jp", "cp037", "mac-arabic"]
-)
+@pytest.mark.parametrize("name", ["utf-16", "utf-32-le", "utf-7", "shift_jis", "gbk", "euc_jp", "cp037", "mac-arabic"])
 def test_other_encodings_are_refused_with_what_to_do(name: str) -> None:
     with pytest.raises(InvalidInputError, match=r"source\.encoding: .*records cannot be found.*convert"):
         text_encoding(name, "source.encoding")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from sluice.errors import InvalidInputError
 from sluice.fields import Fields
 

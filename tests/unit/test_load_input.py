@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from sluice.errors import InvalidInputError
-from sluice.load_input import LoadInput
+from sluice.loading.load_input import LoadInput
 
 
 def an_input(source: dict[str, Any] | None = None, **changed: Any) -> dict[str, Any]:

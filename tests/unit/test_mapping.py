@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sluice.encoders import encoder_for
+
+from sluice.encoding.encoders import encoder_for
 from sluice.errors import InvalidInputError
 from sluice.keys import KeySchema
-
 from tests.unit.plain_items import ID_SCHEMA, schema_of
 
 COLUMNS = ["id", "name", "lat", "tags"]
@@ -159,9 +159,7 @@ def test_keys_are_the_tables_key_attributes(keys: Any) -> None:
         (["id", ""], ID_SCHEMA, "column 2 has no name"),
     ],
 )
-def test_a_header_that_keys_cannot_load_is_refused(
-    columns: list[str], schema: KeySchema, problem: str
-) -> None:
+def test_a_header_that_keys_cannot_load_is_refused(columns: list[str], schema: KeySchema, problem: str) -> None:
     error = refused({"keys": ["id"]}, columns, schema)
     assert error.field == "keys"
     assert problem in str(error)

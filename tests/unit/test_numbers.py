@@ -7,8 +7,9 @@ from decimal import Context, Decimal
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+
+from sluice.encoding.numbers import ORDINARY_NUMBER, check_number, normal_form
 from sluice.errors import RejectError
-from sluice.numbers import ORDINARY_NUMBER, check_number, normal_form
 from sluice.rejects import Reason
 
 EXACT = Context(prec=500)
@@ -88,9 +89,7 @@ def test_texts_outside_the_grammar_are_invalid(text: str) -> None:
     assert reason_of(text) == Reason.NUMBER_INVALID
 
 
-@pytest.mark.parametrize(
-    "text", ["1e126", "-1e126", "1e-131", "1" + "0" * 126, "1e" + "9" * 5000, "1e-99999999999"]
-)
+@pytest.mark.parametrize("text", ["1e126", "-1e126", "1e-131", "1" + "0" * 126, "1e" + "9" * 5000, "1e-99999999999"])
 def test_magnitudes_beyond_the_range_are_out_of_range(text: str) -> None:
     assert reason_of(text) == Reason.NUMBER_OUT_OF_RANGE
 

@@ -17,6 +17,7 @@ from botocore.exceptions import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sluice.errors import (
     AccessDeniedError,
     ServiceUnavailableError,
@@ -25,9 +26,8 @@ from sluice.errors import (
     SourceMalformedError,
     UnexpectedResponseError,
 )
-from sluice.object_stream import SourceStream, open_source
+from sluice.reading.object_stream import SourceStream, open_source
 from sluice.retry import RetryPolicy
-
 from tests.unit.sources import a_source
 
 AT_ONCE = RetryPolicy(attempts=3, first_pause_seconds=0)
@@ -143,9 +143,7 @@ def test_broken_connection_is_taken_up_where_it_broke(error: Exception | None) -
 @pytest.mark.parametrize("error", BREAKS, ids=repr)
 def test_reading_gives_up_after_breaks_without_a_byte_between(error: Exception | None) -> None:
     s3 = S3(DATA, [(7, error), *[(0, error)] * 3])
-    with pytest.raises(
-        ServiceUnavailableError, match=r"s3://bucket/input/rows\.csv: reading broke off at byte 7 "
-    ):
+    with pytest.raises(ServiceUnavailableError, match=r"s3://bucket/input/rows\.csv: reading broke off at byte 7 "):
         read_all(opened(s3))
     assert len(s3.requests) == 3
 
@@ -172,9 +170,7 @@ def test_refusal_has_a_name_and_names_the_object(error: Exception, expected: typ
 def test_other_etag_is_a_changed_source() -> None:
     s3 = S3(DATA)
     s3.etag = '"other"'
-    with pytest.raises(
-        SourceChangedError, match=r"s3://bucket/input/rows\.csv \(version v1\) is no longer the object"
-    ):
+    with pytest.raises(SourceChangedError, match=r"s3://bucket/input/rows\.csv \(version v1\) is no longer the object"):
         read_all(opened(s3, version_id="v1"))
 
 
@@ -189,9 +185,7 @@ def opened_gzip(compressed: bytes, start: int = 0, end: int | None = None) -> So
     st.none() | st.integers(0, 300),
     st.integers(1, 99),
 )
-def test_gzip_is_read_across_its_members(
-    members: list[bytes], start: int, length: int | None, size: int
-) -> None:
+def test_gzip_is_read_across_its_members(members: list[bytes], start: int, length: int | None, size: int) -> None:
     compressed = b"".join(gzip.compress(member) for member in members)
     end = None if length is None else start + length
     assert read_all(opened_gzip(compressed, start, end), size) == b"".join(members)[start:end]

@@ -15,6 +15,7 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
+
 from sluice import errors
 from sluice.errors import (
     InvalidInputError,
@@ -24,11 +25,10 @@ from sluice.errors import (
     SourceNotFoundError,
     TableNotFoundError,
 )
-from sluice.plan import Range, read_plan
-from sluice.record_scanner import Block
-from sluice.records import parse
-from sluice.source import Source
-
+from sluice.loading.plan import Range, read_plan
+from sluice.reading.record_scanner import Block
+from sluice.reading.records import parse
+from sluice.reading.source import Source
 from tests.fixtures import EVENTS, expected_error, fixture
 
 BUCKET = fixture("plan_load", "usual")["input"]["source"]["bucket"]
@@ -228,9 +228,7 @@ def test_version_is_pinned_where_there_are_versions(aws: Surroundings) -> None:
         ("icao,é\n1,2".encode(), ["icao", "é"], [["1", "2"]]),
     ],
 )
-def test_header_is_the_first_record(
-    aws: Surroundings, body: bytes, header: list[str], rows: list[list[str]]
-) -> None:
+def test_header_is_the_first_record(aws: Surroundings, body: bytes, header: list[str], rows: list[list[str]]) -> None:
     aws.put("rows.csv", body)
     planned = aws.invoke(by_keys("rows.csv"))
     assert planned["load"]["source"]["header"] == header
@@ -241,9 +239,7 @@ def test_header_is_the_first_record(
 def test_headers_of_the_input_leave_every_record_a_row(aws: Surroundings) -> None:
     body = b"\xef\xbb\xbf1;2\n3;4\n"
     aws.put("rows.csv", body)
-    planned = aws.invoke(
-        by_keys("rows.csv", source={"headers": ["icao", "b"], "delimiter": ";", "maxRows": 1})
-    )
+    planned = aws.invoke(by_keys("rows.csv", source={"headers": ["icao", "b"], "delimiter": ";", "maxRows": 1}))
     assert rows_of(aws, planned, body) == [["1", "2"]]
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from sluice.plan import Range
-from sluice.range_cutter import RangeCutter
-from sluice.record_scanner import Block, blocks
-from sluice.records import BadRow, parse
 
+from sluice.loading.plan import Range
+from sluice.loading.range_cutter import RangeCutter
+from sluice.reading.record_scanner import Block, blocks
+from sluice.reading.records import BadRow, parse
 from tests.unit.sources import a_source
 
 GRAMMAR = a_source().grammar

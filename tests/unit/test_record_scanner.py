@@ -10,9 +10,10 @@ from itertools import pairwise
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from sluice import record_scanner
+
 from sluice.errors import SourceMalformedError
-from sluice.record_scanner import Block, CsvGrammar, JsonLinesGrammar, blocks, first_rows
+from sluice.reading import record_scanner
+from sluice.reading.record_scanner import Block, CsvGrammar, JsonLinesGrammar, blocks, first_rows
 
 DIALECTS = [(",", '"'), ("\t", "'"), ("|", None), ("¦", '"'), (",", "«"), ("¦", "«"), ("€", "¥"), ("x", "\0")]
 
@@ -120,9 +121,7 @@ def test_long_record_stands_alone_in_its_block() -> None:
     assert sum(block.rows for block in found) == 12
 
 
-@pytest.mark.parametrize(
-    ("opening", "hint"), [(b'1,"', "; the quote at byte 6 is not closed within it"), (b"1,", "")]
-)
+@pytest.mark.parametrize(("opening", "hint"), [(b'1,"', "; the quote at byte 6 is not closed within it"), (b"1,", "")])
 def test_record_over_the_limit_is_named_by_its_row_and_byte(opening: bytes, hint: str) -> None:
     data = b"0,a\n" + opening + b"x" * (record_scanner.RECORD_MAX_BYTES + 1)
     with pytest.raises(SourceMalformedError, match=f"row 2: over 8 MiB, from byte 4 on{hint}$"):

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sluice.errors import CountsDoNotReconcileError
-from sluice.items import Row
-from sluice.record_scanner import Block, blocks
-from sluice.records import BadRow, parse
-from sluice.rejects import Reason, Reject
-from sluice.source import Source
 
+from sluice.encoding.item import Row
+from sluice.errors import CountsDoNotReconcileError
+from sluice.reading.record_scanner import Block, blocks
+from sluice.reading.records import BadRow, parse
+from sluice.reading.source import Source
+from sluice.rejects import Reason, Reject
 from tests.unit.sources import a_source
 
 
@@ -50,16 +50,12 @@ def test_ragged_rows_are_bad_and_the_others_as_usual() -> None:
 def test_undecodable_row_keeps_its_bytes_and_names_the_offset() -> None:
     data = b'ok,1\ncaf\xe9,"\n\xff"\nok,2\n\xe9\n'
     row, long_row = rows_of(data, a_source(), start=100)[1::2]
-    assert row == BadRow(
-        Reason.ROW_UNDECODABLE, "byte 0xe9 is not utf-8", {"a": "caf\udce9", "b": "\n\udcff"}, 108
-    )
+    assert row == BadRow(Reason.ROW_UNDECODABLE, "byte 0xe9 is not utf-8", {"a": "caf\udce9", "b": "\n\udcff"}, 108)
     assert long_row == BadRow(Reason.ROW_UNDECODABLE, "byte 0xe9 is not utf-8", ["\udce9"], 120)
     assert row.record["a"].encode("utf-8", "surrogateescape") == b"caf\xe9"
 
 
-@given(
-    st.lists(st.sampled_from([b"a", b",", b'"', b"\n", b"\r", b"\xc3\xa9", b"\xc3", b"\xff"]), max_size=30)
-)
+@given(st.lists(st.sampled_from([b"a", b",", b'"', b"\n", b"\r", b"\xc3\xa9", b"\xc3", b"\xff"]), max_size=30))
 def test_only_records_with_bad_bytes_are_undecodable(tokens: list[bytes]) -> None:
     data, source = b"".join(tokens), a_source(header=("only",))
     whole = csv.reader(io.StringIO(data.decode("utf-8", "surrogateescape"), newline=""))
@@ -105,9 +101,7 @@ def test_json_rows_keep_numbers_exact() -> None:
         (b'{"a": ' + b"9" * 5000 + b"}", Reason.ROW_NOT_JSON_OBJECT, "no JSON: Exceeds the limit"),
     ],
 )
-def test_line_that_is_no_json_object_is_bad_and_kept_as_text(
-    line: bytes, reason: Reason, message: str
-) -> None:
+def test_line_that_is_no_json_object_is_bad_and_kept_as_text(line: bytes, reason: Reason, message: str) -> None:
     good, bad = rows_of(b"{}\n" + line + b"\n", JSON_SOURCE, start=50)
     assert good == {}
     assert isinstance(bad, BadRow)

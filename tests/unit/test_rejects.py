@@ -6,14 +6,13 @@ import json
 from decimal import Decimal
 
 import pytest
+
 from sluice.errors import RejectError
 from sluice.rejects import Reason, Reject, located, quoted
 
 
 def test_a_line_holds_the_row_and_why_it_was_rejected() -> None:
-    line = Reject(
-        7, Reason.KEY_EMPTY, "a key cannot be empty", {"id": "", "name": "é"}, byte_offset=12
-    ).to_line()
+    line = Reject(7, Reason.KEY_EMPTY, "a key cannot be empty", {"id": "", "name": "é"}, byte_offset=12).to_line()
     assert (
         line
         == (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from sluice.errors import InvalidInputError
 from sluice.run import Run
 

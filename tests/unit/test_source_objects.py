@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
+
 from sluice.errors import (
     AccessDeniedError,
     InvalidInputError,
@@ -19,11 +20,11 @@ from sluice.errors import (
     SourceNotFoundError,
     TableNotFoundError,
 )
-from sluice.load_input import LoadInput
-from sluice.load_plan import begin
-from sluice.source_input import SourceInput
-from sluice.source_objects import find_source
-from sluice.tables import find_table
+from sluice.loading.load_input import LoadInput
+from sluice.loading.load_plan import begin
+from sluice.reading.source_input import SourceInput
+from sluice.reading.source_objects import find_source
+from sluice.writing.tables import find_table
 
 ASKED = SourceInput.from_input({"bucket": "data", "key": "rows.csv", "versionId": "v1", "headers": ["id"]})
 TABLE = {
@@ -106,9 +107,7 @@ def test_table_that_is_being_updated_is_written_all_the_same(dynamodb: tuple[Any
     assert find_table(client, "rows").partition.name == "id"
 
 
-@pytest.mark.parametrize(
-    "status", ["CREATING", "DELETING", "ARCHIVED", "INACCESSIBLE_ENCRYPTION_CREDENTIALS"]
-)
+@pytest.mark.parametrize("status", ["CREATING", "DELETING", "ARCHIVED", "INACCESSIBLE_ENCRYPTION_CREDENTIALS"])
 def test_table_that_is_not_active_is_named(dynamodb: tuple[Any, Stubber], status: str) -> None:
     client, stubber = dynamodb
     stubber.add_response("describe_table", {"Table": TABLE | {"TableStatus": status}})
@@ -124,9 +123,7 @@ def test_table_that_is_not_active_is_named(dynamodb: tuple[Any, Stubber], status
         ("ThrottlingException", ServiceUnavailableError),
     ],
 )
-def test_table_that_cannot_be_had_is_named(
-    dynamodb: tuple[Any, Stubber], code: str, error: type[SluiceError]
-) -> None:
+def test_table_that_cannot_be_had_is_named(dynamodb: tuple[Any, Stubber], code: str, error: type[SluiceError]) -> None:
     client, stubber = dynamodb
     stubber.add_client_error("describe_table", code, "said so", 400)
     with pytest.raises(error, match="table rows"):
@@ -143,16 +140,12 @@ def test_endpoint_that_cannot_be_reached_may_be_tried_again() -> None:
         find_table(client, "rows")
 
 
-def test_too_many_ranges_name_the_size_that_will_do(
-    s3: tuple[Any, Stubber], dynamodb: tuple[Any, Stubber]
-) -> None:
+def test_too_many_ranges_name_the_size_that_will_do(s3: tuple[Any, Stubber], dynamodb: tuple[Any, Stubber]) -> None:
     size = 5 << 40
     s3[1].add_response("get_object", an_object(size))
     s3[1].add_response("get_object", an_object(size, b"a,1\n"))
     dynamodb[1].add_response("describe_table", {"Table": TABLE})
     raw = {"source": {"bucket": "data", "key": "rows.csv", "headers": ["id", "at"]}, "table": "rows"}
     load = LoadInput.from_input(raw | {"mapping": {"id": "{id}", "at": {"N": "{at}"}}})
-    with pytest.raises(
-        InvalidInputError, match="rangeSize: 100,000 ranges are the most; 54,975,582 bytes or more"
-    ):
+    with pytest.raises(InvalidInputError, match="rangeSize: 100,000 ranges are the most; 54,975,582 bytes or more"):
         begin(s3[0], dynamodb[0], load)

@@ -15,11 +15,11 @@ from moto import mock_aws
 from sluice import errors
 from sluice.counts import Counts
 from sluice.errors import CountsDoNotReconcileError
-from sluice.plan import Range, write_plan
-from sluice.range_outcome import LOST, SUCCEEDED, RangeOutcome, outcomes
-from sluice.range_progress import RangeProgress
+from sluice.loading.plan import Range, write_plan
+from sluice.loading.range_progress import RangeProgress
+from sluice.results.range_outcome import LOST, SUCCEEDED, RangeOutcome, outcomes
+from sluice.results.summary import RunError, Summary, summarize
 from sluice.run import Run
-from sluice.summary import RunError, Summary, summarize
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
 
@@ -133,7 +133,12 @@ def test_success_in_any_attempt_is_success() -> None:
 
 def test_outcomes_follow_the_plan() -> None:
     ends = outcomes(RANGES, [succeeded(RANGES[2])])
-    assert [(each.planned.index, each.status) for each in ends] == [(0, LOST), (1, LOST), (2, SUCCEEDED), (3, LOST)]
+    assert [(each.planned.index, each.status) for each in ends] == [
+        (0, LOST),
+        (1, LOST),
+        (2, SUCCEEDED),
+        (3, LOST),
+    ]
 
 
 def test_childrens_own_error_is_the_runs() -> None:
@@ -265,7 +270,9 @@ def test_run_that_was_refused_has_a_summary(bucket: Bucket) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [each for each in sorted((EVENTS / "summarize_run").glob("*.json")) if expected_error(each)], ids=lambda each: each.stem
+    "path",
+    [each for each in sorted((EVENTS / "summarize_run").glob("*.json")) if expected_error(each)],
+    ids=lambda each: each.stem,
 )
 def test_fixture_fails_as_it_is_named(bucket: Bucket, path: Path) -> None:
     with pytest.raises(getattr(errors, str(expected_error(path)))):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import boto3
 import pytest
@@ -17,15 +18,15 @@ from hypothesis import strategies as st
 from moto import mock_aws
 
 from sluice import errors
+from sluice.encoding.item import Item, Row
 from sluice.errors import RejectError
-from sluice.items import Item, Row
-from sluice.range_progress import RangeProgress
-from sluice.range_slice import RangeSlice
-from sluice.record_scanner import Block, blocks
-from sluice.records import parse
+from sluice.loading.range_progress import RangeProgress
+from sluice.loading.range_slice import RangeSlice
+from sluice.reading.record_scanner import Block, blocks
+from sluice.reading.records import parse
+from sluice.reading.source import Source
 from sluice.rejects import Reason
-from sluice.source import Source
-from sluice.table_writer import Origin, RejectedWrite, WriteOutcome
+from sluice.writing.table_writer import Origin, RejectedWrite, WriteOutcome
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
 
@@ -58,6 +59,12 @@ class MemoryWriter:
         """Everything was accepted at once."""
         self.is_flushed = True
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.flush()
+
 
 def encode(row: Row) -> Sequence[Item]:
     """One item for each word of the text; "reject" rejects the row."""
@@ -65,18 +72,6 @@ def encode(row: Row) -> Sequence[Item]:
     if row[1] == "reject":
         raise RejectError(Reason.NUMBER_INVALID, "as asked")
     return [Item((word,), b"{}") for word in row[1].split()]
-
-
-class Endless:
-    """Bytes in memory as a stream."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    def read(self, size: int, /) -> bytes:
-        """The next bytes."""
-        data, self._data = self._data[:size], self._data[size:]
-        return data
 
 
 def csv_source(header: tuple[str, ...] = ("id", "text")) -> Source:
@@ -90,7 +85,7 @@ def run_slice(
     """One slice of the text; its time is up when it has been asked so often."""
     source, writer, asked = csv_source(), MemoryWriter(), iter(range(10**9))
     data = text.encode()[progress.position :]
-    found = blocks(Endless(data), source.grammar, progress.position, progress.row, 1 << 12)
+    found = blocks(io.BytesIO(data), source.grammar, progress.position, progress.row, 1 << 12)
     result = RangeSlice(progress, encode, writer, source.header).run(
         found, lambda block: parse(block, source), source.grammar, lambda: next(asked) >= time_is_up_after
     )
@@ -144,7 +139,10 @@ def test_rejects_come_in_the_order_of_rows_with_their_records() -> None:
 
 
 @settings(deadline=None, max_examples=40)
-@given(st.lists(st.sampled_from(["a", "a b", "", "kept", "bad", "reject", "x,y", '"\n"']), max_size=1500), st.data())
+@given(
+    st.lists(st.sampled_from(["a", "a b", "", "kept", "bad", "reject", "x,y", '"\n"']), max_size=1500),
+    st.data(),
+)
 def test_slices_cut_anywhere_add_up_to_the_whole(texts: list[str], data: st.DataObject) -> None:
     text = "".join(f"{number},{each}\n" for number, each in enumerate(texts))
     whole, whole_rejects, whole_writer = run_slice(text, start())
@@ -186,12 +184,14 @@ def handler() -> Iterator[Any]:
 
 def test_fixture_is_about_the_airports_that_are_installed() -> None:
     """When airportsdata is updated, the fixtures' etag, size and range have to be, too."""
-    assert USUAL["load"]["source"]["etag"] == f'"{hashlib.md5(AIRPORTS).hexdigest()}"'  # noqa: S324
+    assert USUAL["load"]["source"]["etag"] == f'"{hashlib.md5(AIRPORTS).hexdigest()}"'
     assert USUAL["load"]["source"]["size"] == len(AIRPORTS)
 
 
 @pytest.mark.parametrize(
-    "path", [each for each in sorted((EVENTS / "transform_items").glob("*.json")) if expected_error(each)], ids=lambda each: each.stem
+    "path",
+    [each for each in sorted((EVENTS / "transform_items").glob("*.json")) if expected_error(each)],
+    ids=lambda each: each.stem,
 )
 def test_fixture_fails_as_it_is_named(handler: Any, path: Path) -> None:
     with pytest.raises(getattr(errors, str(expected_error(path)))):

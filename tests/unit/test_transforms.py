@@ -11,13 +11,13 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from sluice.encoders import encoder_for
+
+from sluice.encoding.encoders import encoder_for
+from sluice.encoding.named_transforms import load_transform
+from sluice.encoding.plain_rows import TransformedRows
 from sluice.errors import InvalidInputError
 from sluice.keys import KeySchema
-from sluice.named_transforms import load_transform
-from sluice.plain_rows import TransformedRows
 from sluice.rejects import Reason
-
 from tests.unit.plain_items import ID_SCHEMA, one_item, plain, rejected, schema_of
 
 AIRPORT_COLUMNS = ["icao", "iata", "name", "city", "subd", "country", "elevation", "lat", "lon", "tz", "lid"]
@@ -146,10 +146,7 @@ def test_a_row_with_another_number_of_cells_is_ragged() -> None:
 )
 def test_keys_are_one_key_by_value(kind: str, one: Any, other: Any) -> None:
     schema = schema_of(id=kind)
-    assert (
-        one_item(encoder({"id": one}, schema), ["k"]).key
-        == one_item(encoder({"id": other}, schema), ["k"]).key
-    )
+    assert one_item(encoder({"id": one}, schema), ["k"]).key == one_item(encoder({"id": other}, schema), ["k"]).key
 
 
 def test_the_worked_example_files_airports_under_their_country() -> None:

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from boto3.dynamodb.types import TypeSerializer
 from hypothesis import given, settings
-from sluice.errors import RejectError
-from sluice.item_bodies import make_item
-from sluice.rejects import Reason
-from sluice.values import encode_attributes, encode_value, parse_json
 
+from sluice.encoding.item_bodies import make_item
+from sluice.encoding.values import encode_attributes, encode_value, parse_json
+from sluice.errors import RejectError
+from sluice.rejects import Reason
 from tests.unit.plain_items import plain, plain_value
 from tests.unit.plain_values import floats, items, texts, values
 

@@ -12,7 +12,7 @@ from threading import Event, Thread
 
 import botocore.session
 import pytest
-from sluice.connection import Endpoint, read_response
+
 from sluice.errors import (
     AccessDeniedError,
     ServiceUnavailableError,
@@ -22,9 +22,9 @@ from sluice.errors import (
     WireError,
 )
 from sluice.retry import Backoff, RetryPolicy
-from sluice.signing import BotocoreSigner
-from sluice.wire import Attempts, Target, Wire
-
+from sluice.writing.connection import Endpoint, read_response
+from sluice.writing.signing import BotocoreSigner
+from sluice.writing.wire import Attempts, Target, Wire
 from tests.unit.fake_dynamodb import (
     CREDENTIALS,
     REGION,
@@ -90,9 +90,7 @@ def test_call_returns_the_answer_and_keeps_its_connection(fake: FakeDynamoDB, wi
     assert fake.connections == 1
 
 
-def test_request_carries_the_signature_and_headers_that_botocore_would_send(
-    fake: FakeDynamoDB, wire: Wire
-) -> None:
+def test_request_carries_the_signature_and_headers_that_botocore_would_send(fake: FakeDynamoDB, wire: Wire) -> None:
     wire.call("BatchWriteItem", BATCH)
     client = session().create_client("dynamodb", region_name=REGION, endpoint_url=fake.url)
     client.batch_write_item(RequestItems={"birds": [{"PutRequest": {"Item": {"pk": {"S": "wren"}}}}]})  # type: ignore[attr-defined]
@@ -100,9 +98,7 @@ def test_request_carries_the_signature_and_headers_that_botocore_would_send(
     assert ours.headers["authorization"] == expected_signature(ours, fake.url)
     for name in ("host", "x-amz-target", "content-type"):
         assert ours.headers[name] == botocores.headers[name]
-    signed = [
-        seen.headers["authorization"].partition("SignedHeaders=")[2].split(",")[0] for seen in fake.seen
-    ]
+    signed = [seen.headers["authorization"].partition("SignedHeaders=")[2].split(",")[0] for seen in fake.seen]
     assert signed[0] == signed[1]
     assert ours.headers["user-agent"] == "Sluice"
 
@@ -295,9 +291,7 @@ def test_credentials_are_asked_for_with_each_request(fake: FakeDynamoDB) -> None
     wire.call("BatchWriteItem", BATCH)
     wire.call("BatchWriteItem", BATCH)
     wire.close()
-    assert ["Credential=AKID1/" in fake.seen[0].headers["authorization"], "AKID2" in str(fake.seen[1])] == [
-        True
-    ] * 2
+    assert ["Credential=AKID1/" in fake.seen[0].headers["authorization"], "AKID2" in str(fake.seen[1])] == [True] * 2
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sluice.batch_writer import BATCH_BYTES, BATCH_ROWS, BatchWriter
-from sluice.conditional_writer import ConditionalWriter
+
+from sluice.encoding.item import Item
 from sluice.errors import (
     AccessDeniedError,
     CountsDoNotReconcileError,
@@ -21,13 +21,13 @@ from sluice.errors import (
     UnexpectedResponseError,
     WireError,
 )
-from sluice.items import Item
 from sluice.keys import KeySchema
 from sluice.rejects import Reason
 from sluice.retry import RetryPolicy
-from sluice.wire import Wire
-from sluice.writers import OnConflict, Writer, writer_for
-
+from sluice.writing.batch_writer import BATCH_BYTES, BATCH_ROWS, BatchWriter
+from sluice.writing.conditional_writer import ConditionalWriter
+from sluice.writing.wire import Wire
+from sluice.writing.writers import OnConflict, Writer, writer_for
 from tests.unit.fake_dynamodb import (
     TABLE,
     FakeDynamoDB,
@@ -392,8 +392,7 @@ def test_table_ends_as_if_rows_were_written_one_by_one_whatever_goes_wrong(
     table.faults.clear()
     table.faults.extend(faults)
     birds = [
-        (refused_bird if is_refused else bird)(f"tit {key}", number)
-        for number, (key, is_refused) in enumerate(rows)
+        (refused_bird if is_refused else bird)(f"tit {key}", number) for number, (key, is_refused) in enumerate(rows)
     ]
     wire = wire_to(table.url, PATIENT)
     writer = (

@@ -1,0 +1,69 @@
+"""Rows to items by plain Python values: as a transform returns them, or as JSON Lines holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sluice.encoding.item import Item, Row
+from sluice.encoding.item_bodies import make_item
+from sluice.encoding.item_keys import plain_key
+from sluice.encoding.values import encode_attributes
+from sluice.errors import RejectError
+from sluice.keys import KeySchema
+from sluice.rejects import Reason
+
+_MESSAGE_CHARACTERS = 500
+
+Transform = Callable[[dict[str, Any]], Any]
+
+
+class NaturalRows:
+    """The row encoder of JSON Lines without a mapping: each field by the type that JSON gives it."""
+
+    def __init__(self, schema: KeySchema) -> None:
+        self._schema = schema
+
+    def __call__(self, row: Row) -> Sequence[Item]:
+        """The record as an item. Raises RejectError."""
+        return (_plain_item(_record(row, None), self._schema),)
+
+
+class TransformedRows:
+    """The row encoder of a user's transform: None is no item, a list any number of them."""
+
+    def __init__(self, transform: Transform, header: Sequence[str] | None, schema: KeySchema) -> None:
+        self._transform = transform
+        self._header = header
+        self._schema = schema
+
+    def __call__(self, row: Row) -> Sequence[Item]:
+        """What the transform makes of the record. Raises RejectError."""
+        items = self._items(_record(row, self._header))
+        return tuple([_plain_item(item, self._schema) for item in items])
+
+    def _items(self, record: dict[str, Any]) -> Sequence[Any]:
+        try:
+            result = self._transform(record)
+        # The user's own code can raise anything; it rejects this row and leaves the others alone.
+        except Exception as error:
+            problem = f"{type(error).__name__}: {error}"
+            raise RejectError(Reason.TRANSFORM_FAILED, problem[:_MESSAGE_CHARACTERS]) from error
+        if result is None:
+            return ()
+        return result if isinstance(result, list | tuple) else (result,)
+
+
+def _record(row: Row, header: Sequence[str] | None) -> dict[str, Any]:
+    if isinstance(row, Mapping):
+        return dict(row)
+    names = header or ()
+    if len(row) != len(names):
+        raise RejectError(Reason.ROW_RAGGED, f"the row has {len(row)} values for {len(names)} columns")
+    return dict(zip(names, row, strict=True))
+
+
+def _plain_item(item: object, schema: KeySchema) -> Item:
+    if not isinstance(item, Mapping):
+        raise RejectError(Reason.VALUE_UNSUPPORTED, f"the transform returned a {type(item).__name__} for an item")
+    return make_item(plain_key(schema, item), encode_attributes(item))

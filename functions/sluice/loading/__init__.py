@@ -1,0 +1,1 @@
+"""csv_load's plan and slices."""

@@ -1,0 +1,1 @@
+"""From an object in S3 to rows."""

@@ -1,0 +1,1 @@
+"""From what children leave behind to the summary of a run."""

@@ -1,0 +1,102 @@
+"""What became of each planned range, read from the Map Run's records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sluice.counts import Counts
+from sluice.errors import CountsDoNotReconcileError
+from sluice.loading.plan import Range
+from sluice.loading.range_progress import RangeProgress
+
+SUCCEEDED = "SUCCEEDED"
+LOST = "LOST"
+
+
+@dataclass(frozen=True, slots=True)
+class RangeOutcome:
+    """One range's end. `status` is the child's, or LOST where no record names the range.
+
+    `progress` is what its slices did, as far as it is known; the rest of the range's rows are failed.
+    """
+
+    planned: Range
+    status: str
+    progress: RangeProgress | None = None
+    error: str | None = None
+    cause: str | None = None
+    execution_arn: str | None = None
+
+    @property
+    def known_counts(self) -> Counts:
+        """The rows that the range's slices reported."""
+        return self.progress.counts if self.progress else Counts()
+
+    @property
+    def counts(self) -> Counts:
+        """The range's rows; raises CountsDoNotReconcileError when a finished child read other rows than planned."""
+        done = self.known_counts
+        if self.status == SUCCEEDED and done.read != self.planned.rows:
+            raise CountsDoNotReconcileError(
+                f"range {self.planned.index}: {self.planned.rows} rows planned, {done.read} read"
+            )
+        rest = self.planned.rows - done.read
+        return (done + Counts(read=rest, failed=rest)).check(f"range {self.planned.index}")
+
+    def to_failure_line(self) -> bytes:
+        """The failed range as one line of the run's failures file."""
+        line = {
+            "range": self.planned.to_state(),
+            "status": self.status,
+            "error": self.error,
+            "cause": self.cause,
+            "executionArn": self.execution_arn,
+            "counts": self.counts.to_state(),
+        }
+        return json.dumps(line, ensure_ascii=False).encode() + b"\n"
+
+
+def outcomes(planned: Iterable[Range], records: Iterable[Mapping[str, Any]]) -> list[RangeOutcome]:
+    """One outcome per planned range, in the plan's order.
+
+    A range that succeeded in any attempt has succeeded: a child may stand in several files after a redrive.
+    """
+    ends: dict[int, RangeOutcome] = {}
+    for record in records:
+        end = _outcome(record)
+        known = ends.get(end.planned.index)
+        if known is None or known.status != SUCCEEDED:
+            ends[end.planned.index] = end
+    return [ends.get(each.index, RangeOutcome(each, LOST)) for each in planned]
+
+
+def _outcome(record: Mapping[str, Any]) -> RangeOutcome:
+    planned = Range.from_state(json.loads(record["Input"])["range"])
+    status = record["Status"]
+    if status == SUCCEEDED:
+        return RangeOutcome(planned, status, RangeProgress.from_state(json.loads(record["Output"])))
+    progress, cause = _failed_at(record.get("Cause"))
+    return RangeOutcome(planned, status, progress, record.get("Error"), cause, record.get("ExecutionArn"))
+
+
+def _failed_at(cause: str | None) -> tuple[RangeProgress | None, str | None]:
+    """RangeFailed's cause carries the progress; a child that was aborted or timed out has another cause, or none."""
+    try:
+        told = json.loads(cause or "")
+    except ValueError:
+        return None, cause
+    if not isinstance(told, dict) or "progress" not in told:
+        return None, cause
+    progress = RangeProgress.from_state(told["progress"]) if told["progress"] else None
+    return progress, _message(told.get("cause"))
+
+
+def _message(cause: str | None) -> str | None:
+    """Lambda's errorMessage where the cause is Lambda's JSON, else the cause as it is."""
+    try:
+        return str(json.loads(cause or "")["errorMessage"])
+    except (ValueError, KeyError, TypeError):
+        return cause

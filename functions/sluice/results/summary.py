@@ -1,0 +1,130 @@
+"""A run's summary: one object of the same shape for every workflow."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sluice.counts import Counts
+from sluice.errors import CountsDoNotReconcileError
+from sluice.results.range_outcome import LOST, SUCCEEDED, RangeOutcome
+from sluice.run import Run
+
+
+class Status(StrEnum):
+    """How a run ended: PARTIAL has failed rows, but no more than the run's input tolerates."""
+
+    COMPLETE = "COMPLETE"
+    PARTIAL = "PARTIAL"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True, slots=True)
+class RunError:
+    """Why a run failed, as its Fail state shows it."""
+
+    name: str
+    message: str
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, str] | None) -> RunError | None:
+        """Read the error that a Catch handed on, if any."""
+        return cls(state["name"], state["message"]) if state else None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run did, as it is returned, printed and kept in summary.json."""
+
+    run: Run
+    bucket: str
+    counts: Counts
+    write_units: float
+    reasons: Counter[str]
+    failed_batches: int
+    error: RunError | None
+
+    @property
+    def status(self) -> Status:
+        """FAILED with an error; else PARTIAL when any row failed."""
+        if self.error:
+            return Status.FAILED
+        return Status.PARTIAL if self.counts.failed else Status.COMPLETE
+
+    def to_state(self) -> dict[str, Any]:
+        """The summary object that every workflow ends with."""
+        return {
+            "workflow": self.run.workflow,
+            "status": str(self.status),
+            "execution": self.run.name,
+            "counts": self.counts.to_state(),
+            "capacity": {"readUnits": 0, "writeUnits": self.write_units},
+            "results": {"bucket": self.bucket, "prefix": self.run.prefix},
+            "rejects": {"key": self.run.rejects_key, "reasons": dict(self.reasons)} if self.counts.rejected else None,
+            "failures": {"key": self.run.failures_key, "batches": self.failed_batches} if self.failed_batches else None,
+            "error": {"name": self.error.name, "message": self.error.message} if self.error else None,
+        }
+
+
+def summarize(
+    run: Run,
+    bucket: str,
+    outcomes: Sequence[RangeOutcome],
+    rejects_tolerated: Mapping[str, float] | None,
+    error: RunError | None,
+) -> Summary:
+    """Sum up the outcomes; a run whose counts do not reconcile is a failed one, whatever else is known of it."""
+    failed = [each for each in outcomes if each.status != SUCCEEDED]
+    try:
+        counts = sum((each.counts for each in outcomes), Counts()).check("run")
+        if error is None:
+            _check_none_lost(failed)
+    except CountsDoNotReconcileError as mismatch:
+        counts = sum((each.known_counts for each in outcomes), Counts())
+        error = RunError(type(mismatch).__name__, str(mismatch))
+    reached = [each.progress for each in outcomes if each.progress]
+    return Summary(
+        run=run,
+        bucket=bucket,
+        counts=counts,
+        write_units=sum(each.write_units for each in reached),
+        reasons=sum((each.reasons for each in reached), Counter()),
+        failed_batches=len(failed),
+        error=_telling(error, failed) or _too_many_rejects(counts, rejects_tolerated),
+    )
+
+
+def _check_none_lost(failed: Sequence[RangeOutcome]) -> None:
+    lost = [each.planned.index for each in failed if each.status == LOST]
+    if lost:
+        raise CountsDoNotReconcileError(f"{len(lost)} ranges stand in none of the result files, first range {lost[0]}")
+
+
+def _telling(error: RunError | None, failed: Sequence[RangeOutcome]) -> RunError | None:
+    """The children's own error in place of "threshold exceeded", where they all ended with one."""
+    if error is None or error.name != "States.ExceedToleratedFailureThreshold":
+        return error
+    ended = [each for each in failed if each.error]
+    names = {each.error for each in ended if each.error}
+    if not ended:
+        return error
+    first = ended[0]
+    where = f"range {first.planned.index} (rows from {first.planned.first_row}): {first.error}: {first.cause}"
+    name = names.pop() if len(names) == 1 else "RangesFailedError"
+    return RunError(name, f"{len(ended)} of the ranges failed; the first is {where}")
+
+
+def _too_many_rejects(counts: Counts, tolerated: Mapping[str, float] | None) -> RunError | None:
+    if tolerated is None:
+        return None
+    most = tolerated["count"] if "count" in tolerated else counts.read * tolerated["percentage"] / 100
+    if counts.rejected <= most:
+        return None
+    limit = f"{tolerated['count']}" if "count" in tolerated else f"{tolerated['percentage']} %"
+    return RunError(
+        "TooManyRejectsError",
+        f"{counts.rejected} of {counts.read} rows were rejected, more than {limit} tolerated",
+    )

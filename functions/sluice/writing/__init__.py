@@ -1,0 +1,1 @@
+"""From items to a table: the wire and the writers on it."""

@@ -1,0 +1,162 @@
+"""Puts that replace what is there: BatchWriteItem, where the later of two rows with the same key wins."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable
+from typing import Any, NamedTuple
+
+from sluice.encoding.item import Item
+from sluice.errors import ThrottledError, UnexpectedResponseError, WireError
+from sluice.keys import KeySchema
+from sluice.retry import Backoff
+from sluice.writing.stored_items import key_of
+from sluice.writing.table_writer import ITEM_REFUSALS, Origin, RejectedWrite, TableWriter, WriteOutcome
+from sluice.writing.wire import Attempts, Wire
+
+# At 5 to 10 ms a request this is as much as one vCPU can prepare.
+REQUESTS_IN_FLIGHT = 8
+BATCH_ITEMS = 25
+# DynamoDB takes 16 MB. Less keeps memory small, and beside a megabyte a request's own cost is nothing.
+BATCH_BYTES = 1024 * 1024
+# Rows that supersede each other share one place in a batch: this bounds how many are held.
+BATCH_ROWS = 250
+
+_PUT_START = b'{"PutRequest":{"Item":'
+_PUT_END = b"}}"
+_BETWEEN_PUTS = _PUT_END + b"," + _PUT_START
+
+
+class Version(NamedTuple):
+    """A row's item; `earlier` is the row with the same key that it supersedes."""
+
+    body: bytes
+    origin: Origin
+    earlier: Version | None
+
+
+class BatchWriter(TableWriter[dict[Hashable, Version]]):
+    """Writes up to 25 items per request; no key is in one request twice, nor in two requests at a time."""
+
+    def __init__(self, wire: Wire, table: str, schema: KeySchema, threads: int = REQUESTS_IN_FLIGHT) -> None:
+        requests = BatchRequests(wire, table, schema)
+        super().__init__(lambda batch: BatchWrite(requests, list(batch.values())).run(), threads)
+        self._batch: dict[Hashable, Version] = {}
+        self._batch_bytes = 0
+        self._batch_rows = 0
+
+    def put(self, item: Item, origin: Origin) -> None:
+        """Accept one row's item; waits while too many requests are in flight. Raises their errors."""
+        key, body = item
+        if self._is_full(key, len(body)):
+            self._send_rest()
+        self._batch[key] = Version(body, origin, self._batch.get(key))
+        self._batch_bytes += len(body)
+        self._batch_rows += 1
+        self._accepted += 1
+
+    def _is_full(self, key: Hashable, body_bytes: int) -> bool:
+        return (
+            (len(self._batch) == BATCH_ITEMS and key not in self._batch)
+            or (self._batch_bytes + body_bytes > BATCH_BYTES and self._batch_rows > 0)
+            or self._batch_rows == BATCH_ROWS
+        )
+
+    def _send_rest(self) -> None:
+        if self._batch:
+            self._in_flight.submit(self._batch, keys=self._batch)
+            self._batch, self._batch_bytes, self._batch_rows = {}, 0, 0
+
+
+class BatchRequests:
+    """BatchWriteItem on one table."""
+
+    def __init__(self, wire: Wire, table: str, schema: KeySchema) -> None:
+        self.retries = wire.retries
+        self._wire = wire
+        self._schema = schema
+        self._start = b'{"RequestItems":{%s:[' % json.dumps(table).encode() + _PUT_START
+        self._end = _PUT_END + b']},"ReturnConsumedCapacity":"TOTAL"}'
+
+    def send(self, versions: list[Version], attempts: Attempts) -> dict[str, Any]:
+        """One request, and its answer."""
+        body = self._start + _BETWEEN_PUTS.join([each.body for each in versions]) + self._end
+        return self._wire.call("BatchWriteItem", body, attempts)
+
+    def unprocessed(self, versions: list[Version], answer: dict[str, Any]) -> list[Version]:
+        """Which versions the answer gives back. Raises UnexpectedResponseError for one that was not sent."""
+        returned = answer.get("UnprocessedItems")
+        if not returned:
+            return []
+        sent = {key_of(json.loads(each.body), self._schema): each for each in versions}
+        try:
+            keys = {key_of(put["PutRequest"]["Item"], self._schema) for puts in returned.values() for put in puts}
+            return [sent[key] for key in keys]
+        except (KeyError, TypeError, ValueError) as exc:
+            raise UnexpectedResponseError("BatchWriteItem gave back an item that was not sent") from exc
+
+
+class BatchWrite:
+    """One batch on its way into the table: sent again, and split, until all its items are settled."""
+
+    def __init__(self, requests: BatchRequests, versions: list[Version]) -> None:
+        self._requests = requests
+        self._parts = [versions]
+        self._attempts = Attempts()
+        self._backoff = Backoff(requests.retries)
+        self._outcome = WriteOutcome()
+
+    def run(self) -> WriteOutcome:
+        """Write all items. Raises ThrottledError when rounds without progress use up the retries."""
+        while self._parts:
+            part = self._parts.pop()
+            try:
+                answer = self._requests.send(part, self._attempts)
+            except WireError as error:
+                self._refused(part, error)
+            else:
+                self._answered(part, answer)
+        self._outcome.requests += self._attempts.sent
+        self._outcome.throttled += self._attempts.throttled
+        return self._outcome
+
+    def _answered(self, part: list[Version], answer: dict[str, Any]) -> None:
+        capacities = answer.get("ConsumedCapacity") or ()
+        self._outcome.write_units += sum(each["CapacityUnits"] for each in capacities)
+        left = self._requests.unprocessed(part, answer)
+        self._count(part, left)
+        if not left:
+            return
+        self._outcome.throttled += 1
+        self._parts.append(left)
+        if len(left) < len(part):
+            self._backoff.made_progress()
+        elif self._backoff.is_used_up():
+            raise ThrottledError(f"BatchWriteItem gave back all of {len(left)} items until the retries were used up")
+        self._backoff.pause()
+
+    def _count(self, part: list[Version], left: list[Version]) -> None:
+        self._outcome.written += len(part) - len(left)
+        left_ids = {id(each) for each in left}
+        for each in part:
+            if each.earlier is not None and id(each) not in left_ids:
+                self._outcome.superseded += _rows(each.earlier)
+
+    def _refused(self, part: list[Version], error: WireError) -> None:
+        """Halve the part down to the refused item; what that one superseded is written instead."""
+        if error.name not in ITEM_REFUSALS:
+            raise error
+        if len(part) > 1:
+            middle = len(part) // 2
+            self._parts += [part[middle:], part[:middle]]
+            return
+        self._outcome.rejected.append(RejectedWrite.refused(part[0].origin, error))
+        if part[0].earlier is not None:
+            self._parts.append([part[0].earlier])
+
+
+def _rows(version: Version | None) -> int:
+    rows = 0
+    while version is not None:
+        rows, version = rows + 1, version.earlier
+    return rows
