@@ -1,6 +1,6 @@
 """Puts this package in the place of ministack's way of running executions."""
 
-import jsonata  # type: ignore[import-untyped]
+import jsonata
 from ministack.services import stepfunctions as service
 
 from local_aws.replacements import check, replace, require

@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import jsonata  # type: ignore[import-untyped]
-from jsonata.utils import Utils  # type: ignore[import-untyped]
+import jsonata
+from jsonata.utils import Utils
 from ministack.services import stepfunctions as service
 
 EVALUATION_SECONDS = 1.0

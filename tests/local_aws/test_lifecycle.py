@@ -1,12 +1,17 @@
+import io
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 import urllib.request
+import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
 
 from local_aws import (
@@ -53,7 +58,7 @@ def test_taken_port_is_named(local_aws: LocalAws) -> None:
 
 
 def test_address_that_is_not_this_machines_is_named() -> None:
-    with pytest.raises(StartFailedError, match="192.0.2.1"):
+    with pytest.raises(StartFailedError, match="cannot listen on"):
         start(bind_host="192.0.2.1")
 
 
@@ -71,6 +76,52 @@ def test_sigterm_ends_the_server_and_removes_its_directory() -> None:
     os.kill(local_aws.pid, signal.SIGTERM)
     wait_until_gone(local_aws)
     stop(local_aws)
+
+
+def worker_of(local_aws: LocalAws) -> int:
+    """The process id of a Lambda worker that has begun to serve a long invocation."""
+    session: Any = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test")
+    functions = session.client("lambda", endpoint_url=local_aws.endpoint_url, region_name=local_aws.region)
+    package = io.BytesIO()
+    source = "import os, time\ndef handler(e, c):\n    time.sleep(e)\n    return os.getpid()"
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr("index.py", source)
+    functions.create_function(
+        FunctionName="sleeper",
+        Runtime="python3.13",
+        Role="arn:aws:iam::000000000000:role/local",
+        Handler="index.handler",
+        Timeout=60,
+        Code={"ZipFile": package.getvalue()},
+    )
+    pid = int(json.load(functions.invoke(FunctionName="sleeper", Payload="0")["Payload"]))
+    functions.invoke(FunctionName="sleeper", Payload="60", InvocationType="Event")
+    return pid
+
+
+def wait_until_dead(pid: int) -> None:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"process {pid} is still there")
+
+
+@pytest.mark.parametrize("end", ["stop", signal.SIGTERM, signal.SIGKILL])
+def test_lambda_workers_end_with_the_server(end: str | signal.Signals) -> None:
+    local_aws = start()
+    try:
+        worker = worker_of(local_aws)
+        if isinstance(end, signal.Signals):
+            os.kill(local_aws.pid, end)
+        else:
+            stop(local_aws)
+        wait_until_dead(worker)
+    finally:
+        stop(local_aws)
 
 
 @pytest.mark.parametrize("outlive_caller", [False, True])
