@@ -21,9 +21,7 @@ from local_aws.lifecycle import LocalAws
 PATH = "/_local_aws/faults"
 
 
-def fail_requests(
-    local_aws: LocalAws, operation: str, *, times: int = 1, error: str = "ThrottlingException"
-) -> None:
+def fail_requests(local_aws: LocalAws, operation: str, *, times: int = 1, error: str = "ThrottlingException") -> None:
     """Let the next requests of a DynamoDB operation fail before they do anything."""
     _send(local_aws, {"kind": "fail", "name": operation, "times": times, "error": error})
 
@@ -33,9 +31,7 @@ def leave_unprocessed(local_aws: LocalAws, *, times: int = 1, items: int = 25) -
     _send(local_aws, {"kind": "unprocessed", "name": "BatchWriteItem", "times": times, "items": items})
 
 
-def kill_worker(
-    local_aws: LocalAws, function_name: str, *, times: int = 1, after_seconds: float = 0.0
-) -> None:
+def kill_worker(local_aws: LocalAws, function_name: str, *, times: int = 1, after_seconds: float = 0.0) -> None:
     """Kill the process of the next invocations of a Lambda function, so long after they began."""
     _send(local_aws, {"kind": "kill", "name": function_name, "times": times, "after": after_seconds})
 

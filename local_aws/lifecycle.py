@@ -234,9 +234,7 @@ def _wait_until_ready(local_aws: LocalAws, process: subprocess.Popen[bytes], tim
     deadline = time.monotonic() + timeout_seconds
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise StartFailedError(
-                f"local AWS ended with exit code {process.returncode}:\n{_last_log(local_aws)}"
-            )
+            raise StartFailedError(f"local AWS ended with exit code {process.returncode}:\n{_last_log(local_aws)}")
         if _answers(local_aws):
             return
     raise StartFailedError(f"local AWS did not answer within {timeout_seconds:g} s:\n{_last_log(local_aws)}")

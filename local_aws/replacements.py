@@ -26,9 +26,7 @@ def install_all() -> None:
         importlib.import_module(f"local_aws.{name}").install()
 
 
-def replace(
-    module: ModuleType | type, name: str, parameters: tuple[str, ...], new: Callable[..., Any]
-) -> Any:
+def replace(module: ModuleType | type, name: str, parameters: tuple[str, ...], new: Callable[..., Any]) -> Any:
     """Put `new` in the place of the function `name`, whose parameters must be these; return the old one."""
     old = check(module, name, parameters)
     setattr(module, name, new)

@@ -32,9 +32,7 @@ def get_object(
     """GetObject: ministack reads the whole object, of which the range is cut here, whatever its version."""
     wanted = headers.get("range", "")
     if wanted:
-        headers = {
-            name: value for name, value in headers.items() if name not in ("range", "x-amz-checksum-mode")
-        }
+        headers = {name: value for name, value in headers.items() if name not in ("range", "x-amz-checksum-mode")}
     token = _leaves_files.set(True)
     try:
         status, answer_headers, body = _original["get_object"](bucket_name, key, headers, query_params)

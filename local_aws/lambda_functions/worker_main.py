@@ -96,13 +96,9 @@ def _load(name: str) -> tuple[Handler | None, Payload | None]:
     try:
         handler: Handler = getattr(importlib.import_module(module_name), function_name)
     except ImportError as error:
-        return None, _payload(
-            "Runtime.ImportModuleError", f"Unable to import module '{module_name}': {error}"
-        )
+        return None, _payload("Runtime.ImportModuleError", f"Unable to import module '{module_name}': {error}")
     except SyntaxError as error:
-        return None, _payload(
-            "Runtime.UserCodeSyntaxError", f"Syntax error in module '{module_name}': {error}"
-        )
+        return None, _payload("Runtime.UserCodeSyntaxError", f"Syntax error in module '{module_name}': {error}")
     except AttributeError as error:
         if getattr(error, "name", None) != function_name:
             return None, _raised(error)

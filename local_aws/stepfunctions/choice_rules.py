@@ -35,8 +35,7 @@ def holds(rule: State, data: Any, scope: Scope) -> bool:
     if value is MISSING:
         raise scope.failure(
             RUNTIME,
-            f"Invalid path '{rule['Variable']}': "
-            "The choice state's condition path references an invalid value.",
+            f"Invalid path '{rule['Variable']}': The choice state's condition path references an invalid value.",
         )
     if name.startswith("Is"):
         return _is(name, value) is rule[name]

@@ -31,9 +31,7 @@ def refusal(definition: str) -> str | None:
     for path, state in _states(machine, ""):
         told = _unknown_resource(state) or _bad_label(state)
         if told is not None:
-            return (
-                f"Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: {told[0]} at {path}/{told[1]}'"
-            )
+            return f"Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: {told[0]} at {path}/{told[1]}'"
     return None
 
 

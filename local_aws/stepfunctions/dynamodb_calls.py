@@ -64,9 +64,7 @@ def invalid_member(action: str, given: dict[str, Any]) -> str | None:
             member = name[0].lower() + name[1:]
             problems.append(f"Value null at '{member}' failed to satisfy constraint: Member must not be null")
     table = given.get("TableName")
-    if isinstance(table, str) and not TABLE_NAME.fullmatch(
-        table.split("/")[-1] if table.startswith("arn:") else table
-    ):
+    if isinstance(table, str) and not TABLE_NAME.fullmatch(table.split("/")[-1] if table.startswith("arn:") else table):
         rule = "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+"
         problems.append(f"Value '{table}' at 'tableName' failed to satisfy constraint: {rule}")
     if not problems:

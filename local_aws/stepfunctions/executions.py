@@ -80,9 +80,7 @@ def _walk_to_end(run: Run, definition: Record) -> None:
 
 
 def _fail(run: Run, error: Any) -> None:
-    details = {
-        name: value for name, value in (("error", error.error), ("cause", error.cause)) if value is not None
-    }
+    details = {name: value for name, value in (("error", error.error), ("cause", error.cause)) if value is not None}
     end(run, "FAILED", "ExecutionFailed", details, **details)
 
 

@@ -52,6 +52,4 @@ def install() -> None:
         "_describe_execution",
         "_list_executions",
     ):
-        operations.remember(
-            name, replace(service, name, ("data",), getattr(operations, name.removeprefix("_")))
-        )
+        operations.remember(name, replace(service, name, ("data",), getattr(operations, name.removeprefix("_"))))

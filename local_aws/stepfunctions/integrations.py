@@ -17,9 +17,7 @@ INTEGRATIONS: dict[str, Call] = {
     "arn:aws:states:::lambda:invoke": lambda resource, given, scope: lambda_calls.invoke_function(given),
     "arn:aws:states:::states:startExecution": nested.start_execution,
     "arn:aws:states:::dynamodb:": lambda resource, given, scope: dynamodb_calls.call(resource, given),
-    "arn:aws:states:::aws-sdk:": lambda resource, given, scope: sdk_calls.call(
-        resource, given, scope.run.role_arn
-    ),
+    "arn:aws:states:::aws-sdk:": lambda resource, given, scope: sdk_calls.call(resource, given, scope.run.role_arn),
 }
 
 

@@ -118,6 +118,4 @@ def _compares(operator: str, left: Any, right: Any) -> bool:
 
 def _missing(token: re.Match[str]) -> str:
     name = token["quoted"] if token["quoted"] is not None else token["field"]
-    return (
-        f"Missing property in path $['{name}']" if name is not None else f"No results for path: ${token[0]}"
-    )
+    return f"Missing property in path $['{name}']" if name is not None else f"No results for path: ${token[0]}"

@@ -55,8 +55,7 @@ def _failure(result: dict[str, Any]) -> Exception:
         told = compact_json({name: body[name] for name in ("errorType", "errorMessage") if name in body})
         return state_error(
             "Lambda.Unknown",
-            f"The cause could not be determined because Lambda did not return an "
-            f"error type. Returned payload: {told}",
+            f"The cause could not be determined because Lambda did not return an error type. Returned payload: {told}",
         )
     return state_error(error_type, compact_json(body))
 

@@ -68,9 +68,7 @@ def start_sync_execution(data: Record) -> Response:
         arn = data.get("stateMachineArn", "")
         return _error("StateMachineDoesNotExist", f"State Machine Does Not Exist: '{arn}'")
     if machine["type"] != EXPRESS:
-        return _error(
-            "StateMachineTypeNotSupported", "This operation is not supported by this type of state machine"
-        )
+        return _error("StateMachineTypeNotSupported", "This operation is not supported by this type of state machine")
     record = _express_record(machine, data)
     service._executions[record["executionArn"]] = record
     _run_express(record["executionArn"])

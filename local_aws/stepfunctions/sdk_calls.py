@@ -77,9 +77,7 @@ def _s3_client(credentials: Credentials, region: str) -> Any:
         aws_access_key_id=credentials.access_key,
         aws_secret_access_key=credentials.secret_key,
         aws_session_token=credentials.token,
-        config=Config(
-            s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}, max_pool_connections=50
-        ),
+        config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}, max_pool_connections=50),
     )
 
 

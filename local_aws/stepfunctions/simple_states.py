@@ -88,10 +88,7 @@ def _seconds(value: float, scope: Scope) -> float:
 
 
 def _moment(stamp: str, error: str, scope: Scope) -> float:
-    told = (
-        "The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string: "
-        f"{stamp}"
-    )
+    told = f"The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string: {stamp}"
     if not TIMESTAMP.fullmatch(stamp):
         raise scope.failure(error, told)
     try:
@@ -107,9 +104,7 @@ def run_choice(state: State, data: Any, scope: Scope) -> tuple[Any, str | None]:
         if _is_chosen(state, rule, index, selected, scope):
             return _take(state, rule, selected, rule["Next"], scope)
     if "Default" not in state:
-        raise scope.failure(
-            "States.NoChoiceMatched", "Failed to transition out of the state. No choice rule matched."
-        )
+        raise scope.failure("States.NoChoiceMatched", "Failed to transition out of the state. No choice rule matched.")
     return _take(state, state, selected, state["Default"], scope)
 
 

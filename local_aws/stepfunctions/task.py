@@ -76,9 +76,7 @@ class _Events:
         self._prefix = "LambdaFunction" if self._is_function else "Task"
         parts = resource.split(":")
         self.resource_type = "lambda" if self._is_function else ":".join(parts[5:-1])
-        self._details = (
-            {} if self._is_function else {"resourceType": self.resource_type, "resource": parts[-1]}
-        )
+        self._details = {} if self._is_function else {"resourceType": self.resource_type, "resource": parts[-1]}
 
     def scheduled(self, given: Any, timeout: int | None) -> None:
         details: dict[str, Any] = {} if timeout is None else {"timeoutInSeconds": timeout}

@@ -152,6 +152,4 @@ def _not_a_number(state: dict[str, Any], field: str, value: Any, kind: str, scop
     shown = value if isinstance(value, str) else compact_json(value)
     path = state.get(f"{field}Path")
     where, end = (f"{field}Path", f": {path}") if path else (field, "")
-    return scope.failure(
-        RUNTIME, f'The {where} field refers to value "{shown}" which is not a valid {kind}{end}'
-    )
+    return scope.failure(RUNTIME, f'The {where} field refers to value "{shown}" which is not a valid {kind}{end}')

@@ -38,9 +38,7 @@ def evaluate_batcher(state: State, data: Any, scope: Scope) -> Batcher | None:
     items = integer_field(holder, "MaxItemsPerBatch", 0, selected, scope)
     size = integer_field(holder, "MaxInputBytesPerBatch", 0, selected, scope)
     if items < 0 or not 0 <= size <= MAXIMUM_PAYLOAD_BYTES or not (items or size):
-        raise scope.failure(
-            RUNTIME, "ItemBatcher needs a positive MaxItemsPerBatch or MaxInputBytesPerBatch."
-        )
+        raise scope.failure(RUNTIME, "ItemBatcher needs a positive MaxItemsPerBatch or MaxInputBytesPerBatch.")
     batch_input = fields.get("BatchInput")
     if batch_input is not None and is_jsonata:
         batch_input = fill_jsonata(batch_input, "ItemBatcher/BatchInput", bindings(data, scope), scope)

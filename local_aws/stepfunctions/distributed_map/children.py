@@ -84,9 +84,7 @@ class Children:
 
     left_over: ChildInput | None = None
 
-    def _is_free(
-        self, idle: threading.Semaphore, threads: list[threading.Thread], work: Callable[[], None]
-    ) -> bool:
+    def _is_free(self, idle: threading.Semaphore, threads: list[threading.Thread], work: Callable[[], None]) -> bool:
         """Whether a thread waits for a child; a new one is started where there may be more of them."""
         if idle.acquire(blocking=False):
             return True
@@ -108,9 +106,7 @@ class Children:
         if status == "SUCCEEDED":
             child["output"] = compact_json(result)
         else:
-            child.update(
-                {k: v for k, v in (("error", result.error), ("cause", result.cause)) if v is not None}
-            )
+            child.update({k: v for k, v in (("error", result.error), ("cause", result.cause)) if v is not None})
         child["status"] = status
         self.ended(number, child)
         self.map_run.child_ended(child)

@@ -61,9 +61,7 @@ def _denial(resource: str, place: dict[str, Any], config: State, scope: Scope) -
 
 def _arguments(reader: State, data: Any, state: State, scope: Scope) -> dict[str, Any]:
     if scope.is_jsonata(state):
-        filled = fill_jsonata(
-            reader.get("Arguments", {}), "ItemReader/Arguments", bindings(data, scope), scope
-        )
+        filled = fill_jsonata(reader.get("Arguments", {}), "ItemReader/Arguments", bindings(data, scope), scope)
     else:
         filled = fill_json_path(reader.get("Parameters", {}), select_input(state, data, scope), scope)
     return dict(filled)
@@ -91,9 +89,7 @@ def _from_s3(resource: str, place: dict[str, Any], config: State) -> tuple[int, 
         return len(rows), lambda: iter([(row, f"s3://{bucket}/{key}") for row in rows])
     source = f"s3://{bucket}/{key}"
     total = count_records(open_object(bucket, key, version), key, config)
-    return total, lambda: (
-        (item, source) for item in read_records(open_object(bucket, key, version), key, config)
-    )
+    return total, lambda: ((item, source) for item in read_records(open_object(bucket, key, version), key, config))
 
 
 def _from_listing(place: dict[str, Any], config: State) -> tuple[int, Callable[[], Iterator[Item]]]:

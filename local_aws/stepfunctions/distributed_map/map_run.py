@@ -76,9 +76,7 @@ class Tolerance:
 class MapRun:
     """The bookkeeping of one Map Run. Safe to use from all of its children's threads."""
 
-    def __init__(
-        self, identity: Identity, parent_arn: str, total: int, concurrency: int, tolerance: Tolerance
-    ) -> None:
+    def __init__(self, identity: Identity, parent_arn: str, total: int, concurrency: int, tolerance: Tolerance) -> None:
         self.identity = identity
         self.total = total
         self._lock = threading.Lock()

@@ -41,9 +41,7 @@ def open_destination(state: State, data: Any, scope: Scope) -> Destination | Non
     if "Resource" not in writer:
         return None
     if scope.is_jsonata(state):
-        place = fill_jsonata(
-            writer.get("Arguments", {}), "ResultWriter/Arguments", bindings(data, scope), scope
-        )
+        place = fill_jsonata(writer.get("Arguments", {}), "ResultWriter/Arguments", bindings(data, scope), scope)
     else:
         place = fill_json_path(writer.get("Parameters", {}), select_input(state, data, scope), scope)
     config = writer.get("WriterConfig", {})
