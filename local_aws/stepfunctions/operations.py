@@ -15,6 +15,7 @@ from ministack.core.responses import (
 )
 from ministack.services import stepfunctions as service
 
+from local_aws.stepfunctions.errors import MAXIMUM_PAYLOAD_BYTES
 from local_aws.stepfunctions.executions import EXPRESS, run_execution, running, stop
 from local_aws.stepfunctions.scope import Record, compact_json
 
@@ -31,6 +32,9 @@ def remember(name: str, function: Any) -> None:
 def start_execution(data: Record) -> Response:
     """StartExecution: a name in use gives the running execution back when its input is the same."""
     data = {**data, "input": _input_text(data)}
+    refusal = _input_refusal(data["input"])
+    if refusal is not None:
+        return refusal
     machine = service._state_machines.get(data.get("stateMachineArn"))
     if machine is None or machine["type"] != EXPRESS:
         return _same_execution(data) or _original["_start_execution"](data)
@@ -48,6 +52,19 @@ def _input_text(data: Record) -> str:
     """Integrations may give the input as JSON that is not yet text."""
     given = data.get("input")
     return given if isinstance(given, str) else compact_json({} if given is None else given)
+
+
+def _input_refusal(text: str) -> Response | None:
+    if len(text.encode()) > MAXIMUM_PAYLOAD_BYTES:
+        told = f"Member must have length less than or equal to {MAXIMUM_PAYLOAD_BYTES}"
+        return _error(
+            "ValidationException", f"1 validation error detected: Value at 'input' failed to satisfy constraint: {told}"
+        )
+    try:
+        json.loads(text)
+    except ValueError as error:
+        return _error("InvalidExecutionInput", f"Invalid State Machine Execution Input: '{error}'")
+    return None
 
 
 def _same_execution(data: Record) -> Response | None:
@@ -69,6 +86,9 @@ def start_sync_execution(data: Record) -> Response:
         return _error("StateMachineDoesNotExist", f"State Machine Does Not Exist: '{arn}'")
     if machine["type"] != EXPRESS:
         return _error("StateMachineTypeNotSupported", "This operation is not supported by this type of state machine")
+    refusal = _input_refusal(_input_text(data))
+    if refusal is not None:
+        return refusal
     record = _express_record(machine, data)
     service._executions[record["executionArn"]] = record
     _run_express(record["executionArn"])

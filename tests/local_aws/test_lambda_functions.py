@@ -76,6 +76,12 @@ def test_process_that_exits(function: Function, run_state: Run) -> None:
     assert "exit status 3" in ended["cause"]
 
 
+def test_reserved_concurrency_throttles(function: Function, run_state: Run, client: Callable[[str], Any]) -> None:
+    name = function("def handler(e, c): return 1")
+    client("lambda").put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+    assert run_state(invoke(name))["error"] == "Lambda.TooManyRequestsException"
+
+
 def test_killed_worker_is_replaced(function: Function, run_state: Run, local_aws: LocalAws) -> None:
     name = function("import time\ndef handler(e, c):\n    time.sleep(0.3)\n    return 'done'")
     retrier = {"ErrorEquals": ["Lambda.Unknown"], "IntervalSeconds": 1, "MaxAttempts": 1}

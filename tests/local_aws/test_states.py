@@ -153,6 +153,21 @@ def test_same_name_and_input_start_one_execution(client: Callable[[str], Any], n
     client("stepfunctions").stop_execution(executionArn=first["executionArn"])
 
 
+@pytest.mark.parametrize(
+    ("text", "error"), [("{", "InvalidExecutionInput"), (json.dumps("x" * 262_143), "ValidationException")]
+)
+def test_input_that_no_execution_can_have_is_refused(
+    client: Callable[[str], Any], name: str, text: str, error: str
+) -> None:
+    machine = client("stepfunctions").create_state_machine(
+        name=name,
+        definition=json.dumps({"StartAt": "P", "States": {"P": PASS}}),
+        roleArn="arn:aws:iam::000000000000:role/local",
+    )["stateMachineArn"]
+    with pytest.raises(ClientError, match=error):
+        client("stepfunctions").start_execution(stateMachineArn=machine, input=text)
+
+
 def test_express_execution_returns_its_output(client: Callable[[str], Any], name: str) -> None:
     machine = client("stepfunctions").create_state_machine(
         name=name,
