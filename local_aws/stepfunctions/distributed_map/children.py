@@ -1,8 +1,6 @@
 """The children of a Map Run: a bounded number at a time, each an execution of its own."""
 
-import contextvars
 import json
-import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +11,7 @@ from ministack.core.responses import new_uuid, now_iso
 
 from local_aws.stepfunctions.distributed_map.batches import ChildInput
 from local_aws.stepfunctions.distributed_map.map_run import MapRun
+from local_aws.stepfunctions.distributed_map.workers import Workers
 from local_aws.stepfunctions.errors import StateError, check_child_input
 from local_aws.stepfunctions.executions import EXPRESS_SECONDS, run_child
 from local_aws.stepfunctions.instant import is_instant
@@ -22,7 +21,6 @@ from local_aws.stepfunctions.scope import History, NoHistory, Record, Run, Scope
 MOST_THREADS = 200
 THREADS_BY_DEFAULT = 40
 THREADS_FOR_INSTANT_CHILDREN = 2
-IDLE_SECONDS = 0.05
 
 
 @dataclass
@@ -43,62 +41,29 @@ class Children:
             "Name": self.map_run.identity.name,
         }
 
-    def run_all(self, inputs: Iterator[ChildInput], is_over: Callable[[], bool]) -> None:
-        """Run children until the inputs are used up or it is over; those that run are waited for."""
-        waiting: queue.SimpleQueue[tuple[int, ChildInput] | None] = queue.SimpleQueue()
-        threads: list[threading.Thread] = []
-        idle = threading.Semaphore(0)
-        failures: list[BaseException] = []
+    def run_all(self, inputs: Iterator[ChildInput], is_over: Callable[[], bool]) -> ChildInput | None:
+        """Run children until the inputs are used up or it is over; those that run are waited for.
 
-        def work() -> None:
-            while True:
-                idle.release()
-                task = waiting.get()
-                if task is None:
-                    return
-                try:
-                    self._run(*task)
-                except BaseException as error:  # noqa: BLE001  (raised again by run_all)
-                    failures.append(error)
-                    return
-
+        Returns the input that was taken but not started, if it was over before the end.
+        """
+        workers: Workers[tuple[int, ChildInput]] = Workers(self._run, self._concurrency)
         try:
-            for number, given in enumerate(inputs):
-                while not self._is_free(idle, threads, work):
-                    if is_over() or failures:
-                        break
-                if is_over() or failures:
-                    self._put_back(number, given)
-                    break
-                waiting.put((number, given))
+            for task in enumerate(inputs):
+                while not (workers.wait_for_idle() or workers.has_failed() or is_over()):
+                    pass
+                if workers.has_failed() or is_over():
+                    return task[1]
+                workers.submit(task)
         finally:
-            for _ in threads:
-                waiting.put(None)
-            for thread in threads:
-                thread.join()
-        if failures:
-            raise failures[0]
-
-    def _put_back(self, number: int, given: ChildInput) -> None:
-        self.left_over = given
-
-    left_over: ChildInput | None = None
-
-    def _is_free(self, idle: threading.Semaphore, threads: list[threading.Thread], work: Callable[[], None]) -> bool:
-        """Whether a thread waits for a child; a new one is started where there may be more of them."""
-        if idle.acquire(blocking=False):
-            return True
-        if len(threads) < self._concurrency():
-            thread = threading.Thread(target=contextvars.copy_context().run, args=(work,), daemon=True)
-            threads.append(thread)
-            thread.start()
-        return idle.acquire(timeout=IDLE_SECONDS)
+            workers.finish()
+        return None
 
     def _concurrency(self) -> int:
         most = THREADS_FOR_INSTANT_CHILDREN if self._is_instant else MOST_THREADS
         return min(self.map_run.record["maxConcurrency"] or THREADS_BY_DEFAULT, most)
 
-    def _run(self, number: int, given: ChildInput) -> None:
+    def _run(self, task: tuple[int, ChildInput]) -> None:
+        number, given = task
         child = self._record(given)
         self.map_run.child_started(child)
         status, result = self._outcome(child, given)

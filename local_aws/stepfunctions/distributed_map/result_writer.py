@@ -1,16 +1,15 @@
 """ResultWriter: the records of children, spooled to files during a Map Run and put to S3 at its end."""
 
 import json
-import tempfile
 import threading
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from local_aws.s3_objects import MissingObjectError, delete_object, put_file, put_object
 from local_aws.stepfunctions.authorization import may_use_object
 from local_aws.stepfunctions.data_flow import select_input
 from local_aws.stepfunctions.distributed_map.map_run import Identity
+from local_aws.stepfunctions.distributed_map.result_file import ResultFile
 from local_aws.stepfunctions.errors import RUNTIME, state_error
 from local_aws.stepfunctions.scope import Record, Scope, State, compact_json
 from local_aws.stepfunctions.templates import bindings, fill_json_path, fill_jsonata
@@ -97,7 +96,7 @@ class ResultFiles:
     def __init__(self, destination: Destination, identity: Identity) -> None:
         self._destination = destination
         self._identity = identity
-        self._files: dict[str, BinaryIO] = {}
+        self._files: dict[str, ResultFile] = {}
         self._lock = threading.Lock()
 
     def ended(self, child: Record) -> None:
@@ -119,15 +118,10 @@ class ResultFiles:
         self._append("PENDING", compact_json(record))
 
     def _append(self, kind: str, text: str) -> None:
-        is_json_lines = self._destination.is_json_lines
         with self._lock:
-            file = self._files.get(kind)
-            if file is None:
-                file = self._files[kind] = tempfile.NamedTemporaryFile("wb", prefix="map-run-", delete=False)  # type: ignore[assignment]  # noqa: SIM115
-                before = b"" if is_json_lines else b"["
-            else:
-                before = b"" if is_json_lines else b","
-            file.write(before + text.encode() + (b"\n" if is_json_lines else b""))  # type: ignore[union-attr]
+            if kind not in self._files:
+                self._files[kind] = ResultFile(is_json_lines=self._destination.is_json_lines)
+            self._files[kind].append(text)
 
     def put(self) -> str:
         """Put the files and the manifest; the manifest's key. Raises States.ResultWriterFailed."""
@@ -148,13 +142,10 @@ class ResultFiles:
         return key
 
     def _put_kind(self, kind: str, name: str) -> Record:
-        file = self._files[kind]
-        if not self._destination.is_json_lines:
-            file.write(b"]")
-        size = file.tell()
-        file.close()
+        path = self._files[kind].close()
+        size = path.stat().st_size
         key = self._destination.key(self._identity, name)
-        put_file(self._destination.bucket, key, Path(file.name))
+        put_file(self._destination.bucket, key, path)
         return {"Key": key, "Size": size}
 
 

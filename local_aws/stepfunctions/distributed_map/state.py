@@ -129,8 +129,8 @@ class _Stream:
         children = Children(self.map_run, processor, self.scope.inner(), self._ended)
         inputs = child_inputs(self._item_inputs(), self.plan.batcher)
         try:
-            children.run_all(inputs, self._is_over)
-            self._never_started(inputs, children.left_over)
+            first_left = children.run_all(inputs, self._is_over)
+            self._never_started(inputs, first_left)
             return self._finish()
         except StateError as error:
             raise _failed(self.map_run, error, self.scope) from error
