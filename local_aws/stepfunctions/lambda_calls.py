@@ -1,21 +1,38 @@
 """Lambda functions as Task states call them."""
 
+import contextlib
 import os
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import lambda_svc as service
 
 from local_aws.stepfunctions.errors import state_error
-from local_aws.stepfunctions.scope import compact_json
+from local_aws.stepfunctions.scope import Scope, compact_json
 from local_aws.stepfunctions.sdk_metadata import optimised_cause, with_metadata
 
 # Every invocation holds a Python process. State machines queue for them here, where AWS would start more: a
 # laptop is slower, not faster, with fifty of them. Invoke is not limited, so functions may call functions.
 CONCURRENT_INVOCATIONS = max(4, 2 * (os.cpu_count() or 1))
+CHECK_SECONDS = 0.25
 
 _slots = threading.BoundedSemaphore(CONCURRENT_INVOCATIONS)
+
+
+@contextlib.contextmanager
+def turn(resource: str, scope: Scope) -> Iterator[None]:
+    """Hold one of the slots for an invocation; the wait for it is not part of the Task's time."""
+    if ":function:" not in resource and not resource.endswith(":lambda:invoke"):
+        yield
+        return
+    while not _slots.acquire(timeout=CHECK_SECONDS):
+        scope.run.check()
+    try:
+        yield
+    finally:
+        _slots.release()
 
 
 def call_function(arn: str, given: Any) -> Any:
@@ -34,8 +51,7 @@ def _run(reference: str, event: Any) -> tuple[Any, str]:
     if not function or not config:
         raise _not_found(reference)
     record = service._execution_record_for_config(function, config)
-    with _slots:
-        result = service._execute_function_with_config_scope(record, event)
+    result = service._execute_function_with_config_scope(record, event)
     if result.get("error"):
         raise _failure(result)
     return result.get("body"), config.get("Version", "$LATEST")

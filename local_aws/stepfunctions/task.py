@@ -11,6 +11,7 @@ from local_aws.stepfunctions.data_flow import arguments, finish, select_input
 from local_aws.stepfunctions.errors import TIMEOUT, StateError, state_error
 from local_aws.stepfunctions.instant import is_quick
 from local_aws.stepfunctions.integrations import invoke, invoke_with_token
+from local_aws.stepfunctions.lambda_calls import turn
 from local_aws.stepfunctions.retries import with_retries
 from local_aws.stepfunctions.scope import Scope, State, check_size, compact_json
 from local_aws.stepfunctions.templates import integer_field
@@ -31,7 +32,8 @@ def _attempt(state: State, data: Any, scope: Scope) -> tuple[Any, str | None]:
     events.scheduled(given, timeout)
     try:
         scope.run.check()
-        result = _call(resource, given, timeout, scope)
+        with turn(resource, scope):
+            result = _call(resource, given, timeout, scope)
     except StateError as error:
         events.failed(error)
         raise

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from local_aws import LocalAws, faults
+from local_aws.stepfunctions.lambda_calls import CONCURRENT_INVOCATIONS
 
 Run = Callable[..., dict[str, Any]]
 Function = Callable[..., str]
@@ -68,6 +69,19 @@ def test_function_that_takes_too_long(function: Function, run_state: Run) -> Non
 def test_task_that_takes_too_long(function: Function, run_state: Run) -> None:
     source = "import time\ndef handler(e, c): time.sleep(5)"
     assert run_state(invoke(function(source, Timeout=10), TimeoutSeconds=1))["error"] == "States.Timeout"
+
+
+def test_waiting_for_a_free_process_is_not_part_of_the_tasks_time(function: Function, run_state: Run) -> None:
+    name = function("import time\ndef handler(e, c):\n    time.sleep(0.6)\n    return 1")
+    task = invoke(name, TimeoutSeconds=2, Output="{% $states.result.Payload %}", End=True)
+    config = {"Mode": "INLINE"}
+    count = 5 * CONCURRENT_INVOCATIONS
+    state = {
+        "Type": "Map",
+        "Items": f"{{% [1..{count}] %}}",
+        "ItemProcessor": {"ProcessorConfig": config, "StartAt": "Call", "States": {"Call": task}},
+    }
+    assert run_state(state)["output"] == [1] * count
 
 
 def test_process_that_exits(function: Function, run_state: Run) -> None:
