@@ -42,6 +42,7 @@ def up(
     bind_host: str = LOOPBACK,
     outlive_caller: bool,
     fault_injection: bool = False,
+    enforce_iam: bool = True,
 ) -> tuple[LocalAws, bool]:
     """The project's local AWS, and whether this call started it. Raises CommandError."""
     with _only_one(root):
@@ -54,6 +55,7 @@ def up(
                 bind_host=bind_host,
                 outlive_caller=outlive_caller,
                 fault_injection=fault_injection,
+                enforce_iam=enforce_iam,
             )
         except LocalAwsError as error:
             raise CommandError(str(error)) from error

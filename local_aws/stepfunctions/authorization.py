@@ -73,8 +73,14 @@ def _json_denial(role_arn: str, name: str, action: str, given: Any) -> str | Non
     headers = {"x-amz-target": f"{known['target_prefix']}.{operation}"}
     body = json.dumps(given or {}).encode()
     place = (get_region(), get_account_id())
-    resource_arn = extract_resource_arn(key, "POST", "/", headers, body, {}, *place)
+    resource_arn = _run_arn(given) or extract_resource_arn(key, "POST", "/", headers, body, {}, *place)
     return denial(role_arn, f"{key}:{operation}", resource_arn)
+
+
+def _run_arn(given: Any) -> str | None:
+    """The execution or Map Run that a call of Step Functions is about, which ministack takes for any resource."""
+    arns = [each for name, each in (given or {}).items() if name.lower() in ("executionarn", "maprunarn")]
+    return arns[0] if arns else None
 
 
 def _refuse(told: str | None, error: str, name: str, status: int) -> None:
