@@ -1,6 +1,7 @@
 """What a role may do, when IAM is enforced: its credentials, and the policies behind them."""
 
 import hashlib
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,12 @@ from ministack.services import sts
 from local_aws.replacements import check, replace, require
 
 ROOT_KEY = "test"
+
+# A machine asks the same for each item. On AWS, too, a changed policy takes seconds to be felt.
+REMEMBERED_SECONDS = 2.0
+REMEMBERED_ANSWERS = 1_000
+
+_answers: dict[tuple[str, str, str, str], tuple[str | None, float]] = {}
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,17 @@ def denial(role_arn: str, action: str, resource_arn: str) -> str | None:
     """Why the role may not do this, or None when it may. Policies of buckets and keys are not looked at."""
     if not is_enforced():
         return None
+    asked = (role_arn, action, resource_arn, get_region())
+    told, until = _answers.get(asked, (None, 0.0))
+    if time.monotonic() >= until:
+        told = _evaluate(role_arn, action, resource_arn)
+        if len(_answers) >= REMEMBERED_ANSWERS:
+            _answers.clear()
+        _answers[asked] = (told, time.monotonic() + REMEMBERED_SECONDS)
+    return told
+
+
+def _evaluate(role_arn: str, action: str, resource_arn: str) -> str | None:
     principal = iam_evaluator.resolve_principal(credentials_of(role_arn).access_key, get_account_id())
     context = iam_evaluator.EvalContext(
         principal_arn=principal.arn,

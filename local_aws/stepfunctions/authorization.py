@@ -29,7 +29,8 @@ def authorize(resource: str, given: Any, scope: Scope) -> None:
         told = denial(role_arn, "states:StartExecution", given.get("StateMachineArn", ""))
         _refuse(told, "StepFunctions.AWSStepFunctionsException", "AWSStepFunctions", 400)
     elif resource.startswith("arn:aws:states:::dynamodb:"):
-        told = _json_denial(role_arn, "dynamodb", resource.rpartition(":")[2], given)
+        action = resource.rpartition(":")[2]
+        told = denial(role_arn, f"dynamodb:{action[0].upper()}{action[1:]}", _table_arn(given.get("TableName", "")))
         _refuse(told, "DynamoDB.AmazonDynamoDBException", "AmazonDynamoDBv2", 400)
     elif resource.startswith(AWS_SDK):
         _authorize_sdk(role_arn, resource, given)
@@ -54,6 +55,12 @@ def _function_arn(reference: str) -> str:
     if reference.startswith("arn:"):
         return reference
     return f"arn:aws:lambda:{get_region()}:{get_account_id()}:function:{reference}"
+
+
+def _table_arn(reference: str) -> str:
+    if reference.startswith("arn:"):
+        return reference
+    return f"arn:aws:dynamodb:{get_region()}:{get_account_id()}:table/{reference}"
 
 
 def _authorize_sdk(role_arn: str, resource: str, given: Any) -> None:
