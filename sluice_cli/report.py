@@ -12,7 +12,8 @@ from sluice_cli.stack import DATA_BUCKET, Stack
 from sluice_cli.watch import Ended
 
 SUCCEEDED = "SUCCEEDED"
-INPUT_REFUSED = "InvalidInputError"
+# What a run raises before it writes anything, because of what its input says.
+INPUT_REFUSED = frozenset({"InvalidInputError", "SourceNotFoundError", "SourceMalformedError", "TableNotFoundError"})
 LABEL_WIDTH = 13
 
 
@@ -20,7 +21,7 @@ def exit_code(ended: Ended) -> ExitCode:
     """SUCCEEDED only for a run that did; BAD_INPUT for one whose input was refused."""
     if ended.status == SUCCEEDED:
         return ExitCode.SUCCEEDED
-    return ExitCode.BAD_INPUT if ended.error == INPUT_REFUSED else ExitCode.FAILED
+    return ExitCode.BAD_INPUT if ended.error in INPUT_REFUSED else ExitCode.FAILED
 
 
 def read_summary(aws: Aws, stack: Stack, run: Run, ended: Ended) -> Any:

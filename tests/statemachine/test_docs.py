@@ -1,0 +1,51 @@
+"""What the documentation says of states, fields and errors is what there is."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+import pytest
+
+from sluice import errors
+from sluice.errors import SluiceError
+from sluice.loading import load_input
+from sluice.reading import source_input
+from sluice.rejects import Reason
+from tests.statemachine.definitions import NAMES, ROOT, all_states, definition
+
+README = (ROOT / "README.md").read_text()
+MAPPING = (ROOT / "docs" / "mapping.md").read_text()
+TROUBLESHOOTING = (ROOT / "docs" / "troubleshooting.md").read_text()
+# Raised to be caught by Sluice itself.
+INTERNAL = {"SluiceError", "RejectError", "AttemptExistsError"}
+
+
+def test_picture_has_the_states_of_csv_load() -> None:
+    (picture,) = re.findall(r"```mermaid\n(.*?)```", README, re.S)
+    shown = set(re.findall(r"\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b", picture))
+    assert shown == {name for name, _ in all_states(definition("csv_load"))}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_readme_lists_the_workflow(name: str) -> None:
+    assert f"| `{name}` |" in README
+
+
+def test_input_table_has_every_field() -> None:
+    fields = {each for each in load_input._FIELDS if each != "source"}
+    fields |= {f"source.{each}" for each in source_input._FIELDS}
+    table = README.partition("### Input of `csv_load`")[2].partition("###")[0]
+    assert set(re.findall(r"`([a-zA-Z.]+)`", "".join(re.findall(r"^\| (.*?) \|", table, re.M)))) == fields
+
+
+def test_every_reject_is_explained() -> None:
+    table = MAPPING.partition("## Rejects")[2]
+    listed = set(re.findall(r"`([A-Z]\w+)`", "".join(re.findall(r"^\| (.*?) \|", table, re.M))))
+    assert listed == {str(each) for each in Reason}
+
+
+def test_every_error_that_ends_a_run_is_explained() -> None:
+    raised = {name for name, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, SluiceError)}
+    headed = set(re.findall(r"\w+Error\b", " ".join(re.findall(r"^## (.*)$", TROUBLESHOOTING, re.M))))
+    assert headed >= raised - INTERNAL
