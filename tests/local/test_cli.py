@@ -52,13 +52,33 @@ DEFINITION = {
         },
     },
 }
+
+
+def _policy(**statement: Any) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]}
+
+
 TEMPLATE = {
     "Resources": {
         "Bucket": {"Type": "AWS::S3::Bucket"},
+        "Role": {
+            "Type": "AWS::IAM::Role",
+            "Properties": {
+                "AssumeRolePolicyDocument": _policy(
+                    Principal={"Service": "states.amazonaws.com"}, Action="sts:AssumeRole"
+                ),
+                "Policies": [
+                    {
+                        "PolicyName": "StartChildren",
+                        "PolicyDocument": _policy(Action="states:StartExecution", Resource="*"),
+                    }
+                ],
+            },
+        },
         "ObjectMap": {
             "Type": "AWS::StepFunctions::StateMachine",
             "Properties": {
-                "RoleArn": "arn:aws:iam::000000000000:role/any",
+                "RoleArn": {"Fn::GetAtt": ["Role", "Arn"]},
                 "DefinitionString": json.dumps(DEFINITION),
             },
         },
