@@ -103,7 +103,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     try:
         assert new_terminal(root).sluice("local", "up", "--detach") == ExitCode.SUCCEEDED
         cloudformation = connect(Place(local.require(root))).cloudformation
-        cloudformation.create_stack(StackName="sluice", TemplateBody=json.dumps(TEMPLATE))
+        cloudformation.create_stack(
+            StackName="sluice", TemplateBody=json.dumps(TEMPLATE), Capabilities=["CAPABILITY_IAM"]
+        )
         cloudformation.get_waiter("stack_create_complete").wait(
             StackName="sluice", WaiterConfig={"Delay": 1, "MaxAttempts": DEADLINE_SECONDS}
         )
