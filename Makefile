@@ -7,6 +7,9 @@ READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.bench-ready
 SOURCES := functions local_aws sluice_cli demo bench tests
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+export SAM_CLI_TELEMETRY = 0
+# sam build looks for uv there.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help setup lock demo test check format local build sam-local bench clean
 
@@ -54,6 +57,7 @@ build: $(READY) ## sam build for the template's own runtime and architecture.
 	$(BIN)/sam build
 
 sam-local: $(READY) ## sam local invoke of every function with every fixture, in real containers (needs Docker).
+	@docker info >/dev/null 2>&1 || { echo "make sam-local needs a Docker engine, and none answers"; exit 1; }
 	$(BIN)/python -m pytest -q -m docker tests/docker
 
 bench: $(BENCH_READY) ## Measure side by side; ONLY=<figure> for one of them. Writes bench/results.json.

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import boto3
@@ -161,6 +162,13 @@ def test_threshold_is_the_error_when_no_child_has_one() -> None:
     assert summary_of(records, error=THRESHOLD).error == THRESHOLD
 
 
+def test_cause_that_is_not_lambdas_is_told_as_it_is() -> None:
+    cause = json.dumps({"progress": None, "cause": "The Task timed out"})
+    record = {"Status": "FAILED", "Input": child_input(RANGES[0]), "Error": "States.Timeout", "Cause": cause}
+    (end,) = outcomes(RANGES[:1], [record])
+    assert (end.error, end.cause, end.counts.failed) == ("States.Timeout", "The Task timed out", 10)
+
+
 def test_other_errors_of_the_machine_stay() -> None:
     error = RunError("States.ItemReaderFailed", "no plan")
     assert summary_of([], error=error).error == error
@@ -260,6 +268,14 @@ def test_manifest_of_a_failed_map_run_is_found_and_the_newest_counts(bucket: Buc
     summary = invoke(USUAL | {"error": error})
     assert summary["counts"]["written"] == 30
     assert summary["error"]["name"] == "ThrottledError"
+
+
+def test_result_files_that_come_late_are_waited_for(bucket: Bucket) -> None:
+    late = Timer(0.5, lambda: bucket.put_results("a", FAILED=[failed(each) for each in RANGES]))
+    late.start()
+    summary = invoke(USUAL | {"error": {"name": THRESHOLD.name, "message": THRESHOLD.message}})
+    late.join()
+    assert (summary["error"]["name"], summary["counts"]["failed"]) == ("ThrottledError", 40)
 
 
 def test_run_that_was_refused_has_a_summary(bucket: Bucket) -> None:

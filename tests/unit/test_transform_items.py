@@ -19,13 +19,14 @@ from moto import mock_aws
 
 from sluice import errors
 from sluice.encoding.item import Item, Row
-from sluice.errors import RejectError
+from sluice.errors import RejectError, SettingError
 from sluice.loading.range_progress import RangeProgress
 from sluice.loading.range_slice import RangeSlice
 from sluice.reading.record_scanner import Block, blocks
 from sluice.reading.records import parse
 from sluice.reading.source import Source
 from sluice.rejects import Reason
+from sluice.settings import Settings
 from sluice.writing.table_writer import Origin, RejectedWrite, WriteOutcome
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
@@ -218,3 +219,8 @@ def test_second_attempt_at_a_slice_finds_the_marker_of_the_first(handler: Any) -
 def test_block_rows_are_what_parse_returns() -> None:
     source = csv_source()
     assert parse(Block(0, b"1,a\n2,b\n", 2), source) == [["1", "a"], ["2", "b"]]
+
+
+def test_setting_that_is_missing_is_named() -> None:
+    with pytest.raises(SettingError, match="DATA_BUCKET"):
+        Settings.from_env({})
