@@ -9,7 +9,15 @@ from enum import StrEnum
 from typing import Any
 
 # One module per topic; importing it registers its figures.
-TOPICS = ("bench.write_path", "bench.cold_start", "bench.package_size", "bench.peak_memory")
+TOPICS = (
+    "bench.write_path",
+    "bench.cold_start",
+    "bench.package_size",
+    "bench.peak_memory",
+    "bench.server_growth",
+    "bench.load_overhead",
+    "bench.orchestration_cost",
+)
 
 
 class Better(StrEnum):

