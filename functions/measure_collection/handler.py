@@ -1,0 +1,44 @@
+"""MeasureCollection: one slice of a batch of keys becomes a part of the report on their item collections."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import botocore.session
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from sluice.aws import aws_errors, s3_client
+from sluice.measuring.measure_request import MeasureRequest
+from sluice.measuring.measure_slice import measure_slice
+from sluice.settings import Settings
+from sluice.writing.wire import Wire
+
+# Time for the request in flight to end, for the report to be written and for the answer.
+RESERVE_MILLISECONDS = 60_000
+
+settings = Settings.from_env()
+logger = Logger()
+wire = Wire.from_session(botocore.session.get_session())
+
+
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Measure the keys' item collections until all are read or the time is up, and return how far that has come.
+
+    Takes {"run", "scan", "keys", "progress"}: scan as PlanScan has returned it, keys in DynamoDB JSON, progress as the
+    call before has returned it. Raises InvalidInputError, ThrottledError, ServiceUnavailableError, TableNotFoundError,
+    AccessDeniedError, UnexpectedResponseError.
+    """
+    request = MeasureRequest.from_event(event)
+    result = measure_slice(
+        request,
+        lambda body: wire.call("Query", body),
+        lambda: context.get_remaining_time_in_millis() < RESERVE_MILLISECONDS,
+    )
+    if result.lines:
+        with aws_errors(f"s3://{settings.data_bucket}/{request.part_key}"):
+            s3_client().put_object(Bucket=settings.data_bucket, Key=request.part_key, Body=b"".join(result.lines))
+    progress = result.progress.to_state()
+    logger.info("slice done", extra={"run": request.run.name, "keys": len(request.keys), "counts": progress["counts"]})
+    return progress

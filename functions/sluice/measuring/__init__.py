@@ -1,0 +1,1 @@
+"""distinct_keys' built-in processor: how large each item collection is."""
