@@ -1,15 +1,16 @@
 """Puts this package in the place of ministack's writes."""
 
 import json
-import threading
 from collections.abc import Callable
 from typing import Any
 
 from ministack.core.responses import json_response
 from ministack.services import dynamodb as service
 
+from local_aws.dynamodb import expressions, number_keys, query, scan, table_orders
 from local_aws.dynamodb.batch_write import plain_writes, write_plain
 from local_aws.dynamodb.request_faults import planned_failure, split_unprocessed
+from local_aws.dynamodb.table_orders import one_at_a_time
 from local_aws.replacements import check, replace, require
 
 Response = tuple[int, dict[str, str], Any]
@@ -23,7 +24,11 @@ SINGLE_OPERATIONS = {
     "_query": "Query",
     "_scan": "Scan",
     "_batch_get_item": "BatchGetItem",
+    "_transact_get_items": "TransactGetItems",
     "_transact_write_items": "TransactWriteItems",
+    "_execute_statement": "ExecuteStatement",
+    "_batch_execute_statement": "BatchExecuteStatement",
+    "_execute_transaction": "ExecuteTransaction",
 }
 
 USED = (
@@ -34,18 +39,16 @@ USED = (
     "_tables",
 )
 
-# State machines write from threads of their own: a condition must not be torn from the write that it guards.
-_one_at_a_time = threading.RLock()
 _original: dict[str, Operation] = {}
 
 
 def install() -> None:
-    """Replace BatchWriteItem, and let the operations on items run one at a time."""
+    """Replace BatchWriteItem and Scan, and let the operations on items run one at a time."""
     require(service, *USED)
-    check(service, "_set_item", ("table", "pk_val", "sk_val", "item"))
-    check(service, "_remove_item", ("table", "pk_val", "sk_val"))
     check(service, "_emit_stream_event", ("table_name", "event_name", "old_item", "new_item", "replicate"))
     check(service, "_validate_attribute_value", ("attr_name", "value", "_depth"))
+    for replacement in (expressions, number_keys, table_orders, scan, query):
+        replacement.install()
     for name, operation in SINGLE_OPERATIONS.items():
         guarded = _guarded(operation, check(service, name, ("data",)))
         replace(service, name, ("data",), guarded)
@@ -57,7 +60,7 @@ def _guarded(operation: str, function: Operation) -> Operation:
         failure = planned_failure(operation, [data.get("TableName", "")])
         if failure is not None:
             return failure
-        with _one_at_a_time:
+        with one_at_a_time:
             return function(data)
 
     return run
@@ -83,7 +86,7 @@ def batch_write_item(data: dict[str, Any]) -> Response:
 
 
 def _write(data: dict[str, Any]) -> Response:
-    with _one_at_a_time:
+    with one_at_a_time:
         writes = plain_writes(data.get("RequestItems"))
         returned_capacity = data.get("ReturnConsumedCapacity", "NONE")
         is_plain = writes is not None and returned_capacity in ("NONE", "TOTAL", "INDEXES")

@@ -57,6 +57,21 @@ def _plain_value(value: dict[str, Any]) -> tuple[dict[str, Any], int] | None:
     return value, service._attribute_value_size(value)
 
 
+def item_size(item: Item) -> int:
+    """The size of a stored item in bytes, by DynamoDB's rules."""
+    size = 0
+    for name, value in item.items():
+        size += (_names.get(name) or _remember_name(name))[1]
+        ((kind, content),) = value.items()
+        if kind == "S":
+            size += len(content) if content.isascii() else len(content.encode(errors="surrogatepass"))
+        elif kind == "N" and content in _numbers:
+            size += _numbers[content][1]
+        else:
+            size += service._attribute_value_size(value)
+    return size
+
+
 def _string(value: dict[str, Any], content: str) -> tuple[dict[str, Any], int]:
     size = len(content) if content.isascii() else len(content.encode())
     return _remembered(_strings, content, (value, size))
