@@ -1,0 +1,1 @@
+"""Local AWS's Scan and Query against those of dynalite, an independent DynamoDB: `make oracle`."""
