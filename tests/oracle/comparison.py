@@ -9,7 +9,8 @@ Where dynalite is known to be wrong, DynamoDB's own rule is asked for instead:
 - It wraps around above 4,096 segments: at most so many are compared.
 """
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -41,21 +42,22 @@ class Comparison:
     dynalite: Any
     table: RandomTable
     operation: str = "scan"
-    pages: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
 
     def read(self, request: Answer, start_key: Item | None = None, most_pages: int = 40) -> None:
         """Compare page by page, up to the last or the fortieth. Raises DifferenceError."""
-        while self.pages < most_pages:
+        for _ in range(most_pages):
             answer = self._page(request | ({} if start_key is None else {"ExclusiveStartKey": start_key}))
-            self.pages += 1
+            self.counts["refusals" if "Error" in answer else "pages"] += 1
             start_key = answer.get("LastEvaluatedKey")
             if start_key is None:
                 return
 
     def _page(self, request: Answer) -> Answer:
         ours, theirs = self._ask(self.local, request), self._ask(self.dynalite, request)
-        if "ScannedCount" in ours and theirs.get("ScannedCount", 0) > ours["ScannedCount"] > 0:
+        if self._went_on(ours, theirs):
             self._check_is_full(request, ours)
+            self.counts["pages of 1 MB"] += 1
             theirs = self._ask(self.dynalite, request | {"Limit": ours["ScannedCount"]})
         self._compare_capacity(request, ours, theirs)
         differing = [name for name in sorted({*ours, *theirs}) if _plain(ours.get(name)) != _plain(theirs.get(name))]
@@ -63,6 +65,13 @@ class Comparison:
             told = {name: (ours.get(name), theirs.get(name)) for name in differing}
             raise DifferenceError(f"{request}: local AWS and dynalite differ: {told}"[:3000])
         return ours
+
+    def _went_on(self, ours: Answer, theirs: Answer) -> bool:
+        """Whether dynalite's page holds more, or came to the table's end without being full."""
+        if not ours.get("ScannedCount"):
+            return False
+        is_longer = theirs.get("ScannedCount", 0) > ours["ScannedCount"]
+        return is_longer or ("LastEvaluatedKey" in ours and "LastEvaluatedKey" not in theirs)
 
     def _ask(self, client: Any, request: Answer) -> Answer:
         try:
@@ -94,7 +103,9 @@ class Comparison:
             raise DifferenceError(f"{request}: {ours['ConsumedCapacity']} for {size} bytes")
         if request.get("ConsistentRead") and self.operation == "scan":
             _double(theirs["ConsumedCapacity"])
-        if not self.table.is_ascii or ours["ScannedCount"] == 0:
+        if self.table.is_ascii and ours["ScannedCount"]:
+            self.counts["capacities"] += 1
+        else:
             del ours["ConsumedCapacity"], theirs["ConsumedCapacity"]
 
 
