@@ -5,13 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.bench-ready
+ORACLE := $(VENV)/oracle
 SOURCES := functions local_aws sluice_cli demo bench tests
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export SAM_CLI_TELEMETRY = 0
 # sam build looks for uv there.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup lock demo test check format local build sam-local bench clean
+.PHONY: help setup lock demo test check format local build sam-local oracle bench clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -59,6 +60,15 @@ build: $(READY) ## sam build for the template's own runtime and architecture.
 sam-local: $(READY) ## sam local invoke of every function with every fixture, in real containers (needs Docker).
 	@docker info >/dev/null 2>&1 || { echo "make sam-local needs a Docker engine, and none answers"; exit 1; }
 	$(BIN)/python -m pytest -q -m docker tests/docker
+
+oracle: $(READY) $(ORACLE)/.ready ## Local AWS's Scan against dynalite's on random tables (needs npm, 1 minute).
+	$(BIN)/python -m tests.oracle --dynalite $(ORACLE)
+
+$(ORACLE)/.ready: tests/oracle/package-lock.json
+	mkdir -p $(ORACLE)
+	cp tests/oracle/package.json tests/oracle/package-lock.json $(ORACLE)
+	npm ci --prefix $(ORACLE) --ignore-scripts --no-audit --no-fund --silent
+	touch $@
 
 bench: $(BENCH_READY) ## Measure side by side; ONLY=<figure> for one of them. Writes bench/results.json.
 	PYTHONPATH=functions $(BIN)/python -m bench $(if $(ONLY),--only $(ONLY))

@@ -1,0 +1,53 @@
+"""ScanDistinctKeys: one slice of a segment's distinct partition keys goes to S3."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+import botocore.session
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from sluice.aws import aws_errors, s3_client
+from sluice.scanning.scan_request import ScanRequest
+from sluice.settings import Settings
+from sluice.writing.wire import Wire
+
+# Time for the request in flight to end, for the keys to be written and for the answer.
+RESERVE_MILLISECONDS = 60_000
+
+# Answers are freed without the collector. A large one sets it off a dozen times: a third of a slice's processor time.
+gc.set_threshold(100_000)
+
+settings = Settings.from_env()
+logger = Logger()
+wire = Wire.from_session(botocore.session.get_session())
+
+
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Scan a segment until it ends, the time is up or the keys are many, and return how far it has come.
+
+    Takes {"run", "scan", "segment", "progress"}, as PlanScan and the call before have returned them.
+    Raises InvalidInputError, TableNotFoundError, ThrottledError, ServiceUnavailableError, AccessDeniedError,
+    UnexpectedResponseError, WireError.
+    """
+    request = ScanRequest.from_event(event)
+    result = request.slice().run(wire.call, lambda: context.get_remaining_time_in_millis() < RESERVE_MILLISECONDS)
+    _put(request.part_key, result.keys)
+    progress = result.progress.to_state()
+    logger.info(
+        "slice done",
+        extra={"run": request.run.name, "segment": request.segment, "counts": progress["counts"]},
+    )
+    return progress
+
+
+def _put(key: str, keys: bytes) -> None:
+    """Write the slice's keys. Without any, remove what an attempt that did not end has written."""
+    with aws_errors(f"s3://{settings.data_bucket}/{key}"):
+        if keys:
+            s3_client().put_object(Bucket=settings.data_bucket, Key=key, Body=keys, ContentType="application/jsonl")
+        else:
+            s3_client().delete_object(Bucket=settings.data_bucket, Key=key)

@@ -1,0 +1,133 @@
+"""One slice of a segment: page after page of keys, until the segment ends or the time is up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sluice.scanning.pace import Pace
+from sluice.scanning.page_evidence import Page
+from sluice.scanning.page_policy import PolicyState
+from sluice.scanning.partition_key import Key
+from sluice.scanning.segment_progress import ScanCounts, SegmentProgress
+from sluice.scanning.segment_scan import ScannedPage, SegmentScan
+
+# A slice ends early rather than hold more keys in memory than this.
+KEYS_MAX_BYTES = 128 << 20
+# What a key takes beside its line and its texts: a tuple of strings in a dictionary.
+KEY_OVERHEAD_BYTES = 200
+
+Call = Callable[[str, bytes], dict[str, Any]]
+
+
+class PageSizes(Protocol):
+    """Chooses the pages' sizes: the next Limit, and what is known after the pages so far."""
+
+    @property
+    def limit(self) -> int | None: ...
+
+    @property
+    def state(self) -> PolicyState: ...
+
+    def observe(self, page: Page) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class WholePages:
+    """Pages without Limit: where none ends with a jump, the largest are the cheapest."""
+
+    state: PolicyState
+
+    @property
+    def limit(self) -> None:
+        """DynamoDB ends pages at 1 MB."""
+        return
+
+    def observe(self, page: Page) -> None:
+        """Nothing is to be learnt."""
+
+
+@dataclass(frozen=True, slots=True)
+class SliceResult:
+    """The segment's progress after the slice, and the slice's keys as JSON Lines."""
+
+    progress: SegmentProgress
+    keys: bytes
+
+
+class SegmentSlice:
+    """One slice, from `progress` on.
+
+    Items come in hash order, those of a key one after the other, also in an index: so a key that was found in an
+    earlier slice can only be the last one of it. Within the slice every key found is remembered.
+    """
+
+    def __init__(self, scan: SegmentScan, progress: SegmentProgress, sizes: PageSizes, pace: Pace) -> None:
+        self._scan = scan
+        self._before = progress
+        self._sizes = sizes
+        self._pace = pace
+        self._start_key = progress.start_key
+        self._found = dict.fromkeys(scan.partition.of_items([progress.last_key] if progress.last_key else []))
+        self._lines: list[bytes] = []
+        self._held_bytes = 0
+        self._counts = ScanCounts()
+        self._units = 0.0
+
+    def run(self, call: Call, is_time_up: Callable[[], bool]) -> SliceResult:
+        """Read pages through `call`, which is the wire's; at least one is read however little time there is.
+
+        Raises what `call` raises; a slice that raised is begun again from where it began.
+        """
+        while True:
+            page = self._read(call)
+            self._take(page)
+            self._start_key = self._scan.start_after(page)
+            if self._start_key is None:
+                return self._result(done=True)
+            self._learn(page)
+            # Also a slice that is full waits: the next one knows nothing of what this one has spent.
+            if not self._pace.wait(is_time_up) or self._held_bytes > KEYS_MAX_BYTES:
+                return self._result(done=False)
+
+    def _read(self, call: Call) -> ScannedPage:
+        limit = self._pace.bounded(self._sizes.limit)
+        answer = call("Scan", self._scan.body(self._start_key, limit))
+        page = self._scan.page(self._start_key, answer)
+        self._pace.spend(page.units)
+        self._units += page.units
+        return page
+
+    def _take(self, page: ScannedPage) -> None:
+        new = [key for key in dict.fromkeys(page.keys) if key not in self._found]
+        self._counts += ScanCounts(keys=len(new), items=len(page.keys), requests=1)
+        if new:
+            self._found.update(dict.fromkeys(new))
+            lines = "".join(map(self._scan.partition.to_line, new)).encode()
+            self._lines.append(lines)
+            self._held_bytes += 2 * len(lines) + KEY_OVERHEAD_BYTES * len(new)
+
+    def _learn(self, page: ScannedPage) -> None:
+        if page.keys:
+            self._sizes.observe(Page(len(page.keys), page.units, _starts(page.keys)))
+
+    def _result(self, *, done: bool) -> SliceResult:
+        before = self._before
+        last = next(reversed(self._found), None)
+        progress = SegmentProgress(
+            start_key=self._start_key,
+            last_key=None if last is None else self._scan.partition.to_state(last),
+            policy=self._sizes.state,
+            slices=before.slices + 1,
+            done=done,
+            counts=before.counts + self._counts,
+            read_units=before.read_units + self._units,
+            parts=(*before.parts, before.slices) if self._lines else before.parts,
+        )
+        return SliceResult(progress, b"".join(self._lines))
+
+
+def _starts(keys: list[Key]) -> list[int]:
+    """Where in the page each key comes first: of equal keys the dictionary keeps the place of the foremost."""
+    return sorted(dict(zip(reversed(keys), range(len(keys) - 1, -1, -1), strict=True)).values())
