@@ -19,20 +19,22 @@ help: ## List the targets.
 
 setup: $(READY) ## Make .venv with everything pinned (2 minutes the first time).
 
-$(READY): requirements-dev.txt pyproject.toml
+$(READY): requirements-dev.txt requirements-data.txt pyproject.toml
 	$(PYTHON3) -c 'import sys; sys.exit("Sluice needs Python 3.11 or later: make PYTHON3=python3.11 ..." if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON3) -m venv $(VENV)
 	sed -n '/^uv==/,/[^\\]$$/p' requirements-dev.txt >$(VENV)/uv.txt
 	$(BIN)/python -m pip install --quiet --require-hashes -r $(VENV)/uv.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements-data.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	touch $@
 
 lock: $(READY) ## Resolve the .in files into the pinned .txt files again.
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --no-strip-extras requirements-dev.in -o requirements-dev.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --no-deps requirements-data.in -o requirements-data.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --no-strip-extras -c requirements-dev.txt requirements-bench.in -o requirements-bench.txt
 
-demo: $(READY) ## Load 28,298 airports into a table on local AWS: all set-up, no AWS account, no Docker.
+demo: $(READY) ## Every workflow on real data on local AWS: all set-up, no AWS account, no Docker.
 	$(BIN)/python -m demo
 
 test: $(READY) ## Unit, state machine and whole-workflow tests on local AWS, with coverage of functions/.

@@ -65,7 +65,7 @@ def local_deploy(options: Namespace, surroundings: Surroundings) -> ExitCode:
         ("building", deploy.build_command(surroundings.sam, surroundings.root)),
         (
             f"deploying {options.stack_name}",
-            deploy.deploy_command(surroundings.sam, surroundings.root, options.stack_name),
+            deploy.deploy_command(surroundings.sam, surroundings.root, options.stack_name, options.parameter),
         ),
     ):
         since = surroundings.clock.now()

@@ -4,7 +4,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from local_aws.lifecycle import LOOPBACK, LocalAws, client_environment
@@ -22,10 +22,10 @@ def build_command(sam: Path, root: Path) -> list[str]:
     return [str(sam), "build", *_configuration(root), "--parameter-overrides", *host_parameters()]
 
 
-def deploy_command(sam: Path, root: Path, stack_name: str) -> list[str]:
-    """`sam deploy` of what was built."""
+def deploy_command(sam: Path, root: Path, stack_name: str, parameters: Sequence[str] = ()) -> list[str]:
+    """`sam deploy` of what was built, with further template parameters as NAME=VALUE."""
     command = [str(sam), "deploy", *_configuration(root), "--stack-name", stack_name]
-    return [*command, "--parameter-overrides", *host_parameters()]
+    return [*command, "--parameter-overrides", *host_parameters(), *parameters]
 
 
 def host_parameters() -> list[str]:

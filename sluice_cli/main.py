@@ -133,6 +133,13 @@ def _add_local_deploy(level: "Commands") -> None:
         "sluice local deploy --verbose",
     )
     _add_stack_name(parser)
+    parser.add_argument(
+        "--parameter",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="one of the template's parameters; may be given several times",
+    )
     parser.add_argument("--verbose", action="store_true", help="show what sam prints, not only on failure")
     parser.set_defaults(command=commands.local_deploy)
 

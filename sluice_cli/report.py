@@ -15,6 +15,7 @@ SUCCEEDED = "SUCCEEDED"
 # What a run raises before it writes anything, because of what its input says.
 INPUT_REFUSED = frozenset({"InvalidInputError", "SourceNotFoundError", "SourceMalformedError", "TableNotFoundError"})
 LABEL_WIDTH = 13
+LARGEST_SHOWN = 3
 
 
 def exit_code(ended: Ended) -> ExitCode:
@@ -46,6 +47,7 @@ def summary_lines(summary: Any) -> list[str]:
     results = summary.get("results") or {}
     if results:
         lines.append(_line("results", _uri(results, results.get("prefix", ""))))
+    lines += _scan_lines(summary, results)
     lines += _reject_lines(summary, results)
     failures = summary.get("failures")
     if failures:
@@ -64,6 +66,21 @@ def readable_cause(cause: str) -> str:
     except (ValueError, TypeError, KeyError):
         return cause
     return str(message)
+
+
+def _scan_lines(summary: dict[str, Any], results: dict[str, Any]) -> list[str]:
+    """What a scan took, where its keys are, and the largest of the collections that were measured."""
+    lines = []
+    if scan := summary.get("scan"):
+        took = f"{scan['requests']:,} requests, {scan['readUnits']:,.10g} read units"
+        lines.append(_line("scan", f"{scan['segments']:,} segments, {took}"))
+        lines.append(_line("keys", _uri(results, scan["keys"])))
+    if report := summary.get("report"):
+        lines.append(_line("report", _uri(results, report["key"])))
+        for each in report["largest"][:LARGEST_SHOWN]:
+            key = " ".join(str(value) for typed in each["key"].values() for value in typed.values())
+            lines.append(_line("", f"{key}: {each['items']:,} items, {each['bytes']:,} bytes"))
+    return lines
 
 
 def _reject_lines(summary: dict[str, Any], results: dict[str, Any]) -> list[str]:

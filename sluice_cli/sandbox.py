@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -125,8 +125,13 @@ class Sandbox:
 
 
 @contextmanager
-def sandbox(root: Path, *, bind_host: str = LOOPBACK, fault_injection: bool = False) -> Iterator[Sandbox]:
-    """Copy what is deployed to `root`, start local AWS and deploy to it; all of it ends with the context."""
+def sandbox(
+    root: Path, *, bind_host: str = LOOPBACK, fault_injection: bool = False, parameters: Sequence[str] = ()
+) -> Iterator[Sandbox]:
+    """Copy what is deployed to `root`, start local AWS and deploy to it; all of it ends with the context.
+
+    `parameters`: the template's, as NAME=VALUE.
+    """
     for part in DEPLOYED_PARTS:
         source = PROJECT_ROOT / part
         if source.is_dir():
@@ -136,7 +141,7 @@ def sandbox(root: Path, *, bind_host: str = LOOPBACK, fault_injection: bool = Fa
     surroundings = Surroundings(root=root)
     aws, _ = local.up(root, bind_host=bind_host, outlive_caller=False, fault_injection=fault_injection)
     try:
-        if main(["local", "deploy"], surroundings):
+        if main(["local", "deploy", *(f"--parameter={each}" for each in parameters)], surroundings):
             raise SandboxError("the stack could not be deployed to local AWS")
         yield Sandbox(surroundings, aws)
     finally:

@@ -75,6 +75,10 @@ class RangesFailedError(SluiceError):
     """Ranges failed, with different errors, and more of them than the run tolerates."""
 
 
+class KeysFailedError(SluiceError):
+    """Keys failed in their processor, with different errors, and more of them than the run tolerates."""
+
+
 class TooManyRejectsError(SluiceError):
     """More rows were rejected than the input's rejectsTolerated; what was written is kept and counted."""
 

@@ -26,6 +26,11 @@ class Run:
         """The run as it travels in state."""
         return {"workflow": self.workflow, "name": self.name, "executionArn": self.execution_arn}
 
+    def state_machine_arn(self, name: str) -> str:
+        """The ARN of another state machine of the run's account and Region."""
+        arn, _, _ = self.execution_arn.partition(":execution:")
+        return f"{arn}:stateMachine:{name}"
+
     @property
     def prefix(self) -> str:
         """What all keys of the run begin with."""
@@ -35,6 +40,16 @@ class Run:
     def plan_key(self) -> str:
         """The ranges of the run, one per line."""
         return f"{self.prefix}plan.jsonl"
+
+    @property
+    def segments_key(self) -> str:
+        """The segments of a scan, one per line."""
+        return f"{self.prefix}segments.jsonl"
+
+    @property
+    def keys_prefix(self) -> str:
+        """Where a scan's distinct keys are."""
+        return f"{self.prefix}keys/"
 
     @property
     def results_prefix(self) -> str:
@@ -58,6 +73,21 @@ class Run:
     def failures_key(self) -> str:
         """The ranges that failed."""
         return f"{self.prefix}failed.jsonl"
+
+    @property
+    def failed_keys_key(self) -> str:
+        """The keys that failed, to be fed back."""
+        return f"{self.prefix}failed_keys.jsonl"
+
+    @property
+    def segment_report_key(self) -> str:
+        """What each segment of a scan found."""
+        return f"{self.prefix}by_segment.jsonl"
+
+    @property
+    def report_key(self) -> str:
+        """What the built-in processor has measured."""
+        return f"{self.prefix}report.jsonl"
 
     @property
     def summary_key(self) -> str:

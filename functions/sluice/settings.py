@@ -21,6 +21,25 @@ class Settings:
         return cls(data_bucket=_required(environment, "DATA_BUCKET"))
 
 
+@dataclass(frozen=True, slots=True)
+class ProcessorSettings:
+    """Names of the functions and state machines that a run may start for each key."""
+
+    functions: tuple[str, ...]
+    state_machines: tuple[str, ...]
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str] = os.environ) -> ProcessorSettings:
+        """Read the settings; an empty variable allows none. Raises SettingError for one that is not set."""
+        return cls(_names(environment, "PROCESSOR_FUNCTIONS"), _names(environment, "PROCESSOR_STATE_MACHINES"))
+
+
+def _names(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
+    if name not in environment:
+        raise SettingError(f"the environment variable {name} is not set")
+    return tuple(each.strip() for each in environment[name].split(",") if each.strip())
+
+
 def _required(environment: Mapping[str, str], name: str) -> str:
     value = environment.get(name, "")
     if not value:

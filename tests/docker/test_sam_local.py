@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from demo.__main__ import SOURCE_KEY, create_table
+from demo.airports import SOURCE_KEY, TABLE, airports_csv
+from demo.place import create_table
 from sluice_cli.deploy import host_parameters, local_environment
 from sluice_cli.main import main
 from sluice_cli.surroundings import PROJECT_ROOT
@@ -25,9 +25,8 @@ pytestmark = pytest.mark.docker
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     """The stack on local AWS that containers reach, with the run that the fixtures name."""
     with deployed(tmp_path_factory.mktemp("project"), bind_host="0.0.0.0") as stack:
-        create_table(stack.dynamodb)
-        airports = (files("airportsdata") / "airports.csv").read_bytes()
-        stack.s3.put_object(Bucket=stack.bucket, Key=SOURCE_KEY, Body=airports)
+        create_table(stack.dynamodb, TABLE, "icao")
+        stack.s3.put_object(Bucket=stack.bucket, Key=SOURCE_KEY, Body=airports_csv())
         event = str(PROJECT_ROOT / "events" / "workflows" / "csv_load.json")
         command = ["run", "csv_load", "--local", "--name", "fixture", "--input", event]
         assert main(command, stack.surroundings) == 0

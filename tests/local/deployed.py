@@ -13,6 +13,10 @@ from local_aws.lifecycle import LOOPBACK
 from sluice_cli.sandbox import Sandbox, sandbox
 
 RUN_SECONDS = 120
+# What the deployed distinct_keys may start; the tests that do create them.
+PROCESSOR_FUNCTION = "test-processor-function"
+PROCESSOR_MACHINE = "test-processor-machine"
+PARAMETERS = (f"ProcessorFunctions={PROCESSOR_FUNCTION}", f"ProcessorStateMachines={PROCESSOR_MACHINE}")
 
 
 @dataclass(frozen=True)
@@ -71,5 +75,5 @@ class Deployed(Sandbox):
 @contextmanager
 def deployed(root: Path, bind_host: str = LOOPBACK) -> Iterator[Deployed]:
     """A copy of the project that faults can be planned for; it ends with the context."""
-    with sandbox(root, bind_host=bind_host, fault_injection=True) as stack:
+    with sandbox(root, bind_host=bind_host, fault_injection=True, parameters=PARAMETERS) as stack:
         yield Deployed(stack.surroundings, stack.aws)

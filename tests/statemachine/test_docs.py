@@ -12,6 +12,7 @@ from sluice.errors import SluiceError
 from sluice.loading import load_input
 from sluice.reading import source_input
 from sluice.rejects import Reason
+from sluice.scanning import distinct_input
 from tests.statemachine.definitions import NAMES, ROOT, all_states, definition
 
 README = (ROOT / "README.md").read_text()
@@ -32,11 +33,15 @@ def test_readme_lists_the_workflow(name: str) -> None:
     assert f"| `{name}` |" in README
 
 
-def test_input_table_has_every_field() -> None:
-    fields = {each for each in load_input._FIELDS if each != "source"}
-    fields |= {f"source.{each}" for each in source_input._FIELDS}
-    table = README.partition("### Input of `csv_load`")[2].partition("###")[0]
-    assert set(re.findall(r"`([a-zA-Z.]+)`", "".join(re.findall(r"^\| (.*?) \|", table, re.M)))) == fields
+def fields_in_readme(workflow: str) -> set[str]:
+    table = README.partition(f"### Input of `{workflow}`")[2].partition("###")[0]
+    return set(re.findall(r"`([a-zA-Z.]+)`", "".join(re.findall(r"^\| (.*?) \|", table, re.M))))
+
+
+def test_input_tables_have_every_field() -> None:
+    source = {f"source.{each}" for each in source_input._FIELDS}
+    assert fields_in_readme("csv_load") == {*load_input._FIELDS, *source} - {"source"}
+    assert fields_in_readme("distinct_keys") == {*distinct_input._FIELDS, "keys.bucket", "keys.key"} - {"keys"}
 
 
 def test_every_reject_is_explained() -> None:

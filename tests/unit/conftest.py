@@ -16,6 +16,8 @@ os.environ |= {
     "AWS_REGION": "us-east-1",
     "DATA_BUCKET": "sluice-data-000000000000-us-east-1",
     "POWERTOOLS_SERVICE_NAME": "sluice",
+    "PROCESSOR_FUNCTIONS": "my-function",
+    "PROCESSOR_STATE_MACHINES": "my-machine,other-machine",
 }
 for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
     os.environ.pop(name, None)

@@ -151,3 +151,24 @@ def test_an_output_that_is_no_summary_is_shown_as_it_is(output: Any) -> None:
 )
 def test_a_cause_reads_as_its_message(cause: str, readable: str) -> None:
     assert readable_cause(cause) == readable
+
+
+def test_scan_and_report_are_shown() -> None:
+    summary = {
+        "workflow": "distinct_keys",
+        "counts": {"read": 2},
+        "results": {"bucket": "data", "prefix": "distinct_keys/r/"},
+        "scan": {"segments": 4, "requests": 1234, "readUnits": 617.5, "keys": "distinct_keys/r/keys/"},
+        "report": {
+            "key": "distinct_keys/r/report.jsonl",
+            "largest": [{"key": {"tailnum": {"S": f"N{n}"}}, "items": 575, "bytes": 99_000} for n in range(9)],
+        },
+    }
+    assert summary_lines(summary)[-6:] == [
+        "scan         4 segments, 1,234 requests, 617.5 read units",
+        "keys         s3://data/distinct_keys/r/keys/",
+        "report       s3://data/distinct_keys/r/report.jsonl",
+        "             N0: 575 items, 99,000 bytes",
+        "             N1: 575 items, 99,000 bytes",
+        "             N2: 575 items, 99,000 bytes",
+    ]

@@ -1,0 +1,27 @@
+"""csv_load: airports.csv of airportsdata, 28,298 rows with unicode, quotes and empty cells."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+
+from demo.place import Place, create_table
+
+TABLE = "airports"
+SOURCE_KEY = "input/airports.csv"
+SHOWN = ("BIKF", "LSZH")
+
+
+def airports_csv() -> bytes:
+    """The file."""
+    return (files("airportsdata") / "airports.csv").read_bytes()
+
+
+def load_airports(place: Place) -> None:
+    """Load the airports, and show two of them as the table has them."""
+    place.put_source(SOURCE_KEY, airports_csv())
+    create_table(place.dynamodb, TABLE, "icao")
+    place.run("csv_load", "csv_load.json")
+    for icao in SHOWN:
+        item = place.dynamodb.get_item(TableName=TABLE, Key={"icao": {"S": icao}})["Item"]
+        print(json.dumps(item, ensure_ascii=False, sort_keys=True))  # noqa: T201

@@ -1,0 +1,200 @@
+"""The summary of a distinct_keys run: what the scan found, and what became of each key."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from heapq import nlargest
+from typing import Any
+
+from sluice.counts import Counts
+from sluice.results.summary import RunError, Status
+from sluice.run import Run
+
+LARGEST = 10
+
+
+@dataclass(slots=True)
+class Scanned:
+    """The segments so far, from the records of ScanSegments."""
+
+    segments: dict[int, dict[str, Any]] = field(default_factory=dict)
+    errors: list[tuple[int, str, str]] = field(default_factory=list)
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """One segment's record; one that succeeded in any attempt has succeeded."""
+        number = json.loads(record["Input"])["segment"]["segment"]
+        if record["Status"] == "SUCCEEDED":
+            self.segments[number] = json.loads(record["Output"])
+        elif record["Status"] != "PENDING":
+            self.errors.append((number, record.get("Error", record["Status"]), _message(record.get("Cause"))))
+
+    def total(self, count: str) -> int:
+        """One count over all segments."""
+        return sum(int(each["counts"][count]) for each in self.segments.values())
+
+    @property
+    def read_units(self) -> float:
+        """Read units of all segments."""
+        return sum(float(each["readUnits"]) for each in self.segments.values())
+
+    def lines(self) -> Iterator[bytes]:
+        """One line per segment, in order: what it found, and what that took."""
+        for number, each in sorted(self.segments.items()):
+            line = {"segment": number, **each["counts"], "readUnits": each["readUnits"], "slices": each["slices"]}
+            yield json.dumps(line).encode() + b"\n"
+
+
+@dataclass(slots=True)
+class Processed:
+    """The keys so far, from the records of ProcessKeys; `failed_keys` goes to a file as it grows."""
+
+    processed: int = 0
+    failed: int = 0
+    failed_batches: int = 0
+    read_units: float = 0.0
+    errors: set[str] = field(default_factory=set)
+    parts: list[str] = field(default_factory=list)
+    largest: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """One batch's record; yields its keys that failed, with error and cause."""
+        if record["Status"] == "SUCCEEDED":
+            yield from self._add_output(json.loads(record["Output"]))
+            return
+        self.failed_batches += 1
+        error, cause = record.get("Error", record["Status"]), _message(record.get("Cause"))
+        for key in json.loads(record["Input"])["Items"]:
+            yield self._failed({"key": key, "error": error, "cause": cause})
+
+    def _add_output(self, output: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        self.processed += output["processed"]
+        self.failed_batches += bool(output["failedKeys"])
+        for each in output["failedKeys"]:
+            yield self._failed(each)
+        if measured := output["measured"]:
+            self.read_units += measured["readUnits"]
+            self.parts += measured["parts"]
+            self.largest = nlargest(LARGEST, self.largest + measured["largest"], key=lambda each: each["bytes"])
+
+    def _failed(self, failed: dict[str, Any]) -> dict[str, Any]:
+        self.failed += 1
+        self.errors.add(failed["error"])
+        return failed
+
+
+@dataclass(frozen=True, slots=True)
+class KeysSummary:
+    """What a distinct_keys run did. `is_scan` and `is_processed`: which of the two parts the run has."""
+
+    run: Run
+    bucket: str
+    planned: Mapping[str, Any]
+    scanned: Scanned
+    processed: Processed
+    error: RunError | None
+
+    @property
+    def is_processed(self) -> bool:
+        """Whether the run does something with its keys."""
+        return bool(self.planned) and self.planned["processor"]["type"] != "none"
+
+    @property
+    def counts(self) -> Counts:
+        """Keys: `read` are found or given, `written` processed, `skipped` those with which nothing is to be done."""
+        done = self.processed.processed + self.processed.failed
+        found = self.scanned.total("keys") if self.planned and self.planned["plan"] else done
+        if not self.is_processed:
+            return Counts(read=found, skipped=found)
+        return Counts(read=found, written=self.processed.processed, failed=self.processed.failed + max(found - done, 0))
+
+    @property
+    def status(self) -> Status:
+        """FAILED with an error; else PARTIAL when any key failed."""
+        if self.error:
+            return Status.FAILED
+        return Status.PARTIAL if self.counts.failed else Status.COMPLETE
+
+    def to_state(self) -> dict[str, Any]:
+        """The summary object, with what only this workflow has."""
+        run, processed = self.run, self.processed
+        return {
+            "workflow": run.workflow,
+            "status": str(self.status),
+            "execution": run.name,
+            "counts": self.counts.to_state(),
+            "capacity": {"readUnits": self.scanned.read_units + processed.read_units, "writeUnits": 0},
+            "results": {"bucket": self.bucket, "prefix": run.prefix},
+            "rejects": None,
+            "failures": {"key": run.failures_key, "keys": run.failed_keys_key, "batches": processed.failed_batches}
+            if processed.failed
+            else None,
+            "error": {"name": self.error.name, "message": self.error.message} if self.error else None,
+            "scan": {
+                "segments": len(self.scanned.segments),
+                "requests": self.scanned.total("requests"),
+                "items": self.scanned.total("items"),
+                "readUnits": self.scanned.read_units,
+                "keys": run.keys_prefix,
+                "bySegment": run.segment_report_key,
+            }
+            if self.scanned.segments
+            else None,
+            "report": {"key": run.report_key, "largest": processed.largest} if processed.parts else None,
+        }
+
+
+def judged(summary: KeysSummary) -> RunError | None:
+    """Why the run has failed: its own error, in its children's words if they have any, or counts that do not add up."""
+    error, scanned = summary.error, summary.scanned
+    if error and error.name == "States.ExceedToleratedFailureThreshold":
+        if scanned.errors:
+            number, name, message = scanned.errors[0]
+            return RunError(name, f"{len(scanned.errors)} segments failed; the first is segment {number}: {message}")
+        names = summary.processed.errors
+        return RunError(names.pop(), error.message) if len(names) == 1 else error
+    if error or not summary.planned:
+        return error
+    return _unaccounted(summary) or _too_many_failed(summary)
+
+
+def _unaccounted(summary: KeysSummary) -> RunError | None:
+    planned = summary.planned["plan"]
+    missing = planned["segments"] - len(summary.scanned.segments) if planned else 0
+    if missing:
+        return RunError("CountsDoNotReconcileError", f"{missing} segments stand in none of the result files")
+    done = summary.processed.processed + summary.processed.failed
+    if summary.is_processed and done != summary.counts.read:
+        problem = f"{summary.counts.read} keys found, {done} accounted for"
+        return RunError("CountsDoNotReconcileError", problem)
+    return None
+
+
+def _too_many_failed(summary: KeysSummary) -> RunError | None:
+    counts, tolerated = summary.counts, summary.planned["toleratedFailurePercentage"]
+    if counts.failed * 100 <= tolerated * counts.read:
+        return None
+    names = summary.processed.errors
+    name = next(iter(names)) if len(names) == 1 else "KeysFailedError"
+    return RunError(name, f"{counts.failed} of {counts.read} keys failed, more than {tolerated} % tolerated")
+
+
+def add_all(scanned: Scanned, records: Iterable[Mapping[str, Any]]) -> Scanned:
+    """The segments of all records."""
+    for record in records:
+        scanned.add(record)
+    return scanned
+
+
+def _message(cause: str | None) -> str:
+    """The innermost message: Lambda's errorMessage where the cause is Lambda's JSON, else the cause as it is."""
+    try:
+        told = json.loads(cause or "")
+    except ValueError:
+        return cause or ""
+    if not isinstance(told, dict):
+        return cause or ""
+    if "progress" in told:
+        return _message(told.get("cause"))
+    return str(told.get("errorMessage", cause))

@@ -1,0 +1,122 @@
+"""How a table is scanned: its key by name, and so many segments that each has enough to learn from."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sluice.aws import aws_errors
+from sluice.errors import InvalidInputError
+from sluice.keys import KeySchema
+from sluice.scanning.distinct_input import SEGMENTS_MAX, DistinctInput
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import TableDescriptionTypeDef
+    from mypy_boto3_s3 import S3Client
+
+# The choice of page sizes takes some hundred keys to settle. How many items a key has is not known beforehand; where it
+# has a hundred, these are five hundred keys.
+ITEMS_PER_SEGMENT = 50_000
+SEGMENTS_PER_CHILD = 4
+# DescribeTable's numbers are up to six hours old: a table that seems empty need not be.
+SEGMENTS_WHEN_UNKNOWN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class IndexKey:
+    """A global secondary index's key attributes, by name; there may be several of either kind."""
+
+    name: str
+    partition: tuple[dict[str, str], ...]
+    sort: tuple[dict[str, str], ...]
+
+    def to_state(self) -> dict[str, Any]:
+        """The index as it travels in state."""
+        return {"name": self.name, "keys": {"partition": list(self.partition), "sort": list(self.sort)}}
+
+
+@dataclass(frozen=True, slots=True)
+class ScanPlan:
+    """`item_bytes` is the mean, where the table's size is known; `read_units_per_second` is for one child."""
+
+    table: str
+    schema: KeySchema
+    index: IndexKey | None
+    segments: int
+    optimize: str
+    item_bytes: float | None
+    read_units_per_second: float | None
+
+    def to_state(self) -> dict[str, Any]:
+        """The scan as every child gets it."""
+        return {
+            "table": {"name": self.table, "keys": self.schema.to_state()},
+            "index": self.index.to_state() if self.index else None,
+            "totalSegments": self.segments,
+            "optimize": self.optimize,
+            "itemBytes": self.item_bytes,
+            "readUnitsPerSecond": self.read_units_per_second,
+        }
+
+
+def plan_scan(asked: DistinctInput, table: TableDescriptionTypeDef) -> ScanPlan:
+    """Plan a scan of what DescribeTable describes. Raises InvalidInputError for an index that is not there."""
+    schema = KeySchema.from_describe_table(table)
+    index = _find_index(asked.index, table) if asked.index else None
+    described: Mapping[str, Any] = index or table
+    items = int(described.get("ItemCount", 0))
+    size = int(described.get("IndexSizeBytes" if index else "TableSizeBytes", 0))
+    segments = asked.segments or _segments(items, asked.max_concurrency)
+    rate = asked.max_read_units_per_second
+    return ScanPlan(
+        table=asked.table,
+        schema=schema,
+        index=_index_key(index, table) if index else None,
+        segments=segments,
+        optimize=asked.optimize,
+        item_bytes=size / items if items and size else None,
+        read_units_per_second=rate / min(segments, asked.max_concurrency) if rate else None,
+    )
+
+
+def write_segments(s3_client: S3Client, bucket: str, key: str, segments: int) -> None:
+    """One line per segment, shuffled, so that neighbours in the hash space are not scanned side by side.
+
+    The shuffle depends on the number alone: writing the plan again writes the same.
+    """
+    numbers = list(range(segments))
+    random.Random(segments).shuffle(numbers)  # noqa: S311 - nothing is to be kept secret
+    body = b"".join(json.dumps({"segment": number}).encode() + b"\n" for number in numbers)
+    with aws_errors(f"s3://{bucket}/{key}"):
+        s3_client.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/jsonl")
+
+
+def _segments(items: int, max_concurrency: int) -> int:
+    if not items:
+        return SEGMENTS_WHEN_UNKNOWN
+    return min(max(items // ITEMS_PER_SEGMENT, 1), SEGMENTS_PER_CHILD * max_concurrency, SEGMENTS_MAX)
+
+
+def _find_index(name: str, table: TableDescriptionTypeDef) -> Mapping[str, Any]:
+    indexes = {each["IndexName"]: each for each in table.get("GlobalSecondaryIndexes", [])}
+    local = [each["IndexName"] for each in table.get("LocalSecondaryIndexes", [])]
+    if name in local:
+        raise InvalidInputError("index", f"{name} is a local index: its partition keys are the table's")
+    if name not in indexes:
+        raise InvalidInputError("index", f"the table has no index {name}; it has {', '.join(indexes) or 'none'}")
+    if (status := indexes[name].get("IndexStatus", "ACTIVE")) != "ACTIVE":
+        raise InvalidInputError("index", f"{name} is {status}, not ACTIVE")
+    return indexes[name]
+
+
+def _index_key(index: Mapping[str, Any], table: TableDescriptionTypeDef) -> IndexKey:
+    types = {each["AttributeName"]: each["AttributeType"] for each in table["AttributeDefinitions"]}
+
+    def attributes(kind: str) -> tuple[dict[str, str], ...]:
+        names = [each["AttributeName"] for each in index["KeySchema"] if each["KeyType"] == kind]
+        return tuple({"name": name, "type": str(types[name])} for name in names)
+
+    return IndexKey(index["IndexName"], attributes("HASH"), attributes("RANGE"))

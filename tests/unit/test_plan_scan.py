@@ -1,0 +1,215 @@
+"""PlanScan: checks before anything is read, and segments that have enough to learn from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from sluice import errors
+from sluice.errors import InvalidInputError, SettingError, SourceNotFoundError
+from sluice.scanning.distinct_input import DistinctInput
+from sluice.scanning.scan_plan import SEGMENTS_WHEN_UNKNOWN, plan_scan
+from sluice.settings import ProcessorSettings
+from tests.fixtures import EVENTS, expected_error, fixture
+from tests.unit.lambda_context import Context
+
+ALLOWED = ProcessorSettings(("my-function",), ("my-machine",))
+USUAL = fixture("plan_scan", "usual")
+BUCKET = "sluice-data-000000000000-us-east-1"
+
+
+def table(**changed: Any) -> Any:
+    """What DescribeTable says of a table; its key attributes are not in the order of its schema."""
+    return {
+        "KeySchema": [
+            {"AttributeName": "ConnectionId", "KeyType": "RANGE"},
+            {"AttributeName": "UserRef", "KeyType": "HASH"},
+        ],
+        "AttributeDefinitions": [
+            {"AttributeName": "ConnectionId", "AttributeType": "N"},
+            {"AttributeName": "Region", "AttributeType": "S"},
+            {"AttributeName": "UserRef", "AttributeType": "B"},
+        ],
+        "ItemCount": 1_000_000,
+        "TableSizeBytes": 200_000_000,
+        "GlobalSecondaryIndexes": [
+            {
+                "IndexName": "by-region",
+                "KeySchema": [
+                    {"AttributeName": "Region", "KeyType": "HASH"},
+                    {"AttributeName": "UserRef", "KeyType": "HASH"},
+                    {"AttributeName": "ConnectionId", "KeyType": "RANGE"},
+                ],
+                "IndexStatus": "ACTIVE",
+                "ItemCount": 50_000,
+                "IndexSizeBytes": 5_000_000,
+            },
+            {"IndexName": "new", "KeySchema": [], "IndexStatus": "CREATING"},
+        ],
+        "LocalSecondaryIndexes": [{"IndexName": "local"}],
+        **changed,
+    }
+
+
+def asked(**fields: Any) -> DistinctInput:
+    """An input with these fields."""
+    return DistinctInput.from_input({"table": "t", **fields}, ALLOWED)
+
+
+def test_keys_are_taken_by_name() -> None:
+    plan = plan_scan(asked(), table())
+    assert plan.to_state() == {
+        "table": {"name": "t", "keys": [{"name": "UserRef", "type": "B"}, {"name": "ConnectionId", "type": "N"}]},
+        "index": None,
+        "totalSegments": 20,
+        "optimize": "balanced",
+        "itemBytes": 200.0,
+        "readUnitsPerSecond": None,
+    }
+
+
+def test_index_has_its_own_size_and_all_its_key_attributes() -> None:
+    plan = plan_scan(asked(index="by-region", optimize="time"), table())
+    assert plan.index is not None
+    assert plan.index.to_state() == {
+        "name": "by-region",
+        "keys": {
+            "partition": [{"name": "Region", "type": "S"}, {"name": "UserRef", "type": "B"}],
+            "sort": [{"name": "ConnectionId", "type": "N"}],
+        },
+    }
+    assert (plan.segments, plan.item_bytes, plan.optimize) == (1, 100.0, "time")
+
+
+@pytest.mark.parametrize(
+    ("items", "fields", "segments"),
+    [
+        (0, {}, SEGMENTS_WHEN_UNKNOWN),
+        (49_999, {}, 1),
+        (100_000, {}, 2),
+        (10**9, {}, 200),
+        (10**9, {"maxConcurrency": 10}, 40),
+        (10**12, {"maxConcurrency": 10_000}, 10_000),
+        (10, {"segments": 7}, 7),
+    ],
+)
+def test_segments_have_enough_items_each(items: int, fields: dict[str, Any], segments: int) -> None:
+    plan = plan_scan(asked(**fields), table(ItemCount=items))
+    assert plan.segments == segments
+    assert plan.item_bytes is None or items
+
+
+def test_rate_is_shared_by_the_children_at_a_time() -> None:
+    assert plan_scan(asked(maxReadUnitsPerSecond=1000, segments=4), table()).read_units_per_second == 250
+    assert plan_scan(asked(maxReadUnitsPerSecond=1000, maxConcurrency=10), table()).read_units_per_second == 100
+
+
+@pytest.mark.parametrize(
+    ("index", "words"), [("none", "by-region, new"), ("local", "local index"), ("new", "is CREATING")]
+)
+def test_index_that_cannot_be_scanned_is_refused(index: str, words: str) -> None:
+    with pytest.raises(InvalidInputError, match=words) as refused:
+        plan_scan(asked(index=index), table())
+    assert refused.value.field == "index"
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"table": None}, "table"),
+        ({"segments": 0}, "segments"),
+        ({"optimize": "speed"}, "optimize"),
+        ({"maxReadUnitsPerSecond": 0}, "maxReadUnitsPerSecond"),
+        ({"processor": "mesure"}, "processor"),
+        ({"processor": {}}, "processor"),
+        ({"processor": {"function": "my-function", "stateMachine": "my-machine"}}, "processor"),
+        ({"processor": {"function": "other"}}, "processor.function"),
+        ({"processor": {"stateMachine": "my-function"}}, "processor.stateMachine"),
+        ({"batchSize": 501}, "batchSize"),
+        ({"keys": {"bucket": "b", "key": "k"}}, "processor"),
+        ({"keys": {"bucket": "b"}, "processor": "measure"}, "keys.key"),
+        ({"tabel": "t"}, "tabel"),
+    ],
+)
+def test_bad_input_is_named(fields: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        asked(**fields)
+    assert refused.value.field == field
+
+
+def test_setting_that_is_missing_is_named() -> None:
+    with pytest.raises(SettingError, match="PROCESSOR_FUNCTIONS"):
+        ProcessorSettings.from_env({})
+    assert ProcessorSettings.from_env({"PROCESSOR_FUNCTIONS": "", "PROCESSOR_STATE_MACHINES": "a, b"}) == (
+        ProcessorSettings((), ("a", "b"))
+    )
+
+
+# The handler.
+
+
+@pytest.fixture
+def handler() -> Iterator[Any]:
+    with mock_aws():
+        boto3.client("s3").create_bucket(Bucket=BUCKET)
+        boto3.client("dynamodb").create_table(
+            TableName="airports",
+            KeySchema=[{"AttributeName": "icao", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "icao", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        yield import_module("plan_scan.handler").lambda_handler
+
+
+def segments_of(planned: dict[str, Any]) -> list[int]:
+    body = boto3.client("s3").get_object(Bucket=BUCKET, Key=planned["plan"]["key"])["Body"].read()
+    return [json.loads(line)["segment"] for line in body.splitlines()]
+
+
+def test_every_segment_is_planned_once_and_shuffled(handler: Any) -> None:
+    event = USUAL | {"input": {"table": "airports", "segments": 50}}
+    planned = handler(event, Context())
+    assert planned["plan"]["segments"] == 50
+    first = segments_of(planned)
+    assert sorted(first) == list(range(50))
+    assert first != sorted(first)
+    handler(event, Context())
+    assert segments_of(planned) == first
+
+
+def test_state_machine_is_named_beside_the_runs_own(handler: Any) -> None:
+    planned = handler(USUAL | {"input": {"table": "airports", "processor": {"stateMachine": "my-machine"}}}, Context())
+    assert planned["processor"] == {
+        "type": "stateMachine",
+        "function": None,
+        "stateMachine": "arn:aws:states:us-east-1:000000000000:stateMachine:my-machine",
+    }
+
+
+def test_given_keys_need_no_scan(handler: Any) -> None:
+    given = {"bucket": BUCKET, "key": "distinct_keys/earlier/failed_keys.jsonl"}
+    event = USUAL | {"input": {"table": "airports", "processor": {"function": "my-function"}, "keys": given}}
+    with pytest.raises(SourceNotFoundError, match=given["key"]):
+        handler(event, Context())
+    boto3.client("s3").put_object(Bucket=BUCKET, Key=given["key"], Body=b"{}")
+    planned = handler(event, Context())
+    assert planned["plan"] is None
+    assert planned["keys"] == {"bucket": BUCKET, "prefix": given["key"]}
+    assert planned["processor"]["function"] == "my-function"
+
+
+@pytest.mark.parametrize("path", sorted((EVENTS / "plan_scan").glob("*.json")), ids=lambda path: path.stem)
+def test_fixture_ends_as_it_is_named(handler: Any, path: Path) -> None:
+    event, error = fixture("plan_scan", path.stem), expected_error(path)
+    if error is None:
+        assert handler(event, Context())["processor"]["type"] == "measure"
+        return
+    with pytest.raises(getattr(errors, error)):
+        handler(event, Context())

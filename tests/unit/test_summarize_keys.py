@@ -1,0 +1,210 @@
+"""SummarizeKeys: keys found and what became of each, from the result files of two Map Runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from sluice import errors
+from sluice.run import Run
+from tests.fixtures import EVENTS, expected_error, fixture
+from tests.unit.lambda_context import Context
+
+PLANNED = fixture("summarize_keys", "InvalidInputError")["planned"]
+RUN = Run.from_state(fixture("summarize_keys", "usual")["run"])
+BUCKET = PLANNED["plan"]["bucket"]
+THRESHOLD = {"name": "States.ExceedToleratedFailureThreshold", "message": "threshold exceeded"}
+
+
+def key(number: int) -> dict[str, Any]:
+    """A key in DynamoDB JSON."""
+    return {"icao": {"S": f"K{number}"}}
+
+
+def segment(number: int, keys: int) -> dict[str, Any]:
+    """A segment's record in a SUCCEEDED file."""
+    progress = {"counts": {"keys": keys, "items": keys * 3, "requests": 2}, "readUnits": 1.5, "slices": 1, "done": True}
+    return {
+        "Status": "SUCCEEDED",
+        "Input": json.dumps({"segment": {"segment": number}}),
+        "Output": json.dumps(progress),
+    }
+
+
+def failed_segment(number: int, status: str = "FAILED") -> dict[str, Any]:
+    """A segment's record in a FAILED file."""
+    lambda_cause = json.dumps({"errorMessage": "no progress", "errorType": "ThrottledError"})
+    return {
+        "Status": status,
+        "Input": json.dumps({"segment": {"segment": number}}),
+        "Error": "ThrottledError",
+        "Cause": json.dumps({"progress": None, "cause": lambda_cause}),
+    }
+
+
+def batch(numbers: range, *, failed: int = 0, measured: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A batch's record in a SUCCEEDED file; its first keys have failed."""
+    failures = [{"key": key(each), "error": "States.TaskFailed", "cause": "it did"} for each in numbers[:failed]]
+    output = {"processed": len(numbers) - failed, "failedKeys": failures, "measured": measured}
+    return {"Status": "SUCCEEDED", "Input": "{}", "Output": json.dumps(output)}
+
+
+def failed_batch(numbers: range, error: str | None = "MyError") -> dict[str, Any]:
+    """A batch's record in a FAILED file, or in a PENDING one."""
+    ended = {"Input": json.dumps({"Items": [key(each) for each in numbers]})}
+    if error is None:
+        return {"Status": "PENDING", **ended}
+    return {"Status": "FAILED", "Error": error, "Cause": json.dumps({"errorMessage": "oh"}), **ended}
+
+
+class Bucket:
+    """The data bucket in moto, and the function."""
+
+    def __init__(self) -> None:
+        self.s3 = boto3.client("s3")
+        self.s3.create_bucket(Bucket=BUCKET)
+
+    def put(self, map_run: str, records: list[dict[str, Any]]) -> None:
+        """The result files of a Map Run."""
+        listed: dict[str, list[dict[str, str]]] = {}
+        for status in ("SUCCEEDED", "FAILED", "PENDING"):
+            lines = [json.dumps(each) for each in records if each["Status"] == status]
+            path = f"{RUN.results_prefix}/{map_run}/uuid/{status}_0.jsonl"
+            if lines:
+                self.s3.put_object(Bucket=BUCKET, Key=path, Body="\n".join(lines).encode())
+            listed[status] = [{"Key": path}] if lines else []
+        manifest = json.dumps({"ResultFiles": listed}).encode()
+        self.s3.put_object(Bucket=BUCKET, Key=f"{RUN.results_prefix}/{map_run}/uuid/manifest.json", Body=manifest)
+
+    def lines(self, path: str) -> list[Any]:
+        """An object of JSON Lines."""
+        return [json.loads(line) for line in self.s3.get_object(Bucket=BUCKET, Key=path)["Body"].iter_lines()]
+
+    def summarize(self, processor: str = "function", error: Any = None, **planned: Any) -> dict[str, Any]:
+        """Call the function."""
+        kind = {"type": processor, "function": None, "stateMachine": None}
+        event = {"run": RUN.to_state(), "planned": PLANNED | {"processor": kind} | planned, "error": error}
+        summary: dict[str, Any] = import_module("summarize_keys.handler").lambda_handler(event, Context())
+        return summary
+
+
+@pytest.fixture
+def bucket() -> Iterator[Bucket]:
+    with mock_aws():
+        yield Bucket()
+
+
+def counts(summary: dict[str, Any]) -> tuple[int, int, int, int]:
+    """Keys found, processed, skipped, failed."""
+    found = summary["counts"]
+    return found["read"], found["written"], found["skipped"], found["failed"]
+
+
+def test_keys_are_counted_by_segment(bucket: Bucket) -> None:
+    bucket.put("segments", [segment(1, 30), segment(0, 12)])
+    summary = bucket.summarize("none")
+    assert (summary["status"], counts(summary)) == ("COMPLETE", (42, 0, 42, 0))
+    assert summary["capacity"] == {"readUnits": 3.0, "writeUnits": 0}
+    assert (summary["scan"]["segments"], summary["scan"]["requests"], summary["scan"]["items"]) == (2, 4, 126)
+    assert [each["keys"] for each in bucket.lines(summary["scan"]["bySegment"])] == [12, 30]
+    assert bucket.lines(RUN.summary_key[: -len("summary.json")] + "by_segment.jsonl")[0]["segment"] == 0
+
+
+def test_every_key_processed_is_complete(bucket: Bucket) -> None:
+    bucket.put("segments", [segment(0, 12), segment(1, 30)])
+    bucket.put("keys", [batch(range(40)), batch(range(40, 42))])
+    summary = bucket.summarize()
+    assert (summary["status"], counts(summary), summary["failures"]) == ("COMPLETE", (42, 42, 0, 0), None)
+
+
+def test_failed_keys_are_files_with_errors_and_to_feed_back(bucket: Bucket) -> None:
+    bucket.put("segments", [segment(0, 12), segment(1, 30)])
+    bucket.put("keys", [batch(range(20), failed=2), failed_batch(range(20, 30)), batch(range(30, 42))])
+    summary = bucket.summarize(toleratedFailurePercentage=50)
+    assert (summary["status"], counts(summary)) == ("PARTIAL", (42, 30, 0, 12))
+    assert bucket.lines(summary["failures"]["keys"]) == [key(each) for each in (0, 1, *range(20, 30))]
+    assert bucket.lines(summary["failures"]["key"])[2] == {"key": key(20), "error": "MyError", "cause": "oh"}
+    assert summary["failures"]["batches"] == 2
+
+
+@pytest.mark.parametrize(
+    ("records", "name"),
+    [
+        ([batch(range(42), failed=1)], "States.TaskFailed"),
+        ([batch(range(20), failed=1), failed_batch(range(20, 42))], "KeysFailedError"),
+    ],
+)
+def test_more_failed_keys_than_tolerated_fail_the_run(bucket: Bucket, records: list[Any], name: str) -> None:
+    bucket.put("segments", [segment(0, 12), segment(1, 30)])
+    bucket.put("keys", records)
+    summary = bucket.summarize()
+    assert (summary["status"], summary["error"]["name"]) == ("FAILED", name)
+
+
+def test_stopped_map_run_counts_what_never_started(bucket: Bucket) -> None:
+    bucket.put("segments", [segment(0, 12), segment(1, 30)])
+    bucket.put("keys", [batch(range(20)), failed_batch(range(20, 30)), failed_batch(range(30, 42), None)])
+    summary = bucket.summarize(error=THRESHOLD)
+    assert (summary["status"], counts(summary)) == ("FAILED", (42, 20, 0, 22))
+
+
+def test_failed_segment_fails_the_run_by_its_own_error(bucket: Bucket) -> None:
+    bucket.put("segments", [segment(0, 12), failed_segment(1)])
+    summary = bucket.summarize(error=THRESHOLD)
+    assert summary["error"] == {
+        "name": "ThrottledError",
+        "message": "1 segments failed; the first is segment 1: no progress",
+    }
+    assert counts(summary) == (12, 0, 0, 12)
+
+
+def test_segment_without_a_record_does_not_reconcile(bucket: Bucket) -> None:
+    bucket.put("segments", [segment(0, 12)])
+    summary = bucket.summarize("none")
+    assert summary["error"]["name"] == "CountsDoNotReconcileError"
+
+
+def test_key_that_no_batch_has_does_not_reconcile(bucket: Bucket) -> None:
+    bucket.put("segments", [segment(0, 12), segment(1, 30)])
+    bucket.put("keys", [batch(range(41))])
+    summary = bucket.summarize()
+    assert (summary["error"]["name"], counts(summary)) == ("CountsDoNotReconcileError", (42, 41, 0, 1))
+
+
+def test_given_keys_are_counted_by_what_became_of_them(bucket: Bucket) -> None:
+    bucket.put("keys", [batch(range(7), failed=1)])
+    summary = bucket.summarize(plan=None, toleratedFailurePercentage=100)
+    assert (summary["status"], counts(summary), summary["scan"]) == ("PARTIAL", (7, 6, 0, 1), None)
+
+
+def test_report_is_merged_and_names_the_largest(bucket: Bucket) -> None:
+    bucket.put("segments", [segment(0, 12), segment(1, 30)])
+    measured = []
+    for number in range(2):
+        part = f"{RUN.prefix}report/{number}.jsonl"
+        bucket.s3.put_object(Bucket=BUCKET, Key=part, Body=json.dumps({"key": key(number)}).encode() + b"\n")
+        largest = [{"key": key(each), "items": 1, "bytes": each} for each in range(number, 20, 2)]
+        measured.append({"readUnits": 2.0, "parts": [part], "largest": largest})
+    bucket.put("keys", [batch(range(20), measured=measured[0]), batch(range(20, 42), measured=measured[1])])
+    summary = bucket.summarize("measure")
+    assert [each["bytes"] for each in summary["report"]["largest"]] == list(range(19, 9, -1))
+    assert bucket.lines(summary["report"]["key"]) == [{"key": key(0)}, {"key": key(1)}]
+    assert summary["capacity"]["readUnits"] == 7.0
+
+
+@pytest.mark.parametrize("path", sorted((EVENTS / "summarize_keys").glob("*.json")), ids=lambda path: path.stem)
+def test_fixture_ends_as_it_is_named(bucket: Bucket, path: Path) -> None:
+    event, error = fixture("summarize_keys", path.stem), expected_error(path)
+    handler = import_module("summarize_keys.handler").lambda_handler
+    if error is None:
+        assert handler(event, Context())["status"] == "FAILED"
+        return
+    with pytest.raises(getattr(errors, error)):
+        handler(event, Context())
