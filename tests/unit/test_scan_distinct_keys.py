@@ -245,10 +245,11 @@ def test_start_key_of_another_segment_is_refused_by_name() -> None:
 
 
 def test_slice_ends_rather_than_hold_ever_more_keys() -> None:
-    numbers = count()
+    numbers, pages = count(), count()
 
     def endless(_operation: str, _body: bytes) -> Json:
         items = [{"pk": {"S": f"{next(numbers):02000d}"}} for _ in range(500)]
+        assert len(items) * next(pages) < 2 * KEYS_MAX_BYTES / 2000
         return {"Items": items, "LastEvaluatedKey": items[-1], "ConsumedCapacity": {"CapacityUnits": 128.0}}
 
     scan = scan_of(FakeScan(("pk", "S")))
