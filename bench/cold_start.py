@@ -18,6 +18,8 @@ _ENVIRONMENT = {
     "AWS_REGION": "us-east-1",
     "AWS_DEFAULT_REGION": "us-east-1",
     "DATA_BUCKET": "bench",
+    "PROCESSOR_FUNCTIONS": "",
+    "PROCESSOR_STATE_MACHINES": "",
     "POWERTOOLS_SERVICE_NAME": "bench",
     "PYTHONPATH": str(FUNCTIONS),
 }
