@@ -21,8 +21,8 @@ ROUNDING_UNITS = BLOCK_UNITS / 2
 MEMORY_PAGES = 24
 # What remains, per page read, of the evidence about sizes larger than the pages now read.
 UNRENEWED = 0.98
-# The weight, in pages, of the guess about the next larger size, and how much evidence makes a size known.
-GUESS_PAGES = 0.5
+# What the guess about the next larger size counts for, in pages, and how much evidence makes a size known.
+GUESS_PAGES = 1.0
 KNOWN_PAGES = 0.1
 
 
@@ -118,21 +118,20 @@ def _units_by_items(page: Page, item_units: float) -> Callable[[int], float]:
 def estimates(evidence: Sequence[Evidence], affordable: float) -> list[Estimate]:
     """What to expect of pages of 1, 2, 4 ... items.
 
-    The next larger size is guessed to bring what the upper half of this one brings, once more for each half of it, and
-    the guess counts as half a page of evidence. It decides where nothing larger was read lately, so that a page grows
-    while it brings keys to its end. It goes no further than `affordable` read units or twice what is known.
+    Where nothing larger was read lately, the next larger size is guessed to bring what the upper half of this one
+    brings, once more for each half of it: so a page grows while it brings keys to its end. The guess goes no further
+    than `affordable` read units or twice what is known. Against evidence it counts as one page, and only where it
+    promises more keys: it is there to have old bad news checked.
     """
     found = [_smallest(evidence[0])]
     known_units = found[0].units
-    below = Estimate(0.0, 0.0)
+    below = found[0]
     while found[-1].units < FULL_PAGE_UNITS:
-        guess = _guess(found[-1], below if len(found) > 1 else found[-1])
+        guess = _guess(found[-1], below)
         seen = evidence[len(found)] if len(found) < len(evidence) else Evidence()
-        weight = seen.pages + GUESS_PAGES
-        estimate = Estimate(
-            (seen.units + GUESS_PAGES * guess.units) / weight, (seen.keys + GUESS_PAGES * guess.keys) / weight
-        )
-        if seen.pages >= KNOWN_PAGES:
+        is_known = seen.pages >= KNOWN_PAGES
+        estimate = _weighed(seen, guess, 0.0 if is_known and guess.keys * seen.pages <= seen.keys else GUESS_PAGES)
+        if is_known:
             known_units = estimate.units
         elif estimate.units > max(2 * known_units, affordable):
             break
@@ -150,3 +149,8 @@ def _guess(size: Estimate, below: Estimate) -> Estimate:
     if units > FULL_PAGE_UNITS:
         return Estimate(FULL_PAGE_UNITS, size.keys)
     return Estimate(units, size.keys + 2 * max(0.0, size.keys - below.keys))
+
+
+def _weighed(seen: Evidence, guess: Estimate, guess_pages: float) -> Estimate:
+    pages = seen.pages + guess_pages
+    return Estimate((seen.units + guess_pages * guess.units) / pages, (seen.keys + guess_pages * guess.keys) / pages)
