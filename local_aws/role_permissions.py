@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ REMEMBERED_SECONDS = 2.0
 REMEMBERED_ANSWERS = 1_000
 
 _answers: dict[tuple[str, str, str, str], tuple[str | None, float]] = {}
+_policies: dict[tuple[str, str], tuple[Any, float]] = {}
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,11 @@ class Credentials:
 
 
 def install() -> None:
-    """Take calls on this machine for encrypted ones: policies that demand TLS would refuse all of them."""
+    """Replace what IAM enforcement does in ministack.
+
+    Calls on this machine are taken for encrypted ones: policies that demand TLS would refuse all of them. A role's
+    policies are remembered for moments: they were parsed twice for each request.
+    """
     require(sts, "register_session")
     check(iam_evaluator, "resolve_principal", ("access_key_id", "account_id", "credential"))
     check(iam_evaluator, "evaluate", ("ctx", "policies", "limits"))
@@ -42,6 +48,23 @@ def install() -> None:
         ("source_ip", "secure_transport"),
         lambda source_ip, secure_transport: pin(source_ip, True),  # noqa: FBT003
     )
+    gather = check(iam_evaluator, "_gather_role_policies", ("role_name", "account_id"))
+    replace(iam_evaluator, "_gather_role_policies", ("role_name", "account_id"), _remembered(gather))
+
+
+def _remembered(gather: Callable[[str, str], Any]) -> Callable[[str, str], Any]:
+    """A role's parsed policies, gathered anew when they are REMEMBERED_SECONDS old."""
+
+    def policies_of(role_name: str, account_id: str) -> Any:
+        policies, until = _policies.get((role_name, account_id), (None, 0.0))
+        if time.monotonic() >= until:
+            policies = gather(role_name, account_id)
+            if len(_policies) >= REMEMBERED_ANSWERS:
+                _policies.clear()
+            _policies[role_name, account_id] = (policies, time.monotonic() + REMEMBERED_SECONDS)
+        return policies
+
+    return policies_of
 
 
 def is_enforced() -> bool:
