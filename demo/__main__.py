@@ -8,7 +8,7 @@ from demo.airports import load_airports
 from demo.flights import count_aircraft
 from demo.place import DemoFailedError, Place, say
 from sluice_cli import local
-from sluice_cli.surroundings import PROJECT_ROOT
+from sluice_cli.surroundings import PROJECT_ROOT, Surroundings
 
 
 def main() -> int:
@@ -16,7 +16,7 @@ def main() -> int:
     aws, is_ours = local.up(PROJECT_ROOT, outlive_caller=False)
     try:
         say(f"local AWS is ready at {aws.endpoint_url}")
-        place = Place(aws)
+        place = Place(Surroundings(), aws)
         place.sluice("local", "deploy")
         load_airports(place)
         count_aircraft(place)

@@ -3,65 +3,31 @@
 from __future__ import annotations
 
 import sys
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import boto3
-
-from local_aws.lifecycle import LocalAws, client_environment
 from sluice_cli.main import main as sluice
+from sluice_cli.sandbox import Sandbox
 from sluice_cli.surroundings import PROJECT_ROOT
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_s3 import S3Client
 
 
 class DemoFailedError(Exception):
     """A command of the demo ended with another exit code than 0."""
 
 
-class Place:
+class Place(Sandbox):
     """Clients of local AWS, and `sluice` on it."""
-
-    def __init__(self, aws: LocalAws) -> None:
-        self._aws = aws
 
     def sluice(self, *arguments: str) -> None:
         """One command. Raises DemoFailedError."""
-        if code := sluice(arguments):
+        if code := sluice(arguments, self.surroundings):
             raise DemoFailedError(f"sluice {' '.join(arguments)} ended with exit code {code}")
 
     def run(self, workflow: str, event: str) -> None:
         """Run a workflow with one of the inputs in events/workflows."""
         self.sluice("run", workflow, "--local", "--input", str(PROJECT_ROOT / "events" / "workflows" / event))
-
-    def client(self, service: str) -> Any:
-        """A client of local AWS."""
-        environment = client_environment(self._aws)
-        session = boto3.Session(
-            environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"], region_name=self._aws.region
-        )
-        return session.client(service, endpoint_url=self._aws.endpoint_url)  # type: ignore[call-overload]
-
-    @cached_property
-    def s3(self) -> S3Client:
-        """S3."""
-        client: S3Client = self.client("s3")
-        return client
-
-    @cached_property
-    def dynamodb(self) -> DynamoDBClient:
-        """DynamoDB."""
-        client: DynamoDBClient = self.client("dynamodb")
-        return client
-
-    @cached_property
-    def bucket(self) -> str:
-        """The stack's data bucket."""
-        (stack,) = self.client("cloudformation").describe_stacks(StackName="sluice")["Stacks"]
-        outputs: dict[str, str] = {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
-        return outputs["DataBucket"]
 
     def put_source(self, key: str, body: bytes) -> None:
         """Put an object into the data bucket."""

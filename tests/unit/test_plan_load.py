@@ -8,7 +8,6 @@ import importlib
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -30,25 +29,12 @@ from sluice.reading.record_scanner import Block
 from sluice.reading.records import parse
 from sluice.reading.source import Source
 from tests.fixtures import EVENTS, expected_error, fixture
+from tests.unit.lambda_context import Context
 
 BUCKET = fixture("plan_load", "usual")["input"]["source"]["bucket"]
 AIRPORTS = "icao,iata,name,city,subd,country,elevation,lat,lon,tz,lid\n" + "".join(
     f'K{row:03},,"Field, ""{row}""",City,State,US,{row}.0,1.5,-1.5,UTC,\n' for row in range(200)
 )
-
-
-@dataclass(frozen=True)
-class Context:
-    """A Lambda context with some time left."""
-
-    remaining_milliseconds: int = 900_000
-    function_name: str = "plan_load"
-    memory_limit_in_mb: int = 1769
-    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:plan_load"
-    aws_request_id: str = "request"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return self.remaining_milliseconds
 
 
 class Surroundings:
