@@ -5,6 +5,7 @@ slots that are sorted when a scan first comes to them; the sort keys of a partit
 kept, again 8 bytes each, where there are many. What a page costs depends on the page, not on the table.
 """
 
+from abc import ABC, abstractmethod
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -39,7 +40,7 @@ class Key(NamedTuple):
         return str(item[self.name][self.kind])
 
 
-class Order:
+class Order(ABC):
     """Partitions in hash order, and what each of them holds in its own order."""
 
     def __init__(self, partitions: Mapping[Any, Collection[Any]]) -> None:
@@ -91,21 +92,21 @@ class Order:
     def _partition_position(self, partition: Any) -> PartitionPosition:
         return self._partition_hash(partition), self._partition_values(partition)
 
-    def _partition_hash(self, partition: Any) -> int:
-        raise NotImplementedError
+    @abstractmethod
+    def _partition_hash(self, partition: Any) -> int: ...
 
-    def _partition_values(self, partition: Any) -> tuple[Value, ...]:
-        raise NotImplementedError
+    @abstractmethod
+    def _partition_values(self, partition: Any) -> tuple[Value, ...]: ...
 
-    def _entry_position(self, entry: Any) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def _entry_position(self, entry: Any) -> Any: ...
 
-    def _item(self, partition: Any, entry: Any) -> Item | None:
-        raise NotImplementedError
+    @abstractmethod
+    def _item(self, partition: Any, entry: Any) -> Item | None: ...
 
+    @abstractmethod
     def position(self, key: Item) -> Position:
         """Where an item of this key stands."""
-        raise NotImplementedError
 
 
 class TableOrder(Order):

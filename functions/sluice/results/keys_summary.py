@@ -9,6 +9,7 @@ from heapq import nlargest
 from typing import Any
 
 from sluice.counts import Counts
+from sluice.results.causes import message_of
 from sluice.results.summary import RunError, Status
 from sluice.run import Run
 
@@ -188,13 +189,9 @@ def add_all(scanned: Scanned, records: Iterable[Mapping[str, Any]]) -> Scanned:
 
 
 def _message(cause: str | None) -> str:
-    """The innermost message: Lambda's errorMessage where the cause is Lambda's JSON, else the cause as it is."""
+    """The innermost message: SegmentFailed's cause carries the progress beside it, a batch's is Lambda's own."""
     try:
-        told = json.loads(cause or "")
-    except ValueError:
-        return cause or ""
-    if not isinstance(told, dict):
-        return cause or ""
-    if "progress" in told:
-        return _message(told.get("cause"))
-    return str(told.get("errorMessage", cause))
+        inner = json.loads(cause or "")["cause"]
+    except (ValueError, KeyError, TypeError):
+        inner = cause
+    return message_of(inner) or ""

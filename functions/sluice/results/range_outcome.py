@@ -11,6 +11,7 @@ from sluice.counts import Counts
 from sluice.errors import CountsDoNotReconcileError
 from sluice.loading.plan import Range
 from sluice.loading.range_progress import RangeProgress
+from sluice.results.causes import message_of
 
 SUCCEEDED = "SUCCEEDED"
 LOST = "LOST"
@@ -91,12 +92,4 @@ def _failed_at(cause: str | None) -> tuple[RangeProgress | None, str | None]:
     if not isinstance(told, dict) or "progress" not in told:
         return None, cause
     progress = RangeProgress.from_state(told["progress"]) if told["progress"] else None
-    return progress, _message(told.get("cause"))
-
-
-def _message(cause: str | None) -> str | None:
-    """Lambda's errorMessage where the cause is Lambda's JSON, else the cause as it is."""
-    try:
-        return str(json.loads(cause or "")["errorMessage"])
-    except (ValueError, KeyError, TypeError):
-        return cause
+    return progress, message_of(told.get("cause"))
