@@ -5,10 +5,9 @@ from __future__ import annotations
 import io
 import json
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -16,14 +15,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from sluice.aws import aws_errors, s3_client
 from sluice.fields import Fields
 from sluice.results.keys_summary import KeysSummary, Processed, Scanned, add_all, judged
+from sluice.results.late_results import read_until_complete
 from sluice.results.merged_objects import MergedObjects
 from sluice.results.result_files import find_manifest, result_records
 from sluice.results.summary import RunError
 from sluice.run import Run
 from sluice.settings import Settings
 
-# After a failed Map Run its result files come about a second later than the failure; without a reader there are none.
-RESULTS_WAIT_SECONDS = 30
 SPOOL_BYTES = 8 << 20
 
 settings = Settings.from_env()
@@ -53,38 +51,58 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
 
 
 def _summarize(run: Run, planned: Mapping[str, Any], error: RunError | None) -> KeysSummary:
-    scanned, processed = Scanned(), Processed()
-    if planned and planned["plan"]:
-        scanned = add_all(scanned, _records(f"{run.results_prefix}/segments", is_late=error is not None))
-    summary = KeysSummary(run, settings.data_bucket, planned, scanned, processed, error)
-    if summary.is_processed and not scanned.errors:
-        _gather(run, processed, is_late=error is not None)
+    scanned = _scanned(run, planned["plan"]["segments"]) if planned and planned["plan"] else Scanned()
+    summary = KeysSummary(run, settings.data_bucket, planned, scanned, Processed(), error)
+    if summary.is_processed and summary.is_scanned:
+        # How many keys an input brings is not known: a run that failed has the record of one of them at least.
+        expected = (1 if error else 0) if summary.keys_found is None else summary.keys_found
+        summary = replace(summary, processed=_processed(run, expected))
     return replace(summary, error=judged(summary))
 
 
-def _gather(run: Run, processed: Processed, *, is_late: bool) -> None:
-    """Count the batches, and leave two files of the keys that failed: with their errors, and as keys to feed back."""
+def _scanned(run: Run, segments: int) -> Scanned:
+    """What became of each segment; waits for result files that name them all, but not for ever."""
+    return read_until_complete(
+        lambda: add_all(Scanned(), _records(f"{run.results_prefix}/segments")),
+        lambda scanned: len(scanned.named) >= segments,
+    )
+
+
+def _processed(run: Run, keys: int) -> Processed:
+    """What became of each key; waits for result files that account for so many, but not for ever.
+
+    Leaves two files of the keys that failed: with their errors, and as keys to feed back.
+    """
     with (
         tempfile.SpooledTemporaryFile(SPOOL_BYTES) as failures,
-        tempfile.SpooledTemporaryFile(SPOOL_BYTES) as keys,
+        tempfile.SpooledTemporaryFile(SPOOL_BYTES) as failed_keys,
     ):
-        for record in _records(f"{run.results_prefix}/keys", is_late=is_late):
-            for failed in processed.add(record):
-                failures.write(json.dumps(failed, ensure_ascii=False).encode() + b"\n")
-                keys.write(json.dumps(failed["key"], ensure_ascii=False).encode() + b"\n")
+        processed = read_until_complete(
+            lambda: _gather(_records(f"{run.results_prefix}/keys"), failures, failed_keys),
+            lambda gathered: gathered.done >= keys,
+        )
         if processed.failed:
             _upload(failures, run.failures_key)
-            _upload(keys, run.failed_keys_key)
+            _upload(failed_keys, run.failed_keys_key)
+    return processed
 
 
-def _records(results_prefix: str, *, is_late: bool) -> Iterator[dict[str, Any]]:
-    """The records of a Map Run; of a failed one they are waited for, but not for ever."""
-    deadline = time.monotonic() + (RESULTS_WAIT_SECONDS if is_late else 0)
-    while (manifest := find_manifest(s3_client(), settings.data_bucket, results_prefix)) is None:
-        if time.monotonic() > deadline:
-            return
-        time.sleep(1)
-    yield from result_records(s3_client(), settings.data_bucket, manifest)
+def _gather(records: Iterator[dict[str, Any]], failures: IO[bytes], failed_keys: IO[bytes]) -> Processed:
+    for each in (failures, failed_keys):
+        each.seek(0)
+        each.truncate()
+    processed = Processed()
+    for record in records:
+        for failed in processed.add(record):
+            failures.write(json.dumps(failed, ensure_ascii=False).encode() + b"\n")
+            failed_keys.write(json.dumps(failed["key"], ensure_ascii=False).encode() + b"\n")
+    return processed
+
+
+def _records(results_prefix: str) -> Iterator[dict[str, Any]]:
+    """The records of a Map Run, as far as there are result files."""
+    manifest = find_manifest(s3_client(), settings.data_bucket, results_prefix)
+    return result_records(s3_client(), settings.data_bucket, manifest) if manifest else iter(())
 
 
 def _upload(spooled: Any, key: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,15 +13,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from sluice.aws import aws_errors, s3_client
 from sluice.fields import Fields
 from sluice.loading.plan import read_plan
+from sluice.results.late_results import read_until_complete
 from sluice.results.merged_objects import MergedObjects
 from sluice.results.range_outcome import LOST, RangeOutcome, outcomes
 from sluice.results.result_files import find_manifest, result_records
 from sluice.results.summary import RunError, Summary, summarize
 from sluice.run import Run
 from sluice.settings import Settings
-
-# After a failed Map Run its result files come about a second later than the failure; without a reader there are none.
-RESULTS_WAIT_SECONDS = 30
 
 settings = Settings.from_env()
 logger = Logger()
@@ -54,12 +51,9 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
 def _outcomes(run: Run, planned: Mapping[str, Any], map_run: Mapping[str, Any] | None) -> list[RangeOutcome]:
     """What became of each planned range; waits for result files that name them all, but not for ever."""
     plan = read_plan(s3_client(), planned["plan"]["bucket"], planned["plan"]["key"])
-    deadline = time.monotonic() + RESULTS_WAIT_SECONDS
-    while True:
-        ends = outcomes(plan, _records(run, map_run))
-        if all(end.status != LOST for end in ends) or time.monotonic() > deadline:
-            return ends
-        time.sleep(1)
+    return read_until_complete(
+        lambda: outcomes(plan, _records(run, map_run)), lambda ends: all(end.status != LOST for end in ends)
+    )
 
 
 def _records(run: Run, map_run: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:

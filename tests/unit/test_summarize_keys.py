@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import boto3
@@ -13,6 +14,10 @@ import pytest
 from moto import mock_aws
 
 from sluice import errors
+from sluice.counts import Counts
+from sluice.results.keys_summary import KeysSummary, Processed, Scanned, add_all, judged
+from sluice.results.late_results import RESULTS_WAIT_SECONDS, read_until_complete
+from sluice.results.summary import RunError
 from sluice.run import Run
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
@@ -165,17 +170,51 @@ def test_failed_segment_fails_the_run_by_its_own_error(bucket: Bucket) -> None:
     assert counts(summary) == (12, 0, 0, 12)
 
 
-def test_segment_without_a_record_does_not_reconcile(bucket: Bucket) -> None:
-    bucket.put("segments", [segment(0, 12)])
-    summary = bucket.summarize("none")
-    assert summary["error"]["name"] == "CountsDoNotReconcileError"
+def summary_of(segments: list[dict[str, Any]], batches: list[dict[str, Any]]) -> KeysSummary:
+    """The summary of a run with these records, all that there ever are."""
+    processed = Processed()
+    for each in batches:
+        assert not list(processed.add(each))
+    planned = PLANNED | {"processor": {"type": "function"}}
+    return KeysSummary(RUN, BUCKET, planned, add_all(Scanned(), segments), processed, None)
 
 
-def test_key_that_no_batch_has_does_not_reconcile(bucket: Bucket) -> None:
-    bucket.put("segments", [segment(0, 12), segment(1, 30)])
-    bucket.put("keys", [batch(range(41))])
-    summary = bucket.summarize()
-    assert (summary["error"]["name"], counts(summary)) == ("CountsDoNotReconcileError", (42, 41, 0, 1))
+def test_segment_without_a_record_does_not_reconcile() -> None:
+    summary = summary_of([segment(0, 12)], [])
+    error = RunError("CountsDoNotReconcileError", "1 segments stand in none of the result files")
+    assert (summary.is_scanned, judged(summary)) == (False, error)
+
+
+def test_key_that_no_batch_has_does_not_reconcile() -> None:
+    summary = summary_of([segment(0, 12), segment(1, 30)], [batch(range(41))])
+    error = RunError("CountsDoNotReconcileError", "42 keys found, 41 accounted for")
+    assert (summary.counts, judged(summary)) == (Counts(42, 41, 0, 0, 1), error)
+
+
+def test_result_files_that_come_late_are_waited_for(bucket: Bucket) -> None:
+    """The first files name a segment and a batch less than the later ones, as after a redrive."""
+    bucket.put("segments", [segment(1, 30)])
+    bucket.put("keys", [failed_batch(range(40))])
+    segments = Timer(0.5, lambda: bucket.put("segments", [segment(0, 12), segment(1, 30)]))
+    keys = Timer(1.5, lambda: bucket.put("keys", [failed_batch(range(40)), batch(range(40, 42))]))
+    segments.start()
+    keys.start()
+    summary = bucket.summarize(error=THRESHOLD)
+    keys.join()
+    assert (summary["error"]["name"], counts(summary)) == ("MyError", (42, 2, 0, 40))
+    assert len(bucket.lines(summary["failures"]["keys"])) == 40
+
+
+def test_reading_ends_with_what_is_complete() -> None:
+    slept: list[float] = []
+    assert read_until_complete(iter(range(9)).__next__, lambda found: found == 3, lambda: 0.0, slept.append) == 3
+    assert len(slept) == 3
+
+
+def test_reading_ends_when_the_time_is_up() -> None:
+    slept: list[float] = []
+    found = read_until_complete(lambda: len(slept), lambda _: False, lambda: sum(slept), slept.append)
+    assert (found, sum(slept)) == (RESULTS_WAIT_SECONDS, RESULTS_WAIT_SECONDS)
 
 
 def test_given_keys_are_counted_by_what_became_of_them(bucket: Bucket) -> None:

@@ -271,6 +271,7 @@ def test_manifest_of_a_failed_map_run_is_found_and_the_newest_counts(bucket: Buc
 
 
 def test_result_files_that_come_late_are_waited_for(bucket: Bucket) -> None:
+    bucket.put_results("a", FAILED=[failed(each) for each in RANGES[1:]])
     late = Timer(0.5, lambda: bucket.put_results("a", FAILED=[failed(each) for each in RANGES]))
     late.start()
     summary = invoke(USUAL | {"error": {"name": THRESHOLD.name, "message": THRESHOLD.message}})

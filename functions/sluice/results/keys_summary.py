@@ -18,14 +18,16 @@ LARGEST = 10
 
 @dataclass(slots=True)
 class Scanned:
-    """The segments so far, from the records of ScanSegments."""
+    """The segments so far, from the records of ScanSegments; `named`: those that any record is about."""
 
+    named: set[int] = field(default_factory=set)
     segments: dict[int, dict[str, Any]] = field(default_factory=dict)
     errors: list[tuple[int, str, str]] = field(default_factory=list)
 
     def add(self, record: Mapping[str, Any]) -> None:
         """One segment's record; one that succeeded in any attempt has succeeded."""
         number = json.loads(record["Input"])["segment"]["segment"]
+        self.named.add(number)
         if record["Status"] == "SUCCEEDED":
             self.segments[number] = json.loads(record["Output"])
         elif record["Status"] != "PENDING":
@@ -59,6 +61,11 @@ class Processed:
     parts: list[str] = field(default_factory=list)
     largest: list[dict[str, Any]] = field(default_factory=list)
 
+    @property
+    def done(self) -> int:
+        """Keys that are accounted for."""
+        return self.processed + self.failed
+
     def add(self, record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """One batch's record; yields its keys that failed, with error and cause."""
         if record["Status"] == "SUCCEEDED":
@@ -87,7 +94,7 @@ class Processed:
 
 @dataclass(frozen=True, slots=True)
 class KeysSummary:
-    """What a distinct_keys run did. `is_scan` and `is_processed`: which of the two parts the run has."""
+    """What a distinct_keys run did: what its scan found, and what became of the keys."""
 
     run: Run
     bucket: str
@@ -102,10 +109,21 @@ class KeysSummary:
         return bool(self.planned) and self.planned["processor"]["type"] != "none"
 
     @property
+    def is_scanned(self) -> bool:
+        """Whether all segments that were planned have succeeded."""
+        plan = self.planned and self.planned["plan"]
+        return not plan or len(self.scanned.segments) == plan["segments"]
+
+    @property
+    def keys_found(self) -> int | None:
+        """Keys that the scan has found; None where the run's input brought them."""
+        return self.scanned.total("keys") if self.planned and self.planned["plan"] else None
+
+    @property
     def counts(self) -> Counts:
         """Keys: `read` are found or given, `written` processed, `skipped` those with which nothing is to be done."""
-        done = self.processed.processed + self.processed.failed
-        found = self.scanned.total("keys") if self.planned and self.planned["plan"] else done
+        done = self.processed.done
+        found = done if self.keys_found is None else self.keys_found
         if not self.is_processed:
             return Counts(read=found, skipped=found)
         return Counts(read=found, written=self.processed.processed, failed=self.processed.failed + max(found - done, 0))
@@ -165,7 +183,7 @@ def _unaccounted(summary: KeysSummary) -> RunError | None:
     missing = planned["segments"] - len(summary.scanned.segments) if planned else 0
     if missing:
         return RunError("CountsDoNotReconcileError", f"{missing} segments stand in none of the result files")
-    done = summary.processed.processed + summary.processed.failed
+    done = summary.processed.done
     if summary.is_processed and done != summary.counts.read:
         problem = f"{summary.counts.read} keys found, {done} accounted for"
         return RunError("CountsDoNotReconcileError", problem)
