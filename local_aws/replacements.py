@@ -13,6 +13,7 @@ MODULES = (
     "dynamodb.installation",
     "s3_repairs",
     "role_permissions",
+    "stack_conditions",
 )
 
 
