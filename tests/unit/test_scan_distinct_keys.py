@@ -225,9 +225,14 @@ def test_keys_stay_what_dynamodb_sent() -> None:
     key = {"%d\n": {"S": '"\U0010ffff\U0001f426\u2028\x00%s'}, "n": {"N": "-" + "9" * 38}, "b": {"B": "/+8="}}
     partition = PartitionKey(attributes)
     (read,) = partition.of_items([key | {"sk": {"S": "x"}}])
-    assert json.loads(partition.to_line(read)) == partition.to_state(read) == key
-    assert list(json.loads(partition.to_line(read))) == ["%d\n", "n", "b"]
-    assert partition.to_line(read).count("\n") == 1
+    other = ("%s", "1", "AA==")
+    assert [json.loads(line) for line in partition.to_lines([read, other]).split("\n")[:-1]] == [
+        key,
+        partition.to_state(other),
+    ]
+    assert partition.to_state(read) == key
+    assert list(json.loads(partition.to_lines([read]))) == ["%d\n", "n", "b"]
+    assert partition.to_lines([read, other]).count("\n") == 2
 
 
 def test_start_key_of_another_segment_is_refused_by_name() -> None:

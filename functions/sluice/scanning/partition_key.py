@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from json.encoder import encode_basestring as quote
 from typing import Any
 
@@ -32,6 +33,6 @@ class PartitionKey:
         """The key in DynamoDB JSON."""
         return {each.name: {each.type: value} for each, value in zip(self.attributes, key, strict=True)}
 
-    def to_line(self, key: Key) -> str:
-        """The key in DynamoDB JSON as one line."""
-        return self._line % tuple(map(quote, key))
+    def to_lines(self, keys: Sequence[Key]) -> str:
+        """The keys in DynamoDB JSON, one line each."""
+        return self._line * len(keys) % tuple(map(quote, chain.from_iterable(keys)))

@@ -100,11 +100,14 @@ class SegmentSlice:
         return page
 
     def _take(self, page: ScannedPage) -> None:
-        new = [key for key in dict.fromkeys(page.keys) if key not in self._found]
+        found, new = self._found, []
+        for key in page.keys:
+            if key not in found:
+                found[key] = None
+                new.append(key)
         self._counts += ScanCounts(keys=len(new), items=len(page.keys), requests=1)
         if new:
-            self._found.update(dict.fromkeys(new))
-            lines = "".join(map(self._scan.partition.to_line, new)).encode()
+            lines = self._scan.partition.to_lines(new).encode()
             self._lines.append(lines)
             self._held_bytes += 2 * len(lines) + KEY_OVERHEAD_BYTES * len(new)
 
