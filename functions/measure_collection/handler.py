@@ -8,7 +8,8 @@ import botocore.session
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws import aws_errors, s3_client
+from sluice.aws import s3_client
+from sluice.first_outcome import leave_part
 from sluice.measuring.measure_request import MeasureRequest
 from sluice.measuring.measure_slice import measure_slice
 from sluice.settings import Settings
@@ -36,9 +37,13 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         lambda body: wire.call("Query", body),
         lambda: context.get_remaining_time_in_millis() < RESERVE_MILLISECONDS,
     )
-    if result.lines:
-        with aws_errors(f"s3://{settings.data_bucket}/{request.part_key}"):
-            s3_client().put_object(Bucket=settings.data_bucket, Key=request.part_key, Body=b"".join(result.lines))
-    progress = result.progress.to_state()
+    progress = leave_part(
+        s3_client(),
+        settings.data_bucket,
+        request.run,
+        request.part_key,
+        progress=result.progress.to_state(),
+        part=b"".join(result.lines),
+    )
     logger.info("slice done", extra={"run": request.run.name, "keys": len(request.keys), "counts": progress["counts"]})
     return progress

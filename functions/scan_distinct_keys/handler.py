@@ -9,7 +9,8 @@ import botocore.session
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws import aws_errors, s3_client
+from sluice.aws import s3_client
+from sluice.first_outcome import leave_part
 from sluice.scanning.scan_request import ScanRequest
 from sluice.settings import Settings
 from sluice.writing.wire import Wire
@@ -35,19 +36,16 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     """
     request = ScanRequest.from_event(event)
     result = request.slice().run(wire.call, lambda: context.get_remaining_time_in_millis() < RESERVE_MILLISECONDS)
-    _put(request.part_key, result.keys)
-    progress = result.progress.to_state()
+    progress = leave_part(
+        s3_client(),
+        settings.data_bucket,
+        request.run,
+        request.part_key,
+        progress=result.progress.to_state(),
+        part=result.keys,
+    )
     logger.info(
         "slice done",
         extra={"run": request.run.name, "segment": request.segment, "counts": progress["counts"]},
     )
     return progress
-
-
-def _put(key: str, keys: bytes) -> None:
-    """Write the slice's keys. Without any, remove what an attempt that did not end has written."""
-    with aws_errors(f"s3://{settings.data_bucket}/{key}"):
-        if keys:
-            s3_client().put_object(Bucket=settings.data_bucket, Key=key, Body=keys, ContentType="application/jsonl")
-        else:
-            s3_client().delete_object(Bucket=settings.data_bucket, Key=key)

@@ -79,6 +79,10 @@ class Run:
         """The keys that failed, to be fed back."""
         return f"{self.prefix}failed_keys.jsonl"
 
+    def outcome_key(self, part_key: str) -> str:
+        """What the slice that leaves this part has come to: its progress, then the part."""
+        return f"{self.prefix}slices/{part_key.removeprefix(self.prefix)}"
+
     @property
     def segment_report_key(self) -> str:
         """What each segment of a scan found."""

@@ -208,9 +208,12 @@ def handler(dynamodb: QueriedDynamoDB, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 
 def objects() -> dict[str, list[Json]]:
-    """All objects of the data bucket, as JSON Lines."""
+    """All parts of the report, as JSON Lines."""
     s3 = boto3.client("s3")
-    keys = [each["Key"] for each in s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
+    keys = [
+        each["Key"]
+        for each in s3.list_objects_v2(Bucket=BUCKET, Prefix="distinct_keys/fixture/report/").get("Contents", [])
+    ]
     bodies = {key: s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys}
     return {key: [json.loads(line) for line in body.splitlines()] for key, body in bodies.items()}
 
