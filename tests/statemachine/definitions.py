@@ -37,6 +37,11 @@ def template() -> dict[str, Any]:
     return parsed
 
 
+def resources() -> dict[str, Any]:
+    """The template's resources, without those that a Fn::ForEach makes."""
+    return {name: each for name, each in template()["Resources"].items() if not name.startswith("Fn::ForEach::")}
+
+
 def definition(name: str) -> dict[str, Any]:
     """One state machine's definition."""
     parsed: dict[str, Any] = json.loads((ROOT / "statemachines" / f"{name}.asl.json").read_text())
@@ -46,8 +51,8 @@ def definition(name: str) -> dict[str, Any]:
 def machine_resource(name: str) -> dict[str, Any]:
     """The properties of the template's resource that deploys the definition."""
     uri = f"statemachines/{name}.asl.json"
-    resources = template()["Resources"].values()
-    return next(each["Properties"] for each in resources if each["Properties"].get("DefinitionUri") == uri)
+    machines = (each["Properties"] for each in resources().values() if "Properties" in each)
+    return next(each for each in machines if each.get("DefinitionUri") == uri)
 
 
 def all_states(machine: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

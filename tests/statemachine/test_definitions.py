@@ -20,8 +20,8 @@ from tests.statemachine.definitions import (
     all_states,
     definition,
     machine_resource,
+    resources,
     strings,
-    template,
 )
 
 OWN_ERRORS = {name for name, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, Exception)}
@@ -134,7 +134,7 @@ def test_workflow_has_an_event(name: str) -> None:
 def test_every_function_has_one_name_everywhere() -> None:
     functions = {
         logical_id: each["Properties"]["Handler"]
-        for logical_id, each in template()["Resources"].items()
+        for logical_id, each in resources().items()
         if each["Type"] == "AWS::Serverless::Function"
     }
     assert functions
