@@ -11,15 +11,14 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.aws import s3_client
 from sluice.first_outcome import leave_part
-from sluice.scanning.scan_request import ScanRequest
+from sluice.scanning.scan_request import COLLECTOR_THRESHOLD, ScanRequest
 from sluice.settings import Settings
 from sluice.writing.wire import Wire
 
 # Time for the request in flight to end, for the keys to be written and for the answer.
 RESERVE_MILLISECONDS = 60_000
 
-# Answers are freed without the collector. A large one sets it off a dozen times: a third of a slice's processor time.
-gc.set_threshold(100_000)
+gc.set_threshold(COLLECTOR_THRESHOLD)
 
 settings = Settings.from_env()
 logger = Logger()

@@ -14,6 +14,9 @@ from sluice.scanning.segment_progress import SegmentProgress
 from sluice.scanning.segment_scan import SegmentScan
 from sluice.scanning.segment_slice import PageSizes, SegmentSlice, WholePages
 
+# Answers are freed without the collector. A large one sets it off a dozen times: a third of a slice's processor time.
+COLLECTOR_THRESHOLD = 100_000
+
 
 @dataclass(frozen=True, slots=True)
 class ScanRequest:
