@@ -4,6 +4,8 @@
         faults.fail_requests(local_aws, "BatchWriteItem", times=3, error="ThrottlingException")
         faults.leave_unprocessed(local_aws, times=2, items=10)
         faults.kill_worker(local_aws, "transform-items", after_seconds=0.2)
+        faults.fail_exports(local_aws, code="S3AccessDenied")
+        faults.let_exports_take(local_aws, seconds=0)
         ...
         faults.clear(local_aws)
 
@@ -19,6 +21,7 @@ from typing import Any
 from local_aws.lifecycle import LocalAws
 
 PATH = "/_local_aws/faults"
+EXPORT_SECONDS = 1.0
 
 
 def fail_requests(local_aws: LocalAws, operation: str, *, times: int = 1, error: str = "ThrottlingException") -> None:
@@ -36,8 +39,25 @@ def kill_worker(local_aws: LocalAws, function_name: str, *, times: int = 1, afte
     _send(local_aws, {"kind": "kill", "name": function_name, "times": times, "after": after_seconds})
 
 
+def fail_exports(
+    local_aws: LocalAws,
+    *,
+    times: int = 1,
+    table_name: str = "",
+    code: str = "InternalServerError",
+    message: str = "The export failed, as planned by a test",
+) -> None:
+    """Let the next exports that are started (of this table, or of any) end as FAILED, without data files."""
+    _send(local_aws, {"kind": "export", "name": table_name, "times": times, "code": code, "message": message})
+
+
+def let_exports_take(local_aws: LocalAws, seconds: float) -> None:
+    """How long exports that are started from now on are IN_PROGRESS at least; 1 second when nothing is said."""
+    _send(local_aws, {"kind": "exports take", "name": "", "times": 0, "seconds": seconds})
+
+
 def clear(local_aws: LocalAws) -> None:
-    """Forget all faults."""
+    """Forget all faults, and how long exports take."""
     _send(local_aws, {"kind": "clear", "name": "", "times": 0})
 
 
@@ -55,12 +75,16 @@ class PlannedFaults:
 
     _planned: dict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    export_seconds: float = EXPORT_SECONDS
 
     def plan(self, fault: dict[str, Any]) -> None:
         """Take a fault on."""
         with self._lock:
             if fault["kind"] == "clear":
                 self._planned.clear()
+                self.export_seconds = EXPORT_SECONDS
+            elif fault["kind"] == "exports take":
+                self.export_seconds = fault["seconds"]
             else:
                 queue = self._planned.setdefault((fault["kind"], fault["name"]), [])
                 queue.extend([fault] * fault["times"])

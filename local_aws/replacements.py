@@ -11,6 +11,7 @@ MODULES = (
     "stepfunctions.installation",
     "lambda_functions.installation",
     "dynamodb.installation",
+    "exports.installation",
     "s3_repairs",
     "role_permissions",
     "stack_conditions",

@@ -88,17 +88,24 @@ def delete_object(bucket: str, key: str) -> None:
     service._delete_object(bucket, key, {})
 
 
-def put_file(bucket: str, key: str, path: Path) -> None:
-    """Make a file an object's body without loading it. The file is the object's from then on."""
+def put_file(bucket: str, key: str, path: Path, etag: str | None = None) -> None:
+    """Make a file an object's body without loading it. The file is the object's from then on.
+
+    `etag`: another one than the MD5 of the body, as uploads in parts have it.
+    """
     put_object(bucket, key, b"")
     stored = _bucket(bucket)["objects"][key]
     body = StoredFile(path)
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "md5").hexdigest()
+    digest = etag or _md5(path)
     stored.update(body=body, size=len(body), etag=f'"{digest}"')
     for version in service._object_versions.get((bucket, key), []):
         if version["version_id"] == stored.get("version_id"):
             version.update(data=body, size=len(body), etag=f'"{digest}"')
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
 
 
 def _bucket(name: str) -> Any:

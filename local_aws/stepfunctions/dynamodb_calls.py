@@ -3,13 +3,14 @@
 import json
 import re
 from collections.abc import Callable
+from datetime import datetime
 from functools import cache
 from typing import Any
 
 from ministack.services import dynamodb as service
 from ministack.services.stepfunctions import _service_model
 
-from local_aws.stepfunctions.errors import state_error
+from local_aws.stepfunctions.errors import RUNTIME, state_error
 from local_aws.stepfunctions.sdk_metadata import optimised_cause, with_metadata
 
 TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]+")
@@ -71,3 +72,37 @@ def invalid_member(action: str, given: dict[str, Any]) -> str | None:
         return None
     count = f"{len(problems)} validation error{'s' if len(problems) > 1 else ''} detected"
     return f"{count}: {'; '.join(problems)}"
+
+
+def with_epoch_times(action: str, given: Any) -> Any:
+    """The request with its ISO 8601 times as seconds since 1970, as DynamoDB wants them. Raises StateError."""
+    operation = _operation(action)
+    return _times(given, operation.input_shape, _epoch_seconds) if operation else given
+
+
+def with_short_times(action: str, answer: Any) -> Any:
+    """The answer with times as the Java SDK writes them: milliseconds only where there are any."""
+    operation = _operation(action)
+    return _times(answer, operation.output_shape, lambda text: text.replace(".000Z", "Z")) if operation else answer
+
+
+def _times(value: Any, shape: Any, change: Callable[[str], Any]) -> Any:
+    """The value with each text that its shape calls a timestamp changed."""
+    if shape.type_name == "timestamp" and isinstance(value, str):
+        return change(value)
+    if shape.type_name == "structure" and isinstance(value, dict):
+        members = shape.members
+        return {key: _times(each, members[key], change) if key in members else each for key, each in value.items()}
+    if shape.type_name == "list" and isinstance(value, list):
+        return [_times(each, shape.member, change) for each in value]
+    return value
+
+
+def _epoch_seconds(text: str) -> float:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise state_error(RUNTIME, f"'{text}' is not a time in ISO 8601 with an offset")
+    return moment.timestamp()

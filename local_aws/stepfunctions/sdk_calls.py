@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ministack.core.responses import get_region
 from ministack.services import stepfunctions as service
 
+from local_aws.exports.permissions import acting_as
 from local_aws.role_permissions import Credentials, credentials_of
 from local_aws.stepfunctions import dynamodb_calls
 from local_aws.stepfunctions.errors import RUNTIME, StateError, state_error
@@ -31,9 +32,20 @@ def call(resource: str, given: Any, role_arn: str) -> Any:
     if service_name == S3:
         return _call_s3(action, given, role_arn)
     if service_name == DYNAMODB:
-        invalid = dynamodb_calls.invalid_member(action, given)
-        if invalid is not None:
-            raise state_error("DynamoDb.DynamoDbException", sdk_cause(invalid, "DynamoDb", 400))
+        return _call_dynamodb(resource, action, given, role_arn)
+    return _call_ministack(resource, service_name, action, given)
+
+
+def _call_dynamodb(resource: str, action: str, given: dict[str, Any], role_arn: str) -> Any:
+    invalid = dynamodb_calls.invalid_member(action, given)
+    if invalid is not None:
+        raise state_error("DynamoDb.DynamoDbException", sdk_cause(invalid, "DynamoDb", 400))
+    with acting_as(role_arn):
+        answer = _call_ministack(resource, DYNAMODB, action, dynamodb_calls.with_epoch_times(action, given))
+    return dynamodb_calls.with_short_times(action, answer)
+
+
+def _call_ministack(resource: str, service_name: str, action: str, given: dict[str, Any]) -> Any:
     try:
         return service._invoke_aws_sdk_integration(resource, given)
     except StateError as error:

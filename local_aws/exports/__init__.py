@@ -1,0 +1,1 @@
+"""Table exports on a journal of changes: point-in-time recovery, ExportTableToPointInTime and its files."""
