@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from demo.airports import load_airports
+from demo.exports import export_airports
 from demo.flights import count_aircraft
 from demo.place import DemoFailedError, Place, say
 from sluice_cli import local
@@ -20,6 +21,7 @@ def main() -> int:
         place.sluice("local", "deploy")
         load_airports(place)
         count_aircraft(place)
+        export_airports(place)
     except DemoFailedError as error:
         say(str(error))
         return 1
