@@ -77,8 +77,8 @@ class PlannedFaults:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     export_seconds: float = EXPORT_SECONDS
 
-    def plan(self, fault: dict[str, Any]) -> None:
-        """Take a fault on."""
+    def plan(self, fault: dict[str, Any]) -> dict[str, Any]:
+        """Take a fault on; the answer is empty."""
         with self._lock:
             if fault["kind"] == "clear":
                 self._planned.clear()
@@ -88,6 +88,7 @@ class PlannedFaults:
             else:
                 queue = self._planned.setdefault((fault["kind"], fault["name"]), [])
                 queue.extend([fault] * fault["times"])
+        return {}
 
     def take(self, kind: str, name: str) -> dict[str, Any] | None:
         """The next fault of this kind, which is used up by it."""

@@ -17,7 +17,8 @@ from typing import BinaryIO
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from local_aws.fault_requests import with_fault_requests
+from local_aws import clock, faults
+from local_aws.control_requests import Control, with_controls
 from local_aws.lifecycle import FAULT_INJECTION, LOCK_FILE
 from local_aws.replacements import install_all
 
@@ -30,6 +31,7 @@ def main() -> None:
     arguments = _parse()
     directory: Path = arguments.directory
     lock = _hold_lock(directory)
+    server_clock = clock.ServerClock() if os.environ[FAULT_INJECTION] == "true" else None
     signal.signal(signal.SIGTERM, lambda number, frame: _end(directory, number, frame))
     if arguments.end_with_stdin:
         threading.Thread(target=_end_with_stdin, args=(directory,), daemon=True).start()
@@ -37,11 +39,17 @@ def main() -> None:
     install_all()
     from ministack.app import app
 
-    application = with_fault_requests(app) if os.environ[FAULT_INJECTION] == "true" else app
+    application = app if server_clock is None else with_controls(app, _controls(server_clock))
     gc.freeze()
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     asyncio.run(serve(application, _config(arguments.socket), shutdown_trigger=_never))  # type: ignore[arg-type]
     lock.close()
+
+
+def _controls(server_clock: clock.ServerClock) -> dict[str, Control]:
+    """What tests may send to a server that was started for it."""
+    server_clock.accept_real_signatures()
+    return {faults.PATH: faults.planned.plan, clock.PATH: server_clock.advance}
 
 
 async def _never() -> None:
