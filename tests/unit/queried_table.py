@@ -29,7 +29,7 @@ def comes_by(value: dict[str, str]) -> Any:
 
 @dataclass
 class MemoryTable:
-    """Query as DynamoDB answers it: a page ends with the item that reaches `page_bytes`, and then has a start key.
+    """Query as DynamoDB answers it: a page that ends at `page_bytes` or at Limit has a start key.
 
     `sort` are the sort key attributes of the table or index; `start_names` are what a start key consists of.
     """
@@ -53,11 +53,12 @@ class MemoryTable:
             items = [each for each in items if self._order(each) > self._order(start)]
         page: list[Json] = []
         size = 0
-        while size < self.page_bytes and len(page) < len(items):
+        limit = asked.get("Limit", len(items) + 1)
+        while size < self.page_bytes and len(page) < min(limit, len(items)):
             page.append(items[len(page)])
             size += item_size(page[-1])
         answer: Json = {"Items": page, "ConsumedCapacity": {"CapacityUnits": max(1, -(-size // 4096)) / 2}}
-        if size >= self.page_bytes:
+        if size >= self.page_bytes or len(page) == limit:
             answer["LastEvaluatedKey"] = {name: page[-1][name] for name in self.start_names}
         return answer
 
@@ -103,7 +104,7 @@ def scan_of(sort_type: str | None = "N") -> Json:
     keys = [{"name": "id", "type": "S"}]
     if sort_type is not None:
         keys.append({"name": "at", "type": sort_type})
-    return {"table": {"name": "events", "keys": keys}, "index": None}
+    return {"table": {"name": "events", "keys": keys}, "index": None, "itemBytes": None, "readUnitsPerSecond": None}
 
 
 def ids(*names: str) -> list[Json]:

@@ -155,7 +155,7 @@ def test_batch_without_keys_is_refused() -> None:
 
 
 def test_binary_key_goes_out_as_it_came_in() -> None:
-    scan = {"table": {"name": "t", "keys": [{"name": "id", "type": "B"}]}, "index": None}
+    scan = scan_of(None) | {"table": {"name": "t", "keys": [{"name": "id", "type": "B"}]}}
     key = {"id": {"B": base64.b64encode(bytes(range(256))).decode()}}
     table = simple_table([key], None)
     assert reported(measure_slice(request_for([key], scan), table.query, never)) == table.lines([key])

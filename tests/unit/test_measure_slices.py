@@ -143,9 +143,9 @@ def test_slices_cut_lost_and_repeated_add_up_to_the_whole(
     assert progress.bytes == sum(map(item_size, table.items))
 
 
-def test_error_in_the_middle_leaves_the_slice_to_be_begun_again() -> None:
+def test_error_in_the_middle_ends_the_slice_and_one_at_its_begin_leaves_it_to_be_begun_again() -> None:
     table = simple_table([item(name, at) for name in "abc" for at in range(20)], page_bytes=50)
-    failing = iter([*[False] * 11, True, *[False] * 1000])
+    failing = iter([*[False] * 11, True, True, *[False] * 1000])
 
     def query(body: bytes) -> Json:
         if next(failing):
@@ -154,10 +154,13 @@ def test_error_in_the_middle_leaves_the_slice_to_be_begun_again() -> None:
 
     batch = Batch(request_for(ids("a", "b", "c")), query)
     batch.accept(batch.slice(after(4)))
+    batch.accept(batch.slice(never))
     with pytest.raises(ThrottledError):
         batch.slice(never)
     batch.accept(batch.slice(never))
+    progress = batch.request.progress
     assert batch.report() == table.lines(ids("a", "b", "c"))
+    assert (progress.requests, progress.read_units) == (len(table.asked), len(table.asked) / 2)
 
 
 def test_stale_part_of_a_longer_attempt_is_outside_the_report() -> None:

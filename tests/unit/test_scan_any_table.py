@@ -16,10 +16,10 @@ from sluice.scanning.page_evidence import Page
 from sluice.scanning.page_policy import Optimize, PagePolicy, PolicyState
 from sluice.scanning.segment_progress import SegmentProgress
 from sluice.scanning.segment_scan import SegmentScan
-from sluice.scanning.segment_slice import PageSizes, SegmentSlice, WholePages
+from sluice.scanning.segment_slice import PageSizes, SegmentSlice, SliceResult, WholePages
 from tests.unit.fake_scan import FakeScan, Json
 from tests.unit.random_tables import tables
-from tests.unit.scan_slices import no_pace, scan_of
+from tests.unit.scan_slices import FixedPages, never, no_pace, scan_of
 
 
 class KilledError(Exception):
@@ -47,13 +47,16 @@ class DrawnPages:
 
 
 class Runs:
-    """Runs a segment's slices as the state machine does, with what may go wrong, and keeps the parts."""
+    """Runs a segment's slices as the state machine does, with what may go wrong.
+
+    `outcomes`: what the first attempt that ended at each slice has come to, which all others come to as well.
+    """
 
     def __init__(self, table: FakeScan, data: st.DataObject, guests: list[Json]) -> None:
         self.table = table
         self.draw: Callable[[st.SearchStrategy[Any]], Any] = data.draw
         self.guests = guests
-        self.parts: dict[tuple[int, int], bytes] = {}
+        self.outcomes: dict[tuple[int, int], SliceResult] = {}
         self.mishaps = 6
         self.ever = set(table.keys)
         self.throughout = set(table.keys)
@@ -68,24 +71,20 @@ class Runs:
                 event("slice broken off")
                 continue
             if self._goes_wrong():
-                event("answer lost after the part was written")
+                event("answer lost, or late")
                 continue
             # What travels from slice to slice is JSON.
             progress = SegmentProgress.from_state(json.loads(json.dumps(after.to_state())))
-        written = sorted(number for each, number in self.parts if each == segment)
-        assert written == list(progress.parts)
-        assert progress.counts.keys == sum(self.parts[segment, number].count(b"\n") for number in written)
+        parts = {number: result.keys for (each, number), result in self.outcomes.items() if each == segment}
+        assert sorted(number for number, part in parts.items() if part) == list(progress.parts)
+        assert progress.counts.keys == sum(part.count(b"\n") for part in parts.values())
         return progress
 
     def _slice(self, scan: SegmentScan, progress: SegmentProgress) -> SegmentProgress:
         result = SegmentSlice(scan, progress, self._sizes(scan, progress.policy), no_pace()).run(
             self._call, lambda: self.draw(st.booleans())
         )
-        name = (scan.segment, progress.slices)
-        self.parts.pop(name, None)
-        if result.keys:
-            self.parts[name] = result.keys
-        return result.progress
+        return self.outcomes.setdefault((scan.segment, progress.slices), result).progress
 
     def _sizes(self, scan: SegmentScan, state: PolicyState) -> PageSizes:
         policies: list[PageSizes] = [DrawnPages(self.draw, state), WholePages(state)]
@@ -114,7 +113,7 @@ class Runs:
     @property
     def found(self) -> list[str]:
         """All keys of all parts, each as JSON."""
-        lines = b"".join(self.parts.values()).split(b"\n")[:-1]
+        lines = b"".join(each.keys for each in self.outcomes.values()).split(b"\n")[:-1]
         return [json.dumps(json.loads(line)) for line in lines]
 
 
@@ -140,3 +139,34 @@ def test_every_key_that_stays_is_found_once_while_the_table_is_written_to(
         runs.segment(segment, segments)
     assert max(Counter(runs.found).values(), default=1) == 1
     assert runs.throughout <= set(runs.found) <= runs.ever
+
+
+@settings(deadline=None, max_examples=100)
+@given(tables(), st.lists(st.integers(0, 6), max_size=12))
+def test_throttle_ends_a_slice_and_loses_nothing_that_was_read(
+    made: tuple[FakeScan, list[Json]], pages_between: list[int]
+) -> None:
+    table, _ = made
+    throttles = iter([index for pages in pages_between for index in [*[False] * pages, True]])
+    charged = 0.0
+
+    def call(operation: str, body: bytes) -> Json:
+        nonlocal charged
+        if next(throttles, False):
+            raise ThrottledError("as drawn")
+        answer = table(operation, body)
+        charged += answer["ConsumedCapacity"]["CapacityUnits"]
+        return answer
+
+    progress, found = SegmentProgress(), b""
+    while not progress.done:
+        pages = len(table.requests)
+        try:
+            result = SegmentSlice(scan_of(table), progress, FixedPages(2), no_pace()).run(call, never)
+        except ThrottledError:
+            assert len(table.requests) == pages
+            continue
+        assert len(table.requests) > pages
+        progress, found = result.progress, found + result.keys
+    assert (progress.read_units, progress.counts.requests) == (charged, len(table.requests))
+    assert Counter(json.dumps(json.loads(line)) for line in found.split(b"\n")[:-1]) == Counter(table.keys)

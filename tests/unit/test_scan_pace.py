@@ -6,9 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sluice.measuring.measure_slice import measure_slice
 from sluice.scanning.pace import Pace
 from sluice.scanning.segment_progress import SegmentProgress
 from sluice.scanning.segment_slice import SegmentSlice
+from tests.unit.queried_table import after, ids, item, request_for, simple_table
+from tests.unit.queried_table import scan_of as request_scan
 from tests.unit.scan_slices import FixedPages, birds, never, scan_of
 
 
@@ -88,5 +91,27 @@ def test_slice_reads_at_its_pace() -> None:
     pace = Pace(0.25, 4096.0, clock, clock.sleep)
     SegmentSlice(scan_of(table), SegmentProgress(), FixedPages(100), pace).run(table, never)
     assert [each["Limit"] for each in table.requests] == [1] * 11
-    # Ten pages of half a unit lie before the last one.
-    assert clock.slept == pytest.approx(20)
+    # The last one is waited for as well: the child that comes next knows nothing of it.
+    assert clock.slept == pytest.approx(22)
+
+
+def test_measuring_keeps_the_same_pace() -> None:
+    table, clock = simple_table([item(name, at) for name in "abc" for at in range(4)]), Clock()
+    pace = Pace(0.25, 4096.0, clock, clock.sleep)
+    progress = measure_slice(request_for(ids("a", "b", "c")), table.query, never, pace).progress
+    assert (progress.done, progress.requests) == (True, 15)
+    assert [each["Limit"] for each in table.asked] == [1] * 15
+    assert clock.slept == pytest.approx(30)
+
+
+def test_measuring_stops_when_the_time_is_up_before_the_next_page_is_due() -> None:
+    table, clock = simple_table([item("a", at) for at in range(40)]), Clock()
+    pace = Pace(0.25, 4096.0, clock, clock.sleep)
+    progress = measure_slice(request_for(ids("a")), table.query, after(5), pace).progress
+    assert not progress.done
+    assert clock.slept == pytest.approx(5, abs=1)
+
+
+def test_measure_request_has_the_rate_of_its_scan() -> None:
+    scan = request_scan() | {"readUnitsPerSecond": 2.0, "itemBytes": 8192.0}
+    assert request_for(ids("a"), scan).pace().bounded(None) == 2

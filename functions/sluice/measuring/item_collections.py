@@ -45,7 +45,7 @@ class ItemCollections:
         values = [item[name] for name in self.sort]
         return values if len(values) > 1 else next(iter(values), None)
 
-    def query(self, key: Key, start_key: Item | None) -> bytes:
+    def query(self, key: Key, start_key: Item | None, limit: int | None = None) -> bytes:
         """The body of the request for a collection's next page: eventually consistent, all attributes."""
         attributes = list(enumerate(self.partition))
         request: dict[str, Any] = {
@@ -57,6 +57,8 @@ class ItemCollections:
         }
         if self.index is not None:
             request["IndexName"] = self.index
+        if limit is not None:
+            request["Limit"] = limit
         if start_key is not None:
             request["ExclusiveStartKey"] = start_key
         return json.dumps(request).encode()

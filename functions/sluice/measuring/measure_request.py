@@ -11,15 +11,18 @@ from sluice.fields import Fields
 from sluice.measuring.item_collections import ItemCollections, Key
 from sluice.measuring.measure_progress import MeasureProgress
 from sluice.run import Run
+from sluice.scanning.pace import Pace
 
 
 @dataclass(frozen=True, slots=True)
 class MeasureRequest:
-    """One slice of a batch of keys."""
+    """One slice of a batch of keys; `units_per_second` is what this child may read, None without bound."""
 
     run: Run
     collections: ItemCollections
     keys: tuple[Key, ...]
+    units_per_second: float | None
+    item_bytes: float | None
     progress: MeasureProgress
 
     @classmethod
@@ -27,14 +30,19 @@ class MeasureRequest:
         """Read the function's payload. Raises InvalidInputError."""
         fields = Fields(event, ("run", "scan", "keys", "progress"))
         run = Run.from_state(fields.raw("run"))
-        collections = ItemCollections.from_scan(fields.raw("scan"))
+        scan = fields.raw("scan")
+        collections = ItemCollections.from_scan(scan)
         keys = tuple(
             collections.key_from(each, f"keys[{position}]") for position, each in enumerate(fields.raw("keys"))
         )
         if not keys:
             raise InvalidInputError("keys", "must not be empty")
         progress = MeasureProgress.from_state(fields.raw("progress")) if fields.has("progress") else MeasureProgress()
-        return cls(run, collections, keys, progress)
+        return cls(run, collections, keys, scan["readUnitsPerSecond"], scan["itemBytes"], progress)
+
+    def pace(self) -> Pace:
+        """The pace of this slice."""
+        return Pace(self.units_per_second, self.item_bytes)
 
     @property
     def part_key(self) -> str:

@@ -7,9 +7,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sluice.errors import InvalidInputError, UnexpectedResponseError, WireError
+from sluice.errors import (
+    InvalidInputError,
+    ServiceUnavailableError,
+    ThrottledError,
+    UnexpectedResponseError,
+    WireError,
+)
 from sluice.measuring.measure_progress import MeasureProgress
 from sluice.measuring.measure_request import MeasureRequest
+from sluice.scanning.pace import Pace
 
 # Refused for the key itself, so that another try would be refused as well.
 _KEY_REFUSALS = frozenset({"ValidationException", "SerializationException"})
@@ -25,29 +32,41 @@ class SliceResult:
     lines: list[bytes]
 
 
-def measure_slice(request: MeasureRequest, query: Query, is_time_up: Callable[[], bool]) -> SliceResult:
+def measure_slice(
+    request: MeasureRequest, query: Query, is_time_up: Callable[[], bool], pace: Pace | None = None
+) -> SliceResult:
     """Measure on from where the slice before has ended; at least one page is read however little time there is.
 
     `query` sends the body of one Query and returns the answer. Raises InvalidInputError for a key that cannot be
     queried, UnexpectedResponseError, and what `query` raises; a slice that raised is begun again from where it began.
+    When DynamoDB throttles or fails after a page was read, that is the slice's end. `pace`: the request's by default.
     """
     before, keys, lines = request.progress, request.keys, list[bytes]()
-    progress = before
-    while progress.position < len(keys) and (progress is before or not is_time_up()):
-        progress = progress.with_page(_page(request, progress, query), request.collections)
+    progress, pace = before, pace or request.pace()
+    while progress.position < len(keys):
+        try:
+            answer = _page(request, progress, query, pace.bounded(None))
+        except (ThrottledError, ServiceUnavailableError):
+            if progress is before:
+                raise
+            break
+        progress = progress.with_page(answer, request.collections)
         if progress.start_key is None:
             line = {"key": keys[progress.position], **progress.measure.to_state()}
             lines.append(json.dumps(line, ensure_ascii=False).encode() + b"\n")
             progress = progress.with_collection(line)
+        pace.spend(answer["ConsumedCapacity"]["CapacityUnits"])
+        if not pace.wait(is_time_up):
+            break
     parts = (*before.parts, request.part_key) if lines else before.parts
     done = progress.position == len(keys)
     return SliceResult(replace(progress, slices=before.slices + 1, parts=parts, done=done), lines)
 
 
-def _page(request: MeasureRequest, progress: MeasureProgress, query: Query) -> Mapping[str, Any]:
+def _page(request: MeasureRequest, progress: MeasureProgress, query: Query, limit: int | None) -> Mapping[str, Any]:
     key = request.keys[progress.position]
     try:
-        return query(request.collections.query(key, progress.start_key))
+        return query(request.collections.query(key, progress.start_key, limit))
     except WireError as error:
         problem = f"{json.dumps(key)} cannot be queried: {error}"
         if error.name in _KEY_REFUSALS:

@@ -1,4 +1,4 @@
-"""Keeps the read units that a scan consumes under a rate."""
+"""Keeps the read units that a child consumes under a rate."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from sluice.errors import ServiceUnavailableError, ThrottledError
 from sluice.scanning.pace import Pace
 from sluice.scanning.page_evidence import Page
 from sluice.scanning.page_policy import PolicyState
@@ -78,18 +79,24 @@ class SegmentSlice:
     def run(self, call: Call, is_time_up: Callable[[], bool]) -> SliceResult:
         """Read pages through `call`, which is the wire's; at least one is read however little time there is.
 
-        Raises what `call` raises; a slice that raised is begun again from where it began.
+        Raises what `call` raises; a slice that raised is begun again from where it began. When DynamoDB throttles or
+        fails after a page was read, that is the slice's end: what was read stays read.
         """
         while True:
-            page = self._read(call)
+            try:
+                page = self._read(call)
+            except (ThrottledError, ServiceUnavailableError):
+                if not self._counts.requests:
+                    raise
+                return self._result(done=False)
             self._take(page)
             self._start_key = self._scan.start_after(page)
-            if self._start_key is None:
-                return self._result(done=True)
-            self._learn(page)
-            # Also a slice that is full waits: the next one knows nothing of what this one has spent.
-            if not self._pace.wait(is_time_up) or self._held_bytes > KEYS_MAX_BYTES:
-                return self._result(done=False)
+            is_done = self._start_key is None
+            if not is_done:
+                self._learn(page)
+            # Also the last page is waited for: who comes next knows nothing of what this slice has spent.
+            if not self._pace.wait(is_time_up) or is_done or self._held_bytes > KEYS_MAX_BYTES:
+                return self._result(done=is_done)
 
     def _read(self, call: Call) -> ScannedPage:
         limit = self._pace.bounded(self._sizes.limit)
