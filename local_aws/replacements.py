@@ -14,6 +14,7 @@ MODULES = (
     "exports.installation",
     "s3_repairs",
     "role_permissions",
+    "scheduler.installation",
     "stack_conditions",
 )
 
