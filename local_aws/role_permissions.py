@@ -19,7 +19,9 @@ ROOT_KEY = "test"
 REMEMBERED_SECONDS = 2.0
 REMEMBERED_ANSWERS = 1_000
 
-_answers: dict[tuple[str, str, str, str], tuple[str | None, float]] = {}
+ConditionKeys = tuple[tuple[str, str], ...]
+
+_answers: dict[tuple[str, str, str, str, ConditionKeys], tuple[str | None, float]] = {}
 _policies: dict[tuple[str, str], tuple[Any, float]] = {}
 
 
@@ -90,21 +92,24 @@ def credentials_of(role_arn: str) -> Credentials:
     return credentials
 
 
-def denial(role_arn: str, action: str, resource_arn: str) -> str | None:
-    """Why the role may not do this, or None when it may. Policies of buckets and keys are not looked at."""
+def denial(role_arn: str, action: str, resource_arn: str, keys: ConditionKeys = ()) -> str | None:
+    """Why the role may not do this, or None when it may. Policies of buckets and keys are not looked at.
+
+    `keys`: the call's own condition keys and their values, such as s3:prefix.
+    """
     if not is_enforced():
         return None
-    asked = (role_arn, action, resource_arn, get_region())
+    asked = (role_arn, action, resource_arn, get_region(), keys)
     told, until = _answers.get(asked, (None, 0.0))
     if time.monotonic() >= until:
-        told = _evaluate(role_arn, action, resource_arn)
+        told = _evaluate(role_arn, action, resource_arn, keys)
         if len(_answers) >= REMEMBERED_ANSWERS:
             _answers.clear()
         _answers[asked] = (told, time.monotonic() + REMEMBERED_SECONDS)
     return told
 
 
-def _evaluate(role_arn: str, action: str, resource_arn: str) -> str | None:
+def _evaluate(role_arn: str, action: str, resource_arn: str, keys: ConditionKeys) -> str | None:
     principal = iam_evaluator.resolve_principal(credentials_of(role_arn).access_key, get_account_id())
     context = iam_evaluator.EvalContext(
         principal_arn=principal.arn,
@@ -113,6 +118,7 @@ def _evaluate(role_arn: str, action: str, resource_arn: str) -> str | None:
         action=action,
         resource_arn=resource_arn,
         region=get_region(),
+        service_context=dict(keys),
         principal_keys=principal.keys,
     )
     if iam_evaluator.evaluate(context, principal.policies, *principal.limits).decision == "Allow":

@@ -46,9 +46,10 @@ def may_use_object(scope: Scope, action: str, bucket: str, key: str) -> str | No
     return denial(scope.run.role_arn, f"s3:{action}", f"arn:aws:s3:::{bucket}/{key}")
 
 
-def may_list_bucket(scope: Scope, bucket: str) -> str | None:
-    """Why a Distributed Map's reader may not list this bucket."""
-    return denial(scope.run.role_arn, "s3:ListBucket", f"arn:aws:s3:::{bucket}")
+def may_list_bucket(scope: Scope, bucket: str, prefix: str | None) -> str | None:
+    """Why a Distributed Map's reader may not list what this bucket has below the prefix."""
+    keys = () if prefix is None else (("s3:prefix", prefix),)
+    return denial(scope.run.role_arn, "s3:ListBucket", f"arn:aws:s3:::{bucket}", keys)
 
 
 def _function_arn(reference: str) -> str:

@@ -39,18 +39,18 @@ class Account:
     def client(self, service: str) -> Any:
         return self._session.client(service, endpoint_url=self._endpoint)
 
-    def role(self, *allowed: tuple[str, str]) -> str:
+    def role(self, *allowed: tuple[str, ...]) -> str:
         self._count += 1
         name = f"role-{self._count}"
         principal = {"Service": ["states.amazonaws.com", "lambda.amazonaws.com"]}
         trust = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
         role = self.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=_policy(trust))
-        statements = [{"Effect": "Allow", "Action": action, "Resource": resource} for action, resource in allowed]
+        statements = [_statement(*each) for each in allowed]
         if statements:
             self.client("iam").put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=_policy(*statements))
         return str(role["Role"]["Arn"])
 
-    def run(self, state: dict[str, Any], *allowed: tuple[str, str]) -> dict[str, Any]:
+    def run(self, state: dict[str, Any], *allowed: tuple[str, ...]) -> dict[str, Any]:
         role_arn = self.role(*allowed)
         definition = {
             "QueryLanguage": "JSONata",
@@ -67,6 +67,12 @@ class Account:
             if execution["status"] != "RUNNING":
                 return execution
             time.sleep(0.02)
+
+
+def _statement(action: str, resource: str, prefix: str | None = None) -> dict[str, Any]:
+    """Allows the action; listing only below the prefix, if there is one."""
+    condition = {"Condition": {"StringLike": {"s3:prefix": prefix}}} if prefix else {}
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **condition}
 
 
 def _policy(*statements: dict[str, Any]) -> str:
@@ -163,6 +169,19 @@ def test_distributed_map_that_lacks_a_statement_names_it(
     ended = account.run(distributed(), *allowed)
     assert ended["error"] == error
     assert told in ended["cause"]
+
+
+@pytest.mark.parametrize(("prefix", "status"), [("in/*", "SUCCEEDED"), ("other/*", "FAILED")])
+def test_reader_lists_only_below_the_prefix_of_a_condition(account: Account, prefix: str, status: str) -> None:
+    reader = {
+        "Resource": "arn:aws:states:::s3:listObjectsV2",
+        "ReaderConfig": {"InputType": "JSONL", "Transformation": "LOAD_AND_FLATTEN"},
+        "Arguments": {"Bucket": BUCKET, "Prefix": "in/"},
+    }
+    listing = ("s3:ListBucket", f"arn:aws:s3:::{BUCKET}", prefix)
+    ended = account.run(distributed() | {"ItemReader": reader}, START, READ, WRITE, listing)
+    assert ended["status"] == status
+    assert ended.get("error", "States.ItemReaderFailed") == "States.ItemReaderFailed"
 
 
 @pytest.mark.parametrize(("allowed", "told"), [([PUT_ITEM], "written"), ([], "AccessDeniedException")])

@@ -53,7 +53,7 @@ def _denial(resource: str, place: dict[str, Any], config: State, scope: Scope) -
     bucket = place.get("Bucket", "")
     if not resource.endswith(":s3:listObjectsV2"):
         return may_use_object(scope, "GetObject", bucket, place.get("Key", ""))
-    told = may_list_bucket(scope, bucket)
+    told = may_list_bucket(scope, bucket, place.get("Prefix"))
     if told is None and config.get("Transformation") == "LOAD_AND_FLATTEN":
         return may_use_object(scope, "GetObject", bucket, f"{place.get('Prefix', '')}any")
     return told
