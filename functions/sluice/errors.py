@@ -29,12 +29,24 @@ class TableNotFoundError(SluiceError):
     """The table does not exist, or is not ACTIVE."""
 
 
+class PointInTimeRecoveryError(SluiceError):
+    """The table cannot be exported: point-in-time recovery is off."""
+
+
 class SourceMalformedError(SluiceError):
     """The source cannot be read as what the input says it is: empty, an unclosed quote, damaged compression."""
 
 
 class SourceChangedError(SluiceError):
     """The object is no longer the one that the run's plan was made for."""
+
+
+class ExportNotCompletedError(SluiceError):
+    """The export has not ended as COMPLETED: it goes on, or it failed."""
+
+
+class FileDamagedError(SluiceError):
+    """A data file is not the one that its export wrote: another MD5, no whole gzip, more or fewer records."""
 
 
 class ThrottledError(SluiceError):
@@ -73,6 +85,10 @@ class WireError(SluiceError):
 
 class RangesFailedError(SluiceError):
     """Ranges failed, with different errors, and more of them than the run tolerates."""
+
+
+class FilesFailedError(SluiceError):
+    """Files of an export failed, with different errors, and more of them than the run tolerates."""
 
 
 class KeysFailedError(SluiceError):

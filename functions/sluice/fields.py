@@ -105,6 +105,15 @@ class Fields:
             raise self.wrong(name, f"must be a whole number, not {value}")
         return int(value)
 
+    def boolean(self, name: str, default: T) -> bool | T:
+        """true or false."""
+        if not self.has(name):
+            return default
+        value = self._raw[name]
+        if not isinstance(value, bool):
+            raise self.wrong(name, f"must be true or false, not {kind_of(value)}")
+        return value
+
     def section(self, name: str, names: Iterable[str]) -> Fields:
         """An object within this one."""
         return Fields(self.raw(name), names, self.path(name))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
 from sluice.fields import Fields
 from sluice.reading.source_input import SourceInput
+from sluice.run_input import rejects_tolerated, table_name
 
 WAYS = ("mapping", "transform", "keys")
 CONFLICTS = ("replace", "keep", "reject")
@@ -25,9 +25,6 @@ _FIELDS = (
     "toleratedFailurePercentage",
     "rejectsTolerated",
 )
-_TABLE = re.compile(r"[a-zA-Z0-9_.\-]{3,255}|arn:[^/]+:table/[a-zA-Z0-9_.\-]{3,255}")
-_PERCENTAGE = re.compile(r"(\d+(?:\.\d+)?)%")
-_COUNT_MAX = 10**15
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +51,14 @@ class LoadInput:
         way = _way(fields)
         return cls(
             source=SourceInput.from_input(fields.raw("source")),
-            table=_table(fields),
+            table=table_name(fields, "table"),
             way=way,
             recipe=_recipe(fields, way),
             on_conflict=fields.choice("onConflict", CONFLICTS, CONFLICTS[0]),
             range_bytes=fields.integer("rangeSize", RANGE_BYTES, low=RANGE_MIN_BYTES, high=RANGE_MAX_BYTES),
             max_concurrency=fields.integer("maxConcurrency", 50, low=1, high=10_000),
             tolerated_failure_percentage=fields.number("toleratedFailurePercentage", 0, low=0, high=100),
-            rejects_tolerated=_rejects_tolerated(fields),
+            rejects_tolerated=rejects_tolerated(fields),
         )
 
 
@@ -87,23 +84,3 @@ def _recipe(fields: Fields, way: str) -> Any:
     if len(set(keys)) != len(keys) or len(keys) not in (1, 2) or "" in keys:
         raise fields.wrong(way, "must name the partition key's column and, where there is one, the sort key's")
     return list(keys)
-
-
-def _table(fields: Fields) -> str:
-    table = fields.text("table")
-    if not _TABLE.fullmatch(table):
-        raise fields.wrong("table", f"{table} is no table's name, nor its ARN")
-    return table
-
-
-def _rejects_tolerated(fields: Fields) -> dict[str, float] | None:
-    name = "rejectsTolerated"
-    if not fields.has(name):
-        return None
-    value = fields.raw(name)
-    if not isinstance(value, str):
-        return {"count": fields.integer(name, 0, low=0, high=_COUNT_MAX)}
-    percentage = _PERCENTAGE.fullmatch(value)
-    if percentage is None or float(percentage[1]) > 100:
-        raise fields.wrong(name, f"must be a count, or a percentage such as 1.5%, not {value}")
-    return {"percentage": float(percentage[1])}

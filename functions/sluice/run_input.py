@@ -1,0 +1,33 @@
+"""Fields that the inputs of several workflows have."""
+
+from __future__ import annotations
+
+import re
+
+from sluice.fields import Fields
+
+_TABLE = re.compile(r"[a-zA-Z0-9_.\-]{3,255}|arn:[^/]+:table/[a-zA-Z0-9_.\-]{3,255}")
+_PERCENTAGE = re.compile(r"(\d+(?:\.\d+)?)%")
+_COUNT_MAX = 10**15
+
+
+def table_name(fields: Fields, name: str) -> str:
+    """A table by its name or its ARN. Raises InvalidInputError."""
+    table = fields.text(name)
+    if not _TABLE.fullmatch(table):
+        raise fields.wrong(name, f"{table} is no table's name, nor its ARN")
+    return table
+
+
+def rejects_tolerated(fields: Fields) -> dict[str, float] | None:
+    """`rejectsTolerated`: {"count": 5}, {"percentage": 1.5} of the rows, or None for any number."""
+    name = "rejectsTolerated"
+    if not fields.has(name):
+        return None
+    value = fields.raw(name)
+    if not isinstance(value, str):
+        return {"count": fields.integer(name, 0, low=0, high=_COUNT_MAX)}
+    percentage = _PERCENTAGE.fullmatch(value)
+    if percentage is None or float(percentage[1]) > 100:
+        raise fields.wrong(name, f"must be a count, or a percentage such as 1.5%, not {value}")
+    return {"percentage": float(percentage[1])}
