@@ -7,11 +7,11 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws import aws_errors, dynamodb_client, s3_client
-from sluice.errors import SourceNotFoundError
+from sluice.aws import dynamodb_client, s3_client
 from sluice.fields import Fields
 from sluice.run import Run
-from sluice.scanning.distinct_input import DistinctInput, KeysObject
+from sluice.scanning.distinct_input import MEASURE, DistinctInput
+from sluice.scanning.given_keys import copy_keys
 from sluice.scanning.scan_plan import plan_scan, write_segments
 from sluice.settings import ProcessorSettings, Settings
 from sluice.writing.tables import describe_table
@@ -31,27 +31,25 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     run = Run.from_state(fields.raw("run"))
     asked = DistinctInput.from_input(fields.raw("input"), processors)
     scan = plan_scan(asked, describe_table(dynamodb_client(), asked.table))
-    keys = _given_keys(asked.keys) if asked.keys else {"bucket": settings.data_bucket, "prefix": run.keys_prefix}
-    if not asked.keys:
-        write_segments(s3_client(), settings.data_bucket, run.segments_key, scan.segments)
+    bucket, plan = settings.data_bucket, None
+    if asked.keys:
+        copy_keys(s3_client(), asked.keys, bucket, run.given_keys_key)
+    else:
+        write_segments(s3_client(), bucket, run.segments_key, scan.segments)
+        plan = {
+            "bucket": bucket,
+            "key": run.segments_key,
+            "segments": scan.segments,
+            "maxConcurrency": scan.children,
+        }
     logger.info("planned", extra={"run": run.name, "segments": scan.segments, "processor": asked.processor.type})
     return {
         "scan": scan.to_state(),
-        "plan": None
-        if asked.keys
-        else {"bucket": settings.data_bucket, "key": run.segments_key, "segments": scan.segments},
-        "keys": keys,
+        "plan": plan,
+        "keys": {"bucket": bucket, "prefix": run.keys_prefix},
         "processor": asked.processor.to_state(run),
         "batchSize": asked.batch_size,
-        "maxConcurrency": asked.max_concurrency,
+        "maxConcurrency": scan.children if asked.processor.type == MEASURE else asked.max_concurrency,
+        "measureUnitsPerSecond": scan.measure_units_per_second,
         "toleratedFailurePercentage": asked.tolerated_failure_percentage,
     }
-
-
-def _given_keys(given: KeysObject) -> dict[str, str]:
-    """The object as a prefix to list. Raises SourceNotFoundError when it is not there."""
-    name = f"s3://{given.bucket}/{given.key}"
-    missing = SourceNotFoundError(f"there is no object {name}")
-    with aws_errors(name, {"404": missing, "NoSuchKey": missing, "NoSuchBucket": missing}):
-        s3_client().head_object(Bucket=given.bucket, Key=given.key)
-    return {"bucket": given.bucket, "prefix": given.key}

@@ -52,6 +52,11 @@ class Run:
         return f"{self.prefix}keys/"
 
     @property
+    def given_keys_key(self) -> str:
+        """The run's copy of keys that its input brings."""
+        return f"{self.keys_prefix}given.jsonl"
+
+    @property
     def results_prefix(self) -> str:
         """Where the Map Run writes its result files."""
         return f"{self.prefix}results"

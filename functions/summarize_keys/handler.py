@@ -23,6 +23,7 @@ from sluice.run import Run
 from sluice.settings import Settings
 
 SPOOL_BYTES = 8 << 20
+CHUNK_BYTES = 1 << 20
 
 settings = Settings.from_env()
 logger = Logger()
@@ -51,13 +52,19 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
 
 
 def _summarize(run: Run, planned: Mapping[str, Any], error: RunError | None) -> KeysSummary:
-    scanned = _scanned(run, planned["plan"]["segments"]) if planned and planned["plan"] else Scanned()
-    summary = KeysSummary(run, settings.data_bucket, planned, scanned, Processed(), error)
+    plan = planned and planned["plan"]
+    scanned = _scanned(run, plan["segments"]) if plan else Scanned()
+    found = _given_keys(run) if planned and not plan else scanned.total("keys")
+    summary = KeysSummary(run, settings.data_bucket, planned, scanned, found, Processed(), error)
     if summary.is_processed and summary.is_scanned:
-        # How many keys an input brings is not known: a run that failed has the record of one of them at least.
-        expected = (1 if error else 0) if summary.keys_found is None else summary.keys_found
-        summary = replace(summary, processed=_processed(run, expected))
+        summary = replace(summary, processed=_processed(run, found))
     return replace(summary, error=judged(summary))
+
+
+def _given_keys(run: Run) -> int:
+    """How many keys the input has brought."""
+    body = s3_client().get_object(Bucket=settings.data_bucket, Key=run.given_keys_key)["Body"]
+    return sum(bool(line.strip()) for line in body.iter_lines(CHUNK_BYTES))
 
 
 def _scanned(run: Run, segments: int) -> Scanned:

@@ -10,11 +10,13 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.stub import Stubber
 from moto import mock_aws
 
 from sluice import errors
 from sluice.errors import InvalidInputError, SettingError, SourceNotFoundError
-from sluice.scanning.distinct_input import DistinctInput
+from sluice.scanning.distinct_input import DistinctInput, KeysObject
+from sluice.scanning.given_keys import copy_keys
 from sluice.scanning.scan_plan import SEGMENTS_WHEN_UNKNOWN, plan_scan
 from sluice.settings import ProcessorSettings
 from tests.fixtures import EVENTS, expected_error, fixture
@@ -106,9 +108,21 @@ def test_segments_have_enough_items_each(items: int, fields: dict[str, Any], seg
     assert plan.item_bytes is None or items
 
 
-def test_rate_is_shared_by_the_children_at_a_time() -> None:
-    assert plan_scan(asked(maxReadUnitsPerSecond=1000, segments=4), table()).read_units_per_second == 250
-    assert plan_scan(asked(maxReadUnitsPerSecond=1000, maxConcurrency=10), table()).read_units_per_second == 100
+@pytest.mark.parametrize(
+    ("fields", "children", "scan", "measure"),
+    [
+        ({"maxReadUnitsPerSecond": 1000, "segments": 4}, 50, 250, 20),
+        ({"maxReadUnitsPerSecond": 1000, "maxConcurrency": 10}, 10, 100, 100),
+        ({"maxReadUnitsPerSecond": 12.5, "segments": 100}, 12, 12.5 / 12, 12.5 / 12),
+        ({"maxReadUnitsPerSecond": 1}, 1, 1, 1),
+        ({}, 50, None, None),
+    ],
+)
+def test_rate_is_shared_by_the_children_at_a_time(
+    fields: dict[str, Any], children: int, scan: float | None, measure: float | None
+) -> None:
+    plan = plan_scan(asked(**fields), table())
+    assert (plan.children, plan.read_units_per_second, plan.measure_units_per_second) == (children, scan, measure)
 
 
 @pytest.mark.parametrize(
@@ -135,6 +149,7 @@ def test_index_that_cannot_be_scanned_is_refused(index: str, words: str) -> None
         ({"batchSize": 501}, "batchSize"),
         ({"keys": {"bucket": "b", "key": "k"}}, "processor"),
         ({"keys": {"bucket": "b"}, "processor": "measure"}, "keys.key"),
+        ({"keys": {"bucket": "b", "key": "failed_keys.jsonl.gz"}, "processor": "measure"}, "keys.key"),
         ({"tabel": "t"}, "tabel"),
     ],
 )
@@ -198,11 +213,38 @@ def test_given_keys_need_no_scan(handler: Any) -> None:
     event = USUAL | {"input": {"table": "airports", "processor": {"function": "my-function"}, "keys": given}}
     with pytest.raises(SourceNotFoundError, match=given["key"]):
         handler(event, Context())
-    boto3.client("s3").put_object(Bucket=BUCKET, Key=given["key"], Body=b"{}")
+    s3 = boto3.client("s3")
+    s3.put_object(Bucket=BUCKET, Key=given["key"], Body=b"{}", Tagging="team=night")
+    s3.put_object(Bucket=BUCKET, Key=given["key"] + ".old", Body=b"{}")
     planned = handler(event, Context())
     assert planned["plan"] is None
-    assert planned["keys"] == {"bucket": BUCKET, "prefix": given["key"]}
+    copies = s3.list_objects_v2(Bucket=BUCKET, Prefix=planned["keys"]["prefix"])["Contents"]
+    assert [s3.get_object(Bucket=BUCKET, Key=each["Key"])["Body"].read() for each in copies] == [b"{}"]
+    assert planned["keys"] == {"bucket": BUCKET, "prefix": "distinct_keys/fixture/keys/"}
     assert planned["processor"]["function"] == "my-function"
+
+
+def test_keys_that_are_too_many_to_copy_are_refused() -> None:
+    s3 = boto3.client("s3")
+    with Stubber(s3) as stubber:
+        stubber.add_response("head_object", {"ContentLength": (5 << 30) + 1}, {"Bucket": "b", "Key": "k"})
+        with pytest.raises(InvalidInputError, match=r"keys\.key: s3://b/k has 5,368,709,121 bytes"):
+            copy_keys(s3, KeysObject("b", "k"), BUCKET, "copy")
+        stubber.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize(
+    ("fields", "scan", "processing"),
+    [
+        ({"maxReadUnitsPerSecond": 20, "processor": "measure"}, 20, 20),
+        ({"maxReadUnitsPerSecond": 20, "processor": {"function": "my-function"}}, 20, 50),
+    ],
+)
+def test_as_many_children_as_the_rate_allows(handler: Any, fields: dict[str, Any], scan: int, processing: int) -> None:
+    planned = handler(USUAL | {"input": {"table": "airports", **fields}}, Context())
+    assert (planned["plan"]["maxConcurrency"], planned["maxConcurrency"]) == (scan, processing)
+    assert planned["scan"]["readUnitsPerSecond"] == 20 / 8
+    assert planned["measureUnitsPerSecond"] == 1
 
 
 @pytest.mark.parametrize("path", sorted((EVENTS / "plan_scan").glob("*.json")), ids=lambda path: path.stem)

@@ -176,7 +176,8 @@ def summary_of(segments: list[dict[str, Any]], batches: list[dict[str, Any]]) ->
     for each in batches:
         assert not list(processed.add(each))
     planned = PLANNED | {"processor": {"type": "function"}}
-    return KeysSummary(RUN, BUCKET, planned, add_all(Scanned(), segments), processed, None)
+    scanned = add_all(Scanned(), segments)
+    return KeysSummary(RUN, BUCKET, planned, scanned, scanned.total("keys"), processed, None)
 
 
 def test_segment_without_a_record_does_not_reconcile() -> None:
@@ -217,7 +218,9 @@ def test_reading_ends_when_the_time_is_up() -> None:
     assert (found, sum(slept)) == (RESULTS_WAIT_SECONDS, RESULTS_WAIT_SECONDS)
 
 
-def test_given_keys_are_counted_by_what_became_of_them(bucket: Bucket) -> None:
+def test_given_keys_are_counted_by_their_lines(bucket: Bucket) -> None:
+    lines = [json.dumps(key(number)) for number in range(7)]
+    bucket.s3.put_object(Bucket=BUCKET, Key=RUN.given_keys_key, Body="\r\n".join([*lines, " ", ""]).encode())
     bucket.put("keys", [batch(range(7), failed=1)])
     summary = bucket.summarize(plan=None, toleratedFailurePercentage=100)
     assert (summary["status"], counts(summary), summary["scan"]) == ("PARTIAL", (7, 6, 0, 1), None)

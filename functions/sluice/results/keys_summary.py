@@ -94,12 +94,13 @@ class Processed:
 
 @dataclass(frozen=True, slots=True)
 class KeysSummary:
-    """What a distinct_keys run did: what its scan found, and what became of the keys."""
+    """What a distinct_keys run did. `found`: keys that the scan has found, or the run's input has brought."""
 
     run: Run
     bucket: str
     planned: Mapping[str, Any]
     scanned: Scanned
+    found: int
     processed: Processed
     error: RunError | None
 
@@ -115,18 +116,13 @@ class KeysSummary:
         return not plan or len(self.scanned.segments) == plan["segments"]
 
     @property
-    def keys_found(self) -> int | None:
-        """Keys that the scan has found; None where the run's input brought them."""
-        return self.scanned.total("keys") if self.planned and self.planned["plan"] else None
-
-    @property
     def counts(self) -> Counts:
         """Keys: `read` are found or given, `written` processed, `skipped` those with which nothing is to be done."""
-        done = self.processed.done
-        found = done if self.keys_found is None else self.keys_found
+        found, processed = self.found, self.processed
         if not self.is_processed:
             return Counts(read=found, skipped=found)
-        return Counts(read=found, written=self.processed.processed, failed=self.processed.failed + max(found - done, 0))
+        lost = max(found - processed.done, 0)
+        return Counts(read=found, written=processed.processed, failed=processed.failed + lost)
 
     @property
     def status(self) -> Status:

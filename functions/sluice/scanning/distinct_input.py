@@ -13,6 +13,7 @@ OPTIMIZE = ("cost", "balanced", "time")
 NONE, MEASURE, FUNCTION, STATE_MACHINE = "none", "measure", "function", "stateMachine"
 # Each segment is an execution of its own; more of them than this gain nothing at 10,000 at a time.
 SEGMENTS_MAX = 10_000
+COMPRESSED = (".gz", ".zst", ".zstd")
 
 _FIELDS = (
     "table",
@@ -92,6 +93,8 @@ def _keys(fields: Fields, processor: Processor) -> KeysObject | None:
     given = fields.section("keys", ("bucket", "key"))
     if processor.type == NONE:
         raise fields.wrong("processor", "keys are given, but nothing is to be done with them")
+    if given.text("key").endswith(COMPRESSED):
+        raise given.wrong("key", "is compressed; give plain JSON Lines")
     return KeysObject(given.text("bucket"), given.text("key"))
 
 

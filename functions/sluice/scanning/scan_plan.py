@@ -40,7 +40,10 @@ class IndexKey:
 
 @dataclass(frozen=True, slots=True)
 class ScanPlan:
-    """`item_bytes` is the mean, where the table's size is known; `read_units_per_second` is for one child."""
+    """`item_bytes` is the mean, where the table's size is known; `children` scan at the same time.
+
+    `read_units_per_second` is for one child of the scan, `measure_units_per_second` for one that measures.
+    """
 
     table: str
     schema: KeySchema
@@ -48,7 +51,9 @@ class ScanPlan:
     segments: int
     optimize: str
     item_bytes: float | None
+    children: int
     read_units_per_second: float | None
+    measure_units_per_second: float | None
 
     def to_state(self) -> dict[str, Any]:
         """The scan as every child gets it."""
@@ -71,6 +76,8 @@ def plan_scan(asked: DistinctInput, table: TableDescriptionTypeDef) -> ScanPlan:
     size = int(described.get("IndexSizeBytes" if index else "TableSizeBytes", 0))
     segments = asked.segments or _segments(items, asked.max_concurrency)
     rate = asked.max_read_units_per_second
+    # A child with less than a unit per second would wait for a single page longer than a function may run.
+    children = min(asked.max_concurrency, int(rate)) if rate else asked.max_concurrency
     return ScanPlan(
         table=asked.table,
         schema=schema,
@@ -78,7 +85,10 @@ def plan_scan(asked: DistinctInput, table: TableDescriptionTypeDef) -> ScanPlan:
         segments=segments,
         optimize=asked.optimize,
         item_bytes=size / items if items and size else None,
-        read_units_per_second=rate / min(segments, asked.max_concurrency) if rate else None,
+        children=children,
+        read_units_per_second=rate / min(segments, children) if rate else None,
+        # How many batches there will be is not known before the scan.
+        measure_units_per_second=rate / children if rate else None,
     )
 
 
