@@ -39,10 +39,10 @@ def export_table(data: dict[str, Any]) -> Response:
         return failure
     try:
         with one_at_a_time:
-            export = _started_before(data) or _start(data)
+            description = _started_before(data) or _start(data)
     except RefusedError as error:
         return _refused(error)
-    return json_response({"ExportDescription": export.description})  # type: ignore[no-any-return]
+    return json_response({"ExportDescription": description})  # type: ignore[no-any-return]
 
 
 def describe_export(data: dict[str, Any]) -> Response:
@@ -83,7 +83,7 @@ def _refused(error: RefusedError) -> Response:
     return error_response_json(error.code, error.message, 400)  # type: ignore[no-any-return]
 
 
-def _started_before(data: dict[str, Any]) -> Export | None:
+def _started_before(data: dict[str, Any]) -> dict[str, Any] | None:
     """The export that a request with the same client token has started in the last 8 hours."""
     token = data.get("ClientToken")
     if not token:
@@ -94,13 +94,12 @@ def _started_before(data: dict[str, Any]) -> Export | None:
             if export.asked != data:
                 told = "There is an export with the same client token and different parameters"
                 raise RefusedError("ExportConflictException", told)
-            found: Export = export
-            found.settle()
-            return found
+            export.settle()
+            return dict(export.description)
     return None
 
 
-def _start(data: dict[str, Any]) -> Export:
+def _start(data: dict[str, Any]) -> dict[str, Any]:
     table = _table(data)
     now = now_micros()
     request = read_request(data, now)
@@ -113,10 +112,10 @@ def _start(data: dict[str, Any]) -> Export:
     started = -(-now // 1000) * 1000
     task = _task(table, request, started)
     records = _records(journal, request, started)
-    export = Export(task, describe_start(task, data.get("ClientToken") or new_uuid()), data)
-    service._exports[task.arn] = export
+    description = describe_start(task, data.get("ClientToken") or new_uuid())
+    export = service._exports[task.arn] = Export(task, description, data)
     export.start(records)
-    return export
+    return description
 
 
 def _table(data: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import pytest
 from botocore.config import Config
 
 from local_aws import LocalAws, running
+from tests.local_aws.exporting import Exporting
 
 ROLE = "arn:aws:iam::000000000000:role/local"
 DEADLINE_SECONDS = 30
@@ -25,6 +26,13 @@ Run = Callable[..., dict[str, Any]]
 def local_aws() -> Iterator[LocalAws]:
     with running(fault_injection=True) as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def exporting() -> Iterator[Exporting]:
+    """A local AWS of its own, as its clock is put forward."""
+    with running(fault_injection=True) as started:
+        yield Exporting(started)
 
 
 @pytest.fixture(scope="session")
