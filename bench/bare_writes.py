@@ -17,7 +17,7 @@ from local_aws.lifecycle import LocalAws, client_environment
 from sluice.encoding.encoders import encoder_for
 from sluice.keys import KeySchema
 from sluice.writing.connection import Connection, Endpoint
-from sluice.writing.signing import BotocoreSigner
+from sluice.writing.signing import SigV4Signer
 
 BATCH_ITEMS = 25
 
@@ -37,7 +37,7 @@ class BareWrites:
         self._endpoint = Endpoint(aws.endpoint_url)
         environment = client_environment(aws)
         credentials = Credentials(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"])
-        sign = BotocoreSigner(credentials, aws.region, aws.endpoint_url)
+        sign = SigV4Signer(credentials, aws.region, aws.endpoint_url)
         start = b'{"RequestItems":{%s:[' % json.dumps(table).encode()
         bodies = (start + batch + b']},"ReturnConsumedCapacity":"TOTAL"}' for batch in batches)
         self._requests = [sign("BatchWriteItem", body) + body for body in bodies]

@@ -21,7 +21,7 @@ from botocore.credentials import Credentials
 
 from sluice.retry import RetryPolicy
 from sluice.writing.connection import Endpoint
-from sluice.writing.signing import BotocoreSigner
+from sluice.writing.signing import SigV4Signer
 from sluice.writing.wire import Target, Wire
 
 CREDENTIALS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG", "a-session-token")
@@ -61,7 +61,7 @@ class Fault:
 
 def wire_to(url: str, retries: RetryPolicy) -> Wire:
     """A wire that is signed as the fake expects it."""
-    return Wire(lambda: Target(Endpoint(url), BotocoreSigner(CREDENTIALS, REGION, url)), retries)
+    return Wire(lambda: Target(Endpoint(url), SigV4Signer(CREDENTIALS, REGION, url)), retries)
 
 
 def throttle(name: str = "ProvisionedThroughputExceededException") -> Fault:

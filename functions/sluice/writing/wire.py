@@ -25,7 +25,7 @@ from sluice.errors import (
 )
 from sluice.retry import Backoff, RetryPolicy
 from sluice.writing.connection import Connection, Endpoint, Response, tls_context
-from sluice.writing.signing import BotocoreSigner, Signer
+from sluice.writing.signing import Signer, SigV4Signer
 
 _THROTTLES = frozenset(
     {
@@ -172,7 +172,7 @@ def _session_target(session: botocore.session.Session, region: str | None, endpo
     if credentials is None:
         raise AccessDeniedError("no AWS credentials were found")
     ca_bundle = session.get_config_variable("ca_bundle") or get_cert_path(verify=True)
-    signer = BotocoreSigner(credentials, meta.region_name, meta.endpoint_url)
+    signer = SigV4Signer(credentials, meta.region_name, meta.endpoint_url)
     return Target(Endpoint(meta.endpoint_url, ca_bundle), signer)
 
 
