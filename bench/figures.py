@@ -18,6 +18,7 @@ TOPICS = (
     "bench.load_overhead",
     "bench.orchestration_cost",
     "bench.distinct_policy",
+    "bench.distinct_local",
 )
 
 

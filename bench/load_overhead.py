@@ -14,12 +14,12 @@ from bench.bare_writes import BareWrites, flight_batches
 from bench.figures import Better, Measurement, figure
 from bench.flights import FILE_MAPPING, KEYS, flights_file
 from bench.processes import cpu_seconds
+from bench.runs import completed
 from sluice_cli.sandbox import Sandbox, sandbox
 
 ROUNDS = 3
 SENDERS = (1, 2, 4, 8, 16, 32)
 TRIED_BATCHES = 2_000
-RUN_SECONDS = 600
 
 
 @figure("csv_load_overhead", goal=1.5, better=Better.LOWER, unit="ratio")
@@ -96,9 +96,7 @@ class Loads:
 
     def _csv_load(self, table: str) -> float:
         document = {"source": self._source, "table": table, "mapping": FILE_MAPPING}
-        ended = self._stack.end_of(self._stack.start("csv_load", document), RUN_SECONDS)
-        if ended["status"] != "SUCCEEDED":
-            raise AssertionError(f"csv_load ended {ended['status']}: {ended.get('error')}: {ended.get('cause')}")
+        ended = completed(self._stack, "csv_load", document)
         return (ended["stopDate"] - ended["startDate"]).total_seconds()
 
 

@@ -13,11 +13,11 @@ from typing import Any
 from bench.figures import Better, Measurement, figure
 from bench.flights import FILE_MAPPING, KEYS, NUMBERS, flight_keys, flights_csv, flights_file
 from bench.prices import ON_DEMAND_WRITE_UNIT
+from bench.runs import completed
 from bench.usage import MILLION, RunUsage, run_usage
 from sluice_cli.sandbox import Sandbox, sandbox
 
 DIRECT_ROWS = 20_000
-RUN_SECONDS = 600
 LEFT_OUT = "the time that Lambda functions and Express executions are billed for, on both sides"
 SCALED = "one execution that loads a million rows: its own part once, its children's by the rows"
 
@@ -52,11 +52,8 @@ def _both() -> tuple[RunUsage, RunUsage]:
 
 def _run(stack: Sandbox, workflow: str, document: Mapping[str, Any]) -> RunUsage:
     table = stack.new_table(*(key["name"] for key in KEYS))
-    execution_arn = stack.start(workflow, {**document, "table": table})
-    ended = stack.end_of(execution_arn, RUN_SECONDS)
-    if ended["status"] != "SUCCEEDED":
-        raise AssertionError(f"{workflow} ended {ended['status']}: {ended.get('error')}: {ended.get('cause')}")
-    return run_usage(stack.stepfunctions, execution_arn)
+    ended = completed(stack, workflow, {**document, "table": table})
+    return run_usage(stack.stepfunctions, ended["executionArn"])
 
 
 def _with_keys(rows: int) -> str:
