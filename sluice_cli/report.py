@@ -7,13 +7,23 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sluice_cli.aws import Aws
 from sluice_cli.exit_code import ExitCode
+from sluice_cli.progress import duration_text
 from sluice_cli.run import Run
 from sluice_cli.stack import DATA_BUCKET, Stack
 from sluice_cli.watch import Ended
 
 SUCCEEDED = "SUCCEEDED"
 # What a run raises before it writes anything, because of what its input says.
-INPUT_REFUSED = frozenset({"InvalidInputError", "SourceNotFoundError", "SourceMalformedError", "TableNotFoundError"})
+INPUT_REFUSED = frozenset(
+    {
+        "ExportNotCompletedError",
+        "InvalidInputError",
+        "PointInTimeRecoveryError",
+        "SourceMalformedError",
+        "SourceNotFoundError",
+        "TableNotFoundError",
+    }
+)
 LABEL_WIDTH = 13
 LARGEST_SHOWN = 3
 
@@ -36,7 +46,9 @@ def summary_lines(summary: Any) -> list[str]:
     """The summary as a table for people; an output that is no summary is shown as it is."""
     if not isinstance(summary, dict) or "counts" not in summary:
         return [json.dumps(summary, indent=2, ensure_ascii=False)]
-    lines = [_line(name, str(summary[name])) for name in ("workflow", "execution", "status") if name in summary]
+    named = ("workflow", "execution", "status", "table", "reason", "watermark")
+    lines = [_line(name, str(summary[name])) for name in named if summary.get(name) is not None]
+    lines += _standing_lines(summary)
     lines += [_line(name, f"{count:,}") for name, count in (summary.get("counts") or {}).items()]
     capacity = summary.get("capacity") or {}
     lines += [
@@ -48,6 +60,7 @@ def summary_lines(summary: Any) -> list[str]:
     if results:
         lines.append(_line("results", _uri(results, results.get("prefix", ""))))
     lines += _scan_lines(summary, results)
+    lines += [line for each in summary.get("exports") or [] for line in _export_lines(each)]
     lines += _reject_lines(summary, results)
     failures = summary.get("failures")
     if failures:
@@ -80,6 +93,32 @@ def _scan_lines(summary: dict[str, Any], results: dict[str, Any]) -> list[str]:
         for each in report["largest"][:LARGEST_SHOWN]:
             key = " ".join(str(value) for typed in each["key"].values() for value in typed.values())
             lines.append(_line("", f"{key}: {each['items']:,} items, {each['bytes']:,} bytes"))
+    return lines
+
+
+def _standing_lines(summary: dict[str, Any]) -> list[str]:
+    """How far behind a table's exports are, and who makes them when this run does not."""
+    lines = []
+    if (lag := summary.get("lagSeconds")) is not None:
+        lines.append(_line("lag", duration_text(lag)))
+    if owner := summary.get("owner"):
+        lines.append(_line("owner", owner.rpartition(":")[2]))
+    return lines
+
+
+def _export_lines(export: dict[str, Any]) -> list[str]:
+    """One export that a run has made: its window, what AWS says of it, its manifest, and who processes it."""
+    since = f" from {export['from']}" if export.get("from") else ""
+    parts = [f"{export['type']}{since} to {export['to']}"]
+    if export.get("itemCount") is not None:
+        parts.append(f"{export['itemCount']:,} items")
+    if export.get("billedSizeBytes") is not None:
+        parts.append(f"{export['billedSizeBytes']:,} bytes billed")
+    lines = [_line("export", ", ".join(parts))]
+    if manifest := export.get("manifest"):
+        lines.append(_line("", _uri(export, manifest)))
+    if process := export.get("processExecutionArn"):
+        lines.append(_line("", f"processed by {process.rpartition(':')[2]}"))
     return lines
 
 

@@ -172,3 +172,73 @@ def test_scan_and_report_are_shown() -> None:
         "             N1: 575 items, 99,000 bytes",
         "             N2: 575 items, 99,000 bytes",
     ]
+
+
+EXPORTED = {
+    "workflow": "table_export",
+    "status": "COMPLETE",
+    "execution": "july",
+    "table": "airports",
+    "reason": "the next window begins at 2026-11-21T12:00:00Z and is not 15 minutes long yet",
+    "watermark": "2026-11-21T12:00:00Z",
+    "lagSeconds": 663,
+    "counts": {"read": 8006, "written": 8006},
+    "exports": [
+        {
+            "exportArn": "arn:aws:dynamodb:eu-west-1:111122223333:table/airports/export/01795262400000-aabbccdd",
+            "type": "FULL_EXPORT",
+            "from": None,
+            "to": "2026-11-21T11:00:00Z",
+            "itemCount": 8000,
+            "billedSizeBytes": 1234567,
+            "bucket": "data",
+            "manifest": "exports/airports/AWSDynamoDB/01795262400000-aabbccdd/manifest-summary.json",
+            "processExecutionArn": "arn:aws:states:eu-west-1:111122223333:execution:p:airports-01795262400000-aabbccdd",
+        },
+        {
+            "type": "INCREMENTAL_EXPORT",
+            "from": "2026-11-21T11:00:00Z",
+            "to": "2026-11-21T12:00:00Z",
+            "processExecutionArn": None,
+        },
+    ],
+    "results": None,
+    "error": None,
+}
+
+
+def test_a_tables_exports_are_shown() -> None:
+    assert summary_lines(EXPORTED) == [
+        "workflow     table_export",
+        "execution    july",
+        "status       COMPLETE",
+        "table        airports",
+        "reason       the next window begins at 2026-11-21T12:00:00Z and is not 15 minutes long yet",
+        "watermark    2026-11-21T12:00:00Z",
+        "lag          11 min 3 s",
+        "read         8,006",
+        "written      8,006",
+        "export       FULL_EXPORT to 2026-11-21T11:00:00Z, 8,000 items, 1,234,567 bytes billed",
+        "             s3://data/exports/airports/AWSDynamoDB/01795262400000-aabbccdd/manifest-summary.json",
+        "             processed by airports-01795262400000-aabbccdd",
+        "export       INCREMENTAL_EXPORT from 2026-11-21T11:00:00Z to 2026-11-21T12:00:00Z",
+    ]
+
+
+def test_a_run_that_left_the_table_to_another_names_it() -> None:
+    owner = "arn:aws:states:eu-west-1:111122223333:execution:sluice-table_export:8f2e_0"
+    skipped = EXPORTED | {
+        "status": "SKIPPED",
+        "reason": f"another execution exports this table: {owner}",
+        "watermark": None,
+        "lagSeconds": None,
+        "owner": owner,
+        "exports": [],
+    }
+
+    assert summary_lines(skipped)[2:6] == [
+        "status       SKIPPED",
+        "table        airports",
+        f"reason       another execution exports this table: {owner}",
+        "owner        8f2e_0",
+    ]
