@@ -22,6 +22,7 @@ from sluice_cli.exit_code import CommandError, NotDeployedError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_stepfunctions import SFNClient
@@ -76,6 +77,7 @@ class Aws:
     stepfunctions: "SFNClient"
     s3: "S3Client"
     functions: "LambdaClient"
+    dynamodb: "DynamoDBClient"
 
     def __str__(self) -> str:
         return str(self.place) if self.place.local else f"AWS at {self.stepfunctions.meta.endpoint_url}"
@@ -93,6 +95,7 @@ def connect(place: Place) -> Aws:
             session.client("stepfunctions", endpoint_url=endpoint_url, config=config),
             session.client("s3", endpoint_url=endpoint_url, config=config),
             session.client("lambda", endpoint_url=endpoint_url, config=config),
+            session.client("dynamodb", endpoint_url=endpoint_url, config=config),
         )
     except BotoCoreError as error:
         raise explained(error, place) from error

@@ -1,7 +1,6 @@
 """What each command does, from parsed options to exit code."""
 
 import json
-import shlex
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,15 +11,16 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local_aws.lifecycle import LOOPBACK, LocalAws
 from sluice_cli import deploy, local, report
 from sluice_cli import run as runs
-from sluice_cli.aws import Aws, Place, explained
+from sluice_cli.aws import Aws, Place
 from sluice_cli.display import open_display
 from sluice_cli.exit_code import ExitCode
 from sluice_cli.progress import duration_text
 from sluice_cli.run import Run
 from sluice_cli.run_input import apply_settings, fill_placeholders, parse_setting, read_input
-from sluice_cli.stack import DEFAULT_STACK_NAME, Stack, describe_stack
+from sluice_cli.stack import Stack, describe_stack
 from sluice_cli.surroundings import Surroundings
 from sluice_cli.watch import watch
+from sluice_cli.where import command_line, explaining, place_of
 
 
 def local_up(options: Namespace, surroundings: Surroundings) -> ExitCode:
@@ -74,7 +74,7 @@ def local_deploy(options: Namespace, surroundings: Surroundings) -> ExitCode:
         deploy.run_tool(command, surroundings.root, environment, show)
         surroundings.say(f"{doing} took {duration_text(surroundings.clock.now() - since)}")
     place = Place(aws)
-    with _explaining(place):
+    with explaining(place):
         file = deploy.write_sam_local(surroundings.root, surroundings.connect(place), options.stack_name, aws)
     surroundings.say(f"wrote {file.relative_to(surroundings.root)}")
     return ExitCode.SUCCEEDED
@@ -85,8 +85,8 @@ def run(options: Namespace, surroundings: Surroundings) -> ExitCode:
     document = read_input(options.input, surroundings.stdin)
     document = apply_settings(document, [parse_setting(text) for text in options.set])
     name = runs.check_name(options.name or runs.new_name(datetime.now(UTC)))
-    place = _place(options, surroundings)
-    with _explaining(place):
+    place = place_of(options, surroundings)
+    with explaining(place):
         aws = surroundings.connect(place)
         stack = describe_stack(aws, options.stack_name)
         started = runs.planned_run(stack, options.workflow, name)
@@ -99,8 +99,8 @@ def run(options: Namespace, surroundings: Surroundings) -> ExitCode:
 
 def watch_run(options: Namespace, surroundings: Surroundings) -> ExitCode:
     """Follow a run that was started before."""
-    place = _place(options, surroundings)
-    with _explaining(place):
+    place = place_of(options, surroundings)
+    with explaining(place):
         aws = surroundings.connect(place)
         stack = describe_stack(aws, options.stack_name)
         found = runs.find(aws, stack, options.run)
@@ -111,24 +111,14 @@ def watch_run(options: Namespace, surroundings: Surroundings) -> ExitCode:
 
 def stop_run(options: Namespace, surroundings: Surroundings) -> ExitCode:
     """Stop a run."""
-    place = _place(options, surroundings)
-    with _explaining(place):
+    place = place_of(options, surroundings)
+    with explaining(place):
         aws = surroundings.connect(place)
         found = runs.find(aws, describe_stack(aws, options.stack_name), options.run)
         was_running = runs.stop(aws, found)
     outcome = "stopped; what it has written stays" if was_running else "had ended already"
     surroundings.say(f"{found.workflow} {found.name} {outcome}")
     return ExitCode.SUCCEEDED
-
-
-def go_on_command(command: str, run: Run, options: Namespace) -> str:
-    """The command line that does something to this run, in the same place and stack."""
-    words = ["sluice", command, run.name]
-    if options.local:
-        words.append("--local")
-    if options.stack_name != DEFAULT_STACK_NAME:
-        words += ["--stack-name", options.stack_name]
-    return shlex.join(words)
 
 
 def _follow(aws: Aws, stack: Stack, run: Run, options: Namespace, surroundings: Surroundings) -> ExitCode:
@@ -146,10 +136,6 @@ def _follow(aws: Aws, stack: Stack, run: Run, options: Namespace, surroundings: 
     return report.exit_code(ended)
 
 
-def _place(options: Namespace, surroundings: Surroundings) -> Place:
-    return Place(local.require(surroundings.root) if options.local else None)
-
-
 def _print_exports(aws: LocalAws, surroundings: Surroundings) -> None:
     surroundings.print("\n".join(local.exports(aws)))
 
@@ -159,22 +145,13 @@ def _ignore(_line: str) -> None:
 
 
 @contextmanager
-def _explaining(place: Place) -> Iterator[None]:
-    """AWS errors that nothing nearer has answered become messages with an exit code."""
-    try:
-        yield
-    except (BotoCoreError, ClientError) as error:
-        raise explained(error, place) from error
-
-
-@contextmanager
 def _saying_how_to_go_on(run: Run, options: Namespace, surroundings: Surroundings) -> Iterator[None]:
     """Whatever ends the watching, the run goes on."""
     try:
         yield
     except (KeyboardInterrupt, BotoCoreError, ClientError):
         surroundings.say(
-            f"the run goes on, watched or not. To watch it again: {go_on_command('watch', run, options)}\n"
-            f"To stop it: {go_on_command('stop', run, options)}"
+            f"the run goes on, watched or not. To watch it again: {command_line(options, 'watch', run.name)}\n"
+            f"To stop it: {command_line(options, 'stop', run.name)}"
         )
         raise

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from local_aws.lifecycle import LOOPBACK
-from sluice_cli import commands
+from sluice_cli import commands, export_commands
 from sluice_cli.exit_code import CommandError, ExitCode
 from sluice_cli.stack import DEFAULT_STACK_NAME
 from sluice_cli.surroundings import Surroundings
@@ -41,22 +41,8 @@ def build_parser() -> ArgumentParser:
     _add_run(level)
     _add_watch(level)
     _add_stop(level)
-    local = level.add_parser(
-        "local",
-        help="AWS on a laptop",
-        description="AWS on a laptop: start it, deploy to it, stop it.",
-        epilog="example:\n  sluice local up --detach && sluice local deploy",
-        formatter_class=RawDescriptionHelpFormatter,
-    )
-    local_level = local.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    _add_local_up(local_level)
-    _add_local_deploy(local_level)
-    _add(local_level, "status", "tell whether local AWS runs, and where", "sluice local status").set_defaults(
-        command=commands.local_status
-    )
-    _add(local_level, "down", "stop local AWS; harmless when it does not run", "sluice local down").set_defaults(
-        command=commands.local_down
-    )
+    _add_export(level)
+    _add_local(level)
     return parser
 
 
@@ -105,6 +91,59 @@ def _add_stop(level: "Commands") -> None:
     parser.add_argument("run", metavar="RUN", help="the execution's name or ARN")
     _add_where(parser)
     parser.set_defaults(command=commands.stop_run)
+
+
+def _add_export(level: "Commands") -> None:
+    parser = level.add_parser(
+        "export",
+        help="a table's scheduled exports",
+        description="A table's scheduled exports: how they stand; pause them, resume them, start over.",
+        epilog="example:\n  sluice export status --table airports",
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    export_level = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_export_status(export_level)
+    for name, what, command in (
+        ("pause", "let no run start an export of the table", export_commands.pause),
+        ("resume", "let runs start exports of the table again", export_commands.resume),
+        ("reset", "make the next export a full one, from which incremental ones go on", export_commands.reset),
+    ):
+        each = _add(export_level, name, what, f"sluice export {name} --table airports --local")
+        each.add_argument("--table", metavar="TABLE", required=True, help="the exported table's name")
+        _add_where(each)
+        each.set_defaults(command=command)
+
+
+def _add_export_status(level: "Commands") -> None:
+    parser = _add(
+        level,
+        "status",
+        "tell how the exports stand, what is going on and what to do next",
+        "sluice export status --table airports --local",
+    )
+    parser.add_argument("--table", metavar="TABLE", help="one table in detail; a line per table when left out")
+    _add_where(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(command=export_commands.status)
+
+
+def _add_local(level: "Commands") -> None:
+    parser = level.add_parser(
+        "local",
+        help="AWS on a laptop",
+        description="AWS on a laptop: start it, deploy to it, stop it.",
+        epilog="example:\n  sluice local up --detach && sluice local deploy",
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    local_level = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_local_up(local_level)
+    _add_local_deploy(local_level)
+    _add(local_level, "status", "tell whether local AWS runs, and where", "sluice local status").set_defaults(
+        command=commands.local_status
+    )
+    _add(local_level, "down", "stop local AWS; harmless when it does not run", "sluice local down").set_defaults(
+        command=commands.local_down
+    )
 
 
 def _add_local_up(level: "Commands") -> None:

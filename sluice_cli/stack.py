@@ -2,7 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -12,14 +15,17 @@ from sluice_cli.exit_code import NotDeployedError
 DEFAULT_STACK_NAME = "sluice"
 STATE_MACHINE_SUFFIX = "StateMachineArn"
 DATA_BUCKET = "DataBucket"
+EXPORT_LEDGER_TABLE = "ExportLedgerTable"
 
 
 @dataclass(frozen=True)
 class Stack:
-    """A deployed stack: output key to value."""
+    """A deployed stack: output key to value, parameter key to value, and AWS's time when it was described."""
 
     name: str
     outputs: Mapping[str, str]
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    described_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
     def workflows(self) -> dict[str, str]:
@@ -39,21 +45,39 @@ class Stack:
             known = ", ".join(self.workflows) or "none"
             raise NotDeployedError(f"stack {self.name} has no workflow named {workflow}; it has: {known}") from None
 
+    @property
+    def export_ledger(self) -> str:
+        """The name of the ledger of table_export. Raises NotDeployedError when the stack has none."""
+        try:
+            return self.outputs[EXPORT_LEDGER_TABLE]
+        except KeyError:
+            raise NotDeployedError(
+                f"stack {self.name} has no output {EXPORT_LEDGER_TABLE}: what is deployed is older than table_export"
+            ) from None
+
 
 def describe_stack(aws: Aws, name: str) -> Stack:
     """Read the stack's outputs. Raises NotDeployedError when there is no such stack."""
     try:
-        stacks = aws.cloudformation.describe_stacks(StackName=name)["Stacks"]
+        answer = aws.cloudformation.describe_stacks(StackName=name)
     except ClientError as error:
         if error_code(error) == "ValidationError" and "does not exist" in str(error):
             raise _not_deployed(name, aws) from error
         raise
+    stacks = answer["Stacks"]
     if not stacks:
         raise _not_deployed(name, aws)
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
     if not outputs:
         raise NotDeployedError(f"stack {name} on {aws} has no outputs: it is {stacks[0]['StackStatus']}")
-    return Stack(name, outputs)
+    parameters = {each["ParameterKey"]: each["ParameterValue"] for each in stacks[0].get("Parameters", [])}
+    return Stack(name, outputs, parameters, _time_of(answer))
+
+
+def _time_of(answer: Mapping[str, Any]) -> datetime:
+    """AWS's clock, by which it judges leases and windows; the laptop's may be wrong."""
+    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    return parsedate_to_datetime(date) if date else datetime.now(UTC)
 
 
 def _not_deployed(name: str, aws: Aws) -> NotDeployedError:

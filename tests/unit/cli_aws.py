@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ OUTPUTS = {
     "DataBucket": "data",
     "CsvLoadDirectStateMachineArn": DIRECT_MACHINE,
     "CsvLoadStateMachineArn": MACHINE,
+    "ExportLedgerTable": "ledger",
 }
 SUMMARY: dict[str, Any] = {
     "workflow": "csv_load",
@@ -72,6 +74,7 @@ class StubbedAws:
     stepfunctions: Stubber
     s3: Stubber
     functions: Stubber
+    dynamodb: Stubber
 
     @classmethod
     def make(cls, place: Place) -> "StubbedAws":
@@ -82,15 +85,23 @@ class StubbedAws:
             session.client("stepfunctions"),
             session.client("s3"),
             session.client("lambda"),
+            session.client("dynamodb"),
         )
-        stubs = (Stubber(client) for client in (aws.cloudformation, aws.stepfunctions, aws.s3, aws.functions))
-        return cls(aws, *stubs)
+        clients = (aws.cloudformation, aws.stepfunctions, aws.s3, aws.functions, aws.dynamodb)
+        return cls(aws, *(Stubber(client) for client in clients))
 
     @property
     def stubs(self) -> tuple[Stubber, ...]:
-        return self.cloudformation, self.stepfunctions, self.s3, self.functions
+        return self.cloudformation, self.stepfunctions, self.s3, self.functions, self.dynamodb
 
-    def expect_stack(self, outputs: dict[str, str] | None = None, name: str = "sluice") -> None:
+    def expect_stack(
+        self,
+        outputs: dict[str, str] | None = None,
+        name: str = "sluice",
+        parameters: dict[str, str] | None = None,
+        now: datetime = STARTED,
+    ) -> None:
+        given = [{"ParameterKey": key, "ParameterValue": value} for key, value in (parameters or {}).items()]
         found = [
             {"OutputKey": key, "OutputValue": value} for key, value in (OUTPUTS if outputs is None else outputs).items()
         ]
@@ -99,8 +110,11 @@ class StubbedAws:
             "CreationTime": STARTED,
             "StackStatus": "CREATE_COMPLETE",
             "Outputs": found,
+            "Parameters": given,
         }
-        self.cloudformation.add_response("describe_stacks", {"Stacks": [stack]}, {"StackName": name})
+        metadata = {"HTTPHeaders": {"date": format_datetime(now, usegmt=True)}}
+        answer = {"Stacks": [stack], "ResponseMetadata": metadata}
+        self.cloudformation.add_response("describe_stacks", answer, {"StackName": name})
 
     def expect_start(self, input_json: str) -> None:
         self.stepfunctions.add_response(

@@ -37,6 +37,11 @@ def test_there_are_these_commands() -> None:
         "sluice run",
         "sluice watch",
         "sluice stop",
+        "sluice export",
+        "sluice export status",
+        "sluice export pause",
+        "sluice export resume",
+        "sluice export reset",
         "sluice local",
         "sluice local up",
         "sluice local deploy",
@@ -78,7 +83,9 @@ def test_help_exits_0(prog: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert prog in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("arguments", [[], ["local"], ["nonsense"], ["run"], ["run", "csv_load"], ["watch"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["local"], ["nonsense"], ["run"], ["run", "csv_load"], ["watch"], ["export"], ["export", "pause"]]
+)
 def test_a_command_line_that_is_none_exits_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(arguments)

@@ -372,6 +372,7 @@ def users_own_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         lambda aws: aws.stepfunctions.list_state_machines,
         lambda aws: aws.s3.list_buckets,
         lambda aws: aws.functions.list_functions,
+        lambda aws: aws.dynamodb.list_tables,
     ],
 )
 def test_local_clients_ignore_all_of_the_users_aws_configuration(

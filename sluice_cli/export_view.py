@@ -1,0 +1,116 @@
+"""A table's exports for the terminal, and for machines."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sluice_cli.export_advice import Seen
+from sluice_cli.export_state import CurrentExport, Lease, PastRun, TableState, time_text
+from sluice_cli.progress import duration_text
+
+LABEL_WIDTH = 13
+RUNS_SHOWN = 10
+NEVER = "never exported"
+HEADINGS = ("TABLE", "STATUS", "WATERMARK", "LAG", "")
+
+
+def overview_lines(states: Sequence[TableState], now: datetime) -> list[str]:
+    """A line per table below their headings."""
+    rows = [HEADINGS, *(_overview(state, now) for state in states)]
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def detail_lines(seen: Seen, steps: Sequence[str]) -> list[str]:
+    """One table: how it stands, what is going on, the last runs, and what to do next."""
+    state = seen.state
+    lines = [
+        _line("table", state.table),
+        _line("status", state.status or NEVER),
+        _line("watermark", time_text(state.watermark) if state.watermark else "none"),
+        _line("lag", _lag(state, seen.now)),
+        *_listed("asked for", _asked_for(state)),
+        _line("recovery", _recovery(seen)),
+        _line("schedule", _schedule(seen)),
+    ]
+    if state.current:
+        lines += _listed("export", _current(state.current, seen.now))
+    if state.lease:
+        lines.append(_line("owner", f"{state.lease.owner_name} ({seen.owner_status}), {_lease(state.lease, seen.now)}"))
+    lines += _listed("runs", [_run(run) for run in seen.runs[:RUNS_SHOWN]])
+    return lines + _listed("next", steps)
+
+
+def detail_json(seen: Seen, steps: Sequence[str]) -> dict[str, Any]:
+    """The same for machines."""
+    reach = seen.recovery and seen.recovery.earliest
+    return {
+        **seen.state.to_json(seen.now),
+        "ownerStatus": seen.owner_status,
+        "recoverableFrom": time_text(reach) if reach else None,
+        "schedule": seen.schedule and seen.schedule.to_json(),
+        "runs": [run.to_json() for run in seen.runs[:RUNS_SHOWN]],
+        "next": list(steps),
+    }
+
+
+def _overview(state: TableState, now: datetime) -> tuple[str, ...]:
+    remarks = _asked_for(state)
+    if state.lease:
+        remarks.append(f"{state.lease.owner_name}, {_lease(state.lease, now)}")
+    watermark = time_text(state.watermark) if state.watermark else "-"
+    return state.table, state.status or NEVER, watermark, _lag(state, now), "; ".join(remarks)
+
+
+def _asked_for(state: TableState) -> list[str]:
+    return ["paused"] * state.is_paused + ["reset"] * state.is_reset_requested
+
+
+def _lag(state: TableState, now: datetime) -> str:
+    seconds = state.lag_seconds(now)
+    return "-" if seconds is None else duration_text(seconds)
+
+
+def _recovery(seen: Seen) -> str:
+    if seen.recovery is None:
+        return "the table does not exist"
+    return f"back to {time_text(seen.recovery.earliest)}" if seen.recovery.earliest else "off"
+
+
+def _schedule(seen: Seen) -> str:
+    if seen.schedule is None:
+        return "none"
+    return f"every {seen.schedule.minutes} minutes{'' if seen.schedule.is_enabled else ', disabled'}"
+
+
+def _current(current: CurrentExport, now: datetime) -> list[str]:
+    since = duration_text((now - current.started_at).total_seconds())
+    return [
+        f"{current.window}, attempt {current.attempt + 1}",
+        current.arn or "not known to be started yet",
+        f"begun at {time_text(current.started_at)}, {since} ago",
+    ]
+
+
+def _lease(lease: Lease, now: datetime) -> str:
+    return f"lease {'expired at' if lease.is_expired(now) else 'until'} {time_text(lease.expires_at)}"
+
+
+def _run(run: PastRun) -> str:
+    items, billed = run.item.get("itemCount"), run.item.get("billedSizeBytes")
+    parts = [run.window if run.status == run.type else f"{run.window}: {run.status}"]
+    if items is not None:
+        parts.append(f"{items:,} items")
+    if billed is not None:
+        parts.append(f"{billed:,} bytes billed")
+    if run.failure:
+        parts.append(run.failure)
+    return ", ".join(parts)
+
+
+def _listed(label: str, values: Sequence[str]) -> list[str]:
+    return [_line("" if position else label, value) for position, value in enumerate(values)]
+
+
+def _line(label: str, value: str) -> str:
+    return f"{label:<{LABEL_WIDTH}}{value}"

@@ -1,0 +1,165 @@
+"""Tables, their ledger and the runs in it, as table_export writes them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from boto3.dynamodb.types import TypeSerializer
+from moto import mock_aws
+
+from sluice.export_plan.export_input import ExportInput
+from sluice.export_plan.instants import iso
+from sluice.export_plan.ledger_state import Export, ExportType, LedgerState, Window
+from sluice_cli.export_advice import Seen
+from sluice_cli.export_ledger import Recovery
+from sluice_cli.export_schedule import INTERVAL_MINUTES, STATE, TABLES, Schedule
+from sluice_cli.export_state import CurrentExport, Lease, PastRun, TableState
+from tests.statemachine.definitions import resources
+from tests.unit.cli_aws import STATES, StubbedAws, Terminal, stubbed_aws
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+HOUR = timedelta(hours=1)
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+WATERMARK = NOW - HOUR
+OWNER = f"{STATES}:execution:sluice-table_export:8f2e_0"
+EXPORT = "arn:aws:dynamodb:eu-west-1:111122223333:table/airports/export/01795262400000-aabbccdd"
+ASKED = ExportInput.from_input({"table": "airports"}, "data")
+RECOVERY = Recovery(NOW - 35 * 24 * HOUR, timedelta(days=35))
+PARAMETERS = {TABLES: "airports,flights", INTERVAL_MINUTES: "60", STATE: "ENABLED"}
+HOURLY = Schedule(HOUR, is_enabled=True)
+
+
+def ledger_table() -> dict[str, Any]:
+    """CreateTable's parameters, as the template has them."""
+    properties = resources()["ExportLedgerTable"]["Properties"]
+    names = ("AttributeDefinitions", "KeySchema", "BillingMode")
+    return {"TableName": "ledger", **{name: properties[name] for name in names}}
+
+
+def window(since: datetime | None, until: datetime) -> Window:
+    return Window(ExportType.INCREMENTAL if since else ExportType.FULL, since, until)
+
+
+def begun(
+    since: datetime | None = WATERMARK, until: datetime = NOW, attempt: int = 0, arn: str | None = None
+) -> Export:
+    """An export of the window that was begun a minute ago."""
+    started = NOW - timedelta(minutes=1)
+    return Export(window(since, until), attempt, ASKED.bucket, ASKED.prefix, ASKED.view_type, started, arn=arn)
+
+
+def run_item(export: Export, status: str, **more: Any) -> dict[str, Any]:
+    """A run's item in plain values."""
+    state = export.to_state()
+    kept = {name: state[name] for name in ("type", "from", "to", "bucket") if state[name] is not None}
+    return {
+        "table": "airports",
+        "entry": export.run_entry,
+        "status": status,
+        "exportArn": EXPORT,
+        "executionArn": OWNER,
+        **kept,
+        **more,
+    }
+
+
+def completed(since: datetime | None, until: datetime, **more: Any) -> PastRun:
+    return PastRun.from_item(run_item(begun(since, until), "COMPLETED", **more))
+
+
+def failed(attempt: int = 0, ended: datetime = NOW, **more: Any) -> PastRun:
+    """An attempt at the window after the watermark."""
+    return PastRun.from_item(run_item(begun(attempt=attempt), "FAILED", endTime=iso(ended), **more))
+
+
+def gap(since: datetime, until: datetime) -> PastRun:
+    return PastRun.from_item(
+        {
+            "table": "airports",
+            "entry": f"RUN#{iso(since)}#PITR_GAP#0",
+            "status": "PITR_GAP",
+            "from": iso(since),
+            "to": iso(until),
+            "executionArn": OWNER,
+        }
+    )
+
+
+def current(export: Export) -> CurrentExport:
+    return CurrentExport.from_item({name: value for name, value in export.to_state().items() if value is not None})
+
+
+def lease(expires: timedelta = HOUR) -> Lease:
+    return Lease(OWNER, NOW + expires)
+
+
+def seen(
+    *runs: PastRun,
+    recovery: Recovery | None = RECOVERY,
+    owner: str | None = None,
+    schedule: Schedule | None = HOURLY,
+    now: datetime = NOW,
+    **state: Any,
+) -> Seen:
+    """The table airports, exported up to the watermark unless told otherwise."""
+    known = TableState(**{"table": "airports", "status": "COMPLETED", "watermark": WATERMARK, **state})
+    return Seen(known, runs, recovery, owner, schedule, now)
+
+
+STATE_KEY = {"table": {"S": "airports"}, "entry": {"S": "STATE"}}
+EXPORTED: dict[str, Any] = {
+    "version": {"N": "7"},
+    "status": {"S": "COMPLETED"},
+    "watermark": {"S": "2026-11-21T11:00:00Z"},
+    "resetRequested": {"BOOL": False},
+}
+LEASE: dict[str, Any] = {"leaseOwner": {"S": OWNER}, "leaseExpiresAt": {"S": "2026-11-21T12:30:00.000Z"}}
+
+
+@dataclass
+class Exporting:
+    """A deployed stack whose ledger and exported table are in moto."""
+
+    root: Path
+    stubbed: StubbedAws
+    dynamodb: "DynamoDBClient"
+
+    def put_state(self, table: str = "airports", **attributes: Any) -> None:
+        item = {"table": {"S": table}, "entry": {"S": "STATE"}, **EXPORTED, **attributes}
+        self.dynamodb.put_item(TableName="ledger", Item=item)
+
+    def put_run(self, export: Export, status: str, **more: Any) -> None:
+        item = {name: TypeSerializer().serialize(value) for name, value in run_item(export, status, **more).items()}
+        self.dynamodb.put_item(TableName="ledger", Item=item)
+
+    def ledger_state(self) -> LedgerState:
+        """As the next run reads it."""
+        return LedgerState.from_item(self.dynamodb.get_item(TableName="ledger", Key=STATE_KEY).get("Item"))
+
+    def sluice(self, *arguments: str, outputs: dict[str, str] | None = None) -> tuple[int, str, str]:
+        """Exit code, stdout and stderr."""
+        self.stubbed.expect_stack(outputs, parameters=PARAMETERS, now=NOW)
+        aws = replace(self.stubbed.aws, dynamodb=self.dynamodb)
+        terminal = Terminal(self.root, lambda _place: aws)
+        return terminal.sluice("export", *arguments), terminal.stdout.getvalue(), terminal.stderr.getvalue()
+
+
+@contextmanager
+def exporting_stack(root: Path) -> Iterator[Exporting]:
+    """A stack that has exported nothing yet, and the table airports."""
+    with mock_aws(), stubbed_aws() as stubbed:
+        dynamodb = boto3.Session(region_name="eu-west-1").client("dynamodb")
+        dynamodb.create_table(**ledger_table())
+        dynamodb.create_table(
+            TableName="airports",
+            AttributeDefinitions=[{"AttributeName": "iata", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "iata", "KeyType": "HASH"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        yield Exporting(root, stubbed, dynamodb)
