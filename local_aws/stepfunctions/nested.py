@@ -13,10 +13,6 @@ from local_aws.stepfunctions.scope import Record, Scope, compact_json
 from local_aws.stepfunctions.sdk_metadata import optimised_cause, with_metadata
 
 POLL_SECONDS = 0.25
-EXCEPTIONS = {
-    "StateMachineDoesNotExist": "StateMachineDoesNotExistException",
-    "ExecutionAlreadyExists": "ExecutionAlreadyExistsException",
-}
 
 
 def start_execution(resource: str, given: dict[str, Any], scope: Scope) -> dict[str, Any]:
@@ -28,7 +24,7 @@ def start_execution(resource: str, given: dict[str, Any], scope: Scope) -> dict[
         message = answer.get("message", "")
         if code == "StateMachineDoesNotExist":
             message = f"State Machine Does Not Exist: '{given.get('StateMachineArn')}'"
-        name = EXCEPTIONS.get(code, code)
+        name = code if code.endswith("Exception") else f"{code}Exception"
         raise state_error(f"StepFunctions.{name}", optimised_cause(message, "AWSStepFunctions", status, code))
     if ".sync" not in resource:
         return with_metadata({"ExecutionArn": answer["executionArn"], "StartDate": answer["startDate"]})

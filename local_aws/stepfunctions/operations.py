@@ -16,12 +16,14 @@ from ministack.core.responses import (
 from ministack.services import stepfunctions as service
 
 from local_aws.stepfunctions.errors import MAXIMUM_PAYLOAD_BYTES
+from local_aws.stepfunctions.execution_names import name_fault
 from local_aws.stepfunctions.executions import EXPRESS, run_execution, running, stop
 from local_aws.stepfunctions.scope import Record, compact_json
 
 Response = tuple[int, dict[str, str], bytes]
 
 _original: dict[str, Any] = {}
+_starting = threading.Lock()
 
 
 def remember(name: str, function: Any) -> None:
@@ -32,12 +34,14 @@ def remember(name: str, function: Any) -> None:
 def start_execution(data: Record) -> Response:
     """StartExecution: a name in use gives the running execution back when its input is the same."""
     data = {**data, "input": _input_text(data)}
-    refusal = _input_refusal(data["input"])
+    fault = name_fault(data.get("name"))
+    refusal = _error(*fault) if fault else _input_refusal(data["input"])
     if refusal is not None:
         return refusal
     machine = service._state_machines.get(data.get("stateMachineArn"))
     if machine is None or machine["type"] != EXPRESS:
-        return _same_execution(data) or _original["_start_execution"](data)
+        with _starting:
+            return _named_execution(data) or _original["_start_execution"](data)
     record = _express_record(machine, data)
     service._executions[record["executionArn"]] = record
     threading.Thread(
@@ -67,14 +71,16 @@ def _input_refusal(text: str) -> Response | None:
     return None
 
 
-def _same_execution(data: Record) -> Response | None:
+def _named_execution(data: Record) -> Response | None:
     machine = service._state_machines.get(data.get("stateMachineArn"))
     if machine is None or not data.get("name"):
         return None
     arn = f"arn:aws:states:{get_region()}:{get_account_id()}:execution:{machine['name']}:{data['name']}"
     record = service._executions.get(arn)
-    if record is None or record["status"] != "RUNNING" or record["input"] != data["input"]:
+    if record is None:
         return None
+    if record["status"] != "RUNNING" or record["input"] != data["input"]:
+        return _error("ExecutionAlreadyExists", f"Execution Already Exists: '{arn}'")
     return _json({"executionArn": arn, "startDate": record["startDate"]})
 
 
@@ -152,6 +158,8 @@ def stop_execution(data: Record) -> Response:
 def describe_execution(data: Record) -> Response:
     """DescribeExecution: without an output unless it succeeded."""
     arn = data.get("executionArn")
+    if not str(arn).startswith("arn:"):
+        return _error("InvalidArn", f"Invalid Arn: 'Invalid ARN prefix: {arn}'")
     record = service._executions.get(arn)
     if record is None:
         return _error("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
@@ -165,13 +173,14 @@ def describe_execution(data: Record) -> Response:
         "input",
         "inputDetails",
         "output",
-        "outputDetails",
         "error",
         "cause",
         "mapRunArn",
         "itemCount",
     )
     shown = {name: record[name] for name in names if record.get(name) is not None}
+    if "output" in shown:
+        shown["outputDetails"] = record["outputDetails"]
     return _json({**shown, "redriveCount": 0, **redrive_fields(record)})
 
 

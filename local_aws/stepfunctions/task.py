@@ -7,6 +7,7 @@ from typing import Any
 
 from ministack.core.responses import get_region, new_uuid
 
+from local_aws.stepfunctions.argument_checks import check_arguments
 from local_aws.stepfunctions.data_flow import arguments, finish, select_input
 from local_aws.stepfunctions.errors import TIMEOUT, StateError, state_error
 from local_aws.stepfunctions.instant import is_quick
@@ -27,6 +28,7 @@ def _attempt(state: State, data: Any, scope: Scope) -> tuple[Any, str | None]:
     if resource.endswith(".waitForTaskToken"):
         scope.extra = {**scope.extra, "Task": {"Token": new_uuid()}}
     given = arguments(state, data, scope)
+    check_arguments(resource, given, scope)
     timeout = _timeout(state, data, scope)
     events = _Events(resource, scope)
     events.scheduled(given, timeout)

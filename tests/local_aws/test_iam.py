@@ -139,6 +139,36 @@ def test_call_without_a_statement_is_denied(account: Account) -> None:
     assert f"dynamodb:PutItem on resource: {PUT_ITEM[1]}" in ended["cause"]
 
 
+EXECUTION = "arn:aws:states:us-east-1:000000000000:execution:any:one"
+DENIED = {
+    "dynamodb:updateItem": "DynamoDB.AmazonDynamoDBException",
+    "dynamodb:getItem": "DynamoDB.AmazonDynamoDBException",
+    "aws-sdk:dynamodb:describeTable": "DynamoDb.DynamoDbException",
+    "aws-sdk:sfn:describeExecution": "Sfn.SfnException",
+    "states:startExecution": "StepFunctions.AWSStepFunctionsException",
+}
+
+
+@pytest.mark.parametrize(
+    ("call", "resource", "arguments"),
+    [
+        ("dynamodb:updateItem", PUT_ITEM[1], {"TableName": TABLE, "Key": {"pk": {"S": "k"}}}),
+        ("dynamodb:getItem", PUT_ITEM[1], {"TableName": TABLE, "Key": {"pk": {"S": "k"}}}),
+        ("aws-sdk:dynamodb:describeTable", PUT_ITEM[1], {"TableName": TABLE}),
+        ("aws-sdk:sfn:describeExecution", EXECUTION, {"ExecutionArn": EXECUTION}),
+        ("states:startExecution", START[1].replace("*", "any"), {"StateMachineArn": START[1].replace("*", "any")}),
+    ],
+)
+def test_each_call_needs_its_own_right(account: Account, call: str, resource: str, arguments: dict[str, Any]) -> None:
+    *_, service, action = call.replace("sfn", "states").split(":")
+    right = f"{service}:{action[0].upper()}{action[1:]}"
+    state = {"Type": "Task", "Resource": f"arn:aws:states:::{call}", "Arguments": arguments}
+    denied = account.run(state, (right, f"{resource}-other"))
+    assert denied["error"] == DENIED[call]
+    assert f"not authorized to perform: {right} on resource: {resource}" in denied["cause"]
+    assert "not authorized" not in account.run(state, (right, resource)).get("cause", "")
+
+
 @pytest.mark.parametrize(("allowed", "status"), [([READ], "SUCCEEDED"), ([], "FAILED")])
 def test_s3_checks_the_roles_own_credentials(account: Account, allowed: list[tuple[str, str]], status: str) -> None:
     state = {
