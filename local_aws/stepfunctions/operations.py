@@ -23,7 +23,8 @@ from local_aws.stepfunctions.scope import Record, compact_json
 Response = tuple[int, dict[str, str], bytes]
 
 _original: dict[str, Any] = {}
-_starting = threading.Lock()
+# Reentrant: a start is an event, which a rule may start another execution for.
+_starting = threading.RLock()
 
 
 def remember(name: str, function: Any) -> None:
