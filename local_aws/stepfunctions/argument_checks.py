@@ -46,24 +46,24 @@ def _input_shape(resource: str) -> Any:
 def _faults(value: Any, shape: Any) -> list[str]:
     if shape.type_name == "structure" and isinstance(value, dict):
         members = _members(shape)
-        found = []
-        for name, each in value.items():
-            if name not in members:
-                found.append(f"The field '{name}' is not supported by Step Functions")
-            elif each is not None and name not in ANY_JSON:
-                found += _fault_of_text(name, each, members[name]) or _faults(each, members[name])
-        return found
+        return [fault for name, each in value.items() for fault in _member_faults(name, each, members.get(name))]
     if shape.type_name == "map" and isinstance(value, dict):
-        return [fault for each in value.values() for fault in _faults(each, shape.value)]
+        inner = shape.value
+        return [fault for each in value.values() for fault in _faults(each, inner)]
     if shape.type_name == "list" and isinstance(value, list):
-        return [fault for each in value for fault in _faults(each, shape.member)]
+        inner = shape.member
+        return [fault for each in value for fault in _faults(each, inner)]
     return []
 
 
-def _fault_of_text(name: str, value: Any, shape: Any) -> list[str]:
-    if shape.type_name != "string" or isinstance(value, str):
+def _member_faults(name: str, value: Any, shape: Any) -> list[str]:
+    if shape is None:
+        return [f"The field '{name}' is not supported by Step Functions"]
+    if name in ANY_JSON or value is None:
         return []
-    return [f"The value for the field '{name}' must be a STRING"]
+    if shape.type_name != "string":
+        return _faults(value, shape)
+    return [] if isinstance(value, str) else [f"The value for the field '{name}' must be a STRING"]
 
 
 _known_members: dict[str, dict[str, Any]] = {}
