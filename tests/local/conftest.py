@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.local.deployed import Deployed, deployed
+from tests.local.key_processors import create_processors
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +17,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     root: Path = tmp_path_factory.mktemp("project")
     with deployed(root) as stack:
         yield stack
+
+
+@pytest.fixture(scope="session")
+def processors(stack: Deployed) -> None:
+    """The function and the state machine that distinct_keys may start."""
+    create_processors(stack)

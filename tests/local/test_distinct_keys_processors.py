@@ -1,0 +1,119 @@
+"""What distinct_keys does with the keys it has found: the built-in report, and functions and machines of the user's."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+
+import pytest
+
+from local_aws import faults
+from tests.local.deployed import PROCESSOR_FUNCTION, PROCESSOR_MACHINE, Deployed
+from tests.local.key_processors import executions, processed_keys, started_keys
+from tests.local.user_tables import SIZES, new_table, users
+
+pytestmark = pytest.mark.usefixtures("processors")
+TO_FUNCTION = {"processor": {"function": PROCESSOR_FUNCTION}}
+TO_MACHINE = {"processor": {"stateMachine": PROCESSOR_MACHINE}}
+
+
+def test_collections_are_measured(stack: Deployed) -> None:
+    ended = stack.run("distinct_keys", {"table": new_table(stack, SIZES), "processor": "measure", "batchSize": 50})
+    assert (ended.status, ended.counts) == ("SUCCEEDED", (len(SIZES), len(SIZES), 0, 0, 0)), ended
+    report = [json.loads(line) for line in stack.object(ended.summary["report"]["key"]).splitlines()]
+    assert {each["key"]["UserRef"]["S"]: each["items"] for each in report} == SIZES
+    largest = ended.summary["report"]["largest"][0]
+    assert (largest["key"], largest["items"]) == ({"UserRef": {"S": "\U0010ffff"}}, 400)
+    assert (largest["oldest"], largest["newest"]) == ({"N": "0"}, {"N": "399"})
+
+
+def test_function_sees_each_key_once(stack: Deployed) -> None:
+    ended = stack.run("distinct_keys", {"table": new_table(stack, SIZES), **TO_FUNCTION, "batchSize": 20})
+    assert (ended.status, ended.counts) == ("SUCCEEDED", (len(SIZES), len(SIZES), 0, 0, 0)), ended
+    assert processed_keys(stack, ended.name) == Counter(SIZES.keys())
+
+
+def test_function_that_died_sees_its_batch_again_and_each_key_counts_once(stack: Deployed) -> None:
+    sizes = {f"user-{number}": 1 for number in range(30)} | {"deadly": 1}
+    ended = stack.run("distinct_keys", {"table": new_table(stack, sizes), **TO_FUNCTION, "batchSize": 10})
+    assert (ended.status, ended.counts) == ("SUCCEEDED", (31, 31, 0, 0, 0)), ended
+    seen = processed_keys(stack, ended.name)
+    assert (set(seen), seen["deadly"]) == (set(sizes), 2)
+    assert max(seen.values()) == 2
+
+
+def test_measuring_goes_on_after_its_worker_was_killed(stack: Deployed) -> None:
+    faults.kill_worker(stack.aws, stack.outputs["MeasureCollectionFunctionName"], times=2)
+    faults.fail_requests(stack.aws, "Query", times=3)
+    try:
+        ended = stack.run("distinct_keys", {"table": new_table(stack, SIZES), "processor": "measure", "batchSize": 60})
+    finally:
+        faults.clear(stack.aws)
+    assert (ended.status, ended.counts) == ("SUCCEEDED", (len(SIZES), len(SIZES), 0, 0, 0)), ended
+    report = [json.loads(line) for line in stack.object(ended.summary["report"]["key"]).splitlines()]
+    assert sorted((each["key"]["UserRef"]["S"], each["items"]) for each in report) == sorted(SIZES.items())
+
+
+def test_failed_keys_can_be_fed_back(stack: Deployed) -> None:
+    """To another processor, and to one that refuses them again; what else begins with the file's key is left alone."""
+    table = new_table(stack, {"a": 1, "bad-1": 2, "c": 1, "bad-2": 3})
+    document = {"table": table, **TO_FUNCTION, "batchSize": 1}
+    ended = stack.run("distinct_keys", {**document, "toleratedFailurePercentage": 50})
+    assert (ended.status, ended.summary["status"], ended.counts) == ("SUCCEEDED", "PARTIAL", (4, 2, 0, 0, 2)), ended
+    failures = [json.loads(line) for line in stack.object(ended.summary["failures"]["key"]).splitlines()]
+    assert sorted((each["key"]["UserRef"]["S"], each["error"]) for each in failures) == [
+        ("bad-1", "ValueError"),
+        ("bad-2", "ValueError"),
+    ]
+    keys = {"bucket": stack.bucket, "key": ended.summary["failures"]["keys"]}
+    stack.s3.put_object(Bucket=stack.bucket, Key=f"{keys['key']}.old", Body=b'{"UserRef": {"S": "a"}}\n')
+    again = stack.run("distinct_keys", {**document, "keys": keys})
+    assert (again.status, again.error, again.counts) == ("FAILED", "ValueError", (2, 0, 0, 0, 2)), again
+    measured = stack.run("distinct_keys", {"table": table, "processor": "measure", "keys": keys})
+    assert (measured.status, measured.counts) == ("SUCCEEDED", (2, 2, 0, 0, 0)), measured
+    report = [json.loads(line) for line in stack.object(measured.summary["report"]["key"]).splitlines()]
+    assert {each["key"]["UserRef"]["S"]: each["items"] for each in report} == {"bad-1": 2, "bad-2": 3}
+
+
+def test_state_machine_is_started_once_for_each_key(stack: Deployed) -> None:
+    table = new_table(stack, {"a": 1, "bad-1": 2, "c": 1, "bad-2": 1, "e": 5})
+    ended = stack.run("distinct_keys", {"table": table, **TO_MACHINE, "toleratedFailurePercentage": 50})
+    assert (ended.status, ended.summary["status"], ended.counts) == ("SUCCEEDED", "PARTIAL", (5, 3, 0, 0, 2)), ended
+    failures = [json.loads(line) for line in stack.object(ended.summary["failures"]["keys"]).splitlines()]
+    assert users(failures) == ["bad-1", "bad-2"]
+    assert started_keys(stack, ended.name) == Counter(["a", "bad-1", "c", "bad-2", "e"])
+
+
+def test_state_machine_is_started_once_for_each_key_though_workers_are_killed(stack: Deployed) -> None:
+    sizes = {f"user-{number}": 1 + number % 3 for number in range(60)}
+    table = new_table(stack, sizes)
+    scan, summary = (stack.outputs[f"{each}FunctionName"] for each in ("ScanDistinctKeys", "SummarizeKeys"))
+    faults.kill_worker(stack.aws, scan, after_seconds=0.2)
+    faults.kill_worker(stack.aws, scan)
+    faults.kill_worker(stack.aws, summary, after_seconds=0.1)
+    try:
+        ended = stack.run("distinct_keys", {"table": table, **TO_MACHINE, "segments": 3, "batchSize": 20})
+    finally:
+        faults.clear(stack.aws)
+    assert (ended.status, ended.counts) == ("SUCCEEDED", (60, 60, 0, 0, 0)), ended
+    assert started_keys(stack, ended.name) == Counter(sizes.keys())
+
+
+def test_key_that_was_started_before_is_not_processed_twice(stack: Deployed) -> None:
+    """As when a child is retried after it has started its keys' executions."""
+    machine = stack.machine_arn("distinct_keys")
+    arn = f"{machine.replace(':stateMachine:', ':execution:')}:retried"
+    key = {"UserRef": {"S": "a"}}
+    digest = hashlib.sha256((arn + json.dumps(key, separators=(",", ":"))).encode()).hexdigest()
+    stack.stepfunctions.start_execution(
+        stateMachineArn=f"{machine.rpartition(':')[0]}:{PROCESSOR_MACHINE}",
+        name=f"retried-{digest}",
+        input=json.dumps({"key": key}),
+    )
+    before = len(executions(stack))
+    document = {"table": new_table(stack, {"a": 2, "b": 1}), **TO_MACHINE}
+    stack.stepfunctions.start_execution(stateMachineArn=machine, name="retried", input=json.dumps(document))
+    ended = stack.wait(arn)
+    assert (ended.status, ended.counts) == ("SUCCEEDED", (2, 2, 0, 0, 0)), ended
+    assert len(executions(stack)) - before == 1
