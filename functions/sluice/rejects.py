@@ -23,6 +23,7 @@ class Reason(StrEnum):
     ROW_RAGGED = "RowRagged"
     ROW_UNDECODABLE = "RowUndecodable"
     ROW_NOT_JSON_OBJECT = "RowNotJsonObject"
+    RECORD_INVALID = "RecordInvalid"
     COLUMN_MISSING = "ColumnMissing"
     KEY_MISSING = "KeyMissing"
     KEY_EMPTY = "KeyEmpty"
@@ -57,19 +58,25 @@ def located(place: str, error: RejectError) -> RejectError:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """One rejected row. `record` is the row as columns and values, or what could be read of it."""
+    """One rejected row. `record` is the row as columns and values, or what could be read of it.
+
+    `file` is the one of several that the row is numbered in.
+    """
 
     row: int
     reason: str
     message: str
     record: Any
     byte_offset: int | None = None
+    file: str | None = None
 
     def to_line(self) -> bytes:
         """The reject as one line of the rejects file: JSON, UTF-8, newline at the end."""
         line: dict[str, Any] = {"row": self.row, "error": self.reason, "message": self.message}
         if self.byte_offset is not None:
             line["byteOffset"] = self.byte_offset
+        if self.file is not None:
+            line["file"] = self.file
         line["record"] = self.record
         text = _json(line, ensure_ascii=False)
         if _has_half_pair(text):

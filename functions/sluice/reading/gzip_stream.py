@@ -9,6 +9,8 @@ from sluice.errors import SourceMalformedError
 
 CHUNK_BYTES = 256 << 10
 
+NOT_GZIP = "not gzip; if it is not compressed, say so with source.compression none"
+
 _GZIP_FORMAT = 31
 
 
@@ -21,14 +23,22 @@ class _CompressedStream(Protocol):
 class GzipStream:
     """The decompressed bytes from `start` to `end`; `name` is what errors call the source.
 
-    What comes before `start` is decompressed too: gzip has no other way to get there.
+    `not_gzip` is what they say where it is not compressed. What comes before `start` is decompressed too: gzip has no other way to get there.
     """
 
-    def __init__(self, compressed: _CompressedStream, name: str, start: int = 0, end: int | None = None) -> None:
+    def __init__(
+        self,
+        compressed: _CompressedStream,
+        name: str,
+        start: int = 0,
+        end: int | None = None,
+        not_gzip: str = NOT_GZIP,
+    ) -> None:
         self._compressed = compressed
         self._name = name
         self._skip = start
         self._left = None if end is None else end - start
+        self._not_gzip = not_gzip
         self._input = b""
         self._member: zlib._Decompress | None = None
         self._members = 0
@@ -80,5 +90,5 @@ class GzipStream:
 
     def _problem(self, error: zlib.error) -> str:
         if "incorrect header" in str(error) and self._members == 1:
-            return "not gzip; if it is not compressed, say so with source.compression none"
+            return self._not_gzip
         return f"damaged gzip: {error}"

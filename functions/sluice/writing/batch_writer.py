@@ -1,9 +1,9 @@
-"""Puts that replace what is there: BatchWriteItem, where the later of two rows with the same key wins."""
+"""Puts that replace what is there, and deletes: BatchWriteItem, where the later of two rows with a key wins."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sluice.encoding.item import Item
@@ -22,17 +22,17 @@ BATCH_BYTES = 1024 * 1024
 # Rows that supersede each other share one place in a batch: this bounds how many are held.
 BATCH_ROWS = 250
 
-_PUT_START = b'{"PutRequest":{"Item":'
-_PUT_END = b"}}"
-_BETWEEN_PUTS = _PUT_END + b"," + _PUT_START
+# One change as it stands in a request.
+PUT = b'{"PutRequest":{"Item":%b}}'
+DELETE = b'{"DeleteRequest":{"Key":%b}}'
 
 
 class Version(NamedTuple):
-    """A row's item; `earlier` is the row with the same key that it supersedes."""
+    """A row's change; `earlier` is the row with the same key that it supersedes."""
 
-    body: bytes
+    change: bytes
     origin: Origin
-    earlier: Version | None
+    earlier: Version | None = None
 
 
 class BatchWriter(TableWriter[dict[Hashable, Version]]):
@@ -40,25 +40,31 @@ class BatchWriter(TableWriter[dict[Hashable, Version]]):
 
     def __init__(self, wire: Wire, table: str, schema: KeySchema, threads: int = REQUESTS_IN_FLIGHT) -> None:
         requests = BatchRequests(wire, table, schema)
-        super().__init__(lambda batch: BatchWrite(requests, list(batch.values())).run(), threads)
+        super().__init__(lambda batch: BatchWrite(requests, batch.values()).run(), threads)
         self._batch: dict[Hashable, Version] = {}
         self._batch_bytes = 0
         self._batch_rows = 0
 
     def put(self, item: Item, origin: Origin) -> None:
         """Accept one row's item; waits while too many requests are in flight. Raises their errors."""
-        key, body = item
-        if self._is_full(key, len(body)):
+        self._accept(item.key, PUT % item.body, origin)
+
+    def delete(self, key: Item, origin: Origin) -> None:
+        """Accept one row's key, whose item is to go; `body` has the key attributes alone. Likewise."""
+        self._accept(key.key, DELETE % key.body, origin)
+
+    def _accept(self, key: Hashable, change: bytes, origin: Origin) -> None:
+        if self._is_full(key, len(change)):
             self._send_rest()
-        self._batch[key] = Version(body, origin, self._batch.get(key))
-        self._batch_bytes += len(body)
+        self._batch[key] = Version(change, origin, self._batch.get(key))
+        self._batch_bytes += len(change)
         self._batch_rows += 1
         self._accepted += 1
 
-    def _is_full(self, key: Hashable, body_bytes: int) -> bool:
+    def _is_full(self, key: Hashable, change_bytes: int) -> bool:
         return (
             (len(self._batch) == BATCH_ITEMS and key not in self._batch)
-            or (self._batch_bytes + body_bytes > BATCH_BYTES and self._batch_rows > 0)
+            or (self._batch_bytes + change_bytes > BATCH_BYTES and self._batch_rows > 0)
             or self._batch_rows == BATCH_ROWS
         )
 
@@ -75,34 +81,38 @@ class BatchRequests:
         self.retries = wire.retries
         self._wire = wire
         self._schema = schema
-        self._start = b'{"RequestItems":{%s:[' % json.dumps(table).encode() + _PUT_START
-        self._end = _PUT_END + b']},"ReturnConsumedCapacity":"TOTAL"}'
+        self._start = b'{"RequestItems":{%s:[' % json.dumps(table).encode()
+        self._end = b']},"ReturnConsumedCapacity":"TOTAL"}'
 
-    def send(self, versions: list[Version], attempts: Attempts) -> dict[str, Any]:
+    def send(self, changes: Sequence[bytes], attempts: Attempts) -> dict[str, Any]:
         """One request, and its answer."""
-        body = self._start + _BETWEEN_PUTS.join([each.body for each in versions]) + self._end
-        return self._wire.call("BatchWriteItem", body, attempts)
+        return self._wire.call("BatchWriteItem", self._start + b",".join(changes) + self._end, attempts)
 
     def unprocessed(self, versions: list[Version], answer: dict[str, Any]) -> list[Version]:
         """Which versions the answer gives back. Raises UnexpectedResponseError for one that was not sent."""
         returned = answer.get("UnprocessedItems")
         if not returned:
             return []
-        sent = {key_of(json.loads(each.body), self._schema): each for each in versions}
+        sent = {self._identity(json.loads(each.change)): each for each in versions}
         try:
-            keys = {key_of(put["PutRequest"]["Item"], self._schema) for puts in returned.values() for put in puts}
-            return [sent[key] for key in keys]
+            identities = {self._identity(change) for changes in returned.values() for change in changes}
+            return [sent[each] for each in identities]
         except (KeyError, TypeError, ValueError) as exc:
             raise UnexpectedResponseError("BatchWriteItem gave back an item that was not sent") from exc
+
+    def _identity(self, change: Mapping[str, Any]) -> tuple[str, Hashable]:
+        """What a change does to which key."""
+        ((kind, request),) = change.items()
+        return kind, key_of(request["Item" if kind == "PutRequest" else "Key"], self._schema)
 
 
 class BatchWrite:
     """One batch on its way into the table: sent again, and split, until all its items are settled."""
 
-    def __init__(self, requests: BatchRequests, versions: list[Version]) -> None:
+    def __init__(self, requests: BatchRequests, versions: Collection[Version] = ()) -> None:
+        self.attempts = Attempts()
         self._requests = requests
-        self._parts = [versions]
-        self._attempts = Attempts()
+        self._parts = [list(versions)] if versions else []
         self._backoff = Backoff(requests.retries)
         self._outcome = WriteOutcome()
 
@@ -111,18 +121,18 @@ class BatchWrite:
         while self._parts:
             part = self._parts.pop()
             try:
-                answer = self._requests.send(part, self._attempts)
+                answer = self._requests.send([each.change for each in part], self.attempts)
             except WireError as error:
-                self._refused(part, error)
+                self.refused(part, error)
             else:
-                self._answered(part, answer)
-        self._outcome.requests += self._attempts.sent
-        self._outcome.throttled += self._attempts.throttled
+                self.answered(part, answer)
+        self._outcome.requests += self.attempts.sent
+        self._outcome.throttled += self.attempts.throttled
         return self._outcome
 
-    def _answered(self, part: list[Version], answer: dict[str, Any]) -> None:
-        capacities = answer.get("ConsumedCapacity") or ()
-        self._outcome.write_units += sum(each["CapacityUnits"] for each in capacities)
+    def answered(self, part: list[Version], answer: dict[str, Any]) -> None:
+        """Count what the table took; what it gave back is sent again."""
+        self._outcome.write_units += write_units(answer)
         left = self._requests.unprocessed(part, answer)
         self._count(part, left)
         if not left:
@@ -142,7 +152,7 @@ class BatchWrite:
             if each.earlier is not None and id(each) not in left_ids:
                 self._outcome.superseded += _rows(each.earlier)
 
-    def _refused(self, part: list[Version], error: WireError) -> None:
+    def refused(self, part: list[Version], error: WireError) -> None:
         """Halve the part down to the refused item; what that one superseded is written instead."""
         if error.name not in ITEM_REFUSALS:
             raise error
@@ -153,6 +163,11 @@ class BatchWrite:
         self._outcome.rejected.append(RejectedWrite.refused(part[0].origin, error))
         if part[0].earlier is not None:
             self._parts.append([part[0].earlier])
+
+
+def write_units(answer: Mapping[str, Any]) -> float:
+    """What BatchWriteItem's answer says that it took."""
+    return float(sum(each["CapacityUnits"] for each in answer.get("ConsumedCapacity") or ()))
 
 
 def _rows(version: Version | None) -> int:

@@ -1,0 +1,48 @@
+"""CheckExport: an export's manifests and keys are checked, and what every child is told is made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from sluice.aws import aws_errors, dynamodb_client, s3_client
+from sluice.exports.check import check
+from sluice.exports.process_input import ObjectPlace, ProcessInput
+from sluice.fields import Fields
+from sluice.run import Run
+from sluice.settings import Settings
+
+settings = Settings.from_env()
+logger = Logger()
+
+
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """Check the input, the export that it names and the sink.
+
+    Takes {"run", "input"}. Raises InvalidInputError, SourceNotFoundError, SourceMalformedError,
+    ExportNotCompletedError, TableNotFoundError, AccessDeniedError, ServiceUnavailableError.
+    """
+    fields = Fields(event, ("run", "input"))
+    run = Run.from_state(fields.raw("run"))
+    asked = ProcessInput.from_input(fields.raw("input"), settings.data_bucket)
+    checked = check(s3_client(), dynamodb_client(), asked, ObjectPlace(settings.data_bucket, run.plan_key))
+    listed_in = checked.listed_in
+    if checked.manifest is not None:
+        with aws_errors(f"s3://{listed_in.bucket}/{listed_in.key}"):
+            s3_client().put_object(Bucket=listed_in.bucket, Key=listed_in.key, Body=checked.manifest)
+    logger.info("checked", extra={"run": run.name, "files": checked.files, "items": checked.items})
+    return {
+        "process": checked.process.to_state(),
+        "plan": {
+            "bucket": listed_in.bucket,
+            "key": listed_in.key,
+            "files": checked.files,
+            "items": checked.items,
+        },
+        "maxConcurrency": asked.max_concurrency,
+        "toleratedFailurePercentage": asked.tolerated_failure_percentage,
+        "rejectsTolerated": asked.rejects_tolerated,
+    }

@@ -1,0 +1,40 @@
+"""ProcessExportFile: one slice of an exported file goes to its sink."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import botocore.session
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from sluice.aws import s3_client
+from sluice.exports.file_request import FileRequest
+from sluice.exports.work import FileWork
+from sluice.settings import Settings
+from sluice.writing.wire import Wire
+
+# Time for the requests in flight to end, for the rejects to be written and for the answer.
+RESERVE_MILLISECONDS = 60_000
+
+settings = Settings.from_env()
+logger = Logger()
+wire = Wire.from_session(botocore.session.get_session())
+
+
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Work through a data file until it ends or the time is up, and return how far it has come.
+
+    Takes {"run", "process", "file", "progress"}, as CheckExport and the call before have returned them.
+    Raises InvalidInputError, SourceNotFoundError, SourceChangedError, FileDamagedError, ThrottledError,
+    ServiceUnavailableError, TableNotFoundError, AccessDeniedError.
+    """
+    request = FileRequest.from_event(event)
+    work = FileWork(s3_client(), wire, settings.data_bucket, request)
+    progress = work.run(lambda: context.get_remaining_time_in_millis() < RESERVE_MILLISECONDS)
+    logger.info(
+        "slice done",
+        extra={"run": request.run.name, "file": request.file.key, "counts": progress["counts"]},
+    )
+    return progress

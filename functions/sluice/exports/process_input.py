@@ -1,0 +1,141 @@
+"""The input of an export_process execution, checked."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from sluice.exports.process import GUARD, VALUES
+from sluice.fields import Fields
+from sluice.run_input import rejects_tolerated, table_name
+
+SUMMARY_NAME = "manifest-summary.json"
+OUTPUT_PREFIX = "output/"
+
+_FIELDS = (
+    "export",
+    "sink",
+    "transform",
+    "records",
+    "maxConcurrency",
+    "maxWriteUnitsPerSecond",
+    "toleratedFailurePercentage",
+    "rejectsTolerated",
+    "verify",
+)
+_EXPORT_ARN = re.compile(r"arn:[^:]+:dynamodb:[^:]+:\d{12}:table/[^/]+/export/[^/]+")
+_PREFIX_MAX = 512
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectPlace:
+    """An object that the input names."""
+
+    bucket: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class TableTarget:
+    """The table that the export is written to; `guard` keeps later writes, None writes whatever is there."""
+
+    table: str
+    guard: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectsTarget:
+    """The objects that the export becomes; `prefix` ends with a slash, `values` is one of VALUES."""
+
+    bucket: str
+    prefix: str
+    values: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessInput:
+    """`export`: its ARN, or its summary's place. `records`: rejects of an earlier run, processed in its stead.
+
+    `rejects_tolerated`: {"count": 5}, {"percentage": 1.5} of the records, or None for any number.
+    """
+
+    export: str | ObjectPlace
+    sink: TableTarget | ObjectsTarget
+    transform: str | None
+    records: ObjectPlace | None
+    max_concurrency: int
+    max_write_units_per_second: float | None
+    tolerated_failure_percentage: float
+    rejects_tolerated: dict[str, float] | None
+    verify: bool
+
+    @classmethod
+    def from_input(cls, raw: object, data_bucket: str) -> ProcessInput:
+        """Read the execution's input. Raises InvalidInputError naming the field."""
+        fields = Fields(raw, _FIELDS)
+        sink = _sink(fields, data_bucket)
+        units = fields.number("maxWriteUnitsPerSecond", None, low=1, high=10**9)
+        if units is not None and not isinstance(sink, TableTarget):
+            raise fields.wrong("maxWriteUnitsPerSecond", "means nothing for a sink of objects")
+        return cls(
+            export=_export(fields),
+            sink=sink,
+            transform=fields.text_or("transform", None),
+            records=_records(fields),
+            max_concurrency=fields.integer("maxConcurrency", 50, low=1, high=10_000),
+            max_write_units_per_second=units,
+            tolerated_failure_percentage=fields.number("toleratedFailurePercentage", 0, low=0, high=100),
+            rejects_tolerated=rejects_tolerated(fields),
+            verify=fields.boolean("verify", default=True),
+        )
+
+
+def _export(fields: Fields) -> str | ObjectPlace:
+    export = fields.raw("export")
+    if not isinstance(export, str):
+        place = _place(fields, "export")
+        if place.key.rpartition("/")[2] != SUMMARY_NAME:
+            raise fields.wrong("export.key", f"must be the key of a {SUMMARY_NAME}, not {place.key}")
+        return place
+    if not _EXPORT_ARN.fullmatch(export):
+        raise fields.wrong("export", f"{export} is no export's ARN; else give the bucket and key of its {SUMMARY_NAME}")
+    return export
+
+
+def _records(fields: Fields) -> ObjectPlace | None:
+    if not fields.has("records"):
+        return None
+    place = _place(fields, "records")
+    if not place.key.endswith(".jsonl"):
+        raise fields.wrong("records.key", f"must be the key of a rejects.jsonl, not {place.key}")
+    return place
+
+
+def _place(fields: Fields, name: str) -> ObjectPlace:
+    place = fields.section(name, ("bucket", "key"))
+    return ObjectPlace(place.text("bucket"), place.text("key"))
+
+
+def _sink(fields: Fields, data_bucket: str) -> TableTarget | ObjectsTarget:
+    given = fields.section("sink", ("table", "guard", "prefix", "bucket", "values"))
+    kinds = {"table": ("guard",), "prefix": ("bucket", "values")}
+    chosen = [kind for kind in kinds if given.has(kind)]
+    if len(chosen) != 1:
+        raise fields.wrong("sink", "give either a table, or the prefix of objects")
+    for kind, names in kinds.items():
+        for name in names:
+            if kind != chosen[0] and given.has(name):
+                raise given.wrong(name, f"means nothing for a sink with a {chosen[0]}")
+    if chosen[0] == "table":
+        return TableTarget(table_name(given, "table"), given.choice("guard", (GUARD,), None))
+    bucket = given.text_or("bucket", data_bucket)
+    return ObjectsTarget(bucket, _prefix(given, bucket, data_bucket), given.choice("values", VALUES, VALUES[0]))
+
+
+def _prefix(sink: Fields, bucket: str, data_bucket: str) -> str:
+    prefix = sink.text("prefix").rstrip("/") + "/"
+    if len(prefix) > _PREFIX_MAX:
+        raise sink.wrong("prefix", f"must have at most {_PREFIX_MAX} characters")
+    if bucket == data_bucket and not prefix.startswith(OUTPUT_PREFIX):
+        raise sink.wrong("prefix", f"must begin with {OUTPUT_PREFIX} in the data bucket, not {prefix}")
+    return prefix
