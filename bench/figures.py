@@ -19,6 +19,8 @@ TOPICS = (
     "bench.orchestration_cost",
     "bench.distinct_policy",
     "bench.distinct_local",
+    "bench.distinct_cpu",
+    "bench.distinct_parallel",
 )
 
 

@@ -1,7 +1,7 @@
 """DynamoDB and S3 that only acknowledge, in a process of their own, so that the client alone is measured.
 
-BatchWriteItem takes every item, DescribeTable tells how many there were. S3 serves `sources`: objects of any
-size that repeat a block of rows.
+BatchWriteItem takes every item, DescribeTable tells how many there were, Scan reads `table`. S3 serves `sources`:
+objects of any size that repeat a block of rows.
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ import multiprocessing
 import re
 import socketserver
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
+
+from bench.even_table import EvenTable
 
 ETAG = '"0"'
 _PUT = b'"PutRequest"'
@@ -48,10 +51,15 @@ class RepeatedRows:
 
 @dataclass
 class NullServices:
-    """What the endpoint serves and has seen; `batches` are kept only when asked for."""
+    """What the endpoint serves and has seen; `batches` are kept only when asked for.
+
+    `scan_seconds`: how long it waits before it answers a Scan.
+    """
 
     keys: list[dict[str, str]]
     sources: dict[str, RepeatedRows] = field(default_factory=dict)
+    table: EvenTable | None = None
+    scan_seconds: float = 0.0
     keeps_batches: bool = False
     batches: list[bytes] = field(default_factory=list)
     items: int = 0
@@ -60,6 +68,9 @@ class NullServices:
         """The answer to one call."""
         if operation == "DescribeTable":
             return json.dumps({"Table": self._table()}).encode()
+        if operation == "Scan" and self.table:
+            time.sleep(self.scan_seconds)
+            return self.table.scan(json.loads(body))
         items = body.count(_PUT)
         self.items += items
         if self.keeps_batches:

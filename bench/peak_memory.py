@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 from bench.figures import Better, Measurement, figure
 from bench.flights import KEYS, MAPPING, TABLE, flights_csv
+from bench.function_process import environment
 from bench.null_endpoint import ETAG, NullServices, RepeatedRows, in_process
 
-FUNCTIONS = Path(__file__).parent.parent / "functions"
 RANGE_BYTES = 64 << 20
 SOURCE_BYTES = 100 << 30
 WIDE_CELL_BYTES = 300_000
@@ -44,22 +42,10 @@ def _wide_rows() -> RepeatedRows:
 
 
 def _peak_megabytes(url: str, case: str, source: RepeatedRows, mapping: dict[str, Any]) -> float:
-    environment = {
-        "PATH": os.environ.get("PATH", ""),
-        "PYTHONPATH": os.pathsep.join([str(FUNCTIONS), str(FUNCTIONS.parent)]),
-        "AWS_ENDPOINT_URL": url,
-        "AWS_ACCESS_KEY_ID": "bench",
-        "AWS_SECRET_ACCESS_KEY": "bench",
-        "AWS_REGION": "us-east-1",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "DATA_BUCKET": "bench",
-        "POWERTOOLS_SERVICE_NAME": "bench",
-        "POWERTOOLS_LOG_LEVEL": "CRITICAL",
-    }
     done = subprocess.run(
         [sys.executable, "-m", "bench.transform_items_run"],
         input=json.dumps(_payload(case, source, mapping)).encode(),
-        env=environment,
+        env=environment(url),
         check=True,
         capture_output=True,
     )

@@ -13,20 +13,8 @@ from typing import Any, cast
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from bench.function_process import EndlessContext
 from transform_items.handler import lambda_handler
-
-
-class EndlessContext:
-    """As much of Lambda's context as the function uses; the time never runs out."""
-
-    function_name = "transform_items"
-    memory_limit_in_mb = 512
-    invoked_function_arn = "arn:aws:lambda:bench"
-    aws_request_id = "bench"
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Fifteen minutes, always."""
-        return 900_000
 
 
 def main() -> None:

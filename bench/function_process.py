@@ -1,0 +1,37 @@
+"""What a function finds when it runs in a process of its own: variables, and a context whose time never runs out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+FUNCTIONS = Path(__file__).parent.parent / "functions"
+
+
+def environment(url: str) -> dict[str, str]:
+    """The function's variables, for AWS at this URL."""
+    return {
+        "PATH": os.environ.get("PATH", ""),
+        "PYTHONPATH": os.pathsep.join([str(FUNCTIONS), str(FUNCTIONS.parent)]),
+        "AWS_ENDPOINT_URL": url,
+        "AWS_ACCESS_KEY_ID": "bench",
+        "AWS_SECRET_ACCESS_KEY": "bench",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "DATA_BUCKET": "bench",
+        "POWERTOOLS_SERVICE_NAME": "bench",
+        "POWERTOOLS_LOG_LEVEL": "CRITICAL",
+    }
+
+
+class EndlessContext:
+    """As much of Lambda's context as the functions use."""
+
+    function_name = "bench"
+    memory_limit_in_mb = 512
+    invoked_function_arn = "arn:aws:lambda:bench"
+    aws_request_id = "bench"
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Fifteen minutes, always."""
+        return 900_000
