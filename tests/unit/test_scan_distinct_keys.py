@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tracemalloc
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
@@ -27,7 +26,6 @@ from sluice.scanning.scan_request import ScanRequest
 from sluice.scanning.segment_progress import ScanCounts, SegmentProgress
 from sluice.scanning.segment_scan import LARGEST_SORT_KEYS, ScannedPage
 from sluice.scanning.segment_slice import (
-    KEYS_MAX_BYTES,
     Call,
     SegmentSlice,
 )
@@ -247,26 +245,6 @@ def test_start_key_of_another_segment_is_refused_by_name() -> None:
     assert scan(1 - outside) == 1
     with pytest.raises(WireError, match="correct Segment"):
         scan(outside)
-
-
-def test_slice_ends_rather_than_hold_ever_more_keys() -> None:
-    numbers, pages = count(), count()
-
-    def endless(_operation: str, _body: bytes) -> Json:
-        items = [{"pk": {"S": f"{next(numbers):02000d}"}} for _ in range(500)]
-        assert len(items) * next(pages) < 2 * KEYS_MAX_BYTES / 2000
-        return {"Items": items, "LastEvaluatedKey": items[-1], "ConsumedCapacity": {"CapacityUnits": 128.0}}
-
-    scan = scan_of(FakeScan(("pk", "S")))
-    tracemalloc.start()
-    try:
-        result = SegmentSlice(scan, SegmentProgress(), FixedPages(None), no_pace()).run(endless, never)
-        _, peak_bytes = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert not result.progress.done
-    assert result.progress.counts.keys == result.keys.count(b"\n")
-    assert peak_bytes < 2 * KEYS_MAX_BYTES
 
 
 # The real wire, and the handler: DynamoDB is on loopback, S3 is moto's.

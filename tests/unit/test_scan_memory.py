@@ -1,0 +1,31 @@
+"""What one slice of a scan may hold in memory."""
+
+from __future__ import annotations
+
+import tracemalloc
+from itertools import count
+
+from sluice.scanning.segment_progress import SegmentProgress
+from sluice.scanning.segment_slice import KEYS_MAX_BYTES, SegmentSlice
+from tests.unit.fake_scan import FakeScan, Json
+from tests.unit.scan_slices import FixedPages, never, no_pace, scan_of
+
+
+def test_slice_ends_rather_than_hold_ever_more_keys() -> None:
+    numbers, pages = count(), count()
+
+    def endless(_operation: str, _body: bytes) -> Json:
+        items = [{"pk": {"S": f"{next(numbers):02000d}"}} for _ in range(500)]
+        assert len(items) * next(pages) < 2 * KEYS_MAX_BYTES / 2000
+        return {"Items": items, "LastEvaluatedKey": items[-1], "ConsumedCapacity": {"CapacityUnits": 128.0}}
+
+    scan = scan_of(FakeScan(("pk", "S")))
+    tracemalloc.start()
+    try:
+        result = SegmentSlice(scan, SegmentProgress(), FixedPages(None), no_pace()).run(endless, never)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert not result.progress.done
+    assert result.progress.counts.keys == result.keys.count(b"\n")
+    assert peak_bytes < 2 * KEYS_MAX_BYTES
