@@ -14,7 +14,7 @@ from sluice_cli.surroundings import PROJECT_ROOT, Surroundings
 
 def main() -> int:
     """Start local AWS unless it runs, deploy, run the workflows; stop what was started."""
-    aws, is_ours = local.up(PROJECT_ROOT, outlive_caller=False)
+    aws, is_ours = local.up(PROJECT_ROOT, outlive_caller=False, fault_injection=True)
     try:
         say(f"local AWS is ready at {aws.endpoint_url}")
         place = Place(Surroundings(), aws)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from urllib.error import HTTPError
 
 from demo.airports import TABLE
 from demo.place import DemoFailedError, Place, create_table, say
@@ -29,7 +30,10 @@ def export_airports(place: Place) -> None:
 
 
 def _later(place: Place, step: timedelta) -> None:
-    clock.advance(place.aws, step.total_seconds())
+    try:
+        clock.advance(place.aws, step.total_seconds())
+    except HTTPError as error:
+        raise DemoFailedError("this local AWS was not started by the demo: sluice local down, and again") from error
     say(f"put local AWS's clock forward by {step}")
 
 

@@ -30,7 +30,7 @@ class TableNotFoundError(SluiceError):
 
 
 class PointInTimeRecoveryError(SluiceError):
-    """The table cannot be exported: point-in-time recovery is off."""
+    """Point-in-time recovery is off, and the table cannot be exported, or changed in place without a way back."""
 
 
 class SourceMalformedError(SluiceError):
@@ -83,8 +83,20 @@ class WireError(SluiceError):
         self.details = details or {}
 
 
+class ExportFailedError(SluiceError):
+    """AWS ended the export as FAILED; the watermark stays, and the next run asks for the same window again."""
+
+
+class UnknownExportStatusError(SluiceError):
+    """The export has a status that Sluice does not know; the next run looks at it again."""
+
+
 class RangesFailedError(SluiceError):
     """Ranges failed, with different errors, and more of them than the run tolerates."""
+
+
+class SegmentsFailedError(SluiceError):
+    """Segments of a table failed, with different errors, and more of them than the run tolerates."""
 
 
 class FilesFailedError(SluiceError):

@@ -49,7 +49,7 @@ def state_item(stack: Deployed, table: str) -> dict[str, Any]:
     return stack.dynamodb.get_item(TableName=stack.outputs["ExportLedgerTable"], Key=key).get("Item", {})
 
 
-def runs(stack: Deployed, table: str) -> list[dict[str, str]]:
+def runs(stack: Deployed, table: str) -> list[dict[str, Any]]:
     """The ledger's items of the table's exports, oldest first, without their types."""
     found = stack.dynamodb.query(
         TableName=stack.outputs["ExportLedgerTable"],

@@ -9,6 +9,8 @@ import pytest
 
 from sluice import errors
 from sluice.errors import SluiceError
+from sluice.export_plan import export_input
+from sluice.exports import process_input
 from sluice.loading import load_input
 from sluice.reading import source_input
 from sluice.rejects import Reason
@@ -41,6 +43,10 @@ def fields_in_readme(workflow: str) -> set[str]:
 def test_input_tables_have_every_field() -> None:
     source = {f"source.{each}" for each in source_input._FIELDS}
     assert fields_in_readme("csv_load") == {*load_input._FIELDS, *source} - {"source"}
+    assert fields_in_readme("table_export") == set(export_input._FIELDS)
+    sink = {f"sink.{each}" for each in process_input._SINK_FIELDS}
+    records = {"records.bucket", "records.key"}
+    assert fields_in_readme("export_process") == {*process_input._FIELDS, *sink, *records} - {"sink", "records"}
     assert fields_in_readme("distinct_keys") == {*distinct_input._FIELDS, "keys.bucket", "keys.key"} - {"keys"}
 
 

@@ -23,6 +23,7 @@ _FIELDS = (
     "rejectsTolerated",
     "verify",
 )
+_SINK_FIELDS = ("table", "guard", "prefix", "bucket", "values")
 _EXPORT_ARN = re.compile(r"arn:[^:]+:dynamodb:[^:]+:\d{12}:table/[^/]+/export/[^/]+")
 _PREFIX_MAX = 512
 
@@ -117,7 +118,7 @@ def _place(fields: Fields, name: str) -> ObjectPlace:
 
 
 def _sink(fields: Fields, data_bucket: str) -> TableTarget | ObjectsTarget:
-    given = fields.section("sink", ("table", "guard", "prefix", "bucket", "values"))
+    given = fields.section("sink", _SINK_FIELDS)
     kinds = {"table": ("guard",), "prefix": ("bucket", "values")}
     chosen = [kind for kind in kinds if given.has(kind)]
     if len(chosen) != 1:
