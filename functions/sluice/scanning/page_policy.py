@@ -14,10 +14,8 @@ BLOCK_BYTES = 4096
 UNIT_BYTES = 2 * BLOCK_BYTES
 MAX_ITEMS = 1 << 20
 
-# Pages before the first look further out: a short segment of large collections is over by then, and is spared it.
-FIRST_LOOK = 16
-# Pages from one look to the next; doubled with every look that was of no use, this often at most.
-NEXT_LOOK = 8
+# Pages before the first look further out; doubled with every look that was of no use, this often at most.
+FIRST_LOOK = 8
 MAX_DOUBLINGS = 6
 # Useless looks in a row are of one, two and four times the price of a jump, and again: pages of a size that just misses
 # the next keys must not be the only ones tried.
@@ -174,7 +172,7 @@ class PagePolicy:
             useless = 0
         elif 2 * page.units > self._jump_units:
             useless += 1
-        self.state = replace(self.state, useless_looks=useless, pages_to_look=NEXT_LOOK << min(useless, MAX_DOUBLINGS))
+        self.state = replace(self.state, useless_looks=useless, pages_to_look=FIRST_LOOK << min(useless, MAX_DOUBLINGS))
         self._choose()
 
 
