@@ -10,6 +10,9 @@ from sluice.exports.tally import Portion, Tally
 from sluice.loading.range_progress import RangeProgress
 from sluice.scanning.pace import Pace
 
+# The clock is read once for so many lines.
+PORTION_LINES = 250
+
 
 class Sink(Protocol):
     """Where records go. Leaving its context lets go of what was begun and not committed."""
@@ -29,15 +32,14 @@ class Sink(Protocol):
 
 
 class FileSlice:
-    """One slice, from `before` on. The sink takes up to `portion_lines` at a time, and a second's units at the most."""
+    """One slice, from `before` on. `units_per_second` None: as fast as the sink takes them."""
 
     def __init__(
-        self, before: RangeProgress, sink: Sink, tally: Tally, *, portion_lines: int, units_per_second: float | None
+        self, before: RangeProgress, sink: Sink, tally: Tally, *, units_per_second: float | None = None
     ) -> None:
         self._before = before
         self._sink = sink
         self._tally = tally
-        self._portion_lines = portion_lines
         self._units_per_second = units_per_second
         self._pace = Pace(units_per_second, None)
         self._row = before.row
@@ -71,7 +73,7 @@ class FileSlice:
         """The block in portions; where a rate bounds them, of about a second's units."""
         start = 0
         while start < len(block):
-            lines = block[start : start + self._portion_lines]
+            lines = block[start : start + PORTION_LINES]
             if self._units_per_second is not None:
                 lines = lines[: self._affordable(lines, self._units_per_second)]
             yield lines

@@ -28,6 +28,11 @@ _OLD_IMAGE = b',"OldImage":{"'
 _first_attribute = re.compile(rb'\{"(?!M":)[^"\\]+":\{').match
 ITEM_STARTS = b'{"Item":{"'
 ITEM_ENDS = b"}}}"
+# Up to the end of the year 2286 these microseconds have 16 digits.
+_METADATA = b'{"Metadata":{"WriteTimestampMicros":{"N":"'
+_KEYS_AT = len(_METADATA) + 16
+_DIGITS = slice(len(_METADATA), _KEYS_AT)
+_KEYS = b'"}},"Keys":{"'
 
 
 class RawRecord(NamedTuple):
@@ -37,6 +42,41 @@ class RawRecord(NamedTuple):
     old: bytes | None
     new: bytes | None
     write_micros: int | None
+
+
+class NewImages:
+    """Cuts out the new images of changed items that look as nearly all do, and of these nothing else."""
+
+    def __init__(self) -> None:
+        # With the name of the image's first attribute, which one line after the other has.
+        self._expected = _NEW_IMAGE
+
+    def cut(self, line: bytes) -> bytes | None:
+        """The new image; None where only raw_record tells."""
+        if not (
+            line.startswith(_METADATA)
+            and line.startswith(_KEYS, _KEYS_AT)
+            and line.endswith(ITEM_ENDS)
+            and line[_DIGITS].isdigit()
+        ):
+            return None
+        end = line.find(self._expected, _KEYS_AT)
+        if end < 0 or self._expected is _NEW_IMAGE:
+            end = self._look(line)
+        if end < 0:
+            return None
+        start = end + len(_NEW_IMAGE) - 2
+        is_last = line.find(_OLD_IMAGE, _KEYS_AT, end) > 0 or line.find(b'"OldImage"', start) < 0
+        return line[start:-1] if is_last else None
+
+    def _look(self, line: bytes) -> int:
+        """Where the new image's name is, whatever its first attribute; -1 when it is not certain."""
+        end = line.find(_NEW_IMAGE, _KEYS_AT)
+        first = _first_attribute(line, end + len(_NEW_IMAGE) - 2) if end >= 0 else None
+        if first is None:
+            return -1
+        self._expected = line[end : first.end()]
+        return end
 
 
 def raw_record(line: bytes, export: Export) -> RawRecord:

@@ -14,20 +14,16 @@ from sluice.writing.newer_puts import NewerPuts
 from sluice.writing.wire import Wire
 
 # At 5 to 10 ms a request this is as much as one vCPU can prepare.
-BATCHES_IN_FLIGHT = 8
-PUTS_IN_FLIGHT = 32
-# Several batches to a thread at once: handing over costs as much as a request.
-BATCH_PORTION_LINES = 250
-PUT_PORTION_LINES = 25
+REQUESTS_IN_FLIGHT = 16
 
 
-def sink_for(wire: Wire, process: Process, tally: Tally) -> tuple[Sink, int]:
-    """The sink that the process names, and how many lines it takes at a time."""
-    sink = process.sink
+def sink_for(wire: Wire, process: Process, tally: Tally) -> Sink:
+    """The sink that the process names."""
+    sink, export = process.sink, process.export
     if not isinstance(sink, TableSink):
         raise InvalidInputError("sink", "objects are no sink yet")
     if sink.is_guarded:
         puts = NewerPuts(wire, sink.name, WRITE_MICROS)
-        return RawTableSink(guarded_put_of(process.export), puts.write, tally, PUTS_IN_FLIGHT), PUT_PORTION_LINES
+        return RawTableSink(wire, guarded_put_of(export), puts, tally, REQUESTS_IN_FLIGHT)
     batches = ChangeBatches(BatchRequests(wire, sink.name, sink.schema))
-    return RawTableSink(change_of(process.export), batches.write, tally, BATCHES_IN_FLIGHT), BATCH_PORTION_LINES
+    return RawTableSink(wire, change_of(export), batches, tally, REQUESTS_IN_FLIGHT)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Self
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, Self
 
 from sluice.errors import CountsDoNotReconcileError, RejectError
 from sluice.exports.guard import timed_item, tombstone
-from sluice.exports.process import FULL, RECORDS, Export
-from sluice.exports.raw_records import ITEM_ENDS, ITEM_STARTS, raw_record
+from sluice.exports.process import FULL, REJECTS, Export
+from sluice.exports.raw_records import ITEM_ENDS, ITEM_STARTS, NewImages, raw_record
 from sluice.exports.tally import Origin, Portion, Tally
 from sluice.writing.batch_writer import DELETE, PUT
 from sluice.writing.in_flight import InFlight
 from sluice.writing.newer_puts import TimedPut
-from sluice.writing.table_writer import RejectedWrite, WriteOutcome
+from sluice.writing.outstanding import Answer, Outstanding
+from sluice.writing.table_writer import WriteOutcome
+from sluice.writing.wire import Wire
 
 Change = Callable[[bytes], Any]
-Write = Callable[[Sequence[Any], Sequence[int]], WriteOutcome]
+
+# For requests that DynamoDB throttles, refuses or loses: they wait, and are sent again.
+TROUBLED_THREADS = 8
 
 _FULL_PUT = b'{"PutRequest":%b}'
 
@@ -30,11 +34,17 @@ def change_of(export: Export) -> Callable[[bytes], bytes]:
 
     def full_change(line: bytes) -> bytes:
         # As it stands, the line is what a PutRequest holds.
-        if line.startswith(ITEM_STARTS) and line.endswith(ITEM_ENDS):
-            return _FULL_PUT % line
-        return change(line)
+        return _FULL_PUT % line if line.startswith(ITEM_STARTS) and line.endswith(ITEM_ENDS) else change(line)
 
-    return full_change if export.type == FULL and export.lines == RECORDS else change
+    cut = NewImages().cut
+
+    def incremental_change(line: bytes) -> bytes:
+        new = cut(line)
+        return change(line) if new is None else PUT % new
+
+    if export.lines == REJECTS:
+        return change
+    return full_change if export.type == FULL else incremental_change
 
 
 def guarded_put_of(export: Export) -> Callable[[bytes], TimedPut]:
@@ -49,37 +59,59 @@ def guarded_put_of(export: Export) -> Callable[[bytes], TimedPut]:
     return guarded_put
 
 
-class _Task(NamedTuple):
+class Writes(Protocol):
+    """How changes become requests, and what is left to do after an answer."""
+
+    operation: str
+    changes_per_request: int
+
+    def body(self, changes: Sequence[Any], /) -> bytes:
+        """One request."""
+
+    def units(self, answer: Mapping[str, Any], /) -> float | None:
+        """The write units of a request that was carried out; None when something of it is left."""
+
+    def settle(self, changes: Sequence[Any], origins: Sequence[Origin], answer: Answer, /) -> WriteOutcome:
+        """Go on after the answer until all changes are settled."""
+
+
+class _Sent(NamedTuple):
     portion: Portion
     changes: Sequence[Any]
     rows: Sequence[int]
 
 
 class RawTableSink:
-    """Records become changes by `change`; `write` writes a portion's changes, in so many threads.
+    """Records become changes by `change` and requests by `writes`.
 
-    Nothing keeps two changes of one key in order: an export has each key once.
+    Requests go out from one thread; those that do not end well at once are seen to in others. Nothing keeps two
+    changes of one key in order: an export has each key once.
     """
 
-    def __init__(self, change: Change, write: Write, tally: Tally, threads: int) -> None:
+    def __init__(self, wire: Wire, change: Change, writes: Writes, tally: Tally, in_flight: int) -> None:
         self._change = change
-        self._write = write
+        self._writes = writes
         self._tally = tally
-        self._in_flight = InFlight(self._work, tally.settle, threads=threads, held=2 * threads)
+        self._outstanding: Outstanding[_Sent] = Outstanding(wire, writes.operation, self._answered, in_flight)
+        self._troubled = InFlight(self._settle, tally.settle, threads=TROUBLED_THREADS, held=2 * in_flight)
 
     def take(self, portion: Portion) -> None:
         """Write the records; waits while too many requests are in flight. Raises their errors."""
-        change = self._change
+        change, size = self._change, self._writes.changes_per_request
+        rows: Sequence[int] = portion.rows
         try:
-            task = _Task(portion, [change(line) for line in portion.lines], portion.rows)
+            changes = [change(line) for line in portion.lines]
         except RejectError:
-            task = self._readable(portion)
-        self._tally.written += len(task.rows)
-        self._in_flight.submit(task, keys=())
+            changes, rows = self._readable(portion)
+        self._tally.written += len(changes)
+        for start in range(0, len(changes), size):
+            sent = _Sent(portion, changes[start : start + size], rows[start : start + size])
+            self._outstanding.send(self._writes.body(sent.changes), sent)
 
     def flush(self) -> None:
         """Return when every record is acknowledged or accounted for."""
-        self._in_flight.drain()
+        self._outstanding.drain()
+        self._troubled.drain()
 
     def commit(self) -> None:
         """What is written is there."""
@@ -88,10 +120,11 @@ class RawTableSink:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self._in_flight.close()
+        self._outstanding.close()
+        self._troubled.close()
 
-    def _readable(self, portion: Portion) -> _Task:
-        """Without the records that cannot be read."""
+    def _readable(self, portion: Portion) -> tuple[list[Any], Sequence[int]]:
+        """The changes without the records that cannot be read, and their rows."""
         changes, rows = [], []
         for row, line in zip(portion.rows, portion.lines, strict=True):
             try:
@@ -100,19 +133,19 @@ class RawTableSink:
                 self._tally.refuse(row, line, error)
             else:
                 rows.append(row)
-        return _Task(portion, changes, rows)
+        return changes, rows
 
-    def _work(self, task: _Task) -> WriteOutcome:
-        """Write one portion, in a thread; what is told of single records comes with their lines."""
-        outcome = self._write(task.changes, task.rows)
-        if outcome.accounted != len(task.rows):
-            raise CountsDoNotReconcileError(f"{len(task.rows)} records written, {outcome.accounted} accounted for")
-        outcome.skipped = [_origin(task, row) for row in outcome.skipped]
-        outcome.rejected = [
-            RejectedWrite(_origin(task, each.origin), each.reason, each.message) for each in outcome.rejected
-        ]
+    def _answered(self, sent: _Sent, answer: Answer) -> None:
+        units = self._writes.units(answer) if isinstance(answer, dict) else None
+        if units is None:
+            self._troubled.submit((sent, answer), keys=())
+        else:
+            self._tally.carried_out(len(sent.rows), units)
+
+    def _settle(self, troubled: tuple[_Sent, Answer]) -> WriteOutcome:
+        (portion, changes, rows), answer = troubled
+        origins = [Origin(row, portion.lines[row - portion.first_row]) for row in rows]
+        outcome = self._writes.settle(changes, origins, answer)
+        if outcome.accounted != len(rows):
+            raise CountsDoNotReconcileError(f"{len(rows)} records written, {outcome.accounted} accounted for")
         return outcome
-
-
-def _origin(task: _Task, row: int) -> Origin:
-    return Origin(row, task.portion.lines[row - task.portion.first_row])

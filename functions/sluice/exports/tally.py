@@ -72,10 +72,14 @@ class Tally:
         """A record that never came to be written."""
         self._reject(row, line, error.reason, str(error))
 
+    def carried_out(self, writes: int, units: float) -> None:
+        """So many writes did what they should."""
+        self.write_units += units
+        self._writes_settled += writes
+
     def settle(self, outcome: WriteOutcome) -> None:
         """Correct the count by what the writes came to; their origins are Origins."""
-        self.write_units += outcome.write_units
-        self._writes_settled += outcome.accounted
+        self.carried_out(outcome.accounted, outcome.write_units)
         for refused in outcome.take_rejected():
             origin: Origin = refused.origin
             self.written -= self._reject(origin.row, origin.line, refused.reason, refused.message)

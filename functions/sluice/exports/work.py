@@ -36,10 +36,10 @@ class FileWork:
         opened = open_file(self._s3, request.process, request.file, request.progress)
         before = request.progress.records if request.progress else RangeProgress(position=0, row=1)
         tally = Tally(request.file.key)
-        sink, portion_lines = sink_for(self._wire, request.process, tally)
+        sink = sink_for(self._wire, request.process, tally)
         units = request.process.write_units_per_second
         with sink, opened.blocks(self._s3, before.position, None, BATCH_ITEMS) as blocks:
-            slice_ = FileSlice(before, sink, tally, portion_lines=portion_lines, units_per_second=units)
+            slice_ = FileSlice(before, sink, tally, units_per_second=units)
             after = slice_.run(blocks, is_time_up)
             self._check_count(opened, after)
             progress = FileProgress(after, opened.source.etag, opened.source.size).to_state()

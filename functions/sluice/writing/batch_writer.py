@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from sluice.encoding.item import Item
@@ -84,9 +84,13 @@ class BatchRequests:
         self._start = b'{"RequestItems":{%s:[' % json.dumps(table).encode()
         self._end = b']},"ReturnConsumedCapacity":"TOTAL"}'
 
-    def send(self, changes: Sequence[bytes], attempts: Attempts) -> dict[str, Any]:
+    def body(self, changes: Iterable[bytes]) -> bytes:
+        """The request of these changes."""
+        return self._start + b",".join(changes) + self._end
+
+    def send(self, versions: Iterable[Version], attempts: Attempts) -> dict[str, Any]:
         """One request, and its answer."""
-        return self._wire.call("BatchWriteItem", self._start + b",".join(changes) + self._end, attempts)
+        return self._wire.call("BatchWriteItem", self.body([each.change for each in versions]), attempts)
 
     def unprocessed(self, versions: list[Version], answer: dict[str, Any]) -> list[Version]:
         """Which versions the answer gives back. Raises UnexpectedResponseError for one that was not sent."""
@@ -110,7 +114,7 @@ class BatchWrite:
     """One batch on its way into the table: sent again, and split, until all its items are settled."""
 
     def __init__(self, requests: BatchRequests, versions: Collection[Version] = ()) -> None:
-        self.attempts = Attempts()
+        self._attempts = Attempts()
         self._requests = requests
         self._parts = [list(versions)] if versions else []
         self._backoff = Backoff(requests.retries)
@@ -121,13 +125,13 @@ class BatchWrite:
         while self._parts:
             part = self._parts.pop()
             try:
-                answer = self._requests.send([each.change for each in part], self.attempts)
+                answer = self._requests.send(part, self._attempts)
             except WireError as error:
                 self.refused(part, error)
             else:
                 self.answered(part, answer)
-        self._outcome.requests += self.attempts.sent
-        self._outcome.throttled += self.attempts.throttled
+        self._outcome.requests += self._attempts.sent
+        self._outcome.throttled += self._attempts.throttled
         return self._outcome
 
     def answered(self, part: list[Version], answer: dict[str, Any]) -> None:

@@ -2,48 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sluice.errors import WireError
 from sluice.writing.batch_writer import BATCH_ITEMS, BatchRequests, BatchWrite, Version, write_units
+from sluice.writing.outstanding import Answer
 from sluice.writing.table_writer import Origin, WriteOutcome
 
 
 class ChangeBatches:
-    """Writes from any number of threads. Changes are as batch_writer's PUT and DELETE make them."""
+    """Requests of many changes, as batch_writer's PUT and DELETE make them. For any number of threads."""
+
+    operation = "BatchWriteItem"
+    changes_per_request = BATCH_ITEMS
 
     def __init__(self, requests: BatchRequests) -> None:
         self._requests = requests
 
-    def write(self, changes: Sequence[bytes], origins: Sequence[Origin]) -> WriteOutcome:
-        """Write changes of different keys, each with its origin; returns when all are settled.
+    def body(self, changes: Sequence[bytes]) -> bytes:
+        """The request of up to `changes_per_request` changes."""
+        return self._requests.body(changes)
+
+    def units(self, answer: Mapping[str, Any]) -> float | None:
+        """The write units of a request that was carried out; None when something of it is left."""
+        return None if answer.get("UnprocessedItems") else write_units(answer)
+
+    def settle(self, changes: Sequence[bytes], origins: Sequence[Origin], answer: Answer) -> WriteOutcome:
+        """Go on after the answer until all changes are settled.
 
         DynamoDB refuses a request that has a key twice: it is halved, and written in order.
         Raises ThrottledError, ServiceUnavailableError, TableNotFoundError, AccessDeniedError, UnexpectedResponseError.
         """
-        outcome = WriteOutcome()
-        for start in range(0, len(changes), BATCH_ITEMS):
-            end = start + BATCH_ITEMS
-            self._write(changes[start:end], origins[start:end], outcome)
-        return outcome
-
-    def _write(self, changes: Sequence[bytes], origins: Sequence[Origin], outcome: WriteOutcome) -> None:
+        versions = [Version(change, origin) for change, origin in zip(changes, origins, strict=True)]
+        if answer is None:
+            return BatchWrite(self._requests, versions).run()
         write = BatchWrite(self._requests)
-        try:
-            answer = self._requests.send(changes, write.attempts)
-        except WireError as error:
-            write.refused(_versions(changes, origins), error)
+        if isinstance(answer, WireError):
+            write.refused(versions, answer)
         else:
-            # Nearly every answer takes all, and then nothing has to be told apart.
-            if not answer.get("UnprocessedItems"):
-                outcome.written += len(changes)
-                outcome.write_units += write_units(answer)
-                outcome.requests += write.attempts.sent
-                outcome.throttled += write.attempts.throttled
-                return
-            write.answered(_versions(changes, origins), answer)
-        outcome.add(write.run())
-
-
-def _versions(changes: Sequence[bytes], origins: Sequence[Origin]) -> list[Version]:
-    return [Version(change, origin) for change, origin in zip(changes, origins, strict=True)]
+            write.answered(versions, answer)
+        return write.run()

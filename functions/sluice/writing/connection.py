@@ -61,8 +61,16 @@ class Connection:
 
     def exchange(self, request: bytes) -> Response:
         """Send one request, head and body, and read its response."""
+        self.send(request)
+        return self.receive()
+
+    def send(self, request: bytes) -> None:
+        """Send one request; its response has to be received before the next one is sent."""
         self._is_open = False
         self._http.sock.sendall(request)
+
+    def receive(self) -> Response:
+        """Read the response to the request that was sent."""
         response = read_response(self._stream)
         self._is_open = not response.headers.get(b"connection", b"").lower().startswith(b"close")
         return response

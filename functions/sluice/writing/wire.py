@@ -128,6 +128,23 @@ class Wire:
                     raise error(f"DynamoDB {operation}, retries used up: {failure}") from failure
             backoff.pause()
 
+    def begin(self, operation: str, body: bytes) -> Connection | None:
+        """Send one request without waiting for its answer, which `finish` reads; None when it could not be sent."""
+        try:
+            return self._send(operation, body)
+        except _FailedAttemptError:
+            return None
+
+    def finish(self, connection: Connection) -> dict[str, Any] | None:
+        """The answer to the request begun on the connection; None when it takes another attempt, by `call`.
+
+        Raises what `call` raises for what DynamoDB refuses.
+        """
+        try:
+            return _answer(self._receive(connection))
+        except _FailedAttemptError:
+            return None
+
     def close(self) -> None:
         """Close the idle connections."""
         while self._idle:
@@ -140,14 +157,23 @@ class Wire:
         self.close()
 
     def _exchange(self, operation: str, body: bytes) -> Response:
+        return self._receive(self._send(operation, body))
+
+    def _send(self, operation: str, body: bytes) -> Connection:
         target = self.target
         request = target.signer(operation, body) + body
         connection = self._connect(target.endpoint)
         try:
-            response = connection.exchange(request)
+            connection.send(request)
+        except OSError as exc:
+            raise _broken(connection, exc) from exc
+        return connection
+
+    def _receive(self, connection: Connection) -> Response:
+        try:
+            response = connection.receive()
         except (OSError, HTTPException, ValueError) as exc:
-            connection.close()
-            raise _FailedAttemptError(f"{type(exc).__name__}: {exc}", may_have_run=True) from exc
+            raise _broken(connection, exc) from exc
         self._idle.append(connection)
         return response
 
@@ -164,6 +190,11 @@ class Wire:
             return Connection(endpoint, self._tls)
         except OSError as exc:
             raise _FailedAttemptError(f"{type(exc).__name__}: {exc}") from exc
+
+
+def _broken(connection: Connection, error: Exception) -> _FailedAttemptError:
+    connection.close()
+    return _FailedAttemptError(f"{type(error).__name__}: {error}", may_have_run=True)
 
 
 def _session_target(session: botocore.session.Session, region: str | None, endpoint_url: str | None) -> Target:
