@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sluice.aws import aws_errors
-from sluice.errors import AttemptExistsError, ServiceUnavailableError
+from sluice.errors import AttemptExistsError, ServiceUnavailableError, SourceNotFoundError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -26,17 +26,60 @@ def leave_part(
 
     Every attempt writes the same part, whenever it does. Raises AccessDeniedError, ServiceUnavailableError.
     """
-    key = run.outcome_key(part_key)
-    outcome = json.dumps(progress).encode() + b"\n" + part
-    if not _is_first(s3, bucket, key, outcome):
-        with aws_errors(f"s3://{bucket}/{key}"):
-            outcome = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-    first, _, part = outcome.partition(b"\n")
-    if part:
-        with aws_errors(f"s3://{bucket}/{part_key}"):
-            s3.put_object(Bucket=bucket, Key=part_key, Body=part, ContentType="application/jsonl")
-    settled: dict[str, Any] = json.loads(first)
-    return settled
+    return leave_parts(s3, bucket, run.outcome_key(part_key), progress=progress, parts={part_key: part})
+
+
+def leave_parts(
+    s3: S3Client, bucket: str, outcome_key: str, *, progress: Mapping[str, Any], parts: Mapping[str, bytes]
+) -> dict[str, Any]:
+    """The same for a slice that leaves several parts, by their keys."""
+    head = {"progress": progress, "parts": {key: len(part) for key, part in parts.items()}}
+    outcome = b"\n".join([json.dumps(head).encode(), b"".join(parts.values())])
+    if not _is_first(s3, bucket, outcome_key, outcome):
+        with aws_errors(f"s3://{bucket}/{outcome_key}"):
+            outcome = s3.get_object(Bucket=bucket, Key=outcome_key)["Body"].read()
+    return _settle(s3, bucket, outcome)
+
+
+def earlier_outcome(s3: S3Client, bucket: str, outcome_key: str) -> dict[str, Any] | None:
+    """The progress of an attempt that has ended, whose parts are written if it could not; None when none has.
+
+    Raises AccessDeniedError, ServiceUnavailableError.
+    """
+    missing = SourceNotFoundError(f"there is no s3://{bucket}/{outcome_key}")
+    try:
+        with aws_errors(f"s3://{bucket}/{outcome_key}", {"NoSuchKey": missing}):
+            outcome = s3.get_object(Bucket=bucket, Key=outcome_key)["Body"].read()
+    except SourceNotFoundError:
+        return None
+    return _settle(s3, bucket, outcome)
+
+
+def was_tried_before(s3: S3Client, bucket: str, attempt_key: str) -> bool:
+    """Leave a slice's marker; one that is there already was left by an attempt that did not end.
+
+    Raises AccessDeniedError, ServiceUnavailableError.
+    """
+    tried = AttemptExistsError()
+    named = {"PreconditionFailed": tried, "ConditionalRequestConflict": tried}
+    try:
+        with aws_errors(f"s3://{bucket}/{attempt_key}", named):
+            s3.put_object(Bucket=bucket, Key=attempt_key, Body=b"", IfNoneMatch="*")
+    except AttemptExistsError:
+        return True
+    return False
+
+
+def _settle(s3: S3Client, bucket: str, outcome: bytes) -> dict[str, Any]:
+    head, _, rest = outcome.partition(b"\n")
+    first = json.loads(head)
+    for key, size in first["parts"].items():
+        part, rest = rest[:size], rest[size:]
+        if part:
+            with aws_errors(f"s3://{bucket}/{key}"):
+                s3.put_object(Bucket=bucket, Key=key, Body=part, ContentType="application/jsonl")
+    progress: dict[str, Any] = first["progress"]
+    return progress
 
 
 def _is_first(s3: S3Client, bucket: str, key: str, outcome: bytes) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -43,6 +44,9 @@ class Reason(StrEnum):
     ITEM_EXISTS = "ItemExists"
     TRANSFORM_FAILED = "TransformFailed"
     WRITE_REJECTED = "WriteRejected"
+    WRITE_CONFLICT = "WriteConflict"
+    KEY_CHANGED = "KeyChanged"
+    SEVERAL_ITEMS = "SeveralItems"
 
 
 def quoted(text: str) -> str:
@@ -78,10 +82,28 @@ class Reject:
         if self.file is not None:
             line["file"] = self.file
         line["record"] = self.record
-        text = _json(line, ensure_ascii=False)
-        if _has_half_pair(text):
-            text = _json(line, ensure_ascii=True)
-        return text.encode() + b"\n"
+        return _line(line)
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedItem:
+    """One rejected item of a table; `key` and `item` are DynamoDB JSON."""
+
+    key: Mapping[str, Any]
+    reason: str
+    message: str
+    item: Mapping[str, Any]
+
+    def to_line(self) -> bytes:
+        """The reject as one line of the rejects file: JSON, UTF-8, newline at the end."""
+        return _line({"error": self.reason, "message": self.message, "key": self.key, "record": self.item})
+
+
+def _line(line: dict[str, Any]) -> bytes:
+    text = _json(line, ensure_ascii=False)
+    if _has_half_pair(text):
+        text = _json(line, ensure_ascii=True)
+    return text.encode() + b"\n"
 
 
 def _json(value: object, *, ensure_ascii: bool) -> str:

@@ -70,6 +70,38 @@ class Run:
         return f"{self.prefix}attempts/{range_index:08d}-{slice_number:04d}"
 
     @property
+    def plan_state_key(self) -> str:
+        """What a resumed run needs to know of this one: what was asked for, and what became of that."""
+        return f"{self.prefix}plan.json"
+
+    @property
+    def cursors_prefix(self) -> str:
+        """Where the segments' cursors are."""
+        return f"{self.prefix}cursors/"
+
+    def cursor_key(self, segment: int) -> str:
+        """How far a segment has come; each slice overwrites what the one before has left."""
+        return f"{self.cursors_prefix}{segment:06d}.json"
+
+    def sample_part_key(self, segment: int, slice_number: int) -> str:
+        """Some of the items that one slice of a segment changed, before and after."""
+        return f"{self.prefix}sample/{segment:06d}-{slice_number:04d}.jsonl"
+
+    def segment_outcome_key(self, segment: int, slice_number: int) -> str:
+        """What one slice of a segment has come to: its progress, then its parts."""
+        return f"{self.prefix}slices/{segment:06d}-{slice_number:04d}"
+
+    @property
+    def sample_key(self) -> str:
+        """Some of the items that the run changed."""
+        return f"{self.prefix}sample.jsonl"
+
+    @property
+    def verify_key(self) -> str:
+        """Items of the sample that differ from what the transform gives now."""
+        return f"{self.prefix}verify.jsonl"
+
+    @property
     def rejects_key(self) -> str:
         """All rejects of the run, in the source's order."""
         return f"{self.prefix}rejects.jsonl"

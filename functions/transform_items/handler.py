@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.aws import aws_errors, s3_client
 from sluice.encoding.encoders import encoder_for
-from sluice.errors import AttemptExistsError
+from sluice.first_outcome import was_tried_before
 from sluice.loading.range_slice import RangeSlice, SliceResult
 from sluice.loading.slice_request import SliceRequest
 from sluice.reading.object_stream import open_source
@@ -53,7 +53,9 @@ def _work(request: SliceRequest, context: LambdaContext) -> SliceResult:
     source, before = request.source, request.progress
     encode = encoder_for(request.load, source.header, request.schema)
     stream = open_source(s3_client(), source, before.position, request.range.end)
-    is_repeat = request.on_conflict is not OnConflict.REPLACE and _was_tried_before(request)
+    is_repeat = request.on_conflict is not OnConflict.REPLACE and was_tried_before(
+        s3_client(), settings.data_bucket, request.attempt_key
+    )
     with writer_for(wire, request.table, request.on_conflict, request.schema, is_repeat=is_repeat) as writer:
         return RangeSlice(before, encode, writer, source.header).run(
             blocks(stream, source.grammar, before.position, before.row),
@@ -61,15 +63,3 @@ def _work(request: SliceRequest, context: LambdaContext) -> SliceResult:
             source.grammar,
             lambda: context.get_remaining_time_in_millis() < RESERVE_MILLISECONDS,
         )
-
-
-def _was_tried_before(request: SliceRequest) -> bool:
-    """Leave the slice's marker; one that is there already was left by an attempt that did not end."""
-    tried = AttemptExistsError()
-    named = {"PreconditionFailed": tried, "ConditionalRequestConflict": tried}
-    try:
-        with aws_errors(f"s3://{settings.data_bucket}/{request.attempt_key}", named):
-            s3_client().put_object(Bucket=settings.data_bucket, Key=request.attempt_key, Body=b"", IfNoneMatch="*")
-    except AttemptExistsError:
-        return True
-    return False

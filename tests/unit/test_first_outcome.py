@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from moto import mock_aws
 
 from sluice.errors import AccessDeniedError, ServiceUnavailableError
-from sluice.first_outcome import leave_part
+from sluice.first_outcome import earlier_outcome, leave_part, leave_parts, was_tried_before
 from sluice.run import Run
 
 BUCKET = "data"
@@ -63,6 +63,20 @@ def test_part_that_the_first_attempt_could_not_write_is_written_by_the_next(s3: 
     s3.delete_object(Bucket=BUCKET, Key=PART)
     leave(s3, {}, b"b\n")
     assert text(s3, PART) == b"a\n"
+
+
+def test_second_attempt_at_a_slice_finds_the_marker_of_the_first(s3: Any) -> None:
+    assert [was_tried_before(s3, BUCKET, RUN.attempt_key(3, 1)) for _ in range(3)] == [False, True, True]
+
+
+def test_outcome_of_several_parts_is_found_as_it_was_left(s3: Any) -> None:
+    parts = {"a": b"1\n2\n", "b": b"", "c": b"3\n"}
+    assert earlier_outcome(s3, BUCKET, OUTCOME) is None
+    assert leave_parts(s3, BUCKET, OUTCOME, progress={"slices": 1}, parts=parts) == {"slices": 1}
+    assert [text(s3, key) for key in parts] == [b"1\n2\n", None, b"3\n"]
+    s3.delete_object(Bucket=BUCKET, Key="c")
+    assert earlier_outcome(s3, BUCKET, OUTCOME) == {"slices": 1}
+    assert text(s3, "c") == b"3\n"
 
 
 @settings(deadline=None, max_examples=40)

@@ -56,6 +56,9 @@ class MemoryWriter:
         elif item.key == ("kept",):
             self.outcome.skipped.append(origin)
 
+    def close(self) -> None:
+        """Nothing is to be ended."""
+
     def flush(self) -> None:
         """Everything was accepted at once."""
         self.is_flushed = True
@@ -209,11 +212,6 @@ def test_rejects_of_a_slice_lie_under_its_range_and_number(handler: Any) -> None
     lines = [json.loads(line) for line in body.iter_lines()]
     assert [each["row"] for each in lines] == list(range(1, 51))
     assert {each["error"] for each in lines} == {"NumberInvalid"}
-
-
-def test_second_attempt_at_a_slice_finds_the_marker_of_the_first(handler: Any) -> None:
-    request = handler.SliceRequest.from_event(USUAL)
-    assert [handler._was_tried_before(request) for _ in range(3)] == [False, True, True]
 
 
 def test_block_rows_are_what_parse_returns() -> None:

@@ -22,6 +22,14 @@ def make_item(key: tuple[str, ...], values: Mapping[str, str]) -> Item:
     return Item(key, body)
 
 
+def utf8_value(name: str, value: str) -> bytes:
+    """An attribute's value in DynamoDB JSON as it goes over the wire. Raises RejectError."""
+    try:
+        return value.encode()
+    except UnicodeEncodeError as error:
+        raise _text_invalid({name: value}) from error
+
+
 def _text_invalid(values: Mapping[str, str]) -> RejectError:
     name = next(name for name, value in values.items() if not _is_unicode(name + value))
     return RejectError(Reason.TEXT_INVALID, f"attribute {name}: half a surrogate pair, which has no UTF-8")

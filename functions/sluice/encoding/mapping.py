@@ -23,17 +23,20 @@ _MAX_NAME_BYTES = 65535
 
 
 def parse_mapping(mapping: object, columns: SourceColumns, schema: KeySchema) -> dict[str, Attribute]:
-    """The attributes by name. Raises InvalidInputError whose field is the place, such as mapping.lat.N."""
+    """The attributes of whole items by name. Raises InvalidInputError, whose field is the place: mapping.lat.N."""
+    attributes = parse_attributes(mapping, columns)
+    _check_keys(attributes, schema)
+    return attributes
+
+
+def parse_attributes(mapping: object, columns: SourceColumns) -> dict[str, Attribute]:
+    """The attributes by name, be they an item or not. Raises InvalidInputError."""
     if not isinstance(mapping, Mapping) or not mapping:
         raise InvalidInputError("mapping", "must be an object with an entry for each attribute")
     for name in mapping:
         if not 1 <= len(name.encode("utf-8", "surrogatepass")) <= _MAX_NAME_BYTES:
             raise InvalidInputError("mapping", f"an attribute name has 1 to {_MAX_NAME_BYTES} bytes")
-    attributes = {
-        name: parse_attribute(spec, Where(f"mapping.{name}", name, 1), columns) for name, spec in mapping.items()
-    }
-    _check_keys(attributes, schema)
-    return attributes
+    return {name: parse_attribute(spec, Where(f"mapping.{name}", name, 1), columns) for name, spec in mapping.items()}
 
 
 def _check_keys(attributes: Mapping[str, Attribute], schema: KeySchema) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -26,7 +27,7 @@ class NaturalRows:
 
     def __call__(self, row: Row) -> Sequence[Item]:
         """The record as an item. Raises RejectError."""
-        return (_plain_item(_record(row, None), self._schema),)
+        return (to_item(_record(row, None), self._schema),)
 
 
 class TransformedRows:
@@ -40,18 +41,35 @@ class TransformedRows:
     def __call__(self, row: Row) -> Sequence[Item]:
         """What the transform makes of the record. Raises RejectError."""
         items = self._items(_record(row, self._header))
-        return tuple([_plain_item(item, self._schema) for item in items])
+        return tuple([to_item(item, self._schema) for item in items])
 
     def _items(self, record: dict[str, Any]) -> Sequence[Any]:
-        try:
-            result = self._transform(record)
-        # The user's own code can raise anything; it rejects this row and leaves the others alone.
-        except Exception as error:
-            problem = f"{type(error).__name__}: {error}"
-            raise RejectError(Reason.TRANSFORM_FAILED, problem[:_MESSAGE_CHARACTERS]) from error
+        result = call_transform(self._transform, record)
         if result is None:
             return ()
         return result if isinstance(result, list | tuple) else (result,)
+
+
+def call_transform(transform: Transform, record: dict[str, Any]) -> Any:
+    """What the transform returns. Raises RejectError for whatever it raises."""
+    try:
+        return transform(record)
+    # The user's own code can raise anything; it rejects this row and leaves the others alone.
+    except (Exception, SystemExit) as error:
+        raise transform_failed(error) from error
+
+
+def transform_failed(error: BaseException) -> RejectError:
+    """The rejection of a row over which a transform has raised."""
+    problem = "".join(traceback.format_exception_only(error)).strip()
+    return RejectError(Reason.TRANSFORM_FAILED, problem[:_MESSAGE_CHARACTERS])
+
+
+def to_item(item: object, schema: KeySchema) -> Item:
+    """An item of plain values, ready for the wire. Raises RejectError."""
+    if not isinstance(item, Mapping):
+        raise RejectError(Reason.VALUE_UNSUPPORTED, f"the transform returned a {type(item).__name__} for an item")
+    return make_item(plain_key(schema, item), encode_attributes(item))
 
 
 def _record(row: Row, header: Sequence[str] | None) -> dict[str, Any]:
@@ -61,9 +79,3 @@ def _record(row: Row, header: Sequence[str] | None) -> dict[str, Any]:
     if len(row) != len(names):
         raise RejectError(Reason.ROW_RAGGED, f"the row has {len(row)} values for {len(names)} columns")
     return dict(zip(names, row, strict=True))
-
-
-def _plain_item(item: object, schema: KeySchema) -> Item:
-    if not isinstance(item, Mapping):
-        raise RejectError(Reason.VALUE_UNSUPPORTED, f"the transform returned a {type(item).__name__} for an item")
-    return make_item(plain_key(schema, item), encode_attributes(item))

@@ -22,14 +22,16 @@ _PLAIN_INTEGER = 10**MAX_DIGITS
 
 def encode_attributes(item: Mapping[str, Any]) -> dict[str, str]:
     """The item's attributes by name, each in DynamoDB JSON. Raises RejectError that names the attribute."""
-    values = {}
-    for name, value in item.items():
-        _check_name(name)
-        try:
-            values[name] = encode_value(value)
-        except RejectError as error:
-            raise located(f"attribute {name}", error) from error
-    return values
+    return {name: encode_attribute(name, value) for name, value in item.items()}
+
+
+def encode_attribute(name: str, value: object) -> str:
+    """One attribute's value in DynamoDB JSON. Raises RejectError that names the attribute."""
+    _check_name(name)
+    try:
+        return encode_value(value)
+    except RejectError as error:
+        raise located(f"attribute {name}", error) from error
 
 
 def encode_value(value: object, level: int = 1) -> str:

@@ -41,6 +41,9 @@ class Writer(Protocol):
         UnexpectedResponseError; and CountsDoNotReconcileError.
         """
 
+    def close(self) -> None:
+        """End the threads; what has not been flushed may be lost."""
+
     def __enter__(self) -> Self: ...
 
     def __exit__(

@@ -1,0 +1,1 @@
+"""table_transform: the items of a table through a function."""

@@ -1,0 +1,175 @@
+"""Sends conditional changes of items, several at a time, and finds out what became of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from sluice.encoding.plain_values import Attributes
+from sluice.errors import ServiceUnavailableError, ThrottledError, WireError
+from sluice.pacing.allowance import Allowance, Spending
+from sluice.transforming.changes import Change, Removal, Update
+from sluice.transforming.update_requests import UpdateRequests
+from sluice.writing.in_flight import InFlight
+from sluice.writing.stored_items import comparable, failed_write_units
+from sluice.writing.table_writer import ITEM_REFUSALS
+from sluice.writing.wire import Attempts
+
+# At 5 to 10 ms a request this is as much as one vCPU can prepare.
+REQUESTS_IN_FLIGHT = 32
+
+# The wire's: operation, body, and what it took to get the answer.
+Call = Callable[[str, bytes, Attempts], dict[str, Any]]
+Failure = ThrottledError | ServiceUnavailableError
+
+
+class Verdict(Enum):
+    """What became of a change.
+
+    ADDED_TO: the item was deleted, with attributes that it did not have when it was read. CONFLICT: attributes that
+    the change is about have other values now. LEFT: they have not, but the run's filter leaves the item out now.
+    REFUSED: the table does not take it. UNANSWERED: DynamoDB throttled, or failed.
+    """
+
+    DONE = auto()
+    ADDED_TO = auto()
+    CONFLICT = auto()
+    LEFT = auto()
+    GONE = auto()
+    REFUSED = auto()
+    UNANSWERED = auto()
+
+
+class Answer(NamedTuple):
+    """`origin` is what came with the change to `send`; `item`: as it is now, or as it was deleted; empty when gone."""
+
+    origin: Any
+    change: Change
+    verdict: Verdict
+    units: float = 0.0
+    item: Attributes = MappingProxyType({})
+    error: Failure | WireError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """Where changes go, what they may take, and how many at a time."""
+
+    call: Call
+    requests: UpdateRequests
+    writes: Allowance
+    threads: int = REQUESTS_IN_FLIGHT
+
+
+class _Task(NamedTuple):
+    origin: Any
+    change: Change
+    spending: Spending
+
+
+class ChangeSender:
+    """For one thread, in which `on_answer` is called; requests go out in others.
+
+    `stopped_by`: DynamoDB's throttle or failure, after which nothing is sent any more.
+    """
+
+    def __init__(self, sending: Sending, on_answer: Callable[[Answer], None]) -> None:
+        self._call = sending.call
+        self._requests = sending.requests
+        self._writes = sending.writes
+        self._on_answer = on_answer
+        threads = sending.threads
+        self._in_flight: InFlight[_Task, tuple[_Task, Answer]] = InFlight(
+            lambda task: (task, self._send(task)), self._answered, threads=threads, held=2 * threads - 1
+        )
+        self._has_begun = False
+        self.stopped_by: Failure | None = None
+        self.write_units = 0.0
+
+    def send(self, origin: Any, change: Change) -> bool:
+        """Send when the run's rate admits it; False when the time is up before, which the first change outlasts.
+
+        Raises TableNotFoundError, AccessDeniedError, UnexpectedResponseError, WireError, also for those before.
+        """
+        spending = self._writes.before(1) if self._has_begun else self._writes.admit(1)
+        if spending is None:
+            return False
+        self._has_begun = True
+        self._in_flight.submit(_Task(origin, change, spending), keys=())
+        return True
+
+    def drain(self) -> None:
+        """Return when all is answered. Raises what `send` raises."""
+        self._in_flight.drain()
+
+    def close(self) -> None:
+        """End the threads."""
+        self._in_flight.close()
+
+    def _answered(self, ended: tuple[_Task, Answer]) -> None:
+        task, answer = ended
+        self.write_units += answer.units
+        task.spending.ended(answer.units)
+        self._on_answer(answer)
+
+    def _send(self, task: _Task) -> Answer:
+        """In a thread of its own."""
+        origin, change, _ = task
+        if self.stopped_by is not None:
+            return Answer(origin, change, Verdict.UNANSWERED, error=self.stopped_by)
+        attempts = Attempts()
+        try:
+            if isinstance(change, Update):
+                answer = self._call("UpdateItem", self._requests.update(change), attempts)
+            else:
+                answer = self._call("DeleteItem", self._requests.delete(change), attempts)
+        except (ThrottledError, ServiceUnavailableError) as error:
+            self.stopped_by = error
+            return Answer(origin, change, Verdict.UNANSWERED, error=error)
+        except WireError as error:
+            return _refused(task, error, attempts)
+        # The condition says nothing of attributes that were added.
+        deleted: Attributes = answer.get("Attributes", change.before)
+        verdict = Verdict.DONE if deleted.keys() == change.before.keys() else Verdict.ADDED_TO
+        return Answer(origin, change, verdict, consumed(answer), deleted)
+
+
+def consumed(answer: Mapping[str, Any]) -> float:
+    """The capacity units of an answer."""
+    units: float = answer.get("ConsumedCapacity", {}).get("CapacityUnits", 0.0)
+    return units
+
+
+def _refused(task: _Task, error: WireError, attempts: Attempts) -> Answer:
+    origin, change, _ = task
+    if error.name == "ConditionalCheckFailedException":
+        item: Attributes = error.details.get("Item") or {}
+        # The answer does not tell what the refused write cost: at most the item that is there.
+        units = float(failed_write_units(change.before, item))
+        return Answer(origin, change, _verdict(change, item, may_have_run=attempts.may_have_run), units, item)
+    if error.name in ITEM_REFUSALS:
+        return Answer(origin, change, Verdict.REFUSED, error=error)
+    raise error
+
+
+def _verdict(change: Change, item: Attributes, *, may_have_run: bool) -> Verdict:
+    """Why the condition did not hold; an attempt that got no answer may have been carried out."""
+    if not item:
+        return Verdict.DONE if may_have_run and isinstance(change, Removal) else Verdict.GONE
+    names = {*change.values, *change.removed} if isinstance(change, Update) else set(change.before)
+    if _agree(change.before, item, names):
+        return Verdict.LEFT
+    is_ours = may_have_run and isinstance(change, Update) and _agree(change.after(), item, names)
+    return Verdict.DONE if is_ours else Verdict.CONFLICT
+
+
+def _agree(one: Attributes, other: Attributes, names: Iterable[str]) -> bool:
+    """Whether these attributes have the same values in both, or are in neither."""
+    return all(_value(one, name) == _value(other, name) for name in names)
+
+
+def _value(item: Attributes, name: str) -> object:
+    return comparable(item[name]) if name in item else None

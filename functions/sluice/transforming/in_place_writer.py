@@ -1,0 +1,127 @@
+"""Changes items in their place, and never what another writer has written meanwhile."""
+
+from __future__ import annotations
+
+from sluice.errors import RejectError, SluiceError
+from sluice.rejects import Reason
+from sluice.transforming.change_sender import Answer, ChangeSender, Failure, Sending, Verdict
+from sluice.transforming.changes import Change, Removal
+from sluice.transforming.in_place_transforms import InPlace
+from sluice.transforming.ledger import SKIPPED, UNCHANGED, Entry, Fate, Ledger, Outcome
+from sluice.writing.wire import Attempts
+
+# How often an item that another writer has changed is transformed again.
+TRANSFORMED_AGAIN = 3
+
+
+class InPlaceWriter:
+    """Transforms and changes one item after the other. For one thread, the only one that calls the transform."""
+
+    pages_held = 1
+
+    def __init__(self, sending: Sending, transform: InPlace, ledger: Ledger) -> None:
+        self._sending = sending
+        self._transform = transform
+        self._ledger = ledger
+        self._sender = ChangeSender(sending, self._take)
+        self._conflicts: list[Answer] = []
+
+    @property
+    def stopped_by(self) -> Failure | None:
+        """Why nothing is written any more."""
+        return self._sender.stopped_by
+
+    @property
+    def write_units(self) -> float:
+        """What was spent."""
+        return self._sender.write_units
+
+    def take(self, entry: Entry) -> bool:
+        """Change the item, if it is to be changed; False when the time is up before.
+
+        Raises TableNotFoundError, AccessDeniedError, UnexpectedResponseError, WireError.
+        """
+        return self._carry(entry, 0) and self._settle_conflicts()
+
+    def flush(self) -> None:
+        """Return when what was taken is settled, or nothing more can be done about it. Raises what `take` raises."""
+        self._sender.drain()
+        while self._conflicts and self._settle_conflicts():
+            self._sender.drain()
+
+    def close(self) -> None:
+        """End the threads."""
+        self._sender.close()
+
+    def _carry(self, entry: Entry, conflicts: int) -> bool:
+        try:
+            change = self._transform(entry.item)
+        except RejectError as error:
+            self._ledger.reject(entry, error.reason, str(error))
+            return True
+        if change is None:
+            self._ledger.settle(entry, UNCHANGED)
+            return True
+        return self._sender.send((entry, conflicts), change)
+
+    def _take(self, answer: Answer) -> None:
+        entry, _ = answer.origin
+        match answer.verdict:
+            case Verdict.DONE:
+                self._ledger.settle(entry, fate_of(answer.change))
+            case Verdict.GONE | Verdict.LEFT:
+                self._ledger.settle(entry, SKIPPED)
+            case Verdict.REFUSED:
+                self._ledger.reject(entry, *refusal(answer.change, answer.error))
+            case Verdict.CONFLICT | Verdict.ADDED_TO:
+                self._conflicts.append(answer)
+            case Verdict.UNANSWERED:
+                pass
+
+    def _settle_conflicts(self) -> bool:
+        conflicts, self._conflicts = self._conflicts, []
+        settled = [self._settle_conflict(each) for each in conflicts]
+        return all(settled)
+
+    def _settle_conflict(self, answer: Answer) -> bool:
+        self._ledger.conflicts += 1
+        entry, conflicts = answer.origin
+        entry.item = answer.item
+        if answer.verdict is Verdict.ADDED_TO and not self._is_kept(entry):
+            return True
+        if conflicts == TRANSFORMED_AGAIN:
+            problem = f"another writer changed the item each of {conflicts + 1} times that it was transformed"
+            self._ledger.reject(entry, Reason.WRITE_CONFLICT, problem)
+            return True
+        return self._carry(entry, conflicts + 1)
+
+    def _is_kept(self, entry: Entry) -> bool:
+        """An item was deleted as a writer added to it: it goes back, unless it were deleted as it is, too."""
+        try:
+            change: Change | None = self._transform(entry.item)
+        except RejectError:
+            change = None
+        if isinstance(change, Removal):
+            self._ledger.settle(entry, fate_of(change))
+            return False
+        try:
+            self._sending.call("UpdateItem", self._sending.requests.restoration(entry.item), Attempts())
+        except SluiceError as error:
+            problem = f"deleted while another writer added to it, and not to be put back: {error}"
+            self._ledger.reject(entry, Reason.WRITE_CONFLICT, problem)
+            return False
+        return True
+
+
+def fate_of(change: Change, planned_units: float = 0.0) -> Fate:
+    """The fate of an item with which that was done."""
+    return Fate(Outcome.DELETED if isinstance(change, Removal) else Outcome.CHANGED, change, planned_units)
+
+
+def refusal(change: Change, error: object) -> tuple[Reason, str]:
+    """Why the table does not take a change: Sluice's reason where it knows one, else DynamoDB's words."""
+    try:
+        change.write_units()
+    except RejectError as too_large:
+        return Reason(too_large.reason), str(too_large)
+    return Reason.WRITE_REJECTED, str(error)

@@ -1,0 +1,28 @@
+"""What one item becomes in another table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sluice.encoding.item import Item
+from sluice.encoding.sizes import item_size
+from sluice.transforming.changes import write_units
+
+
+@dataclass(frozen=True, slots=True)
+class Puts:
+    """The items that one becomes in another table."""
+
+    items: Sequence[Item]
+
+    def after(self) -> Any:
+        """The item, or all of several."""
+        items = [json.loads(each.body) for each in self.items]
+        return items if len(items) > 1 else items[0]
+
+    def write_units(self) -> float:
+        """What the puts take where nothing is replaced that is larger."""
+        return sum(write_units(item_size(json.loads(each.body))) for each in self.items)

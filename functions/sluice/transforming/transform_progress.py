@@ -1,0 +1,127 @@
+"""How far the transform of a segment has come, from one slice to the next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+from sluice.counts import Counts
+from sluice.transforming.item_scan import StartKey
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Items by what the transform wants of them; in a dry run, what would become of them.
+
+    `conflicts`: how often another writer was found to have changed an item meanwhile.
+    """
+
+    changed: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    conflicts: int = 0
+
+    def __add__(self, other: Changes) -> Changes:
+        return Changes(
+            self.changed + other.changed,
+            self.unchanged + other.unchanged,
+            self.deleted + other.deleted,
+            self.conflicts + other.conflicts,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What slices have done. `scanned`: items evaluated; `planned_write_units`: what applying a dry run would take."""
+
+    counts: Counts = field(default_factory=Counts)
+    changes: Changes = field(default_factory=Changes)
+    scanned: int = 0
+    read_units: float = 0.0
+    write_units: float = 0.0
+    planned_write_units: float = 0.0
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def __add__(self, other: Done) -> Done:
+        return Done(
+            self.counts + other.counts,
+            self.changes + other.changes,
+            self.scanned + other.scanned,
+            self.read_units + other.read_units,
+            self.write_units + other.write_units,
+            self.planned_write_units + other.planned_write_units,
+            self.reasons + other.reasons,
+        )
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
+        """Read what `to_state` returns; other keys may stand beside."""
+        return cls(
+            counts=Counts.from_state(state["counts"]),
+            changes=Changes(**state["changes"]),
+            scanned=state["scanned"],
+            read_units=state["readUnits"],
+            write_units=state["writeUnits"],
+            planned_write_units=state["plannedWriteUnits"],
+            reasons=Counter(state["reasons"]),
+        )
+
+    def to_state(self) -> dict[str, Any]:
+        """What was done, as it stands in states and summaries."""
+        return {
+            "counts": self.counts.to_state(),
+            "changes": asdict(self.changes),
+            "scanned": self.scanned,
+            "readUnits": self.read_units,
+            "writeUnits": self.write_units,
+            "plannedWriteUnits": self.planned_write_units,
+            "reasons": dict(self.reasons),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class TransformProgress:
+    """What the slices so far have done, and where the next one starts.
+
+    `start_key`: the next request's ExclusiveStartKey. `slices`: slices done; `reject_slices`, `sample_slices`: the
+    numbers of those that left a file. `is_interrupted`: items after the start key may have been written already.
+    """
+
+    start_key: StartKey | None = None
+    slices: int = 0
+    is_done: bool = False
+    done: Done = field(default_factory=Done)
+    reject_slices: tuple[int, ...] = ()
+    sample_slices: tuple[int, ...] = ()
+    is_interrupted: bool = False
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
+        """Read what `to_state` returns."""
+        return cls(
+            start_key=state["startKey"],
+            slices=state["slices"],
+            is_done=state["done"],
+            done=Done.from_state(state),
+            reject_slices=tuple(state["rejectSlices"]),
+            sample_slices=tuple(state["sampleSlices"]),
+            is_interrupted=state["interrupted"],
+        )
+
+    def to_state(self) -> dict[str, Any]:
+        """The progress as it travels in state, and as a finished child returns it."""
+        return {
+            "startKey": self.start_key,
+            "slices": self.slices,
+            "done": self.is_done,
+            **self.done.to_state(),
+            "rejectSlices": list(self.reject_slices),
+            "sampleSlices": list(self.sample_slices),
+            "interrupted": self.is_interrupted,
+        }
+
+    def resumed(self) -> TransformProgress:
+        """Where another run goes on: it counts for itself, and leaves files of its own."""
+        return TransformProgress(start_key=self.start_key, is_interrupted=True)

@@ -1,0 +1,141 @@
+"""The requests that change an item in its place, each on the condition that nobody has changed what it is about."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+from sluice.encoding.plain_values import Attributes
+from sluice.keys import KeySchema
+from sluice.transforming.changes import Removal, Update, compact
+
+# What the changed attributes are to the expressions: those that get a value and had one, that get their first,
+# and that lose theirs.
+_Shape = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+Shape = TypeVar("Shape")
+# Items whose attributes' names are data have any number of shapes.
+SHAPES_MAX = 1_000
+
+
+class Where(NamedTuple):
+    """Which items a run is about, as a filter expression with its names and values."""
+
+    expression: str
+    names: Mapping[str, str]
+    values: Mapping[str, Mapping[str, Any]]
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any] | None) -> Where | None:
+        """Read what `to_state` returns."""
+        return cls(state["expression"], state["names"], state["values"]) if state else None
+
+    def to_state(self) -> dict[str, Any]:
+        """The filter as it travels in state."""
+        return {"expression": self.expression, "names": dict(self.names), "values": dict(self.values)}
+
+
+class UpdateRequests:
+    """Bodies of UpdateItem and DeleteItem on one table.
+
+    An item that `where` would not let through any more is left alone. Placeholders are numbers, which `where` has not.
+    """
+
+    def __init__(self, table: str, schema: KeySchema, where: Where | None) -> None:
+        self._table = table
+        self._schema = schema
+        self._where = where
+        values = where.values if where else {}
+        self._where_values = b"".join(b",%b:%b" % (_json(name), _json(each)) for name, each in values.items())
+        self._heads: dict[_Shape, bytes] = {}
+        self._delete_heads: dict[tuple[str, ...], bytes] = {}
+
+    def update(self, change: Update) -> bytes:
+        """UpdateItem of the attributes that change, each of which must be as it was read."""
+        before = change.before
+        kept = tuple(name for name in change.values if name in before)
+        new = tuple(name for name in change.values if name not in before)
+        shape = (kept, new, change.removed)
+        head = self._heads.get(shape)
+        if head is None:
+            head = self._update_head(*shape)
+            _remember(self._heads, shape, head)
+        values = [b'":%d":%b' % (2 * number, change.values[name]) for number, name in enumerate(kept + new)]
+        values += _old_values(before, kept)
+        values += _old_values(before, change.removed, len(kept) + len(new))
+        return self._body(head, before, values)
+
+    def delete(self, change: Removal) -> bytes:
+        """DeleteItem of an item all of whose attributes must be as they were read; it returns what it has deleted."""
+        names = tuple(change.before)
+        head = self._delete_heads.get(names)
+        if head is None:
+            conditions = [f"#{number}=:{2 * number + 1}" for number in range(len(names))]
+            head = self._head(names, conditions, {"ReturnValues": "ALL_OLD"})
+            _remember(self._delete_heads, names, head)
+        return self._body(head, change.before, _old_values(change.before, names))
+
+    def restoration(self, item: Attributes) -> bytes:
+        """UpdateItem that puts an item back; attributes that it has by now stay as they are."""
+        key = self.key(item)
+        names = [name for name in item if name not in key]
+        request: dict[str, Any] = {"TableName": self._table, "Key": key}
+        if names:
+            sets = ",".join(f"#{number}=if_not_exists(#{number},:{number})" for number in range(len(names)))
+            request |= {
+                "UpdateExpression": f"SET {sets}",
+                "ExpressionAttributeNames": {f"#{number}": name for number, name in enumerate(names)},
+                "ExpressionAttributeValues": {f":{number}": item[name] for number, name in enumerate(names)},
+            }
+        return _json(request)
+
+    def key(self, item: Attributes) -> dict[str, Any]:
+        """The item's primary key in DynamoDB JSON."""
+        return {each.name: item[each.name] for each in self._schema.attributes}
+
+    def _update_head(self, kept: tuple[str, ...], new: tuple[str, ...], removed: tuple[str, ...]) -> bytes:
+        names = (*kept, *new, *removed)
+        set_until, new_until = len(kept), len(kept) + len(new)
+        sets = ",".join(f"#{number}=:{2 * number}" for number in range(new_until))
+        removes = ",".join(f"#{number}" for number in range(new_until, len(names)))
+        expressions = [f"{word} {each}" for word, each in (("SET", sets), ("REMOVE", removes)) if each]
+        conditions = [
+            f"attribute_not_exists(#{number})" if set_until <= number < new_until else f"#{number}=:{2 * number + 1}"
+            for number in range(len(names))
+        ]
+        return self._head(names, conditions, {"UpdateExpression": " ".join(expressions)})
+
+    def _head(self, names: tuple[str, ...], conditions: Iterable[str], more: Mapping[str, str]) -> bytes:
+        """All of the body that requests of one shape have in common; the key's placeholder follows the others."""
+        condition = " AND ".join([f"attribute_exists(#{len(names)})", *conditions])
+        aliases = {f"#{number}": name for number, name in enumerate((*names, self._schema.partition.name))}
+        if self._where:
+            condition += f" AND ({self._where.expression})"
+            aliases |= self._where.names
+        request = {
+            "TableName": self._table,
+            **more,
+            "ConditionExpression": condition,
+            "ExpressionAttributeNames": aliases,
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            "ReturnConsumedCapacity": "TOTAL",
+        }
+        return json.dumps(request).encode().removesuffix(b"}")
+
+    def _body(self, head: bytes, item: Attributes, values: Iterable[bytes]) -> bytes:
+        all_values = b",".join(values) + self._where_values
+        return b'%b,"Key":%b,"ExpressionAttributeValues":{%b}}' % (head, _json(self.key(item)), all_values)
+
+
+def _remember(heads: dict[Shape, bytes], shape: Shape, head: bytes) -> None:
+    if len(heads) >= SHAPES_MAX:
+        heads.clear()
+    heads[shape] = head
+
+
+def _old_values(before: Attributes, names: Iterable[str], first: int = 0) -> list[bytes]:
+    return [b'":%d":%b' % (2 * number + 1, _json(before[name])) for number, name in enumerate(names, first)]
+
+
+def _json(value: object) -> bytes:
+    return compact(value).encode()

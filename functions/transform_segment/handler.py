@@ -1,0 +1,49 @@
+"""TransformSegment: one slice of a segment's items is transformed and written."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+import botocore.session
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from sluice.aws import s3_client
+from sluice.pacing.budget_item import beat_wire
+from sluice.retry import RetryPolicy
+from sluice.scanning.scan_request import COLLECTOR_THRESHOLD
+from sluice.settings import Settings
+from sluice.transforming.segment_request import SegmentRequest
+from sluice.transforming.segment_work import SegmentWork
+from sluice.writing.wire import Wire
+
+# Time for the requests in flight to end, for the slice's files to be written and for the answer.
+RESERVE_MILLISECONDS = 60_000
+# Those in flight when a slice ends, and those that wait for them, are to be settled within the reserve.
+RETRIES = RetryPolicy(give_up_seconds=20.0)
+
+gc.set_threshold(COLLECTOR_THRESHOLD)
+
+settings = Settings.from_env()
+logger = Logger()
+wire = Wire.from_session(botocore.session.get_session(), retries=RETRIES)
+beats = beat_wire(wire)
+
+
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Transform a segment's items until it ends or the time is up, and return how far it has come.
+
+    Takes {"run", "transform", "segment", "progress"}, as PlanTransform and the call before have returned them.
+    Raises InvalidInputError, TableNotFoundError, ThrottledError, ServiceUnavailableError, AccessDeniedError,
+    UnexpectedResponseError, WireError.
+    """
+    request = SegmentRequest.from_event(event)
+    work = SegmentWork(s3_client(), wire, beats, settings.data_bucket, request)
+    progress = work.run(lambda: context.get_remaining_time_in_millis() < RESERVE_MILLISECONDS)
+    logger.info(
+        "slice done",
+        extra={"run": request.run.name, "segment": request.segment, "counts": progress["counts"]},
+    )
+    return progress
