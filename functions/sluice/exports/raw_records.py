@@ -81,7 +81,7 @@ class NewImages:
 
 def raw_record(line: bytes, export: Export) -> RawRecord:
     """The record of one line. Raises RejectError."""
-    return _cut(line, export) or _dumped(read_record(line, export))
+    return _cut(line, export) or dumped(read_record(line, export))
 
 
 def _cut(line: bytes, export: Export) -> RawRecord | None:
@@ -114,7 +114,8 @@ def _with_old_image(line: bytes, start: int, keys: bytes, micros: int) -> RawRec
     return RawRecord(keys, line[start:end], line[new:-1], micros) if _first_attribute(line, new) else None
 
 
-def _dumped(record: Record) -> RawRecord:
+def dumped(record: Record) -> RawRecord:
+    """The record with its keys and images as JSON."""
     return RawRecord(_json(record.keys), _json(record.old), _json(record.new), record.write_micros)
 
 

@@ -16,6 +16,14 @@ REJECTS_MAX_BYTES = 32 << 20
 UNIT_BYTES = 1024
 
 
+class Origin(NamedTuple):
+    """Where a write comes from: its record, and how many writes that record became."""
+
+    row: int
+    line: bytes
+    writes: int = 1
+
+
 class Portion(NamedTuple):
     """Lines that stand one after the other in a file; rows count from 1."""
 
@@ -27,13 +35,9 @@ class Portion(NamedTuple):
         """Their numbers."""
         return range(self.first_row, self.first_row + len(self.lines))
 
-
-class Origin(NamedTuple):
-    """Where a write comes from: its record, and how many writes that record became."""
-
-    row: int
-    line: bytes
-    writes: int = 1
+    def origin(self, row: int) -> Origin:
+        """Of a record that is written once."""
+        return Origin(row, self.lines[row - self.first_row])
 
 
 class Tally:
@@ -78,8 +82,12 @@ class Tally:
         self._writes_settled += writes
 
     def settle(self, outcome: WriteOutcome) -> None:
-        """Correct the count by what the writes came to; their origins are Origins."""
+        """Count the writes' units, and records by what the writes came to; their origins are Origins."""
         self.carried_out(outcome.accounted, outcome.write_units)
+        self.correct(outcome)
+
+    def correct(self, outcome: WriteOutcome) -> None:
+        """Take those records out of the written ones that were rejected or skipped since the last time."""
         for refused in outcome.take_rejected():
             origin: Origin = refused.origin
             self.written -= self._reject(origin.row, origin.line, refused.reason, refused.message)
