@@ -11,6 +11,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.aws import aws_errors, s3_client
+from sluice.exports.data_file import read_files
 from sluice.fields import Fields
 from sluice.loading.plan import read_plan
 from sluice.results.late_results import read_until_complete
@@ -27,11 +28,11 @@ logger = Logger()
 
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Sum up a run, merge its rejects and name its failed ranges. Raises InvalidInputError, SourceNotFoundError,
+    """Sum up a run, merge its rejects and name what failed. Raises InvalidInputError, SourceNotFoundError,
     AccessDeniedError, ServiceUnavailableError.
 
-    Takes {"run", "planned": PlanLoad's result, "mapRun": LoadRanges' result, "error": {"name", "message"}}; all but
-    the run may be null.
+    Takes {"run", "planned": PlanLoad's or CheckExport's result, "mapRun": that of LoadRanges or ProcessFiles,
+    "error": {"name", "message"}}; all but the run may be null.
     """
     fields = Fields(event, ("run", "planned", "mapRun", "error"))
     run = Run.from_state(fields.raw("run"))
@@ -49,8 +50,9 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
 
 
 def _outcomes(run: Run, planned: Mapping[str, Any], map_run: Mapping[str, Any] | None) -> list[RangeOutcome]:
-    """What became of each planned range; waits for result files that name them all, but not for ever."""
-    plan = read_plan(s3_client(), planned["plan"]["bucket"], planned["plan"]["key"])
+    """What became of each planned range or file; waits for result files that name them all, but not for ever."""
+    place = planned["plan"]["bucket"], planned["plan"]["key"]
+    plan = read_files(s3_client(), *place) if "process" in planned else read_plan(s3_client(), *place)
     return read_until_complete(
         lambda: outcomes(plan, _records(run, map_run)), lambda ends: all(end.status != LOST for end in ends)
     )
@@ -65,7 +67,7 @@ def _records(run: Run, map_run: Mapping[str, Any] | None) -> Iterator[dict[str, 
 
 
 def _leave(summary: Summary, ends: Sequence[RangeOutcome]) -> None:
-    """Write what the run leaves behind: its rejects in the source's order, its failed ranges, its summary."""
+    """Write what the run leaves behind: its rejects in the source's order, what failed, its summary."""
     run, bucket = summary.run, summary.bucket
     if summary.counts.rejected:
         parts = [

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sluice.exports.lines import line_blocks
+from sluice.exports.objects import pin
+from sluice.reading.object_stream import open_source
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 COUNT, MD5, KEY = "itemCount", "md5Checksum", "dataFileS3Key"
 
@@ -46,3 +55,15 @@ class DataFile:
     def name(self) -> str:
         """What messages call it."""
         return self.key
+
+    @property
+    def place(self) -> str:
+        """Where it is, for messages."""
+        return self.key
+
+
+def read_files(s3: S3Client, bucket: str, key: str) -> list[DataFile]:
+    """The data files that a manifest lists. Raises SourceNotFoundError when there is no such manifest."""
+    with closing(open_source(s3, pin(s3, bucket, key), 0, None)) as stream:
+        lines = (line for block in line_blocks(stream) for line in block)
+        return [DataFile.from_line(json.loads(line), index) for index, line in enumerate(lines)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sluice.aws import aws_errors
 from sluice.errors import SourceNotFoundError
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Range:
     """Whole records of the source: bytes `start` to `end` of it, decompressed; `first_row` counts from 1."""
+
+    kind: ClassVar = "range"
 
     index: int
     start: int
@@ -38,6 +40,21 @@ class Range:
             "firstRow": self.first_row,
             "rows": self.rows,
         }
+
+    @property
+    def identity(self) -> int:
+        """What tells it from the other ranges."""
+        return self.index
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return f"range {self.index}"
+
+    @property
+    def place(self) -> str:
+        """Where it is in the source, for messages."""
+        return f"{self.name} (rows from {self.first_row})"
 
 
 def read_plan(s3_client: S3Client, bucket: str, key: str) -> list[Range]:

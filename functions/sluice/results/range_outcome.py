@@ -1,4 +1,4 @@
-"""What became of each planned range, read from the Map Run's records."""
+"""What became of each planned range, or data file of an export, read from the Map Run's records."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from sluice.counts import Counts
 from sluice.errors import CountsDoNotReconcileError
+from sluice.exports.data_file import DataFile
 from sluice.loading.plan import Range
 from sluice.loading.range_progress import RangeProgress
 from sluice.results.causes import message_of
@@ -16,15 +17,17 @@ from sluice.results.causes import message_of
 SUCCEEDED = "SUCCEEDED"
 LOST = "LOST"
 
+Planned = Range | DataFile
+
 
 @dataclass(frozen=True, slots=True)
 class RangeOutcome:
-    """One range's end. `status` is the child's, or LOST where no record names the range.
+    """One range's end, or a file's. `status` is the child's, or LOST where no record names the range.
 
     `progress` is what its slices did, as far as it is known; the rest of the range's rows are failed.
     """
 
-    planned: Range
+    planned: Planned
     status: str
     progress: RangeProgress | None = None
     error: str | None = None
@@ -41,16 +44,14 @@ class RangeOutcome:
         """The range's rows; raises CountsDoNotReconcileError when a finished child read other rows than planned."""
         done = self.known_counts
         if self.status == SUCCEEDED and done.read != self.planned.rows:
-            raise CountsDoNotReconcileError(
-                f"range {self.planned.index}: {self.planned.rows} rows planned, {done.read} read"
-            )
+            raise CountsDoNotReconcileError(f"{self.planned.name}: {self.planned.rows} rows planned, {done.read} read")
         rest = self.planned.rows - done.read
-        return (done + Counts(read=rest, failed=rest)).check(f"range {self.planned.index}")
+        return (done + Counts(read=rest, failed=rest)).check(self.planned.name)
 
     def to_failure_line(self) -> bytes:
         """The failed range as one line of the run's failures file."""
         line = {
-            "range": self.planned.to_state(),
+            self.planned.kind: self.planned.to_state(),
             "status": self.status,
             "error": self.error,
             "cause": self.cause,
@@ -60,22 +61,23 @@ class RangeOutcome:
         return json.dumps(line, ensure_ascii=False).encode() + b"\n"
 
 
-def outcomes(planned: Iterable[Range], records: Iterable[Mapping[str, Any]]) -> list[RangeOutcome]:
-    """One outcome per planned range, in the plan's order.
+def outcomes(planned: Iterable[Planned], records: Iterable[Mapping[str, Any]]) -> list[RangeOutcome]:
+    """One outcome per planned range or file, in the plan's order.
 
     A range that succeeded in any attempt has succeeded: a child may stand in several files after a redrive.
     """
-    ends: dict[int, RangeOutcome] = {}
+    ends: dict[int | str, RangeOutcome] = {}
     for record in records:
         end = _outcome(record)
-        known = ends.get(end.planned.index)
+        known = ends.get(end.planned.identity)
         if known is None or known.status != SUCCEEDED:
-            ends[end.planned.index] = end
-    return [ends.get(each.index, RangeOutcome(each, LOST)) for each in planned]
+            ends[end.planned.identity] = end
+    return [ends.get(each.identity, RangeOutcome(each, LOST)) for each in planned]
 
 
 def _outcome(record: Mapping[str, Any]) -> RangeOutcome:
-    planned = Range.from_state(json.loads(record["Input"])["range"])
+    given = json.loads(record["Input"])
+    planned = DataFile.from_state(given["file"]) if "file" in given else Range.from_state(given["range"])
     status = record["Status"]
     if status == SUCCEEDED:
         return RangeOutcome(planned, status, RangeProgress.from_state(json.loads(record["Output"])))
@@ -84,7 +86,7 @@ def _outcome(record: Mapping[str, Any]) -> RangeOutcome:
 
 
 def _failed_at(cause: str | None) -> tuple[RangeProgress | None, str | None]:
-    """RangeFailed's cause carries the progress; a child that was aborted or timed out has another cause, or none."""
+    """The cause of RangeFailed or FileFailed has the progress; an aborted or timed out child has another, or none."""
     try:
         told = json.loads(cause or "")
     except ValueError:

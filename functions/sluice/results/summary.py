@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from sluice.counts import Counts
-from sluice.errors import CountsDoNotReconcileError
+from sluice.errors import CountsDoNotReconcileError, FilesFailedError, RangesFailedError
 from sluice.results.range_outcome import LOST, SUCCEEDED, RangeOutcome
 from sluice.run import Run
 
@@ -98,9 +98,12 @@ def summarize(
 
 
 def _check_none_lost(failed: Sequence[RangeOutcome]) -> None:
-    lost = [each.planned.index for each in failed if each.status == LOST]
+    lost = [each.planned for each in failed if each.status == LOST]
     if lost:
-        raise CountsDoNotReconcileError(f"{len(lost)} ranges stand in none of the result files, first range {lost[0]}")
+        first = lost[0]
+        raise CountsDoNotReconcileError(
+            f"{len(lost)} {first.kind}s stand in none of the result files, first {first.name}"
+        )
 
 
 def _telling(error: RunError | None, failed: Sequence[RangeOutcome]) -> RunError | None:
@@ -112,9 +115,10 @@ def _telling(error: RunError | None, failed: Sequence[RangeOutcome]) -> RunError
     if not ended:
         return error
     first = ended[0]
-    where = f"range {first.planned.index} (rows from {first.planned.first_row}): {first.error}: {first.cause}"
-    name = names.pop() if len(names) == 1 else "RangesFailedError"
-    return RunError(name, f"{len(ended)} of the ranges failed; the first is {where}")
+    several = {"range": RangesFailedError, "file": FilesFailedError}[first.planned.kind]
+    name = names.pop() if len(names) == 1 else several.__name__
+    where = f"{first.planned.place}: {first.error}: {first.cause}"
+    return RunError(name, f"{len(ended)} of the {first.planned.kind}s failed; the first is {where}")
 
 
 def _too_many_rejects(counts: Counts, tolerated: Mapping[str, float] | None) -> RunError | None:
