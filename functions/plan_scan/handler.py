@@ -35,7 +35,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     if asked.keys:
         copy_keys(s3_client(), asked.keys, bucket, run.given_keys_key)
     else:
-        write_segments(s3_client(), bucket, run.segments_key, scan.segments)
+        write_segments(s3_client(), bucket, run.segments_key, ({"segment": number} for number in range(scan.segments)))
         plan = {
             "bucket": bucket,
             "key": run.segments_key,

@@ -83,6 +83,10 @@ class Run:
         """How far a segment has come; each slice overwrites what the one before has left."""
         return f"{self.cursors_prefix}{segment:06d}.json"
 
+    def segment_of_cursor(self, key: str) -> int:
+        """The segment whose cursor has this key."""
+        return int(key.removeprefix(self.cursors_prefix).removesuffix(".json"))
+
     def sample_part_key(self, segment: int, slice_number: int) -> str:
         """Some of the items that one slice of a segment changed, before and after."""
         return f"{self.prefix}sample/{segment:06d}-{slice_number:04d}.jsonl"

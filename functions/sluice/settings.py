@@ -22,6 +22,18 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
+class BudgetSettings:
+    """`table`: name of the table in which runs with a limit have their items."""
+
+    table: str
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str] = os.environ) -> BudgetSettings:
+        """Read the settings; raises SettingError naming the variable that is missing."""
+        return cls(table=_required(environment, "RUN_BUDGET_TABLE"))
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessorSettings:
     """Names of the functions and state machines that a run may start for each key."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +74,7 @@ def plan_scan(asked: DistinctInput, table: TableDescriptionTypeDef) -> ScanPlan:
     described: Mapping[str, Any] = index or table
     items = int(described.get("ItemCount", 0))
     size = int(described.get("IndexSizeBytes" if index else "TableSizeBytes", 0))
-    segments = asked.segments or _segments(items, asked.max_concurrency)
+    segments = asked.segments or segments_for(items, asked.max_concurrency)
     rate = asked.max_read_units_per_second
     # A child with less than a unit per second would wait for a single page longer than a function may run.
     children = min(asked.max_concurrency, int(rate)) if rate else asked.max_concurrency
@@ -92,19 +92,20 @@ def plan_scan(asked: DistinctInput, table: TableDescriptionTypeDef) -> ScanPlan:
     )
 
 
-def write_segments(s3_client: S3Client, bucket: str, key: str, segments: int) -> None:
+def write_segments(s3_client: S3Client, bucket: str, key: str, segments: Iterable[Mapping[str, Any]]) -> None:
     """One line per segment, shuffled, so that neighbours in the hash space are not scanned side by side.
 
     The shuffle depends on the number alone: writing the plan again writes the same.
     """
-    numbers = list(range(segments))
-    random.Random(segments).shuffle(numbers)  # noqa: S311 - nothing is to be kept secret
-    body = b"".join(json.dumps({"segment": number}).encode() + b"\n" for number in numbers)
+    lines = list(segments)
+    random.Random(len(lines)).shuffle(lines)  # noqa: S311 - nothing is to be kept secret
+    body = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
     with aws_errors(f"s3://{bucket}/{key}"):
         s3_client.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/jsonl")
 
 
-def _segments(items: int, max_concurrency: int) -> int:
+def segments_for(items: int, max_concurrency: int) -> int:
+    """How many segments a table of so many items is scanned in; DescribeTable may not know any."""
     if not items:
         return SEGMENTS_WHEN_UNKNOWN
     return min(max(items // ITEMS_PER_SEGMENT, 1), SEGMENTS_PER_CHILD * max_concurrency, SEGMENTS_MAX)

@@ -32,6 +32,11 @@ def carrier_for(wire: Wire, job: TransformJob, ledger: Ledger, writes: Allowance
     return _target_carrier(wire, job, job.target, ledger, writes, is_repeat=is_repeat)
 
 
+def check_way(job: TransformJob) -> None:
+    """Raise InvalidInputError for a transform or a mapping that is of no use."""
+    _foreseen(job)
+
+
 def _foreseen(job: TransformJob) -> Callable[[Entry], Fate]:
     if job.target is None:
         return foreseen_in_place(in_place(job.way, job.table.schema))

@@ -1,0 +1,63 @@
+"""PlanTransform: the input is checked, and the table cut into segments, or what an earlier run has left of them."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import botocore.session
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from sluice.aws import dynamodb_client, s3_client
+from sluice.fields import Fields
+from sluice.pacing.budget_item import create_item
+from sluice.run import Run
+from sluice.scanning.scan_plan import write_segments
+from sluice.settings import BudgetSettings, Settings
+from sluice.transforming.earlier_run import EarlierRun, leave_plan, read_earlier
+from sluice.transforming.transform_input import TransformInput
+from sluice.transforming.transform_plan import TransformPlan, plan_transform
+from sluice.transforming.transform_progress import Done
+from sluice.writing.wire import Wire
+
+settings = Settings.from_env()
+budgets = BudgetSettings.from_env()
+logger = Logger()
+wire = Wire.from_session(botocore.session.get_session())
+
+
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """Check the input and plan the segments. Takes {"run", "input"}.
+
+    Raises InvalidInputError, TableNotFoundError, PointInTimeRecoveryError, AccessDeniedError, ServiceUnavailableError,
+    ThrottledError.
+    """
+    fields = Fields(event, ("run", "input"))
+    run = Run.from_state(fields.raw("run"))
+    asked = TransformInput.from_input(fields.raw("input"))
+    earlier = read_earlier(s3_client(), settings.data_bucket, run, asked.resumed_run) if asked.resumed_run else None
+    plan = plan_transform(dynamodb_client(), wire.call, asked, run, budget_table=budgets.table, earlier=earlier)
+    _leave(run, plan, earlier)
+    logger.info("planned", extra={"run": run.name, "segments": len(plan.segments), "mode": plan.job.mode})
+    return {
+        **plan.to_state(run, settings.data_bucket),
+        "toleratedFailurePercentage": asked.tolerated_failure_percentage,
+        "rejectsTolerated": asked.rejects_tolerated,
+        "verify": {"sample": asked.verify_sample} if asked.verify_sample and not plan.job.is_dry_run else None,
+        "resumed": {"run": earlier.name, "done": earlier.done.to_state()} if earlier else None,
+    }
+
+
+def _leave(run: Run, plan: TransformPlan, earlier: EarlierRun | None) -> None:
+    """Write the segments, what a run needs that goes on with this one, and the limits."""
+    s3, bucket = s3_client(), settings.data_bucket
+    lines = [
+        {"segment": number, "progress": progress.to_state() if earlier else None}
+        for number, progress in plan.segments.items()
+    ]
+    write_segments(s3, bucket, run.segments_key, lines)
+    leave_plan(s3, bucket, run, plan.job, segments=plan.segments, before=earlier.done if earlier else Done())
+    if plan.budget:
+        create_item(dynamodb_client(), plan.budget, time.time())
