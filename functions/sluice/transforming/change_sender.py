@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sluice.encoding.plain_values import Attributes
-from sluice.errors import ServiceUnavailableError, ThrottledError, WireError
+from sluice.errors import ServiceUnavailableError, SluiceError, ThrottledError, WireError
 from sluice.pacing.allowance import Allowance, Spending
 from sluice.transforming.changes import Change, Removal, Update
 from sluice.transforming.update_requests import UpdateRequests
@@ -105,6 +105,18 @@ class ChangeSender:
         """Return when all is answered. Raises what `send` raises."""
         self._in_flight.drain()
 
+    def put_back(self, item: Attributes) -> str | None:
+        """Put an item back that should not have been deleted, under what was written since; returns what prevents it.
+
+        Nothing else holds the item: whatever goes wrong, it must not be lost.
+        """
+        try:
+            answer = self._call("UpdateItem", self._requests.restoration(item), Attempts())
+        except SluiceError as error:
+            return f"deleted while another writer added to it, and not to be put back: {error}"
+        self.write_units += consumed(answer)
+        return None
+
     def close(self) -> None:
         """End the threads."""
         self._in_flight.close()
@@ -130,11 +142,24 @@ class ChangeSender:
             self.stopped_by = error
             return Answer(origin, change, Verdict.UNANSWERED, error=error)
         except WireError as error:
-            return _refused(task, error, attempts)
+            return self._refused(task, error, attempts)
         # The condition says nothing of attributes that were added.
         deleted: Attributes = answer.get("Attributes", change.before)
         verdict = Verdict.DONE if deleted.keys() == change.before.keys() else Verdict.ADDED_TO
         return Answer(origin, change, verdict, consumed(answer), deleted)
+
+    def _refused(self, task: _Task, error: WireError, attempts: Attempts) -> Answer:
+        origin, change, _ = task
+        if error.name == "ConditionalCheckFailedException":
+            item: Attributes = error.details.get("Item") or {}
+            # The answer does not tell what the refused write cost: at most the item that is there.
+            units = float(failed_write_units(change.before, item))
+            is_filtered = self._requests.is_filtered
+            verdict = _verdict(change, item, is_filtered=is_filtered, may_have_run=attempts.may_have_run)
+            return Answer(origin, change, verdict, units, item)
+        if error.name in ITEM_REFUSALS:
+            return Answer(origin, change, Verdict.REFUSED, error=error)
+        raise error
 
 
 def consumed(answer: Mapping[str, Any]) -> float:
@@ -143,24 +168,12 @@ def consumed(answer: Mapping[str, Any]) -> float:
     return units
 
 
-def _refused(task: _Task, error: WireError, attempts: Attempts) -> Answer:
-    origin, change, _ = task
-    if error.name == "ConditionalCheckFailedException":
-        item: Attributes = error.details.get("Item") or {}
-        # The answer does not tell what the refused write cost: at most the item that is there.
-        units = float(failed_write_units(change.before, item))
-        return Answer(origin, change, _verdict(change, item, may_have_run=attempts.may_have_run), units, item)
-    if error.name in ITEM_REFUSALS:
-        return Answer(origin, change, Verdict.REFUSED, error=error)
-    raise error
-
-
-def _verdict(change: Change, item: Attributes, *, may_have_run: bool) -> Verdict:
+def _verdict(change: Change, item: Attributes, *, is_filtered: bool, may_have_run: bool) -> Verdict:
     """Why the condition did not hold; an attempt that got no answer may have been carried out."""
     if not item:
         return Verdict.DONE if may_have_run and isinstance(change, Removal) else Verdict.GONE
     names = {*change.values, *change.removed} if isinstance(change, Update) else set(change.before)
-    if _agree(change.before, item, names):
+    if is_filtered and _agree(change.before, item, names):
         return Verdict.LEFT
     is_ours = may_have_run and isinstance(change, Update) and _agree(change.after(), item, names)
     return Verdict.DONE if is_ours else Verdict.CONFLICT

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from sluice.errors import RejectError, SluiceError
+from sluice.errors import RejectError
 from sluice.rejects import Reason
 from sluice.transforming.change_sender import Answer, ChangeSender, Failure, Sending, Verdict
 from sluice.transforming.changes import Change, Removal
 from sluice.transforming.in_place_transforms import InPlace
 from sluice.transforming.ledger import SKIPPED, UNCHANGED, Entry, Fate, Ledger, Outcome
-from sluice.writing.wire import Attempts
-
-# How often an item that another writer has changed is transformed again.
-TRANSFORMED_AGAIN = 3
 
 
 class InPlaceWriter:
@@ -20,7 +16,6 @@ class InPlaceWriter:
     pages_held = 1
 
     def __init__(self, sending: Sending, transform: InPlace, ledger: Ledger) -> None:
-        self._sending = sending
         self._transform = transform
         self._ledger = ledger
         self._sender = ChangeSender(sending, self._take)
@@ -41,7 +36,7 @@ class InPlaceWriter:
 
         Raises TableNotFoundError, AccessDeniedError, UnexpectedResponseError, WireError.
         """
-        return self._carry(entry, 0) and self._settle_conflicts()
+        return self._carry(entry) and self._settle_conflicts()
 
     def flush(self) -> None:
         """Return when what was taken is settled, or nothing more can be done about it. Raises what `take` raises."""
@@ -53,7 +48,7 @@ class InPlaceWriter:
         """End the threads."""
         self._sender.close()
 
-    def _carry(self, entry: Entry, conflicts: int) -> bool:
+    def _carry(self, entry: Entry) -> bool:
         try:
             change = self._transform(entry.item)
         except RejectError as error:
@@ -62,10 +57,10 @@ class InPlaceWriter:
         if change is None:
             self._ledger.settle(entry, UNCHANGED)
             return True
-        return self._sender.send((entry, conflicts), change)
+        return self._sender.send(entry, change)
 
     def _take(self, answer: Answer) -> None:
-        entry, _ = answer.origin
+        entry = answer.origin
         match answer.verdict:
             case Verdict.DONE:
                 self._ledger.settle(entry, fate_of(answer.change))
@@ -84,33 +79,25 @@ class InPlaceWriter:
         return all(settled)
 
     def _settle_conflict(self, answer: Answer) -> bool:
-        self._ledger.conflicts += 1
-        entry, conflicts = answer.origin
-        entry.item = answer.item
-        if answer.verdict is Verdict.ADDED_TO and not self._is_kept(entry):
+        entry: Entry = answer.origin
+        if answer.verdict is Verdict.ADDED_TO and not self._goes_back(entry, answer):
             return True
-        if conflicts == TRANSFORMED_AGAIN:
-            problem = f"another writer changed the item each of {conflicts + 1} times that it was transformed"
-            self._ledger.reject(entry, Reason.WRITE_CONFLICT, problem)
-            return True
-        return self._carry(entry, conflicts + 1)
+        return self._carry(entry) if self._ledger.conflict(entry, answer.item) else True
 
-    def _is_kept(self, entry: Entry) -> bool:
+    def _goes_back(self, entry: Entry, answer: Answer) -> bool:
         """An item was deleted as a writer added to it: it goes back, unless it were deleted as it is, too."""
         try:
-            change: Change | None = self._transform(entry.item)
+            is_deleted = isinstance(self._transform(answer.item), Removal)
         except RejectError:
-            change = None
-        if isinstance(change, Removal):
-            self._ledger.settle(entry, fate_of(change))
+            is_deleted = False
+        if is_deleted:
+            self._ledger.settle(entry, fate_of(answer.change))
             return False
-        try:
-            self._sending.call("UpdateItem", self._sending.requests.restoration(entry.item), Attempts())
-        except SluiceError as error:
-            problem = f"deleted while another writer added to it, and not to be put back: {error}"
+        problem = self._sender.put_back(answer.item)
+        if problem is not None:
+            entry.item = answer.item
             self._ledger.reject(entry, Reason.WRITE_CONFLICT, problem)
-            return False
-        return True
+        return problem is None
 
 
 def fate_of(change: Change, planned_units: float = 0.0) -> Fate:

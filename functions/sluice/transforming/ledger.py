@@ -14,10 +14,13 @@ from typing import Any, Protocol
 from sluice.counts import Counts
 from sluice.encoding.plain_values import Attributes
 from sluice.keys import KeySchema
-from sluice.rejects import RejectedItem
+from sluice.rejects import Reason, RejectedItem
 from sluice.transforming.item_scan import ItemPage, StartKey
 from sluice.transforming.sample import Sample
 from sluice.transforming.transform_progress import Changes, Done, TransformProgress
+
+# How often an item that another writer has changed is transformed again.
+TRANSFORMED_AGAIN = 3
 
 
 class Outcome(Enum):
@@ -53,14 +56,15 @@ SKIPPED = Fate(Outcome.SKIPPED)
 
 
 class Entry:
-    """One item of the scan, or the end of a page."""
+    """One item of the scan, or the end of a page. `conflicts`: how often another writer changed the item meanwhile."""
 
-    __slots__ = ("fate", "item", "page")
+    __slots__ = ("conflicts", "fate", "item", "page")
 
     def __init__(self, item: Attributes, page: ItemPage | None = None) -> None:
         self.item = item
         self.page = page
         self.fate: Fate | None = None
+        self.conflicts = 0
 
 
 class Ledger:
@@ -103,6 +107,17 @@ class Ledger:
         entry.fate = fate
         if self._open[0] is entry:
             self._advance()
+
+    def conflict(self, entry: Entry, item: Attributes) -> bool:
+        """Another writer changed the item to this; False when that has happened too often, which rejects it."""
+        self.conflicts += 1
+        entry.item = item
+        if entry.conflicts == TRANSFORMED_AGAIN:
+            problem = f"another writer changed the item each of {TRANSFORMED_AGAIN + 1} times that it was transformed"
+            self.reject(entry, Reason.WRITE_CONFLICT, problem)
+            return False
+        entry.conflicts += 1
+        return True
 
     def reject(self, entry: Entry, reason: str, message: str) -> None:
         """The item is rejected."""

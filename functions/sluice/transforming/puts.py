@@ -19,9 +19,9 @@ class Puts:
     items: Sequence[Item]
 
     def after(self) -> Any:
-        """The item, or all of several."""
+        """The item, all of several, or None."""
         items = [json.loads(each.body) for each in self.items]
-        return items if len(items) > 1 else items[0]
+        return items if len(items) > 1 else next(iter(items), None)
 
     def write_units(self) -> float:
         """What the puts take where nothing is replaced that is larger."""

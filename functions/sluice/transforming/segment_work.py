@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sluice.aws import aws_errors
 from sluice.first_outcome import earlier_outcome, leave_parts, was_tried_before
 from sluice.pacing.run_pace import RunPace
-from sluice.transforming.carriers import carrier_for
+from sluice.transforming.carriers import Means, carrier_for
 from sluice.transforming.item_scan import ItemScan
 from sluice.transforming.ledger import Ledger
 from sluice.transforming.pages import Pages
@@ -59,14 +59,11 @@ class SegmentWork:
         sample = Sample(job.sample_per_segment, request.outcome_key)
         ledger = Ledger(request.progress, job.table.schema, sample, is_dry_run=job.is_dry_run)
         scan = ItemScan(job.table.name, request.segment, job.total_segments, job.where)
+        is_repeat = is_repeat or request.progress.is_interrupted
         with (
             RunPace.from_state(self._beats, job.budget, is_time_up) as pace,
             ThreadPoolExecutor(1) as executor,
-            closing(
-                carrier_for(
-                    self._wire, job, ledger, pace.writes, is_repeat=is_repeat or request.progress.is_interrupted
-                )
-            ) as carrier,
+            closing(carrier_for(job, Means(self._wire, ledger, pace.writes, is_repeat))) as carrier,
         ):
             pages = Pages(scan, request.progress.start_key, self._wire.call, pace.reads, executor)
             return TransformSlice(pages, carrier, ledger).run(is_time_up)

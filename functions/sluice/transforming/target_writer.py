@@ -29,7 +29,8 @@ class _Row:
 class TargetWriter:
     """Its writes are settled at the end of each page. For one thread.
 
-    `on_arrival` is called for each item that is in the target in full.
+    `on_arrival` is called for each item that is in the target in full, or that need not be there: Puts of nothing.
+    Without it that is all that becomes of an item.
     """
 
     pages_held = 0
@@ -46,7 +47,7 @@ class TargetWriter:
         self._transform = transform
         self._ledger = ledger
         self._writes = writes
-        self._on_arrival = on_arrival or self._settle
+        self._on_arrival = on_arrival
         self._rows: list[_Row] = []
         self._has_begun = False
         self._units_accounted = 0.0
@@ -67,7 +68,10 @@ class TargetWriter:
         except RejectError as error:
             self._ledger.reject(entry, error.reason, str(error))
             return True
-        if isinstance(items, Delete) or not items:
+        if isinstance(items, Delete):
+            self._arrive(entry, Puts(()))
+            return True
+        if not items:
             self._ledger.settle(entry, UNCHANGED)
             return True
         return self._put(entry, Puts(items))
@@ -122,10 +126,13 @@ class TargetWriter:
     def _end(self, row: _Row) -> None:
         if row.rejected is not None:
             self._ledger.reject(row.entry, row.rejected.reason, row.rejected.message)
-        elif row.skipped == len(row.puts.items):
+        elif row.skipped == len(row.puts.items) or (row.skipped and self._on_arrival):
             self._ledger.settle(row.entry, SKIPPED)
         else:
-            self._on_arrival(row.entry, row.puts)
+            self._arrive(row.entry, row.puts)
 
-    def _settle(self, entry: Entry, puts: Puts) -> None:
-        self._ledger.settle(entry, Fate(Outcome.CHANGED, puts))
+    def _arrive(self, entry: Entry, puts: Puts) -> None:
+        if self._on_arrival:
+            self._on_arrival(entry, puts)
+        else:
+            self._ledger.settle(entry, Fate(Outcome.CHANGED, puts))

@@ -41,7 +41,7 @@ _FIELDS = (
 # Placeholders that are numbers stand for what the run itself compares and sets.
 _NAME = re.compile(r"#(?!\d+$)[A-Za-z0-9_]+")
 _VALUE = re.compile(r":(?!\d+$)[A-Za-z0-9_]+")
-_KINDS: Mapping[str, type] = {
+_KINDS: Mapping[str, type[Any]] = {
     "S": str,
     "N": str,
     "B": str,
@@ -167,7 +167,6 @@ def _placeholders(where: Fields, name: str, pattern: re.Pattern[str]) -> dict[st
 
 def _check_value(value: object, place: str) -> None:
     """One value in DynamoDB JSON, with all that it holds."""
-    content: Any
     if not isinstance(value, dict) or len(value) != 1:
         raise InvalidInputError(place, 'must be one value in DynamoDB JSON, such as {"S": "open"}')
     ((kind, content),) = value.items()

@@ -50,6 +50,11 @@ class UpdateRequests:
         self._heads: dict[_Shape, bytes] = {}
         self._delete_heads: dict[tuple[str, ...], bytes] = {}
 
+    @property
+    def is_filtered(self) -> bool:
+        """Whether the condition is also that of the run's filter."""
+        return self._where is not None
+
     def update(self, change: Update) -> bytes:
         """UpdateItem of the attributes that change, each of which must be as it was read."""
         before = change.before
