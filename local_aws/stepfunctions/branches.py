@@ -4,6 +4,7 @@ import contextvars
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from typing import Any
 
 from local_aws.stepfunctions.data_flow import arguments, finish
@@ -76,14 +77,7 @@ def _run_all(tasks: Iterator[Callable[[Run], Any]], concurrency: int, scope: Sco
     if concurrency == 1:
         return [task(scope.run) for task in tasks]
     stopped = _LinkedEvent(scope.run.stopped)
-    run = Run(
-        scope.run.record,
-        scope.run.context,
-        scope.run.history,
-        stopped,
-        scope.run.deadline,
-        scope.run.role_arn,
-    )
+    run = replace(scope.run, stopped=stopped, ended=threading.Event())
     with ThreadPoolExecutor(concurrency) as pool:
         futures = [pool.submit(contextvars.copy_context().run, task, run) for task in tasks]
         wait_for_all_or_error(futures)

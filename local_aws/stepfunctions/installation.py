@@ -27,10 +27,8 @@ USED = (
 )
 
 
-def install() -> None:
-    """Replace the execution engine and the operations on executions."""
-    require(service, *USED)
-    check(service, "_invoke_with_callback", ("resource", "input_data", "token", "state_def"))
+def prepare() -> None:
+    """What walking through a definition needs, without ministack's server."""
     replace(jsonata.Jsonata.Frame, "lookup", ("self", "name"), lookup)
     HANDLERS.update(
         Pass=run_pass,
@@ -42,6 +40,13 @@ def install() -> None:
         Parallel=run_parallel,
         Map=run_map,
     )
+
+
+def install() -> None:
+    """Replace the execution engine and the operations on executions."""
+    require(service, *USED)
+    check(service, "_invoke_with_callback", ("resource", "input_data", "token", "state_def"))
+    prepare()
     check_expressions = check(service, "_validate_definition_jsonata", ("definition_str",))
     replace(service, "_validate_definition_jsonata", ("definition_str",), with_checks(check_expressions))
     replace(service, "_run_execution", ("exec_arn",), run_execution)

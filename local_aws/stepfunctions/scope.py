@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from ministack.core.responses import now_iso
@@ -74,13 +75,30 @@ def _details_name(kind: str) -> str:
     return f"{kind[0].lower()}{kind[1:]}EventDetails"
 
 
+class Clock:
+    """The time that an execution sees, and how it waits: tests put one of their own in its place."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return time.time()
+
+    def wait(self, seconds: float, stopped: threading.Event) -> None:
+        """Return when the time is over, or once the execution was stopped."""
+        stopped.wait(seconds)
+
+
 @dataclass
 class Run:
-    """One execution while it runs. `context` holds the context object's Execution and StateMachine."""
+    """One execution while it runs. `context` holds the context object's Execution and StateMachine.
+
+    `call` stands for everything that Task states call, where it is not what `integrations` knows.
+    """
 
     record: Record
     context: Record
     history: History
+    clock: Clock = field(default_factory=Clock)
+    call: "Callable[[str, Any, Scope], Any] | None" = None
     stopped: threading.Event = field(default_factory=threading.Event)
     deadline: float | None = None
     role_arn: str = ""
@@ -97,8 +115,12 @@ class Run:
         """Wait, but no longer than the execution lasts."""
         if self.deadline is not None:
             seconds = min(seconds, max(0.0, self.deadline - time.monotonic()) + 0.001)
-        self.stopped.wait(max(0.0, seconds))
+        self.clock.wait(max(0.0, seconds), self.stopped)
         self.check()
+
+    def now_iso(self) -> str:
+        """The time as the context object has it."""
+        return datetime.fromtimestamp(self.clock.now(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @dataclass

@@ -1,7 +1,6 @@
 """Pass, Succeed, Fail, Wait and Choice."""
 
 import re
-import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -59,8 +58,9 @@ def run_wait(state: State, data: Any, scope: Scope) -> tuple[Any, str | None]:
     """Wait: for seconds or until a timestamp; a stopped execution waits no longer."""
     selected = select_input(state, data, scope)
     until = _wait_until(state, selected, scope)
-    if until > time.time():
-        scope.run.sleep(until - time.time())
+    seconds = until - scope.run.clock.now()
+    if seconds > 0:
+        scope.run.sleep(seconds)
     return finish(state, selected, scope)
 
 
@@ -68,13 +68,13 @@ def _wait_until(state: State, data: Any, scope: Scope) -> float:
     if scope.is_jsonata(state):
         if "Timestamp" in state:
             return _moment(jsonata_field(state, "Timestamp", "string", data, scope), QUERY_EVALUATION, scope)
-        return time.time() + _seconds(jsonata_field(state, "Seconds", "number", data, scope), scope)
+        return scope.run.clock.now() + _seconds(jsonata_field(state, "Seconds", "number", data, scope), scope)
     if "TimestampPath" in state or "Timestamp" in state:
         path = state.get("TimestampPath")
         stamp = resolve_value(path, data, scope) if path else state["Timestamp"]
         return _moment(stamp, RUNTIME, scope)
     path = state.get("SecondsPath")
-    return time.time() + float(resolve_value(path, data, scope) if path else state["Seconds"])
+    return scope.run.clock.now() + float(resolve_value(path, data, scope) if path else state["Seconds"])
 
 
 def _seconds(value: float, scope: Scope) -> float:

@@ -52,6 +52,8 @@ def _timeout(state: State, data: Any, scope: Scope) -> int | None:
 
 
 def _call(resource: str, given: Any, timeout: int | None, scope: Scope) -> Any:
+    if scope.run.call is not None:
+        return scope.run.call(resource, given, scope)
     if resource.endswith(".waitForTaskToken"):
         return invoke_with_token(resource, given, scope.extra["Task"]["Token"], timeout, scope)
     if timeout is None or is_quick(resource):

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from ministack.core.responses import now_iso
-
 from local_aws.stepfunctions.errors import RUNTIME
 from local_aws.stepfunctions.scope import Handler, Scope, State, check_size, compact_json
 
@@ -22,7 +20,7 @@ def walk(states: dict[str, State], start_at: str, data: Any, scope: Scope) -> An
 
 def _visit(name: str, state: State, data: Any, scope: Scope) -> tuple[Any, str | None]:
     kind = state["Type"]
-    scope.state = {"Name": name, "EnteredTime": now_iso()}
+    scope.state = {"Name": name, "EnteredTime": scope.run.now_iso()}
     if kind in STATES_WITH_RETRIES:
         scope.state["RetryCount"] = 0
     scope.entered_event_id = scope.run.history.add(f"{kind}StateEntered", name=name, input=compact_json(data))
