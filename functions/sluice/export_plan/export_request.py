@@ -1,0 +1,102 @@
+"""What PlanExport is asked, and what it answers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sluice.export_plan.export_input import ExportInput
+from sluice.export_plan.instants import instant, instant_reached, iso
+from sluice.export_plan.ledger_state import Export, LedgerState
+from sluice.export_plan.next_export import Action, Decision, next_export
+from sluice.fields import Fields
+from sluice.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRequest:
+    """`table_arn` is DescribeTable's; `earliest` how far back point-in-time recovery reaches, None when it is off."""
+
+    run: Run
+    asked: ExportInput
+    ledger: LedgerState
+    table_arn: str
+    earliest: datetime | None
+    now: datetime
+
+    @classmethod
+    def from_event(cls, event: object, data_bucket: str) -> PlanRequest:
+        """Read the function's payload. Raises InvalidInputError."""
+        fields = Fields(event, ("run", "input", "ledger", "tableArn", "backups", "now"))
+        recovery = fields.raw("backups").get("PointInTimeRecoveryDescription") or {}
+        is_on = recovery.get("PointInTimeRecoveryStatus") == "ENABLED"
+        return cls(
+            run=Run.from_state(fields.raw("run")),
+            asked=ExportInput.from_input(fields.raw("input"), data_bucket),
+            ledger=LedgerState.from_item(fields.raw("ledger") if fields.has("ledger") else None),
+            table_arn=fields.text("tableArn"),
+            earliest=instant_reached(recovery["EarliestRestorableDateTime"]) if is_on else None,
+            now=instant(fields.text("now")),
+        )
+
+    def decide(self) -> Decision:
+        """What comes next. Raises PointInTimeRecoveryError when the table cannot be exported."""
+        return next_export(self.asked, self.ledger, self.earliest, self.now)
+
+    @property
+    def lag_seconds(self) -> float | None:
+        """Age of what the exports hold; None before the first one is complete."""
+        return (self.now - self.ledger.watermark).total_seconds() if self.ledger.watermark else None
+
+    def to_state(self, decision: Decision) -> dict[str, Any]:
+        """The answer: what is done next, and everything that the states after it write and call."""
+        export, gap, ledger = decision.export, decision.gap, self.ledger
+        request = self._request(export) if export else None
+        if export and request:
+            export = replace(export, client_token=request["ClientToken"])
+        return {
+            "action": str(decision.action),
+            "reason": decision.reason,
+            "watermark": iso(ledger.watermark) if ledger.watermark else None,
+            "lagSeconds": self.lag_seconds,
+            "version": ledger.version,
+            "resetRequested": ledger.is_reset_requested and decision.action is Action.WATCH,
+            "export": export.to_state() if export else None,
+            "ledgerCurrent": export.to_attribute() if export else None,
+            "ledgerStatus": "PITR_GAP" if gap else "IN_PROGRESS",
+            "runEntry": export.run_entry if export else None,
+            "request": request,
+            "gap": {"from": iso(gap.since), "to": iso(gap.until)} if gap else None,
+            "process": self.asked.process,
+            "pollSeconds": self.asked.poll_seconds,
+        }
+
+    def _request(self, export: Export) -> dict[str, Any]:
+        """The parameters of ExportTableToPointInTime."""
+        state = export.to_state()
+        parameters: dict[str, Any] = {
+            "TableArn": self.table_arn,
+            "S3Bucket": export.bucket,
+            "ExportFormat": "DYNAMODB_JSON",
+            "ExportType": state["type"],
+        }
+        if export.prefix:
+            parameters["S3Prefix"] = export.prefix
+        if export.window.since is None:
+            parameters["ExportTime"] = state["to"]
+        else:
+            parameters["IncrementalExportSpecification"] = {
+                "ExportFromTime": state["from"],
+                "ExportToTime": state["to"],
+                "ExportViewType": state["viewType"],
+            }
+        return {**parameters, "ClientToken": export.client_token or client_token(parameters, export.attempt)}
+
+
+def client_token(parameters: Mapping[str, Any], attempt: int) -> str:
+    """The same for the same attempt at the same window: a start that is repeated finds its export."""
+    return hashlib.sha256(json.dumps([parameters, attempt], sort_keys=True).encode()).hexdigest()[:36]
