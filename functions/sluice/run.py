@@ -87,9 +87,14 @@ class Run:
         """The segment whose cursor has this key."""
         return int(key.removeprefix(self.cursors_prefix).removesuffix(".json"))
 
+    @property
+    def samples_prefix(self) -> str:
+        """Where the samples of slices are."""
+        return f"{self.prefix}sample/"
+
     def sample_part_key(self, segment: int, slice_number: int) -> str:
         """Some of the items that one slice of a segment changed, before and after."""
-        return f"{self.prefix}sample/{segment:06d}-{slice_number:04d}.jsonl"
+        return f"{self.samples_prefix}{segment:06d}-{slice_number:04d}.jsonl"
 
     def segment_outcome_key(self, segment: int, slice_number: int) -> str:
         """What one slice of a segment has come to: its progress, then its parts."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -15,9 +14,9 @@ from sluice.exports.data_file import read_files
 from sluice.fields import Fields
 from sluice.loading.plan import read_plan
 from sluice.results.late_results import read_until_complete
-from sluice.results.merged_objects import MergedObjects
+from sluice.results.merged_objects import merge_objects
 from sluice.results.range_outcome import LOST, RangeOutcome, outcomes
-from sluice.results.result_files import find_manifest, result_records
+from sluice.results.result_files import map_run_records
 from sluice.results.summary import RunError, Summary, summarize
 from sluice.run import Run
 from sluice.settings import Settings
@@ -54,16 +53,9 @@ def _outcomes(run: Run, planned: Mapping[str, Any], map_run: Mapping[str, Any] |
     place = planned["plan"]["bucket"], planned["plan"]["key"]
     plan = read_files(s3_client(), *place) if "process" in planned else read_plan(s3_client(), *place)
     return read_until_complete(
-        lambda: outcomes(plan, _records(run, map_run)), lambda ends: all(end.status != LOST for end in ends)
+        lambda: outcomes(plan, map_run_records(s3_client(), settings.data_bucket, run.results_prefix, map_run)),
+        lambda ends: all(end.status != LOST for end in ends),
     )
-
-
-def _records(run: Run, map_run: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
-    bucket = settings.data_bucket
-    manifest = (
-        map_run["ResultWriterDetails"]["Key"] if map_run else find_manifest(s3_client(), bucket, run.results_prefix)
-    )
-    return result_records(s3_client(), bucket, manifest) if manifest else iter(())
 
 
 def _leave(summary: Summary, ends: Sequence[RangeOutcome]) -> None:
@@ -76,9 +68,7 @@ def _leave(summary: Summary, ends: Sequence[RangeOutcome]) -> None:
             if end.progress
             for number in end.progress.reject_slices
         ]
-        s3_client().upload_fileobj(
-            io.BufferedReader(MergedObjects(s3_client(), bucket, parts)), bucket, run.rejects_key
-        )
+        merge_objects(s3_client(), bucket, parts, run.rejects_key)
     if summary.failed_batches:
         lines = b"".join(end.to_failure_line() for end in ends if end.status != "SUCCEEDED")
         s3_client().put_object(Bucket=bucket, Key=run.failures_key, Body=lines)

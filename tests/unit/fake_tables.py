@@ -274,10 +274,5 @@ def _compare(operator: str, left: Any, right: Any) -> bool:
         return bool(left != right)
     if left is None or right is None or left[0] != right[0]:
         return False
-    return {
-        "=": left == right,
-        "<": operator == "<" and left < right,
-        "<=": operator == "<=" and left <= right,
-        ">": operator == ">" and left > right,
-        ">=": operator == ">=" and left >= right,
-    }[operator]
+    results = {"=": left == right, "<": left < right, "<=": left <= right, ">": left > right, ">=": left >= right}
+    return bool(results[operator])

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 1 << 20
 
 
+def merge_objects(s3: S3Client, bucket: str, keys: Iterable[str], merged_key: str) -> None:
+    """Write one object that holds the others, one after the other."""
+    s3.upload_fileobj(io.BufferedReader(MergedObjects(s3, bucket, keys)), bucket, merged_key)
+
+
 class MergedObjects(io.RawIOBase):
     """Reads the objects in the order of their keys, each opened when the one before it has ended."""
 

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/step-functions/latest/dg/input-output-resultwriter.h
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -30,3 +30,11 @@ def result_records(s3: S3Client, bucket: str, manifest_key: str) -> Iterator[dic
             body = s3.get_object(Bucket=bucket, Key=each["Key"])["Body"]
             for line in body.iter_lines(chunk_size=1 << 16):
                 yield json.loads(line)
+
+
+def map_run_records(
+    s3: S3Client, bucket: str, results_prefix: str, map_run: Mapping[str, Any] | None
+) -> Iterator[dict[str, Any]]:
+    """The records of the Map Run that the state's result names, or of the newest below the prefix, if there are any."""
+    manifest = map_run["ResultWriterDetails"]["Key"] if map_run else find_manifest(s3, bucket, results_prefix)
+    return result_records(s3, bucket, manifest) if manifest else iter(())

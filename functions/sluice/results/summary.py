@@ -9,13 +9,13 @@ from enum import StrEnum
 from typing import Any
 
 from sluice.counts import Counts
-from sluice.errors import CountsDoNotReconcileError, FilesFailedError, RangesFailedError
+from sluice.errors import CountsDoNotReconcileError, FilesFailedError, RangesFailedError, SegmentsFailedError
 from sluice.results.range_outcome import LOST, SUCCEEDED, RangeOutcome
 from sluice.run import Run
 
 
 class Status(StrEnum):
-    """How a run ended: PARTIAL has failed rows, but no more than the run's input tolerates."""
+    """How a run ended: in PARTIAL something failed, but no more than the run's input tolerates."""
 
     COMPLETE = "COMPLETE"
     PARTIAL = "PARTIAL"
@@ -49,10 +49,10 @@ class Summary:
 
     @property
     def status(self) -> Status:
-        """FAILED with an error; else PARTIAL when any row failed."""
+        """FAILED with an error; else PARTIAL when anything failed."""
         if self.error:
             return Status.FAILED
-        return Status.PARTIAL if self.counts.failed else Status.COMPLETE
+        return Status.PARTIAL if self.counts.failed or self.failed_batches else Status.COMPLETE
 
     def to_state(self) -> dict[str, Any]:
         """The summary object that every workflow ends with."""
@@ -115,7 +115,7 @@ def _telling(error: RunError | None, failed: Sequence[RangeOutcome]) -> RunError
     if not ended:
         return error
     first = ended[0]
-    several = {"range": RangesFailedError, "file": FilesFailedError}[first.planned.kind]
+    several = {"range": RangesFailedError, "file": FilesFailedError, "segment": SegmentsFailedError}[first.planned.kind]
     name = names.pop() if len(names) == 1 else several.__name__
     where = f"{first.planned.place}: {first.error}: {first.cause}"
     return RunError(name, f"{len(ended)} of the {first.planned.kind}s failed; the first is {where}")

@@ -94,11 +94,16 @@ def read_earlier(s3: S3Client, bucket: str, run: Run, name: str) -> EarlierRun:
         problem = f"{name} is no run of {run.workflow} that has left a plan"
         raise InvalidInputError("resume.run", problem) from error
     segments = {int(number): TransformProgress.from_state(each) for number, each in plan["segments"].items()}
-    segments |= _cursors(s3, bucket, earlier)
+    segments |= read_cursors(s3, bucket, earlier)
     return EarlierRun(name, plan["transform"], Done.from_state(plan["before"]), segments)
 
 
-def _cursors(s3: S3Client, bucket: str, run: Run) -> dict[int, TransformProgress]:
+def read_cursors(s3: S3Client, bucket: str, run: Run) -> dict[int, TransformProgress]:
+    """How far segments have come, by number; those that have done no slice are missing.
+
+    Raises AccessDeniedError, ServiceUnavailableError.
+    """
+
     def read(key: str) -> TransformProgress:
         return TransformProgress.from_state(json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read()))
 

@@ -16,7 +16,7 @@ from sluice.encoding.plain_values import Attributes
 from sluice.keys import KeySchema
 from sluice.rejects import Reason, RejectedItem
 from sluice.transforming.item_scan import ItemPage, StartKey
-from sluice.transforming.sample import Sample
+from sluice.transforming.sample import Sample, sample_line
 from sluice.transforming.transform_progress import Changes, Done, TransformProgress
 
 # How often an item that another writer has changed is transformed again.
@@ -131,7 +131,7 @@ class Ledger:
     @property
     def sample_lines(self) -> bytes:
         """Some of the items that were changed, as JSON Lines."""
-        return self._sample.lines
+        return b"".join(self._sample.lines)
 
     def key(self, item: Attributes) -> dict[str, Any]:
         """The item's primary key in DynamoDB JSON."""
@@ -201,4 +201,4 @@ class Ledger:
             self.reject_bytes += len(line)
             self._reasons[fate.reason] += 1
         elif fate.change is not None and (place := self._sample.place()) is not None:
-            self._sample.take(place, self.key(item), item, fate.change.after())
+            self._sample.put(place, sample_line(self.key(item), item, fate.change.after()))

@@ -97,6 +97,21 @@ class TransformProgress:
     sample_slices: tuple[int, ...] = ()
     is_interrupted: bool = False
 
+    @property
+    def counts(self) -> Counts:
+        """Items by what became of them."""
+        return self.done.counts
+
+    @property
+    def write_units(self) -> float:
+        """What writes took."""
+        return self.done.write_units
+
+    @property
+    def reasons(self) -> Counter[str]:
+        """Rejects by their reasons."""
+        return self.done.reasons
+
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
         """Read what `to_state` returns."""

@@ -1,0 +1,89 @@
+"""SummarizeTransform: the result files and the cursors of the segments become the run's summary."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from sluice.aws import aws_errors, s3_client
+from sluice.fields import Fields
+from sluice.results.late_results import read_until_complete
+from sluice.results.merged_objects import merge_objects
+from sluice.results.range_outcome import LOST, SUCCEEDED, RangeOutcome, outcomes
+from sluice.results.result_files import map_run_records
+from sluice.results.summary import RunError, summarize
+from sluice.results.transform_summary import reached, summarize_transform
+from sluice.run import Run
+from sluice.settings import Settings
+from sluice.transforming.earlier_run import read_cursors
+from sluice.transforming.segment import read_segments
+from sluice.transforming.transform_progress import TransformProgress
+
+settings = Settings.from_env()
+logger = Logger()
+
+
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """Sum up a run, merge its rejects and its sample, and name the segments that failed. Raises InvalidInputError,
+    SourceNotFoundError, AccessDeniedError, ServiceUnavailableError.
+
+    Takes {"run", "planned": PlanTransform's result, "mapRun": TransformSegments' result, "verified": VerifySample's,
+    "error": {"name", "message"}}; all but the run may be null.
+    """
+    fields = Fields(event, ("run", "planned", "mapRun", "verified", "error"))
+    run, bucket = Run.from_state(fields.raw("run")), settings.data_bucket
+    planned: Mapping[str, Any] = event.get("planned") or {}
+    error = RunError.from_state(event.get("error"))
+    with aws_errors(f"s3://{bucket}/{run.prefix}"):
+        ends = _outcomes(run, planned, event.get("mapRun")) if planned else []
+        common = summarize(run, bucket, ends, planned.get("rejectsTolerated"), error)
+        state = summarize_transform(common, planned, ends, event.get("verified")).to_state()
+        _leave(run, ends)
+        s3_client().put_object(
+            Bucket=bucket, Key=run.summary_key, Body=json.dumps(state, ensure_ascii=False, indent=2).encode()
+        )
+    logger.info("run summarized", extra={"run": run.name, "status": state["status"], "counts": state["counts"]})
+    return state
+
+
+def _outcomes(run: Run, planned: Mapping[str, Any], map_run: Mapping[str, Any] | None) -> list[RangeOutcome]:
+    """What became of each planned segment; waits for result files that name them all, but not for ever."""
+    s3, bucket = s3_client(), settings.data_bucket
+    plan = read_segments(s3, planned["plan"]["bucket"], planned["plan"]["key"])
+    ends = read_until_complete(
+        lambda: outcomes(plan, map_run_records(s3, bucket, run.results_prefix, map_run)),
+        lambda ends: all(end.status != LOST for end in ends),
+    )
+    return ends if all(end.status == SUCCEEDED for end in ends) else reached(ends, read_cursors(s3, bucket, run))
+
+
+def _leave(run: Run, ends: Sequence[RangeOutcome]) -> None:
+    """Write what the run leaves behind: its rejects, its sample, the segments that failed."""
+    s3, bucket = s3_client(), settings.data_bucket
+    rejects = _parts(ends, lambda progress: progress.reject_slices, run.reject_part_key)
+    if rejects:
+        merge_objects(s3, bucket, rejects, run.rejects_key)
+    samples = _parts(ends, lambda progress: progress.sample_slices, run.sample_part_key)
+    if samples:
+        merge_objects(s3, bucket, samples, run.sample_key)
+    failed = b"".join(end.to_failure_line() for end in ends if end.status != SUCCEEDED)
+    if failed:
+        s3.put_object(Bucket=bucket, Key=run.failures_key, Body=failed)
+
+
+def _parts(
+    ends: Sequence[RangeOutcome],
+    slices: Callable[[TransformProgress], Sequence[int]],
+    key: Callable[[int, int], str],
+) -> list[str]:
+    return [
+        key(end.planned.index, number)
+        for end in ends
+        if isinstance(end.progress, TransformProgress)
+        for number in slices(end.progress)
+    ]

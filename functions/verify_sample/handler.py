@@ -1,0 +1,78 @@
+"""VerifySample: some of the items that a run has changed are compared with what the transform gives now."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import botocore.session
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from sluice.aws import aws_errors, s3_client
+from sluice.fields import Fields
+from sluice.run import Run
+from sluice.settings import Settings
+from sluice.transforming.consistent_reads import KEYS_MAX, ConsistentReads
+from sluice.transforming.sample import Sample
+from sluice.transforming.transform_job import TransformJob
+from sluice.transforming.verification import verification_for
+from sluice.writing.wire import Wire
+
+# As many as the client has connections.
+READERS = 10
+SAMPLE_MAX_BYTES = 128 << 20
+
+settings = Settings.from_env()
+logger = Logger()
+wire = Wire.from_session(botocore.session.get_session())
+
+
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """Verify a sample of a run's changes. Takes {"run", "transform", "verify": {"sample"}} of PlanTransform's result.
+
+    Raises InvalidInputError, TableNotFoundError, ThrottledError, ServiceUnavailableError, AccessDeniedError,
+    UnexpectedResponseError, WireError.
+    """
+    fields = Fields(event, ("run", "transform", "verify"))
+    run, job = Run.from_state(fields.raw("run")), TransformJob.from_state(fields.raw("transform"))
+    size = fields.section("verify", ("sample",)).integer("sample", 0, low=1, high=10**9)
+    with aws_errors(f"s3://{settings.data_bucket}/{run.prefix}"):
+        lines = _sample(run, size)
+        reads = ConsistentReads(wire)
+        verify = verification_for(job, reads)
+        chunks = (lines[start : start + KEYS_MAX] for start in range(0, len(lines), KEYS_MAX))
+        differences = [each.to_line() for chunk in chunks for each in verify([json.loads(line) for line in chunk])]
+        if differences:
+            s3_client().put_object(Bucket=settings.data_bucket, Key=run.verify_key, Body=b"".join(differences))
+    logger.info("verified", extra={"run": run.name, "sampled": len(lines), "differences": len(differences)})
+    return {
+        "sampled": len(lines),
+        "differences": len(differences),
+        "key": run.verify_key if differences else None,
+        "readUnits": reads.read_units,
+    }
+
+
+def _sample(run: Run, size: int) -> list[bytes]:
+    """Lines of all slices' samples, each as likely as any other."""
+    sample = Sample(size, run.name, SAMPLE_MAX_BYTES)
+    for body in _parts(run):
+        for line in body.splitlines():
+            if (place := sample.place()) is not None:
+                sample.put(place, line)
+    return sample.lines
+
+
+def _parts(run: Run) -> Iterator[bytes]:
+    s3, bucket = s3_client(), settings.data_bucket
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=run.samples_prefix)
+    keys = [each["Key"] for page in pages for each in page.get("Contents", [])]
+    with ThreadPoolExecutor(READERS) as readers:
+        for start in range(0, len(keys), READERS):
+            yield from readers.map(
+                lambda key: s3.get_object(Bucket=bucket, Key=key)["Body"].read(), keys[start : start + READERS]
+            )
