@@ -70,12 +70,16 @@ def throttle(name: str = "ProvisionedThroughputExceededException") -> Fault:
 
 @dataclass
 class FakeDynamoDB:
-    """Answers BatchWriteItem and PutItem on one table. `faults` are used up in the order of the requests."""
+    """Answers BatchWriteItem and PutItem on one table. `faults` are used up in the order of the requests.
+
+    `refuses_key_twice`: as DynamoDB does; else a request that carries a key twice is a problem.
+    """
 
     key_names: tuple[str, ...] = ("pk",)
     items: dict[Key, Json] = field(default_factory=dict)
     faults: deque[Fault] = field(default_factory=deque)
     refuses: Callable[[Json], str | None] = lambda item: item.get("refuse", {}).get("S")
+    refuses_key_twice: bool = False
     seen: list[Seen] = field(default_factory=list, repr=False)
     problems: list[str] = field(default_factory=list)
     connections: int = 0
@@ -96,7 +100,8 @@ class FakeDynamoDB:
             self.seen.append(seen)
             fault = self.faults.popleft() if self.faults else Fault()
             keys = [self.key(item) for item in _items(seen)]
-            self._check_keys(keys)
+            if not self.refuses_key_twice:
+                self._check_keys(keys)
             self._in_flight.update(keys)
         time.sleep(fault.delay_seconds)
         with self._lock:
@@ -116,7 +121,10 @@ class FakeDynamoDB:
             return fault, _error(fault.name, "as told")
         if fault.is_cut and not fault.is_applied:
             return fault, _error("InternalServerError", "cut off")
-        for item in _items(seen):
+        items = _items(seen)
+        if len({self.key(item) for item in items}) < len(items):
+            return Fault(400), _error("ValidationException", "Provided list of item keys contains duplicates")
+        for item in items:
             if message := self.refuses(item):
                 return Fault(400), _error("ValidationException", message)
         answer = self._batch(seen, fault) if seen.operation == "BatchWriteItem" else self._put(seen)
@@ -125,20 +133,27 @@ class FakeDynamoDB:
         return fault, _error(fault.name, "as told") if fault.name else json.dumps(answer).encode()
 
     def _batch(self, seen: Seen, fault: Fault) -> Json:
-        items = _items(seen)
-        random.shuffle(items)
-        left, done = items[: fault.unprocessed], items[fault.unprocessed :]
-        self.items.update({self.key(item): item for item in done})
-        puts = [{"PutRequest": {"Item": self._as_stored(item)}} for item in left]
+        changes = _changes(seen)
+        random.shuffle(changes)
+        left, done = changes[: fault.unprocessed], changes[fault.unprocessed :]
+        for change in done:
+            if "PutRequest" in change:
+                self.items[self.key(change["PutRequest"]["Item"])] = change["PutRequest"]["Item"]
+            else:
+                self.items.pop(self.key(change["DeleteRequest"]["Key"]), None)
+        given_back = [
+            {kind: {name: self._as_stored(item) for name, item in request.items()} for kind, request in change.items()}
+            for change in left
+        ]
         return {
-            "UnprocessedItems": {TABLE: puts} if puts else {},
+            "UnprocessedItems": {TABLE: given_back} if given_back else {},
             "ConsumedCapacity": [{"TableName": TABLE, "CapacityUnits": float(len(done))}],
         }
 
     def _put(self, seen: Seen) -> Json:
         (item,) = _items(seen)
         key = self.key(item)
-        if key in self.items:
+        if key in self.items and not _is_newer(seen.body, self.items[key]):
             return {
                 "__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException",
                 "message": "The conditional request failed",
@@ -156,10 +171,28 @@ class FakeDynamoDB:
         return dict(reversed(stored.items()))
 
 
+def _changes(seen: Seen) -> list[Json]:
+    changes: list[Json] = seen.body["RequestItems"][TABLE]
+    return changes
+
+
 def _items(seen: Seen) -> list[Json]:
+    """The items that are put, and the keys that are deleted."""
     if seen.operation == "BatchWriteItem":
-        return [put["PutRequest"]["Item"] for put in seen.body["RequestItems"][TABLE]]
+        return [part for change in _changes(seen) for request in change.values() for part in request.values()]
     return [seen.body["Item"]] if seen.operation == "PutItem" else []
+
+
+def _is_newer(request: Json, stored: Json) -> bool:
+    """Whether the condition of a put lets it replace what is there: attribute_not_exists(#a) [OR #a <= :a]."""
+    _absent, _, older = request.get("ConditionExpression", "").partition(" OR ")
+    if not older:
+        return False
+    name, operator, value = older.split()
+    assert operator == "<="
+    before = stored.get(request["ExpressionAttributeNames"][name])
+    limit = request["ExpressionAttributeValues"][value]
+    return before is None or Decimal(before["N"]) <= Decimal(limit["N"])
 
 
 def _error(name: str, message: str) -> bytes:
@@ -176,6 +209,14 @@ def expected_signature(seen: Seen, url: str) -> str:
     signature = auth.signature(auth.string_to_sign(request, auth.canonical_request(request)), request)
     scope, names = auth.scope(request), ";".join(signed)
     return f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders={names}, Signature={signature}"
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up is no event."""
 
 
 @contextmanager
@@ -205,8 +246,7 @@ def serving(fake: FakeDynamoDB) -> Iterator[FakeDynamoDB]:
         def log_message(self, *_arguments: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), Handler)
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     fake.url = f"http://127.0.0.1:{server.server_port}"

@@ -35,4 +35,5 @@ def find_summary(dynamodb: DynamoDBClient, arn: str) -> ObjectPlace:
 
 def _below(prefix: str | None, key: str) -> str:
     """The manifest's key in the bucket, whether or not AWS names it with the prefix."""
-    return key if not prefix or key.startswith(prefix) else f"{prefix.rstrip('/')}/{key}"
+    folder = f"{prefix.rstrip('/')}/" if prefix else ""
+    return key if key.startswith(folder) else folder + key

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import accumulate
 from typing import Protocol, Self
 
 from sluice.exports.tally import Portion, Tally
+from sluice.exports.write_pace import WritePace
 from sluice.loading.range_progress import RangeProgress
-from sluice.scanning.pace import Pace
 
 # The clock is read once for so many lines.
 PORTION_LINES = 250
@@ -32,16 +31,13 @@ class Sink(Protocol):
 
 
 class FileSlice:
-    """One slice, from `before` on. `units_per_second` None: as fast as the sink takes them."""
+    """One slice, from `before` on; `sink` tells `tally` what becomes of the records."""
 
-    def __init__(
-        self, before: RangeProgress, sink: Sink, tally: Tally, *, units_per_second: float | None = None
-    ) -> None:
+    def __init__(self, before: RangeProgress, sink: Sink, tally: Tally, pace: WritePace) -> None:
         self._before = before
         self._sink = sink
         self._tally = tally
-        self._units_per_second = units_per_second
-        self._pace = Pace(units_per_second, None)
+        self._pace = pace
         self._row = before.row
         self._position = before.position
 
@@ -51,7 +47,7 @@ class FileSlice:
         Raises what the sink raises; a slice that raised is begun again from where it began.
         """
         done = True
-        for lines in (portion for block in blocks for portion in self._portions(block)):
+        for lines in self._portions(blocks):
             if self._position > self._before.position and self._shall_end(is_time_up):
                 done = False
                 break
@@ -59,32 +55,26 @@ class FileSlice:
         self._sink.flush()
         return self._after(done=done)
 
+    def _portions(self, blocks: Iterable[list[bytes]]) -> Iterator[list[bytes]]:
+        for block in blocks:
+            start = 0
+            while start < len(block):
+                lines = self._pace.affordable(block[start : start + PORTION_LINES])
+                yield lines
+                start += len(lines)
+
     def _shall_end(self, is_time_up: Callable[[], bool]) -> bool:
         return self._tally.is_full or not self._pace.wait(is_time_up)
 
     def _take(self, lines: list[bytes]) -> None:
         records = [line for line in lines if line] if b"" in lines else lines
         self._sink.take(Portion(self._row, records))
-        self._pace.spend(sum(map(self._tally.units_of, records)) if self._units_per_second else 0)
+        self._pace.spend(records)
         self._row += len(records)
         self._position += sum(map(len, lines)) + len(lines)
 
-    def _portions(self, block: list[bytes]) -> Iterator[list[bytes]]:
-        """The block in portions; where a rate bounds them, of about a second's units."""
-        start = 0
-        while start < len(block):
-            lines = block[start : start + PORTION_LINES]
-            if self._units_per_second is not None:
-                lines = lines[: self._affordable(lines, self._units_per_second)]
-            yield lines
-            start += len(lines)
-
-    def _affordable(self, lines: list[bytes], units: float) -> int:
-        return max(1, sum(total <= units for total in accumulate(map(self._tally.units_of, lines))))
-
     def _after(self, *, done: bool) -> RangeProgress:
         before, tally = self._before, self._tally
-        has_rejects = bool(tally.reasons)
         return RangeProgress(
             position=self._position,
             row=self._row,
@@ -92,6 +82,6 @@ class FileSlice:
             done=done,
             counts=before.counts + tally.counts(self._row - before.row),
             write_units=before.write_units + tally.write_units,
-            reject_slices=(*before.reject_slices, before.slices) if has_rejects else before.reject_slices,
+            reject_slices=(*before.reject_slices, before.slices) if tally.reasons else before.reject_slices,
             reasons=before.reasons + tally.reasons,
         )

@@ -21,7 +21,6 @@ from sluice.reading.source import GZIP, JSONL, NONE, Source
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-# A file up to here is kept when it is verified, and not read a second time.
 HELD_BYTES = 16 << 20
 
 
@@ -48,8 +47,12 @@ class OpenedFile:
         return GzipStream(stored, str(self.source), start, end, not_gzip="not gzip")
 
 
-def open_file(s3: S3Client, process: Process, file: DataFile, progress: FileProgress | None) -> OpenedFile:
+def open_file(
+    s3: S3Client, process: Process, file: DataFile, progress: FileProgress | None, held_bytes: int = HELD_BYTES
+) -> OpenedFile:
     """Pin the file and hold it against the manifest's MD5, unless a slice before has done so.
+
+    A file of at most `held_bytes` is kept when it is verified, and not read a second time.
 
     Raises SourceNotFoundError, FileDamagedError, SourceChangedError, AccessDeniedError, ServiceUnavailableError.
     """
@@ -57,7 +60,7 @@ def open_file(s3: S3Client, process: Process, file: DataFile, progress: FileProg
     if progress is not None:
         return OpenedFile(_pinned(bucket, file.key, progress, GZIP if is_gzip else NONE))
     source = pin(s3, bucket, file.key, is_gzip=is_gzip)
-    return OpenedFile(source, _verified(s3, source, file.md5) if process.verify else None)
+    return OpenedFile(source, _verified(s3, source, file.md5, held_bytes) if process.verify else None)
 
 
 def _pinned(bucket: str, key: str, progress: FileProgress, compression: str) -> Source:
@@ -68,9 +71,9 @@ def _stored(s3: S3Client, source: Source) -> SourceStream:
     return open_source(s3, replace(source, compression=NONE), 0, None)
 
 
-def _verified(s3: S3Client, source: Source, md5: str | None) -> bytes | None:
+def _verified(s3: S3Client, source: Source, md5: str | None, held_bytes: int) -> bytes | None:
     """Read the file once, before anything of it is applied; returns it where it is small."""
-    held: list[bytes] | None = [] if source.size <= HELD_BYTES else None
+    held: list[bytes] | None = [] if source.size <= held_bytes else None
     with closing(Md5Stream(_stored(s3, source))) as stream:
         while data := stream.read(READ_BYTES):
             if held is not None:

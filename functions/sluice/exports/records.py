@@ -31,8 +31,8 @@ class Record:
 
 
 def read_record(line: bytes, export: Export) -> Record:
-    """Read a line of the export, or of the rejects of an earlier run. Raises RejectError."""
-    document = json_object(_text(line))
+    """Read a line of the export, or of the rejects of an earlier run. Raises RejectError with RecordInvalid."""
+    document = _document(line)
     if export.lines == REJECTS:
         document = _rejected(document)
     if "Item" in document:
@@ -45,12 +45,11 @@ def read_record(line: bytes, export: Export) -> Record:
     )
 
 
-def _text(line: bytes) -> str:
+def _document(line: bytes) -> dict[str, Any]:
     try:
-        return str(line, "utf-8")
-    except UnicodeDecodeError as error:
-        problem = f"byte 0x{line[error.start]:02x} at byte {error.start} of the line is not utf-8"
-        raise RejectError(Reason.ROW_UNDECODABLE, problem) from error
+        return json_object(str(line, "utf-8"))
+    except (UnicodeDecodeError, RejectError) as error:
+        raise RejectError(Reason.RECORD_INVALID, str(error)) from error
 
 
 def _rejected(line: Mapping[str, Any]) -> dict[str, Any]:

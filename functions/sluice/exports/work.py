@@ -13,6 +13,7 @@ from sluice.exports.opened_file import OpenedFile, open_file
 from sluice.exports.process import ObjectsSink
 from sluice.exports.sinks import object_sink, table_sink
 from sluice.exports.tally import Tally
+from sluice.exports.write_pace import WritePace
 from sluice.first_outcome import earlier_outcome, leave_part
 from sluice.loading.range_progress import RangeProgress
 from sluice.writing.batch_writer import BATCH_ITEMS
@@ -43,8 +44,9 @@ class FileWork:
         opened = open_file(self._s3, request.process, request.file, request.progress)
         first = self._first_attempt()
         end = first["position"] if first else None
+        pace = WritePace(request.process.write_units_per_second, self._tally)
         with self._sink() as sink, opened.blocks(self._s3, self._before.position, end, BATCH_ITEMS) as blocks:
-            work = FileSlice(self._before, sink, self._tally, units_per_second=request.process.write_units_per_second)
+            work = FileSlice(self._before, sink, self._tally, pace)
             after = work.run(blocks, is_time_up if first is None else _never)
             progress = self._settled(opened, after) if first is None else first
             sink.commit()

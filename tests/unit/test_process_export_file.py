@@ -1,0 +1,240 @@
+"""ProcessExportFile: data files that are whole or damaged, and their slices."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from moto import mock_aws
+
+from sluice import errors
+from sluice.errors import (
+    FileDamagedError,
+    SourceChangedError,
+    SourceNotFoundError,
+)
+from sluice.exports.data_file import DataFile
+from sluice.exports.file_slice import PORTION_LINES
+from sluice.exports.opened_file import open_file
+from sluice.exports.process import Process
+from sluice.exports.tally import Tally
+from sluice.exports.write_pace import WritePace
+from tests.fixtures import EVENTS, expected_error, fixture
+from tests.unit.export_files import BUCKET, bird, birds, changed, compact, items, key_of, put_real_export, zipped
+from tests.unit.file_slices import (
+    CHANGES,
+    DATA_BUCKET,
+    FULL,
+    GUARDED,
+    KEY,
+    TABLE_SINK,
+    Slices,
+    counts,
+    slices,
+)
+from tests.unit.lambda_context import Context
+
+
+@pytest.fixture
+def aws() -> Iterator[Slices]:
+    with slices() as started:
+        yield started
+
+
+# Slices.
+
+
+def test_slices_go_on_where_the_one_before_has_ended(aws: Slices) -> None:
+    lines = items(birds(3 * PORTION_LINES + 10))
+    event = aws.event(aws.put(lines), FULL, TABLE_SINK)
+    first = aws.slice(event, time_is_up_after=0)
+    assert (first["done"], first["row"], first["slices"]) == (False, PORTION_LINES + 1, 1)
+    progress = aws.whole(event | {"progress": first}, time_is_up_after=0)
+    assert (counts(progress)[:2], progress["slices"]) == ((len(lines), len(lines)), 4)
+    assert len(aws.held()) == len(lines)
+
+
+records_of_birds = st.lists(
+    st.tuples(st.integers(0, 10**6), st.sampled_from(["put", "delete", "refused", "torn", "blank"])),
+    unique_by=lambda pair: pair[0],
+    max_size=600,
+)
+
+
+def line_of(number: int, kind: str) -> bytes:
+    name = f"tit {number}"
+    more = {"refuse": {"S": "no"}} if kind == "refused" else {}
+    record = changed(key_of(bird(name)), bird(name), None if kind == "delete" else bird(name, number, **more))
+    return {"torn": compact(record)[:-5], "blank": b""}.get(kind, compact(record))
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(records_of_birds, st.lists(st.tuples(st.integers(0, 2), st.booleans()), max_size=4), st.booleans())
+def test_slices_cut_anywhere_and_tried_again_come_to_the_whole(
+    birds: list[tuple[int, str]], cuts: list[tuple[int, bool]], is_guarded: bool
+) -> None:
+    lines = [line_of(*each) for each in birds]
+    kinds = [kind for _, kind in birds if kind != "blank"]
+    bad = [row for row, kind in enumerate(kinds, 1) if kind in ("refused", "torn")]
+    with slices() as aws:
+        file = aws.put(lines) | {"itemCount": len(kinds)}
+        event = aws.event(file, CHANGES, GUARDED if is_guarded else TABLE_SINK)
+        for ends_after, is_lost in cuts:
+            if event["progress"] and event["progress"]["done"]:
+                break
+            lost = aws.slice(event, ends_after) if is_lost else None
+            event["progress"] = aws.slice(event, ends_after + 1)
+            # Where an attempt that was lost has left rejects, it tells how far the slice has come.
+            assert not (lost and lost["rejectSlices"]) or event["progress"] == lost
+        progress = aws.whole(event)
+        assert counts(progress) == (len(kinds), len(kinds) - len(bad), 0, len(bad), 0)
+        assert [each["row"] for each in aws.rejects(progress)] == bad
+        stored = {name for name, item in aws.held().items() if "TombstoneExpiresAt" not in item}
+        assert stored == {f"tit {number}" for number, kind in birds if kind == "put"}
+
+
+def test_slice_ends_rather_than_hold_ever_more_rejects(aws: Slices) -> None:
+    line = b"x" * 70_000
+    event = aws.event(aws.put([line] * 1000), CHANGES, TABLE_SINK)
+    first = aws.slice(event)
+    assert (first["done"], 250 <= first["counts"]["rejected"] < 1000) == (False, True)
+    assert counts(aws.whole(event | {"progress": first})) == (1000, 0, 0, 1000, 0)
+
+
+class Clock:
+    """Time that passes only by sleeping."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def test_units_are_written_no_faster_than_allowed() -> None:
+    clock, tally = Clock(), Tally(KEY)
+    pace = WritePace(10, tally, clock, clock.sleep)
+    lines = [b"x" * 1500] * 8
+    assert len(pace.affordable(lines)) == 5
+    pace.spend(lines[:5])
+    assert pace.wait(lambda: False)
+    assert clock.now == 1
+    tally.carried_out(5, 25)
+    assert len(pace.affordable(lines)) == 2
+    pace.spend(lines[:2])
+    assert not pace.wait(lambda: clock.now >= 1.9)
+    assert pace.wait(lambda: False)
+    assert (clock.now, len(pace.affordable([b"x"]))) == (2, 1)
+
+
+def test_slice_sends_no_more_at_once_than_a_second_allows(aws: Slices) -> None:
+    event = aws.event(aws.put(items(birds(30))), FULL, TABLE_SINK, writeUnitsPerSecond=10)
+    assert aws.slice(event, time_is_up_after=0)["counts"]["read"] == 10
+
+
+# Files that are not what they should be.
+
+
+@pytest.mark.parametrize(
+    ("body", "rows", "problem"),
+    [
+        pytest.param(zipped(items(birds(2))) + b"x", 2, "its MD5 is .*, the manifest has", id="other_md5"),
+        pytest.param(b"", 0, "its MD5 is", id="empty"),
+    ],
+)
+def test_nothing_of_a_file_with_another_md5_is_applied(aws: Slices, body: bytes, rows: int, problem: str) -> None:
+    file = aws.put(items(birds(rows)))
+    aws.s3.put_object(Bucket=BUCKET, Key=KEY, Body=body)
+    with pytest.raises(FileDamagedError, match=f"s3://{BUCKET}/{KEY} is damaged: {problem}"):
+        aws.slice(aws.event(file, FULL, TABLE_SINK))
+    assert aws.fake.seen == []
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        pytest.param(b'{"Item":{}}', "not gzip", id="not_gzip"),
+        pytest.param(b"", "it has 0 records, the manifest says 500", id="empty"),
+        pytest.param(zipped(items(birds(500)))[:-9], "the gzip ends in the middle", id="truncated"),
+        pytest.param(zipped(items(birds(499))), "it has 499 records, the manifest says 500", id="fewer"),
+        pytest.param(zipped(items(birds(501))), "it has 501 records, the manifest says 500", id="more"),
+    ],
+)
+def test_file_that_is_damaged_is_named_when_it_is_not_verified(aws: Slices, body: bytes, problem: str) -> None:
+    file = aws.put(items(birds(500)))
+    aws.s3.put_object(Bucket=BUCKET, Key=KEY, Body=body)
+    with pytest.raises(FileDamagedError, match=f"s3://{BUCKET}/{KEY} is damaged: {problem}"):
+        aws.slice(aws.event(file, FULL, TABLE_SINK, verify=False))
+
+
+def test_file_that_is_missing_is_named(aws: Slices) -> None:
+    file = aws.put([]) | {"dataFileS3Key": "exports/gone.json.gz"}
+    with pytest.raises(SourceNotFoundError, match=r"has no object exports/gone\.json\.gz"):
+        aws.slice(aws.event(file, FULL, TABLE_SINK))
+
+
+def test_file_that_changes_between_slices_is_named(aws: Slices) -> None:
+    event = aws.event(aws.put(items(birds(300))), FULL, TABLE_SINK)
+    first = aws.slice(event, time_is_up_after=0)
+    aws.put(items(birds(301)))
+    with pytest.raises(SourceChangedError, match=KEY):
+        aws.slice(event | {"progress": first})
+
+
+@pytest.mark.parametrize("held_bytes", [0, 1000])
+def test_file_is_verified_whether_it_is_kept_or_read_again(aws: Slices, held_bytes: int) -> None:
+    file = aws.put(items(birds(30)))
+    process = Process.from_state(aws.event(file, FULL, TABLE_SINK)["process"])
+    opened = open_file(aws.s3, process, DataFile.from_state(file), None, held_bytes)
+    with opened.blocks(aws.s3, 0, None, 1) as blocks:
+        assert sum(map(len, blocks)) == 30
+    assert (opened.held is None) == (held_bytes == 0)
+    with pytest.raises(FileDamagedError):
+        open_file(aws.s3, process, DataFile.from_state(file | {"md5Checksum": "x"}), None, held_bytes)
+
+
+# The handler.
+
+
+def test_real_export_goes_through_the_handler() -> None:
+    with mock_aws():
+        s3 = boto3.client("s3", region_name="us-east-1")
+        s3.create_bucket(Bucket=DATA_BUCKET)
+        put_real_export(s3, DATA_BUCKET)
+        progress = import_module("process_export_file.handler").lambda_handler(
+            fixture("process_export_file", "usual"), Context()
+        )
+        assert counts(progress) == (3, 3, 0, 0, 0)
+        key = "output/fixture/uimbi7eofu2b5kzkxe63gsvb6i.jsonl.gz"
+        body = s3.get_object(Bucket=DATA_BUCKET, Key=key)["Body"].read()
+    assert [json.loads(line)["item"]["id"] for line in gzip.decompress(body).splitlines()] == [
+        "bar",
+        "K3TXQk84Si",
+        "foo",
+    ]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [each for each in sorted((EVENTS / "process_export_file").glob("*.json")) if expected_error(each)],
+    ids=lambda each: each.stem,
+)
+def test_fixture_fails_as_it_is_named(path: Path) -> None:
+    with mock_aws():
+        s3 = boto3.client("s3", region_name="us-east-1")
+        s3.create_bucket(Bucket=DATA_BUCKET)
+        put_real_export(s3, DATA_BUCKET)
+        handler: Any = import_module("process_export_file.handler")
+        with pytest.raises(getattr(errors, str(expected_error(path)))):
+            handler.lambda_handler(fixture("process_export_file", path.stem), Context())
