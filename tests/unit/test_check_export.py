@@ -1,0 +1,203 @@
+"""CheckExport: every check by its error, and what the children are told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from moto import mock_aws
+
+from sluice import errors
+from sluice.errors import (
+    AccessDeniedError,
+    ExportNotCompletedError,
+    InvalidInputError,
+    SluiceError,
+    SourceNotFoundError,
+)
+from sluice.exports.process import Process
+from sluice.exports.process_input import ObjectPlace
+from tests.fixtures import EVENTS, expected_error, fixture
+from tests.unit.checked_exports import ARN, CHANGES, DATA_BUCKET, OWN_LIST, Surroundings
+from tests.unit.export_files import BUCKET, REAL_SUMMARY, ExportInS3, Json, bird, items, md5, put_real_export
+from tests.unit.lambda_context import Context
+
+
+@pytest.fixture
+def aws() -> Iterator[Surroundings]:
+    with mock_aws():
+        yield Surroundings()
+
+
+# What the children are told.
+
+
+def test_children_are_told_all_that_they_need(aws: Surroundings) -> None:
+    checked = aws.check(maxWriteUnitsPerSecond=300, sink={"table": "target", "guard": "newerOnly"})
+    assert checked.process.to_state() == {
+        "export": {
+            "bucket": BUCKET,
+            "type": "INCREMENTAL_EXPORT",
+            "view": "NEW_AND_OLD_IMAGES",
+            "writeTimestampMicros": None,
+            "lines": "records",
+        },
+        "sink": {"type": "table", "name": "target", "keys": [{"name": "pk", "type": "S"}], "guard": "newerOnly"},
+        "transform": None,
+        "verify": True,
+        "writeUnitsPerSecond": 300,
+    }
+    assert Process.from_state(json.loads(json.dumps(checked.process.to_state()))) == checked.process
+    assert (checked.listed_in, checked.files, checked.items) == (ObjectPlace(BUCKET, aws.export.files_key), 2, 2)
+
+
+def test_objects_are_told_with_their_bucket_and_values(aws: Surroundings) -> None:
+    state = aws.check(sink={"prefix": "output/birds"}).process.to_state()
+    assert state["sink"] == {"type": "objects", "bucket": DATA_BUCKET, "prefix": "output/birds/", "values": "plain"}
+    assert Process.from_state(state).to_state() == state
+    elsewhere = {"prefix": "x/", "bucket": "other", "values": "dynamodbJson"}
+    assert aws.check(sink=elsewhere).process.to_state()["sink"] == {"type": "objects", **elsewhere}
+
+
+def test_full_export_counts_as_written_just_before_its_time(aws: Surroundings) -> None:
+    aws.export = ExportInS3(aws.s3, is_full=True)
+    aws.put(items([bird("wren")]))
+    export = aws.check().process.export
+    assert (export.type, export.view, export.write_micros) == ("FULL_EXPORT", None, 1_768_386_096_367_000 - 1)
+    aws.put(items([bird("wren")]), exportType="FULL_EXPORT", exportTime="2026-01-14T10:21:36Z")
+    assert aws.check().process.export.write_micros == 1_768_386_096_000_000 - 1
+
+
+@pytest.mark.parametrize(("view", "expected"), [("NEW_IMAGE", "NEW_IMAGE"), ("NEW_IMAGES", "NEW_IMAGE")])
+def test_view_is_the_apis_whatever_the_guide_calls_it(aws: Surroundings, view: str, expected: str) -> None:
+    aws.put(outputView=view)
+    assert aws.check().process.export.view == expected
+
+
+def test_write_units_are_shared_among_the_children_that_write(aws: Surroundings) -> None:
+    files = [aws.export.put_file(f"{n}", CHANGES[:1] if n % 2 else []) for n in range(10)]
+    aws.export.put_manifests(files)
+    assert aws.check(maxWriteUnitsPerSecond=100).process.write_units_per_second == 20
+    assert aws.check(maxWriteUnitsPerSecond=100, maxConcurrency=2).process.write_units_per_second == 50
+    aws.put([])
+    assert aws.check(maxWriteUnitsPerSecond=100).process.write_units_per_second == 100
+
+
+def test_real_export_has_no_checksums_and_is_read_without(aws: Surroundings) -> None:
+    put_real_export(aws.s3, BUCKET)
+    real = {"bucket": BUCKET, "key": REAL_SUMMARY}
+    aws.dynamodb.create("copy", id="S")
+    checked = aws.check(export=real, sink={"table": "copy"}, verify=False)
+    assert (checked.files, checked.items, checked.process.export.write_micros) == (1, 3, 1_715_685_260_607_999)
+    problem = r"has no object .*/manifest-summary\.md5; an export without checksums is read with verify false"
+    aws.refused(SourceNotFoundError, problem, export=real, sink={"table": "copy"})
+    aws.refused(InvalidInputError, r"target is pk \(S\), the exported items have no such", export=real, verify=False)
+
+
+# Rejects that are fed back.
+
+
+def test_rejects_become_a_list_of_one_file(aws: Surroundings) -> None:
+    lines = b'{"record":{}}\n\n{"record":{}}\n'
+    aws.s3.put_object(Bucket=DATA_BUCKET, Key="input/rejects.jsonl", Body=lines)
+    checked = aws.check(records={"bucket": DATA_BUCKET, "key": "input/rejects.jsonl"}, maxWriteUnitsPerSecond=10)
+    assert json.loads(checked.manifest or b"") == {
+        "itemCount": 2,
+        "md5Checksum": md5(lines),
+        "dataFileS3Key": "input/rejects.jsonl",
+    }
+    assert (checked.listed_in, checked.files, checked.items) == (OWN_LIST, 1, 2)
+    assert (checked.process.export.bucket, checked.process.export.lines) == (DATA_BUCKET, "rejects")
+    assert checked.process.write_units_per_second == 10
+
+
+# An export by its ARN.
+
+
+@pytest.mark.parametrize("prefix", [None, "", "exports/birds", "exports/birds/"])
+def test_export_is_found_by_its_arn(aws: Surroundings, prefix: str | None) -> None:
+    aws.export = ExportInS3(aws.s3, prefix=(prefix or "").rstrip("/"))
+    aws.put()
+    for manifest in {aws.export.summary_key, aws.export.summary_key.removeprefix("exports/birds/")}:
+        described = {"ExportStatus": "COMPLETED", "S3Bucket": BUCKET, "ExportManifest": manifest}
+        aws.dynamodb.export = described | ({} if prefix is None else {"S3Prefix": prefix})
+        assert aws.check(export=ARN).listed_in.key == aws.export.files_key
+
+
+@pytest.mark.parametrize(
+    ("export", "problem"),
+    [
+        ({"ExportStatus": "IN_PROGRESS"}, f"{ARN} is IN_PROGRESS$"),
+        (
+            {"ExportStatus": "FAILED", "FailureCode": "S3AccessDenied", "FailureMessage": "no"},
+            r"is FAILED \(S3AccessDenied: no\)$",
+        ),
+        ({"ExportStatus": "CANCELLED"}, "is CANCELLED$"),
+    ],
+)
+def test_export_that_is_not_completed_is_refused_with_its_status(aws: Surroundings, export: Json, problem: str) -> None:
+    aws.dynamodb.export = export
+    aws.refused(ExportNotCompletedError, problem, export=ARN)
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("ExportNotFoundException", SourceNotFoundError),
+        ("ValidationException", InvalidInputError),
+        ("AccessDeniedException", AccessDeniedError),
+    ],
+)
+def test_export_that_cannot_be_described_is_named(aws: Surroundings, code: str, error: type[SluiceError]) -> None:
+    aws.dynamodb.problem = code
+    aws.refused(error, ARN, export=ARN)
+
+
+def test_ion_is_refused(aws: Surroundings) -> None:
+    aws.put(outputFormat="ION")
+    aws.refused(InvalidInputError, "^export: is in Ion")
+    aws.dynamodb.export = {"ExportStatus": "COMPLETED", "ExportFormat": "ION"}
+    aws.refused(InvalidInputError, "^export: is in Ion", export=ARN)
+
+
+# The handler.
+
+
+@pytest.mark.parametrize("path", sorted((EVENTS / "check_export").glob("*.json")), ids=lambda path: path.stem)
+def test_fixture_ends_as_it_is_named(aws: Surroundings, path: Path) -> None:
+    put_real_export(aws.s3, DATA_BUCKET)
+    handler: Any = import_module("check_export.handler")
+    event, error = fixture("check_export", path.stem), expected_error(path)
+    if error is not None:
+        with pytest.raises(getattr(errors, error)):
+            handler.lambda_handler(event, Context())
+        return
+    answer = handler.lambda_handler(event, Context())
+    assert answer["process"] == fixture("process_export_file", "usual")["process"] | {"verify": False}
+    assert answer | {"process": None} == {
+        "process": None,
+        "plan": {
+            "bucket": DATA_BUCKET,
+            "key": REAL_SUMMARY.replace("summary", "files"),
+            "files": 1,
+            "items": 3,
+        },
+        "maxConcurrency": 50,
+        "toleratedFailurePercentage": 0,
+        "rejectsTolerated": None,
+    }
+
+
+def test_list_of_rejects_is_written_below_the_run(aws: Surroundings) -> None:
+    put_real_export(aws.s3, DATA_BUCKET)
+    aws.s3.put_object(Bucket=DATA_BUCKET, Key="input/rejects.jsonl", Body=b'{"record":{}}\n')
+    event = fixture("check_export", "usual")
+    event["input"]["records"] = {"bucket": DATA_BUCKET, "key": "input/rejects.jsonl"}
+    plan = import_module("check_export.handler").lambda_handler(event, Context())["plan"]
+    assert plan == {"bucket": DATA_BUCKET, "key": "export_process/fixture/plan.jsonl", "files": 1, "items": 1}
+    written = aws.s3.get_object(Bucket=DATA_BUCKET, Key=plan["key"])["Body"].read()
+    assert json.loads(written)["dataFileS3Key"] == "input/rejects.jsonl"

@@ -1,0 +1,108 @@
+"""The input of export_process, field by field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sluice.errors import InvalidInputError
+from sluice.exports.process_input import ObjectPlace, ObjectsTarget, ProcessInput, TableTarget
+
+ARN = "arn:aws:dynamodb:us-east-1:123456789012:table/birds/export/01768386096366-0123abcd"
+
+
+def read(**changed: Any) -> ProcessInput:
+    usual: dict[str, Any] = {"export": ARN, "sink": {"table": "copy"}}
+    return ProcessInput.from_input(usual | changed, "data")
+
+
+def test_defaults() -> None:
+    assert read() == ProcessInput(
+        export=ARN,
+        sink=TableTarget("copy", None),
+        transform=None,
+        records=None,
+        max_concurrency=50,
+        max_write_units_per_second=None,
+        tolerated_failure_percentage=0,
+        rejects_tolerated=None,
+        verify=True,
+    )
+
+
+def test_every_field_is_taken() -> None:
+    given = read(
+        export={"bucket": "b", "key": "p/manifest-summary.json"},
+        sink={"table": "copy", "guard": "newerOnly"},
+        transform="t",
+        records={"bucket": "b", "key": "rejects.jsonl"},
+        maxConcurrency=7,
+        maxWriteUnitsPerSecond=1.5,
+        toleratedFailurePercentage=10,
+        rejectsTolerated="2%",
+        verify=False,
+    )
+    assert given == ProcessInput(
+        export=ObjectPlace("b", "p/manifest-summary.json"),
+        sink=TableTarget("copy", "newerOnly"),
+        transform="t",
+        records=ObjectPlace("b", "rejects.jsonl"),
+        max_concurrency=7,
+        max_write_units_per_second=1.5,
+        tolerated_failure_percentage=10,
+        rejects_tolerated={"percentage": 2.0},
+        verify=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("sink", "expected"),
+    [
+        ({"prefix": "output/x"}, ObjectsTarget("data", "output/x/", "plain")),
+        ({"prefix": "output/x//", "values": "dynamodbJson"}, ObjectsTarget("data", "output/x/", "dynamodbJson")),
+        ({"prefix": "x", "bucket": "other"}, ObjectsTarget("other", "x/", "plain")),
+    ],
+)
+def test_prefix_ends_with_a_slash(sink: Any, expected: ObjectsTarget) -> None:
+    assert read(sink=sink).sink == expected
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"export": None}, "export: is required"),
+        ({"export": "birds"}, "export: birds is no export's ARN; else give the bucket and key of its manifest-summary"),
+        ({"export": ARN + "/x"}, "export: .* is no export's ARN"),
+        ({"export": 5}, "export: must be an object"),
+        ({"export": {"bucket": "b"}}, r"export\.key: is required"),
+        ({"export": {"bucket": "b", "key": "p/manifest-files.json"}}, r"export\.key: must be the key of a manifest-s"),
+        ({"export": {"bucket": "b", "key": "p", "x": 1}}, r"export\.x: unknown field"),
+        ({"sink": None}, "sink: is required"),
+        ({"sink": {}}, "sink: give either a table, or the prefix of objects"),
+        ({"sink": {"table": "copy", "prefix": "output/"}}, "sink: give either"),
+        ({"sink": {"table": "no table"}}, r"sink\.table: no table is no table's name"),
+        ({"sink": {"table": "copy", "guard": "olderOnly"}}, r"sink\.guard: must be one of newerOnly"),
+        ({"sink": {"table": "copy", "values": "plain"}}, r"sink\.values: means nothing for a sink with a table"),
+        ({"sink": {"prefix": "output/", "guard": "newerOnly"}}, r"sink\.guard: means nothing for a sink with a prefix"),
+        ({"sink": {"prefix": "csv_load/"}}, r"sink\.prefix: must begin with output/ in the data bucket, not csv_load/"),
+        ({"sink": {"prefix": "outputs"}}, r"sink\.prefix: must begin with output/"),
+        ({"sink": {"prefix": "output/" + "x" * 512}}, r"sink\.prefix: must have at most 512 characters"),
+        ({"sink": {"prefix": "output/", "values": "csv"}}, r"sink\.values: must be one of plain, dynamodbJson"),
+        ({"records": {"bucket": "b", "key": "rejects.jsonl.gz"}}, r"records\.key: must be the key of a rejects.jsonl"),
+        ({"maxConcurrency": 0}, "maxConcurrency: must be from 1"),
+        ({"maxWriteUnitsPerSecond": 0.5}, "maxWriteUnitsPerSecond: must be from 1"),
+        (
+            {"maxWriteUnitsPerSecond": 5, "sink": {"prefix": "output/"}},
+            "maxWriteUnitsPerSecond: means nothing for a sink of objects",
+        ),
+        ({"toleratedFailurePercentage": 101}, "toleratedFailurePercentage: must be from 0"),
+        ({"rejectsTolerated": "many"}, "rejectsTolerated: must be a count"),
+        ({"verify": "no"}, "verify: must be true or false, not a string"),
+        ({"transform": ""}, "transform: must not be empty"),
+        ({"sinks": {}}, "sinks: unknown field; did you mean sink"),
+    ],
+)
+def test_wrong_field_is_named(changed: Any, problem: str) -> None:
+    with pytest.raises(InvalidInputError, match=f"^{problem}"):
+        read(**changed)
