@@ -56,7 +56,8 @@ class FakeTable:
 class FakeTables(Wire):
     """The wire, to tables in memory. `before` is called with each request's number and operation before it runs.
 
-    What `before` raises, the request raises, without having run; what `after` raises, after it has.
+    What `before` raises, the request raises, without having run; what `after` raises, after it has. `on_change` gets
+    the table's name and the item before and after.
     """
 
     def __init__(self, **tables: FakeTable) -> None:
@@ -66,6 +67,7 @@ class FakeTables(Wire):
         self.after: Callable[[int, str], None] = lambda _number, _operation: None
         self.unprocessed: Iterator[int] = iter(())
         self.log: list[tuple[str, Json]] = []
+        self.on_change: Callable[[str, Json | None, Json | None], None] = lambda _table, _old, _new: None
         self._lock = RLock()
 
     def call(self, operation: str, body: bytes, attempts: Attempts | None = None) -> Json:
@@ -74,8 +76,10 @@ class FakeTables(Wire):
             number, request = len(self.log), json.loads(body)
             self.log.append((operation, request))
             self.before(number, operation)
-            answer: Json = json.loads(json.dumps(_OPERATIONS[operation](self, request)))
-            self.after(number, operation)
+            try:
+                answer: Json = json.loads(json.dumps(_OPERATIONS[operation](self, request)))
+            finally:
+                self.after(number, operation)
             return answer
 
     def operations(self, *names: str) -> list[Json]:
@@ -106,6 +110,7 @@ class FakeTables(Wire):
         self._check(request, old)
         _check_item(item)
         table.put(item)
+        self.on_change(request["TableName"], old, item)
         return {"ConsumedCapacity": _capacity(_units(old, item))}
 
     def _update(self, request: Json) -> Json:
@@ -115,6 +120,7 @@ class FakeTables(Wire):
         new = _updated(request, old or key)
         _check_item(new)
         table.put(new)
+        self.on_change(request["TableName"], old, new)
         return {"ConsumedCapacity": _capacity(_units(old, new))}
 
     def _delete(self, request: Json) -> Json:
@@ -122,6 +128,7 @@ class FakeTables(Wire):
         old = table.get(request["Key"])
         self._check(request, old)
         table.items.pop(table.key(request["Key"]), None)
+        self.on_change(request["TableName"], old, None)
         answer: Json = {"ConsumedCapacity": _capacity(_units(old))}
         if old is not None and request.get("ReturnValues") == "ALL_OLD":
             answer["Attributes"] = old
@@ -139,6 +146,7 @@ class FakeTables(Wire):
         for each in changes[len(left) :]:
             item = each["PutRequest"]["Item"]
             units += _units(table.get(item), item)
+            self.on_change(name, table.get(item), item)
             table.put(item)
         return {"UnprocessedItems": {name: left} if left else {}, "ConsumedCapacity": [_capacity(units)]}
 
@@ -212,7 +220,7 @@ def _updated(request: Json, old: Json) -> Json:
 def _holds(expression: str | None, request: Json, item: Json) -> bool:
     if expression is None:
         return True
-    used = set(re.findall(r"[#:]\w+", expression + request.get("UpdateExpression", "")))
+    used = set(re.findall(r"[#:]\w+", f"{expression} {request.get('UpdateExpression', '')}"))
     given = {*request.get("ExpressionAttributeNames", {}), *request.get("ExpressionAttributeValues", {})}
     if used != given:
         raise WireError("ValidationException", f"not used or not defined: {sorted(used ^ given)}", 400)

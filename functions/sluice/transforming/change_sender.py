@@ -89,12 +89,14 @@ class ChangeSender:
         self.stopped_by: Failure | None = None
         self.write_units = 0.0
 
-    def send(self, origin: Any, change: Change) -> bool:
-        """Send when the run's rate admits it; False when the time is up before, which the first change outlasts.
+    def send(self, origin: Any, change: Change, *, is_due: bool = False) -> bool:
+        """Send when the run's rate admits it; False when the time is up before.
 
-        Raises TableNotFoundError, AccessDeniedError, UnexpectedResponseError, WireError, also for those before.
+        The first change, and one that is due, are sent even then. Raises TableNotFoundError, AccessDeniedError,
+        UnexpectedResponseError, WireError, also for changes before.
         """
-        spending = self._writes.before(1) if self._has_begun else self._writes.admit(1)
+        is_due = is_due or not self._has_begun
+        spending = self._writes.admit(1) if is_due else self._writes.before(1)
         if spending is None:
             return False
         self._has_begun = True

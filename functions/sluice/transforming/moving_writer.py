@@ -77,8 +77,8 @@ class MovingWriter:
         self._sender.drain()
 
     def _arrived(self, entry: Entry, puts: Puts) -> None:
-        """One that is not admitted any more stays open: the next slice finds the put that it has made."""
-        self._sender.send((entry, puts), Removal(entry.item))
+        """Also when the time is up: until the next slice, the item could become another."""
+        self._sender.send((entry, puts), Removal(entry.item), is_due=True)
 
     def _take(self, answer: Answer) -> None:
         entry, puts = answer.origin
