@@ -1,0 +1,47 @@
+"""Time for the tests of rates: it passes in sleep, and otherwise by hand."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from math import inf
+
+from sluice.pacing.allowance import NAP_SECONDS, Allowance
+
+
+class NoChance(random.Random):
+    """The middle of every range."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return (a + b) / 2
+
+
+@dataclass
+class RateClock:
+    """Counts what was slept, in naps of at most NAP_SECONDS."""
+
+    now: float = 1000.0
+    slept: float = 0.0
+    ends: float = inf
+    changes: dict[float, tuple[Allowance, float]] = field(default_factory=dict)
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        assert 0 < seconds <= NAP_SECONDS
+        self.now += seconds
+        self.slept += seconds
+        for at in [at for at in self.changes if at <= self.now]:
+            allowance, rate = self.changes.pop(at)
+            allowance.grant(rate)
+
+    def is_time_up(self) -> bool:
+        return self.now >= self.ends
+
+    def allowance(self, rate: float | None = None, *, least: float | None = 1.0, item_units: float = 1.0) -> Allowance:
+        """One by this clock, at this rate from the beginning."""
+        made = Allowance(least, self.is_time_up, item_units, clock=self, sleep=self.sleep, chance=NoChance())
+        if rate is not None:
+            made.grant(rate)
+        return made
