@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -57,11 +58,27 @@ def _version_body(bucket: str, key: str, version_id: str) -> Any:
     raise MissingObjectError(f"The specified version does not exist. (Bucket: {bucket}, Key: {key})")
 
 
-def list_objects(bucket: str, prefix: str) -> list[dict[str, Any]]:
-    """The objects under a prefix as ItemReader lists them: their time is a number."""
-    objects = _bucket(bucket)["objects"]
-    keys = sorted((key for key in objects if key.startswith(prefix)), key=str.encode)
-    return [_entry(key, objects[key]) for key in keys]
+def has_bucket(bucket: str) -> bool:
+    """Whether there is such a bucket."""
+    return bucket in service._buckets
+
+
+def list_keys(bucket: str, prefix: str) -> list[str]:
+    """The keys under a prefix in S3's order. Raises MissingObjectError."""
+    return sorted((key for key in list(_bucket(bucket)["objects"]) if key.startswith(prefix)), key=str.encode)
+
+
+def list_objects(bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
+    """The objects under a prefix as ItemReader lists them: their time is a number. Raises MissingObjectError."""
+    return _entries(_bucket(bucket)["objects"], list_keys(bucket, prefix))
+
+
+def _entries(objects: Any, keys: list[str]) -> Iterator[dict[str, Any]]:
+    """Made one by one: a bucket may have millions. What was deleted meanwhile is left out, as of a later page."""
+    for key in keys:
+        stored = objects.get(key)
+        if stored is not None:
+            yield _entry(key, stored)
 
 
 def _entry(key: str, stored: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from local_aws.s3_objects import MissingObjectError, list_objects, open_object
+from local_aws.s3_objects import MissingObjectError, list_keys, list_objects, open_object
 from local_aws.stepfunctions.authorization import may_list_bucket, may_use_object
 from local_aws.stepfunctions.data_flow import select_input
 from local_aws.stepfunctions.distributed_map.formats import count_records, read_records
@@ -42,7 +42,7 @@ def open_source(state: State, data: Any, scope: Scope) -> ItemSource:
     if told is not None:
         raise state_error(READER_FAILED, told)
     try:
-        total, read = _from_s3(reader["Resource"], place, config)
+        total, read = _from_s3(reader["Resource"], place, config, scope)
     except (MissingObjectError, UnicodeDecodeError, ValueError) as error:
         raise state_error(READER_FAILED, str(error)) from error
     return ItemSource(min(total, limit), lambda: islice(read(), limit))
@@ -75,15 +75,16 @@ def _maximum_items(config: State, data: Any, state: State, scope: Scope) -> int:
     return min(limit or MAXIMUM_ITEMS, MAXIMUM_ITEMS)
 
 
-def _from_s3(resource: str, place: dict[str, Any], config: State) -> tuple[int, Callable[[], Iterator[Item]]]:
+def _from_s3(
+    resource: str, place: dict[str, Any], config: State, scope: Scope
+) -> tuple[int, Callable[[], Iterator[Item]]]:
     if resource.endswith(":s3:listObjectsV2"):
         return _from_listing(place, config)
     bucket, key = place.get("Bucket", ""), place.get("Key", "")
     version = place.get("VersionId")
     manifest_type = config.get("ManifestType")
     if manifest_type == "ATHENA_DATA":
-        files = athena_files(bucket, key)
-        return _from_files(files, config)
+        return _from_files(_readable(athena_files(bucket, key), scope), config)
     if manifest_type == "S3_INVENTORY" or config.get("InputType") == "MANIFEST":
         rows = list(inventory_rows(bucket, key))
         return len(rows), lambda: iter([(row, f"s3://{bucket}/{key}") for row in rows])
@@ -93,11 +94,20 @@ def _from_s3(resource: str, place: dict[str, Any], config: State) -> tuple[int, 
 
 
 def _from_listing(place: dict[str, Any], config: State) -> tuple[int, Callable[[], Iterator[Item]]]:
-    bucket = place.get("Bucket", "")
-    entries = list_objects(bucket, place.get("Prefix", ""))
+    bucket, prefix = place.get("Bucket", ""), place.get("Prefix", "")
+    keys = list_keys(bucket, prefix)
     if config.get("Transformation", "NONE") == "LOAD_AND_FLATTEN":
-        return _from_files([(bucket, str(entry["Key"])) for entry in entries], config)
-    return len(entries), lambda: ((entry, f"s3://{bucket}") for entry in entries)
+        return _from_files([(bucket, key) for key in keys], config)
+    return len(keys), lambda: ((entry, f"s3://{bucket}") for entry in list_objects(bucket, prefix))
+
+
+def _readable(files: list[tuple[str, str]], scope: Scope) -> list[tuple[str, str]]:
+    """The files, each of which the state machine's role has to be allowed to read."""
+    told = (may_use_object(scope, "GetObject", *file) for file in files)
+    denial = next((each for each in told if each is not None), None)
+    if denial is not None:
+        raise state_error(READER_FAILED, denial)
+    return files
 
 
 def _from_files(files: list[tuple[str, str]], config: State) -> tuple[int, Callable[[], Iterator[Item]]]:

@@ -13,8 +13,8 @@ from local_aws.s3_objects import open_object
 def athena_files(bucket: str, key: str) -> list[tuple[str, str]]:
     """The bucket and key of each data file that an Athena query's manifest lists."""
     with open_object(bucket, key) as manifest:
-        lines = manifest.read().decode().split()
-    return [_split_uri(line) for line in lines]
+        lines = manifest.read().decode().split("\n")
+    return [_split_uri(line.strip()) for line in lines if line.strip()]
 
 
 def _split_uri(uri: str) -> tuple[str, str]:
