@@ -13,6 +13,7 @@ MODULES = (
     "dynamodb.installation",
     "exports.installation",
     "s3_repairs",
+    "s3_copies",
     "role_permissions",
     "scheduler.installation",
     "stack_conditions",

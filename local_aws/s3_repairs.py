@@ -1,4 +1,4 @@
-"""S3: ranges of any version, and bodies that stay on disk."""
+"""S3: ranges of any version, bodies that stay on disk, and what is told of missing keys."""
 
 from contextvars import ContextVar
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from ministack.services import s3 as service
 
 from local_aws.replacements import check, replace, require
+from local_aws.s3_missing_keys import as_told
 from local_aws.s3_objects import StoredFile
 
 Response = tuple[int, dict[str, str], Any]
@@ -15,12 +16,13 @@ _leaves_files: ContextVar[bool] = ContextVar("_leaves_files", default=False)
 
 
 def install() -> None:
-    """Replace how GetObject cuts ranges and how bodies are read."""
+    """Replace how GetObject cuts ranges, how bodies are read, and what HeadObject says of a missing key."""
     require(service, "_range_error_xml", "_xml_body", "_buckets", "_object_versions")
     check(service, "_parse_range", ("range_header", "total"))
     check(service, "_put_object", ("bucket_name", "key", "body", "headers"))
     parameters = ("bucket_name", "key", "headers", "query_params")
     _original["get_object"] = replace(service, "_get_object", parameters, get_object)
+    _original["head_object"] = replace(service, "_head_object", parameters, head_object)
     _original["read_body"] = replace(service, "_read_body", ("bucket_name", "key", "obj"), read_body)
     parameters = ("bucket", "bucket_name", "key", "v")
     _original["version_body"] = replace(service, "_version_body", parameters, version_body)
@@ -40,7 +42,19 @@ def get_object(
         _leaves_files.reset(token)
     if status == 200 and wanted:
         return _cut(bucket_name, key, wanted, answer_headers, body)
-    return status, answer_headers, body[:] if isinstance(body, StoredFile) else body
+    if isinstance(body, StoredFile):
+        return status, answer_headers, body[:]
+    return as_told(bucket_name, key, (status, answer_headers, body))
+
+
+def head_object(
+    bucket_name: str,
+    key: str,
+    headers: dict[str, str] | None = None,
+    query_params: dict[str, Any] | None = None,
+) -> Response:
+    """HeadObject."""
+    return as_told(bucket_name, key, _original["head_object"](bucket_name, key, headers, query_params))
 
 
 def _cut(bucket_name: str, key: str, wanted: str, headers: dict[str, str], body: Any) -> Response:

@@ -17,7 +17,7 @@ from typing import BinaryIO
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from local_aws import clock, faults
+from local_aws import clock, faults, large_objects
 from local_aws.control_requests import Control, with_controls
 from local_aws.lifecycle import FAULT_INJECTION, LOCK_FILE
 from local_aws.replacements import install_all
@@ -49,7 +49,11 @@ def main() -> None:
 def _controls(server_clock: clock.ServerClock) -> dict[str, Control]:
     """What tests may send to a server that was started for it."""
     server_clock.accept_real_signatures()
-    return {faults.PATH: faults.planned.plan, clock.PATH: server_clock.advance}
+    return {
+        faults.PATH: faults.planned.plan,
+        clock.PATH: server_clock.advance,
+        large_objects.PATH: large_objects.store,
+    }
 
 
 async def _never() -> None:

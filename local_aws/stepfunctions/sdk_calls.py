@@ -5,12 +5,12 @@ import os
 from datetime import datetime
 from functools import cache
 from typing import Any
-from urllib.parse import unquote
 
 import botocore.session
 from botocore import xform_name
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.handlers import handle_copy_source_param
 from ministack.core.responses import get_region
 from ministack.services import stepfunctions as service
 
@@ -23,6 +23,9 @@ from local_aws.stepfunctions.sdk_metadata import sdk_cause
 S3 = "s3"
 DYNAMODB = "dynamodb"
 MAXIMUM_BODY_BYTES = 262_144
+WRONG_SIGNATURE = (
+    "The request signature we calculated does not match the signature you provided. Check your key and signing method."
+)
 
 
 def call(resource: str, given: Any, role_arn: str) -> Any:
@@ -33,7 +36,8 @@ def call(resource: str, given: Any, role_arn: str) -> Any:
         return _call_s3(action, given, role_arn)
     if service_name == DYNAMODB:
         return _call_dynamodb(resource, action, given, role_arn)
-    return _call_ministack(resource, service_name, action, given)
+    with acting_as(role_arn):
+        return _call_ministack(resource, service_name, action, given)
 
 
 def _call_dynamodb(resource: str, action: str, given: dict[str, Any], role_arn: str) -> Any:
@@ -82,7 +86,7 @@ def _call_s3(action: str, given: dict[str, Any], role_arn: str) -> Any:
 
 @cache
 def _s3_client(credentials: Credentials, region: str) -> Any:
-    return botocore.session.Session().create_client(
+    client: Any = botocore.session.Session().create_client(
         S3,
         region_name=region,
         endpoint_url=f"http://127.0.0.1:{os.environ['GATEWAY_PORT']}",
@@ -91,15 +95,19 @@ def _s3_client(credentials: Credentials, region: str) -> Any:
         aws_session_token=credentials.token,
         config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}, max_pool_connections=50),
     )
+    # The source goes out as it is given, where botocore would encode it once more.
+    client.meta.events.unregister("before-parameter-build.s3.CopyObject", handle_copy_source_param)
+    client.meta.events.unregister("before-parameter-build.s3.UploadPartCopy", handle_copy_source_param)
+    return client
 
 
 def _s3_parameters(given: dict[str, Any]) -> dict[str, Any]:
-    """A Body that is no text is written as JSON; a CopySource is encoded, which botocore does again."""
+    """A Body that is no text is written as JSON. A CopySource has to be encoded by the caller."""
     given = dict(given)
     if not isinstance(given.get("Body", ""), str):
         given["Body"] = json.dumps(given["Body"], ensure_ascii=False, separators=(",", ":"))
-    if isinstance(given.get("CopySource"), str):
-        given["CopySource"] = unquote(given["CopySource"])
+    if not str(given.get("CopySource", "")).isascii():
+        raise state_error("S3.S3Exception", sdk_cause(WRONG_SIGNATURE, "S3", 403, is_extended=True))
     return given
 
 

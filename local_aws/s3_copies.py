@@ -1,0 +1,99 @@
+"""CopyObject and UploadPartCopy: how a source is written, what may not be copied, and the ETag of a copy."""
+
+import hashlib
+from typing import Any
+from urllib.parse import quote, unquote_plus
+
+from ministack.services import s3 as service
+
+from local_aws.replacements import replace, require
+from local_aws.s3_missing_keys import as_told
+
+Response = tuple[int, dict[str, str], Any]
+
+SOURCE = "x-amz-copy-source"
+MAXIMUM_COPY_BYTES = 5 * 1024**3
+TOO_LARGE = "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120"
+ONTO_ITSELF = (
+    "This copy request is illegal because it is trying to copy an object to itself without changing the object's "
+    "metadata, storage class, website redirect location or encryption attributes."
+)
+CHANGES = (
+    "x-amz-storage-class",
+    "x-amz-website-redirect-location",
+    "x-amz-server-side-encryption",
+    "x-amz-server-side-encryption-customer-algorithm",
+)
+
+_original: dict[str, Any] = {}
+
+
+def install() -> None:
+    """Replace the two operations."""
+    require(service, "_buckets", "_error", "_object_versions")
+    _original["copy"] = replace(service, "_copy_object", ("bucket_name", "dest_key", "headers"), copy_object)
+    parameters = ("bucket_name", "dest_key", "query_params", "headers")
+    _original["part"] = replace(service, "_upload_part_copy", parameters, upload_part_copy)
+
+
+def copy_object(bucket_name: str, dest_key: str, headers: dict[str, str]) -> Response:
+    """CopyObject of up to 5 GiB."""
+    bucket, key, is_current = _source(headers.get(SOURCE, ""))
+    stored = _stored(bucket, key) if is_current else None
+    if stored is not None and stored["size"] > MAXIMUM_COPY_BYTES:
+        return _refused(TOO_LARGE)
+    is_replaced = headers.get("x-amz-metadata-directive", "COPY").upper() == "REPLACE"
+    is_changed = is_replaced or any(name in headers for name in CHANGES)
+    if is_current and (bucket, key) == (bucket_name, dest_key) and stored is not None and not is_changed:
+        return _refused(ONTO_ITSELF)
+    answer: Response = _original["copy"](bucket_name, dest_key, _with_plain_source(headers))
+    if answer[0] == 200:
+        return _with_etag_of_one_part(bucket_name, dest_key, answer)
+    return as_told(bucket, key, answer)
+
+
+def upload_part_copy(
+    bucket_name: str, dest_key: str, query_params: dict[str, Any], headers: dict[str, str]
+) -> Response:
+    """UploadPartCopy."""
+    bucket, key, _ = _source(headers.get(SOURCE, ""))
+    answer: Response = _original["part"](bucket_name, dest_key, query_params, _with_plain_source(headers))
+    return as_told(bucket, key, answer)
+
+
+def _source(text: str) -> tuple[str, str, bool]:
+    """The bucket and key of a source, and whether its current version is meant. S3 takes a plus for a space."""
+    path, _, version = text.partition("?")
+    bucket, _, key = unquote_plus(path).lstrip("/").partition("/")
+    return bucket, key, not version
+
+
+def _with_plain_source(headers: dict[str, str]) -> dict[str, str]:
+    """The headers with the source written in the one way that ministack reads as S3 does."""
+    bucket, key, _ = _source(headers.get(SOURCE, ""))
+    version = headers.get(SOURCE, "").partition("?")[2]
+    return {**headers, SOURCE: quote(f"{bucket}/{key}" if key else bucket) + (f"?{version}" if version else "")}
+
+
+def _stored(bucket: str, key: str) -> Any:
+    found = service._buckets.get(bucket)
+    return None if found is None else found["objects"].get(key)
+
+
+def _refused(message: str) -> Response:
+    return service._error("InvalidRequest", message, 400)  # type: ignore[no-any-return]
+
+
+def _with_etag_of_one_part(bucket_name: str, key: str, answer: Response) -> Response:
+    """A copy is stored in one part, also of an object that was uploaded in several and has their ETag."""
+    stored = _stored(bucket_name, key)
+    old = stored["etag"]
+    if "-" not in old:
+        return answer
+    new = f'"{hashlib.md5(stored["body"][:], usedforsecurity=False).hexdigest()}"'
+    stored["etag"] = new
+    for version in service._object_versions.get((bucket_name, key), []):
+        if version["version_id"] == stored.get("version_id"):
+            version["etag"] = new
+    status, headers, body = answer
+    return status, headers, body.replace(old.strip('"').encode(), new.strip('"').encode())
