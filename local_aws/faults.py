@@ -6,6 +6,8 @@
         faults.kill_worker(local_aws, "transform-items", after_seconds=0.2)
         faults.fail_exports(local_aws, code="S3AccessDenied")
         faults.let_exports_take(local_aws, seconds=0)
+        faults.fail_queries(local_aws, reason="Query exhausted resources at this scale factor")
+        faults.let_queries_take(local_aws, seconds=60)
         ...
         faults.clear(local_aws)
 
@@ -25,7 +27,7 @@ EXPORT_SECONDS = 1.0
 
 
 def fail_requests(local_aws: LocalAws, operation: str, *, times: int = 1, error: str = "ThrottlingException") -> None:
-    """Let the next requests of a DynamoDB operation fail before they do anything."""
+    """Let the next requests of an operation of DynamoDB, or on queries of Athena, fail before they do anything."""
     _send(local_aws, {"kind": "fail", "name": operation, "times": times, "error": error})
 
 
@@ -56,8 +58,24 @@ def let_exports_take(local_aws: LocalAws, seconds: float) -> None:
     _send(local_aws, {"kind": "exports take", "name": "", "times": 0, "seconds": seconds})
 
 
+def fail_queries(
+    local_aws: LocalAws,
+    *,
+    times: int = 1,
+    state: str = "FAILED",
+    reason: str = "The query failed, as planned by a test",
+) -> None:
+    """Let the next queries of Athena that are started end as FAILED, or as CANCELLED, for this reason."""
+    _send(local_aws, {"kind": "query", "name": "", "times": times, "state": state, "reason": reason})
+
+
+def let_queries_take(local_aws: LocalAws, seconds: float) -> None:
+    """How long queries of Athena that are started from now on are RUNNING at least; no time when nothing is said."""
+    _send(local_aws, {"kind": "queries take", "name": "", "times": 0, "seconds": seconds})
+
+
 def clear(local_aws: LocalAws) -> None:
-    """Forget all faults, and how long exports take."""
+    """Forget all faults, and how long exports and queries take."""
     _send(local_aws, {"kind": "clear", "name": "", "times": 0})
 
 
@@ -76,6 +94,7 @@ class PlannedFaults:
     _planned: dict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     export_seconds: float = EXPORT_SECONDS
+    query_seconds: float = 0.0
 
     def plan(self, fault: dict[str, Any]) -> dict[str, Any]:
         """Take a fault on; the answer is empty."""
@@ -83,6 +102,9 @@ class PlannedFaults:
             if fault["kind"] == "clear":
                 self._planned.clear()
                 self.export_seconds = EXPORT_SECONDS
+                self.query_seconds = 0.0
+            elif fault["kind"] == "queries take":
+                self.query_seconds = fault["seconds"]
             elif fault["kind"] == "exports take":
                 self.export_seconds = fault["seconds"]
             else:

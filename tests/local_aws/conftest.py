@@ -14,6 +14,7 @@ from botocore.config import Config
 
 from local_aws import LocalAws, running
 from tests.local_aws.exporting import Exporting
+from tests.local_aws.querying import Querying
 
 ROLE = "arn:aws:iam::000000000000:role/local"
 DEADLINE_SECONDS = 30
@@ -60,6 +61,11 @@ def name() -> str:
 def bucket(client: Client, name: str) -> str:
     client("s3").create_bucket(Bucket=name)
     return name
+
+
+@pytest.fixture
+def querying(client: Client, bucket: str) -> Querying:
+    return Querying(client, bucket)
 
 
 @pytest.fixture

@@ -1,0 +1,123 @@
+"""The rights of a query's caller: in Glue, on the objects it reads, and on its results."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ministack.core import iam_actions
+from ministack.core.responses import get_account_id, get_region
+from ministack.services import athena as service
+
+from local_aws.athena.errors import QueryError, denied
+from local_aws.athena.requests import CATALOG, PRIMARY, RefusedError
+from local_aws.replacements import replace
+from local_aws.role_permissions import denial
+
+ACCESS_DENIED = "AccessDeniedException"
+OWN_CATALOG = "AwsDataCatalog"
+
+_original: dict[str, Callable[..., str]] = {}
+
+
+def install() -> None:
+    """Let IAM see the workgroup of a request that names none, or a query; ministack takes any for these."""
+    parameters = ("service", "method", "path", "headers", "body", "query_params", "region", "account_id")
+    _original["arn"] = replace(iam_actions, "extract_resource_arn", parameters, resource_arn)
+
+
+def resource_arn(  # noqa: PLR0917  (as ministack calls it)
+    service_name: str,
+    method: str,
+    path: str,
+    headers: dict[str, str],
+    body: bytes,
+    query_params: dict[str, Any],
+    region: str,
+    account_id: str,
+) -> str:
+    """The ARN that a request is about."""
+    found = _original["arn"](service_name, method, path, headers, body, query_params, region, account_id)
+    if service_name != "athena" or found != "*":
+        return found
+    data = json.loads(body or b"{}")
+    query = service._executions.get_scoped(account_id, region, data.get("QueryExecutionId"))
+    if query is None and "QueryString" not in data:
+        return found
+    return work_group_arn(PRIMARY if query is None else query.request.work_group)
+
+
+def work_group_arn(name: str) -> str:
+    """A workgroup's ARN."""
+    return f"arn:aws:athena:{get_region()}:{get_account_id()}:workgroup/{name}"
+
+
+def query_work_group(given: dict[str, Any]) -> str:
+    """The workgroup that a request names, or that of its query."""
+    query = service._executions.get(given.get("QueryExecutionId"))
+    return str(given.get("WorkGroup") or (PRIMARY if query is None else query.request.work_group))
+
+
+def not_authorized(action: str) -> str:
+    """What Athena tells a caller who lacks one of its own rights."""
+    told = f"You are not authorized to perform: athena:{action} on the resource."
+    return f"{told} After your AWS administrator or you have updated your permissions, please try again."
+
+
+@dataclass(frozen=True)
+class QueryRights:
+    """What the caller's role may do; without a role, anything."""
+
+    role_arn: str | None
+
+    def check_start(self, bucket: str, catalog: str | None) -> None:
+        """What Athena checks before it takes a query on. Raises RefusedError."""
+        name = OWN_CATALOG if catalog is None or catalog.lower() == CATALOG else catalog
+        place = f"arn:aws:athena:{get_region()}:{get_account_id()}:datacatalog/{name}"
+        if self._denial("athena:GetDataCatalog", place) is not None:
+            raise RefusedError(not_authorized("GetDataCatalog"), code=ACCESS_DENIED)
+        if self._denial("s3:GetBucketLocation", f"arn:aws:s3:::{bucket}") is not None:
+            raise RefusedError(f"Unable to verify/create output bucket {bucket}")
+
+    def check_glue(self, action: str, database: str, table: str | None = None) -> None:
+        """An action of Glue, which needs its right on the catalog, the database and the table. Raises QueryError."""
+        places = ["catalog", f"database/{database}"] + ([f"table/{database}/{table}"] if table else [])
+        for place in places:
+            told = self._denial(f"glue:{action}", f"arn:aws:glue:{get_region()}:{get_account_id()}:{place}")
+            if told is not None:
+                raise denied(told)
+
+    def check_listing(self, bucket: str, prefix: str) -> None:
+        """Listing what is below a table's location. Raises QueryError."""
+        told = self._denial("s3:ListBucket", f"arn:aws:s3:::{bucket}", (("s3:prefix", prefix),))
+        if told is not None:
+            raise _unreadable(f"s3://{bucket}/{prefix}", told)
+
+    def check_reading(self, bucket: str, key: str) -> None:
+        """Reading an object. Raises QueryError."""
+        told = self._denial("s3:GetObject", f"arn:aws:s3:::{bucket}/{key}")
+        if told is not None:
+            raise _unreadable(f"s3://{bucket}/{key}", told)
+
+    def check_writing(self, bucket: str, key: str) -> None:
+        """Writing an object of the result. Raises QueryError."""
+        if self._denial("s3:PutObject", f"arn:aws:s3:::{bucket}/{key}") is not None:
+            raise QueryError(
+                f"Access denied when writing output to url: s3://{bucket}/{key} . Please ensure you are allowed to "
+                "access the S3 bucket. If you are encrypting query results with KMS key, please ensure you are "
+                "allowed to access your KMS key"
+            )
+
+    def check_result(self, bucket: str, key: str) -> None:
+        """Reading a result through Athena. Raises RefusedError."""
+        told = self._denial("s3:GetObject", f"arn:aws:s3:::{bucket}/{key}")
+        if told is not None:
+            raise RefusedError(f"Access denied when reading s3://{bucket}/{key}. {told}", code=ACCESS_DENIED)
+
+    def _denial(self, action: str, arn: str, keys: tuple[tuple[str, str], ...] = ()) -> str | None:
+        return None if self.role_arn is None else denial(self.role_arn, action, arn, keys)
+
+
+def _unreadable(path: str, told: str) -> QueryError:
+    message = f"Access Denied: {path}. {told} (Service: Amazon S3; Status Code: 403; Error Code: AccessDenied)"
+    return QueryError(message, "PERMISSION_DENIED", kind=1009)
