@@ -9,9 +9,11 @@ from local_aws.stepfunctions.errors import RUNTIME
 from local_aws.stepfunctions.scope import Scope, compact_json
 
 OPTIMISED = {
+    "arn:aws:states:::athena:": "athena",
     "arn:aws:states:::dynamodb:": "dynamodb",
     "arn:aws:states:::lambda:": "lambda",
     "arn:aws:states:::states:": "stepfunctions",
+    "arn:aws:states:::aws-sdk:athena:": "athena",
     "arn:aws:states:::aws-sdk:dynamodb:": "dynamodb",
     "arn:aws:states:::aws-sdk:sfn:": "stepfunctions",
 }

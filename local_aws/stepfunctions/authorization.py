@@ -3,16 +3,18 @@
 import json
 from typing import Any
 
-from ministack.core.iam_actions import extract_resource_arn
+from ministack.core import iam_actions
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import stepfunctions as service
 
+from local_aws.athena.permissions import not_authorized, query_work_group, work_group_arn
 from local_aws.role_permissions import denial, is_enforced
 from local_aws.stepfunctions.errors import state_error
 from local_aws.stepfunctions.scope import Scope
 from local_aws.stepfunctions.sdk_metadata import optimised_cause, sdk_cause
 
 DENIED = "AccessDeniedException"
+ATHENA = "arn:aws:states:::athena:"
 AWS_SDK = "arn:aws:states:::aws-sdk:"
 
 
@@ -32,8 +34,15 @@ def authorize(resource: str, given: Any, scope: Scope) -> None:
         action = resource.rpartition(":")[2]
         told = denial(role_arn, f"dynamodb:{action[0].upper()}{action[1:]}", _table_arn(given.get("TableName", "")))
         _refuse(told, "DynamoDB.AmazonDynamoDBException", "AmazonDynamoDBv2", 400)
+    elif resource.startswith(ATHENA):
+        _authorize_athena(role_arn, resource.removeprefix(ATHENA), given or {})
     elif resource.startswith(AWS_SDK):
         _authorize_sdk(role_arn, resource, given)
+
+
+def may_stop_query(scope: Scope, work_group: str) -> bool:
+    """Whether the role may cancel queries of this workgroup."""
+    return denial(scope.run.role_arn, "athena:StopQueryExecution", work_group_arn(work_group)) is None
 
 
 def may_start_children(scope: Scope) -> str | None:
@@ -64,6 +73,15 @@ def _table_arn(reference: str) -> str:
     return f"arn:aws:dynamodb:{get_region()}:{get_account_id()}:table/{reference}"
 
 
+def _authorize_athena(role_arn: str, action: str, given: Any) -> None:
+    """`.sync` also asks how the query goes."""
+    place = work_group_arn(query_work_group(given))
+    operation = f"{action[0].upper()}{action[1:]}".removesuffix(".sync")
+    for each in [operation] + (["GetQueryExecution"] if action.endswith(".sync") else []):
+        if denial(role_arn, f"athena:{each}", place) is not None:
+            _refuse(not_authorized(each), "Athena.AmazonAthenaException", "AmazonAthena", 400)
+
+
 def _authorize_sdk(role_arn: str, resource: str, given: Any) -> None:
     name, _, action = resource.removeprefix(AWS_SDK).partition(":")
     if name == "s3" or service._AWS_SDK_SERVICE_MAP.get(name, {}).get("protocol") != "json":
@@ -81,7 +99,7 @@ def _json_denial(role_arn: str, name: str, action: str, given: Any) -> str | Non
     headers = {"x-amz-target": f"{known['target_prefix']}.{operation}"}
     body = json.dumps(given or {}).encode()
     place = (get_region(), get_account_id())
-    resource_arn = _run_arn(given) or extract_resource_arn(key, "POST", "/", headers, body, {}, *place)
+    resource_arn = _run_arn(given) or iam_actions.extract_resource_arn(key, "POST", "/", headers, body, {}, *place)
     return denial(role_arn, f"{key}:{operation}", resource_arn)
 
 

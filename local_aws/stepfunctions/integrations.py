@@ -5,7 +5,7 @@ from typing import Any
 
 from ministack.services import stepfunctions as service
 
-from local_aws.stepfunctions import dynamodb_calls, lambda_calls, nested, sdk_calls
+from local_aws.stepfunctions import athena_calls, dynamodb_calls, lambda_calls, nested, sdk_calls
 from local_aws.stepfunctions.authorization import authorize
 from local_aws.stepfunctions.scope import Scope
 
@@ -17,6 +17,7 @@ INTEGRATIONS: dict[str, Call] = {
     "arn:aws:states:::lambda:invoke": lambda resource, given, scope: lambda_calls.invoke_function(given),
     "arn:aws:states:::states:startExecution": nested.start_execution,
     "arn:aws:states:::dynamodb:": lambda resource, given, scope: dynamodb_calls.call(resource, given),
+    "arn:aws:states:::athena:": athena_calls.call,
     "arn:aws:states:::aws-sdk:": lambda resource, given, scope: sdk_calls.call(resource, given, scope.run.role_arn),
 }
 

@@ -1,0 +1,63 @@
+"""Roles on a local AWS that enforces IAM, and state machines with them."""
+
+import json
+import time
+from typing import Any
+
+import boto3
+
+from local_aws import LocalAws
+
+
+class Account:
+    """Roles, and what state machines and functions with them may do."""
+
+    def __init__(self, local_aws: LocalAws) -> None:
+        self._session: Any = boto3.Session(
+            aws_access_key_id="test", aws_secret_access_key="test", region_name=local_aws.region
+        )
+        self._endpoint = local_aws.endpoint_url
+        self._count = 0
+
+    def client(self, service: str) -> Any:
+        return self._session.client(service, endpoint_url=self._endpoint)
+
+    def role(self, *allowed: tuple[str, ...]) -> str:
+        self._count += 1
+        name = f"role-{self._count}"
+        principal = {"Service": ["states.amazonaws.com", "lambda.amazonaws.com"]}
+        trust = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
+        role = self.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=policy(trust))
+        statements = [_statement(*each) for each in allowed]
+        if statements:
+            self.client("iam").put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=policy(*statements))
+        return str(role["Role"]["Arn"])
+
+    def run(self, state: dict[str, Any], *allowed: tuple[str, ...]) -> dict[str, Any]:
+        role_arn = self.role(*allowed)
+        definition = {
+            "QueryLanguage": "JSONata",
+            "StartAt": "Only",
+            "States": {"Only": {**state, "End": True}},
+        }
+        states = self.client("stepfunctions")
+        machine = states.create_state_machine(
+            name=f"machine-{self._count}", definition=json.dumps(definition), roleArn=role_arn
+        )
+        arn = states.start_execution(stateMachineArn=machine["stateMachineArn"])["executionArn"]
+        while True:
+            execution: dict[str, Any] = states.describe_execution(executionArn=arn)
+            if execution["status"] != "RUNNING":
+                return execution
+            time.sleep(0.02)
+
+
+def _statement(action: str, resource: str, prefix: str | None = None) -> dict[str, Any]:
+    """Allows the action; listing only below the prefix, if there is one."""
+    condition = {"Condition": {"StringLike": {"s3:prefix": prefix}}} if prefix else {}
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **condition}
+
+
+def policy(*statements: dict[str, Any]) -> str:
+    """A policy document of these statements."""
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
