@@ -26,6 +26,8 @@ KEPT_SECONDS = 60 * 86_400
 BEAT_RETRIES = RetryPolicy(attempts=4, longest_pause_seconds=0.5, give_up_seconds=2.0)
 BEAT_TIMEOUT_SECONDS = 3.0
 
+Call = Callable[[str, bytes], dict[str, Any]]
+
 
 def create_item(dynamodb_client: DynamoDBClient, budget: Budget, now: float) -> None:
     """Make the run's item, unless it is there: then its limits stay as they are. `now`: seconds since 1970.
@@ -49,10 +51,10 @@ def beat_wire(wire: Wire) -> Wire:
 
 
 class BudgetItem:
-    """The item, for one worker. `now` returns seconds since 1970."""
+    """The item, for one worker. `call` is the wire's; `now` returns seconds since 1970."""
 
-    def __init__(self, wire: Wire, budget: Budget, now: Callable[[], float] = time.time) -> None:
-        self._wire = wire
+    def __init__(self, call: Call, budget: Budget, now: Callable[[], float] = time.time) -> None:
+        self._call = call
         self._budget = budget
         self._now = now
 
@@ -66,7 +68,7 @@ class BudgetItem:
             is_modest = claim < inf
             added[_modest(kind)] = str(int(is_modest))
             added[_modest_units(kind)] = f"{claim if is_modest else 0:.2f}"
-        answer = self._call(added)
+        answer = self._add(added)
         try:
             return _tally(answer["Attributes"])
         except (KeyError, ValueError) as error:
@@ -76,10 +78,10 @@ class BudgetItem:
 
     def leave(self) -> None:
         """Count this worker out. Raises what `Wire.call` raises."""
-        self._call({WORKERS: "-1"})
+        self._add({WORKERS: "-1"})
 
-    def _call(self, added: Mapping[str, str]) -> dict[str, Any]:
-        return self._wire.call("UpdateItem", json.dumps(_update(self._budget, self._now(), added)).encode())
+    def _add(self, added: Mapping[str, str]) -> dict[str, Any]:
+        return self._call("UpdateItem", json.dumps(_update(self._budget, self._now(), added)).encode())
 
 
 def _update(budget: Budget, now: float, added: Mapping[str, str]) -> dict[str, Any]:

@@ -45,7 +45,7 @@ class RunPace:
         if state is None:
             return cls(Budget.unlimited(), None, is_time_up, **item_units)
         budget = Budget.from_state(state)
-        return cls(budget, BudgetItem(beats, budget), is_time_up, **item_units)
+        return cls(budget, BudgetItem(beats.call, budget), is_time_up, **item_units)
 
     def __enter__(self) -> Self:
         if self._member:

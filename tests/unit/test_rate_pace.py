@@ -1,0 +1,169 @@
+"""A worker from its first beat to its last, with the thread that beats for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Event
+
+import pytest
+
+from sluice.errors import AccessDeniedError, ServiceUnavailableError, SluiceError, ThrottledError
+from sluice.pacing.allowance import Allowance
+from sluice.pacing.budget import Budget, Kind
+from sluice.pacing.member import Member
+from sluice.pacing.run_pace import RunPace
+from sluice.pacing.shares import Claims, Tally
+from sluice.retry import RetryPolicy
+from tests.unit.fake_dynamodb import wire_to
+from tests.unit.rate_clock import RateClock
+
+BUDGET = Budget("t", "k", {Kind.READ: 1e9, Kind.WRITE: None}, 2)
+ENOUGH_SECONDS = 30
+
+
+@dataclass
+class FakeItem:
+    """Holds what was added; `errors` are raised, one per call, before it answers again."""
+
+    limit: float = 1e9
+    workers: float = 0.0
+    beats: int = 0
+    errors: list[SluiceError] = field(default_factory=list)
+    on_beat: Callable[[], object] = lambda: None
+
+    def beat(self, claims: Claims, to_workers: float) -> Tally:
+        assert set(claims) == set(Kind)
+        if self.errors:
+            raise self.errors.pop(0)
+        self.workers += to_workers
+        self.beats += 1
+        self.on_beat()
+        nothing = dict.fromkeys(Kind, 0)
+        return Tally({Kind.READ: self.limit, Kind.WRITE: None}, self.workers, self.beats, nothing, nothing)
+
+    def leave(self) -> None:
+        if self.errors:
+            raise self.errors.pop(0)
+        self.workers -= 1
+
+
+def never() -> bool:
+    return False
+
+
+def test_worker_joins_spends_and_leaves() -> None:
+    item = FakeItem()
+    with RunPace(BUDGET, item, never, read_item_units=0.5) as pace:
+        spending = pace.reads.before(100)
+        assert spending is not None
+        assert spending.units == pytest.approx(50)
+        spending.ended(40.0, 90)
+        assert pace.writes.before(100) is not None
+        assert item.workers == 1
+    assert item.workers == 0
+
+
+def test_worker_beats_also_while_it_does_something_else() -> None:
+    beaten = Event()
+    item = FakeItem()
+    item.on_beat = lambda: beaten.set() if item.beats == 2 else None
+    with RunPace(BUDGET, item, never):
+        assert beaten.wait(ENOUGH_SECONDS)
+
+
+def spend_and_fail(pace: RunPace) -> None:
+    pace.reads.admit(1).ended(1e9)
+    raise ZeroDivisionError
+
+
+def test_worker_that_fails_leaves_and_waits_for_nothing() -> None:
+    item = FakeItem(limit=1e3)
+    pace = RunPace(BUDGET, item, never)
+    with pytest.raises(ZeroDivisionError), pace:
+        spend_and_fail(pace)
+    assert item.workers == 0
+
+
+def test_run_without_limits_has_a_pace_that_waits_for_nothing() -> None:
+    wire = wire_to("http://127.0.0.1:9", RetryPolicy())
+    with RunPace.from_state(wire, None, never) as pace:
+        assert pace.reads.bounded(None) is None
+        for allowance in (pace.reads, pace.writes):
+            spending = allowance.before(None)
+            assert spending is not None
+            spending.ended(1e9)
+
+
+def test_pace_of_a_budget_goes_on_at_the_least_rate_when_nobody_answers() -> None:
+    wire = wire_to("http://127.0.0.1:9", RetryPolicy(attempts=1))
+    with RunPace.from_state(wire, BUDGET.to_state(), never, read_item_units=0.5) as pace:
+        assert pace.reads.before(1000) is not None
+
+
+def test_refusal_that_will_not_pass_is_raised_to_who_waits() -> None:
+    item = FakeItem(errors=[AccessDeniedError("no UpdateItem")])
+    with pytest.raises(AccessDeniedError, match="no UpdateItem"), RunPace(BUDGET, item, never) as pace:
+        pace.reads.before(1)
+
+
+@pytest.fixture
+def clock() -> RateClock:
+    return RateClock()
+
+
+def member(item: FakeItem, clock: RateClock) -> tuple[Member, Allowance]:
+    reads = clock.allowance(least=3.0)
+    writes = clock.allowance(least=None)
+    return Member(item, {Kind.READ: reads, Kind.WRITE: writes}, 1.0, clock), reads
+
+
+def rate(allowance: Allowance) -> float:
+    """Units per second, by when requests are due that stand in line one after the other."""
+    first, second = (allowance.seconds_until(allowance.take(1000)) for _ in range(2))
+    return 1000 / (second - first)
+
+
+@pytest.mark.parametrize("silence", [ThrottledError("slow down"), ServiceUnavailableError("nobody there")])
+def test_silence_leaves_the_last_share(silence: SluiceError, clock: RateClock) -> None:
+    item = FakeItem(limit=50.0)
+    one, reads = member(item, clock)
+    one.beat()
+    assert rate(reads) == pytest.approx(50)
+    item.errors.append(silence)
+    one.beat()
+    assert rate(reads) == pytest.approx(50)
+
+
+def test_silence_from_the_beginning_leaves_the_least_share(clock: RateClock) -> None:
+    one, reads = member(FakeItem(errors=[ThrottledError("slow down")]), clock)
+    one.beat()
+    assert rate(reads) == pytest.approx(3)
+
+
+def test_worker_that_never_joined_does_not_leave(clock: RateClock) -> None:
+    item = FakeItem(errors=[ThrottledError("slow down")])
+    one, _ = member(item, clock)
+    one.beat()
+    one.leave()
+    assert item.workers == 0
+
+
+def test_leaving_in_silence_is_left_at_that(clock: RateClock) -> None:
+    item = FakeItem()
+    one, _ = member(item, clock)
+    one.beat()
+    item.errors.append(ServiceUnavailableError("nobody there"))
+    one.leave()
+    assert item.workers == 1
+
+
+def test_workers_that_beat_at_the_same_time_wait_a_little_longer(clock: RateClock) -> None:
+    item = FakeItem()
+    one, _ = member(item, clock)
+    one.beat()
+    assert one.pause_seconds == 1
+    item.workers += 1
+    clock.now += 1
+    one.beat()
+    assert 1 < one.pause_seconds <= 1.1

@@ -1,0 +1,210 @@
+"""How a worker's share follows from counters that all workers add to."""
+
+from __future__ import annotations
+
+from math import inf
+
+import pytest
+
+from sluice.pacing.budget import Kind
+from sluice.pacing.shares import Claims, Rates, Shares, Tally
+
+ALL = dict.fromkeys(Kind, inf)
+PERIOD = 2.0
+
+
+class World:
+    """Workers that beat one after the other, once a period."""
+
+    def __init__(self, reads: float | None = 100.0, writes: float | None = None) -> None:
+        self.limits = {Kind.READ: reads, Kind.WRITE: writes}
+        self.now = 0.0
+        self.workers = 0.0
+        self.beats = 0
+        self.modest = dict.fromkeys(Kind, 0)
+        self.units = dict.fromkeys(Kind, 0.0)
+        self.last: dict[Shares, Rates] = {}
+
+    def beat(self, shares: Shares, needs: Claims = ALL) -> float | None:
+        """One worker's beat; returns its rate of reads."""
+        claims = shares.claims(needs)
+        self.workers += shares.to_workers
+        self.beats += 1
+        for kind, claim in claims.items():
+            if claim < inf:
+                self.modest[kind] += 1
+                self.units[kind] += claim
+        tally = Tally(self.limits, self.workers, self.beats, dict(self.modest), dict(self.units))
+        rates = self.last[shares] = shares.after(tally, claims, self.now)
+        return rates[Kind.READ]
+
+    def period(self, *workers: Shares, needs: dict[Shares, float] | None = None) -> list[float | None]:
+        """A period in which each of these beats once; returns their rates of reads."""
+        rates = []
+        for each in workers:
+            self.now += PERIOD / len(workers)
+            rates.append(self.beat(each, ALL | {Kind.READ: (needs or {}).get(each, inf)}))
+        return rates
+
+    def leave(self) -> None:
+        self.workers -= 1
+
+
+def some(number: int) -> list[Shares]:
+    return [Shares(PERIOD) for _ in range(number)]
+
+
+def test_who_is_alone_has_the_whole_limit_at_once() -> None:
+    world, (one,) = World(), some(1)
+    assert [world.period(one) for _ in range(3)] == [[100], [100], [100]]
+
+
+def test_those_who_come_together_share_with_their_second_beat() -> None:
+    world, four = World(), some(4)
+    assert world.period(*four) == [100, 0, 0, 0]
+    assert world.period(*four) == [25, 25, 25, 25]
+
+
+def test_new_worker_waits_until_the_others_have_made_room() -> None:
+    world, (one, two, new) = World(), some(3)
+    for _ in range(2):
+        world.period(one, two)
+    assert world.period(one, two, new) == [50, 50, 0]
+    assert world.period(one, two, new) == [pytest.approx(100 / 3)] * 3
+
+
+def test_who_leaves_makes_room_with_the_next_beat() -> None:
+    world, (one, two, gone) = World(), some(3)
+    for _ in range(3):
+        world.period(one, two, gone)
+    world.leave()
+    assert world.period(one, two) == [50, 50]
+
+
+def test_who_was_killed_counts_no_more_after_two_periods_without_its_beats() -> None:
+    world, (one, two, killed) = World(), some(3)
+    for _ in range(3):
+        world.period(one, two, killed)
+    world.period(one, two)
+    world.period(one, two)
+    assert world.period(one, two) == [pytest.approx(50, rel=0.02)] * 2
+
+
+def test_count_of_workers_is_corrected_by_those_who_are_left() -> None:
+    world, (one, two, killed) = World(), some(3)
+    world.period(one, two, killed)
+    for _ in range(60):
+        world.period(one, two)
+    assert world.workers == pytest.approx(2, abs=0.1)
+    world.leave()
+    assert world.period(one) == [pytest.approx(100, rel=0.1)]
+
+
+def test_count_of_workers_that_is_too_small_is_corrected_too() -> None:
+    world, three = World(), some(3)
+    world.period(*three)
+    world.workers = 1.0
+    for _ in range(60):
+        world.period(*three)
+    assert world.workers == pytest.approx(3, abs=0.1)
+
+
+def test_one_late_beat_changes_nothing() -> None:
+    world, (one, late) = World(), some(2)
+    for _ in range(3):
+        world.period(one, late)
+    assert world.period(one) == [50]
+    assert world.period(late, late, one)[-1] == 50
+
+
+def test_beats_missed_by_the_worker_itself_count_by_the_time() -> None:
+    world, (one, two, silent) = World(), some(3)
+    for _ in range(3):
+        world.period(one, two, silent)
+    for _ in range(3):
+        world.period(one, two)
+    world.now += PERIOD / 3
+    assert world.beat(silent) == pytest.approx(100 / 3)
+
+
+def test_limits_are_those_of_the_last_beat() -> None:
+    world, two = World(), some(2)
+    for _ in range(2):
+        world.period(*two)
+    world.limits = {Kind.READ: 500.0, Kind.WRITE: 8.0}
+    assert world.period(*two) == [250, 250]
+    world.period(*two)
+    assert [each[Kind.WRITE] for each in world.last.values()] == [4, 4]
+
+
+def test_what_modest_workers_leave_goes_to_the_others() -> None:
+    world, (slow, *fast) = World(), some(5)
+    for _ in range(2):
+        world.period(slow, *fast)
+    for _ in range(2):
+        rates = world.period(slow, *fast, needs={slow: 4.0})
+    assert rates == [4, 24, 24, 24, 24]
+
+
+def test_modest_worker_that_has_use_for_more_gets_it_a_beat_after_it_said_so() -> None:
+    world, (slow, fast) = World(), some(2)
+    for _ in range(2):
+        world.period(slow, fast)
+    for _ in range(2):
+        world.period(slow, fast, needs={slow: 10.0})
+    assert world.period(slow, fast) == [10, 50]
+    assert world.period(slow, fast) == [50, 50]
+
+
+def test_all_are_modest_and_have_what_they_claim() -> None:
+    world, two = World(), some(2)
+    for _ in range(2):
+        world.period(*two)
+    for _ in range(2):
+        rates = world.period(*two, needs=dict(zip(two, (10.0, 20.0), strict=True)))
+    assert rates == [10, 20]
+
+
+def test_modest_claims_do_not_outlast_a_limit_that_was_lowered() -> None:
+    world, (slow, fast) = World(), some(2)
+    for _ in range(2):
+        world.period(slow, fast)
+    for _ in range(2):
+        world.period(slow, fast, needs={slow: 40.0})
+    world.limits = {Kind.READ: 20.0, Kind.WRITE: None}
+    rates = [world.period(slow, fast, needs={slow: 40.0}) for _ in range(3)]
+    assert rates == [[10, 10]] * 3
+
+
+def test_many_modest_workers_that_leave_at_once_do_not_let_the_others_take_too_much() -> None:
+    world, modest, hungry = World(), some(90), some(10)
+    for _ in range(2):
+        world.period(*modest, *hungry)
+    for _ in range(2):
+        world.period(*modest, *hungry, needs=dict.fromkeys(modest, 0.1))
+    for _ in modest:
+        world.leave()
+    for _ in range(3):
+        rates = world.period(*hungry)
+        assert sum(rate or 0 for rate in rates) <= 100 + 1e-6
+    assert rates == [pytest.approx(10)] * 10
+
+
+def test_item_that_was_made_anew_is_joined_anew_by_all() -> None:
+    world, three = World(), some(3)
+    for _ in range(3):
+        world.period(*three)
+    world.workers, world.beats = 0.0, 0
+    totals = [sum(rate or 0 for rate in world.period(*three)) for _ in range(5)]
+    assert max(totals) <= 100 + 1e-6
+    assert totals[-1] == pytest.approx(100)
+
+
+def test_workers_that_beat_at_the_same_time_notice_it() -> None:
+    world, (one, two) = World(), some(2)
+    for _ in range(3):
+        world.period(one, two)
+    assert not one.is_clashing
+    world.period(two, two)
+    world.beat(one)
+    assert one.is_clashing
