@@ -61,7 +61,8 @@ class BareWrites:
                 if not connection.is_reusable():
                     connection.close()
                     connection = Connection(self._endpoint, None)
-                response = connection.exchange(waiting.get_nowait())
+                connection.send(waiting.get_nowait())
+                response = connection.receive()
                 if response.status != 200 or json.loads(response.body)["UnprocessedItems"]:
                     raise AssertionError(f"an item was not taken: {response.body[:500]!r}")
         except Empty:

@@ -17,6 +17,7 @@ from sluice_cli.main import main
 from sluice_cli.surroundings import PROJECT_ROOT
 from tests.fixtures import FIXTURES, expected_error
 from tests.local.deployed import Deployed, deployed
+from tests.unit.export_files import put_real_export
 
 pytestmark = pytest.mark.docker
 
@@ -27,6 +28,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     with deployed(tmp_path_factory.mktemp("project"), bind_host="0.0.0.0") as stack:
         create_table(stack.dynamodb, TABLE, "icao")
         stack.s3.put_object(Bucket=stack.bucket, Key=SOURCE_KEY, Body=airports_csv())
+        put_real_export(stack.s3, stack.bucket)
         event = str(PROJECT_ROOT / "events" / "workflows" / "csv_load.json")
         command = ["run", "csv_load", "--local", "--name", "fixture", "--input", event]
         assert main(command, stack.surroundings) == 0

@@ -9,11 +9,18 @@ from typing import Any
 import pytest
 
 from sluice import errors
-from sluice.errors import AccessDeniedError, SluiceError, ThrottledError
+from sluice.errors import AccessDeniedError, CountsDoNotReconcileError, SluiceError, ThrottledError
+from sluice.exports.change_requests import ChangeRequests
+from sluice.exports.tally import Origin, Tally
+from sluice.keys import KeySchema
 from sluice.retry import RetryPolicy
+from sluice.writing.batch_writer import PUT, BatchRequests
+from sluice.writing.change_batches import ChangeBatches
+from sluice.writing.outstanding import Outstanding
+from sluice.writing.table_writer import WriteOutcome
 from tests.unit.export_files import BUCKET, MICROS, Json, bird, birds, changed, compact, items, key_of
-from tests.unit.fake_dynamodb import Fault, throttle
-from tests.unit.file_slices import CHANGES, FULL, GUARDED, KEY, NEW_ONLY, TABLE_SINK, Slices, counts, slices
+from tests.unit.fake_dynamodb import TABLE, Fault, throttle, wire_to
+from tests.unit.file_slices import CHANGES, FULL, GUARDED, KEY, KEYS, NEW_ONLY, TABLE_SINK, Slices, counts, slices
 
 
 @pytest.fixture
@@ -138,6 +145,12 @@ def test_guarded_puts_come_through_whatever_happens_to_requests(aws: Slices) -> 
 
 
 @pytest.mark.parametrize("sink", [TABLE_SINK, GUARDED])
+def test_record_that_is_refused_at_the_second_attempt_is_a_reject(aws: Slices, sink: Json) -> None:
+    aws.fake.faults.extend([throttle(), Fault(400, "ValidationException")])
+    assert counts(aws.process(items(birds(1)), FULL, sink)) == (1, 0, 0, 1, 0)
+
+
+@pytest.mark.parametrize("sink", [TABLE_SINK, GUARDED])
 @pytest.mark.parametrize(
     ("faults", "error"),
     [
@@ -166,6 +179,43 @@ def test_table_that_cannot_be_reached_is_named(aws: Slices) -> None:
     aws.retries = RetryPolicy(attempts=2, first_pause_seconds=0)
     with pytest.raises(errors.ServiceUnavailableError):
         aws.slice(event)
+
+
+def test_changes_that_nobody_accounts_for_are_an_error(aws: Slices) -> None:
+    class Forgetful(ChangeBatches):
+        """Loses sight of what it could not write at once."""
+
+        def settle(self, *_given: Any) -> WriteOutcome:
+            return WriteOutcome()
+
+    aws.fake.faults.append(Fault(unprocessed=1))
+    with wire_to(aws.fake.url, aws.retries) as wire:
+        writes = Forgetful(BatchRequests(wire, TABLE, KeySchema.from_state(KEYS)))
+        requests = ChangeRequests(wire, writes, Tally(KEY))
+        requests.send([PUT % compact(bird("wren"))], [1], lambda row: Origin(row, b""))
+        with pytest.raises(CountsDoNotReconcileError, match="1 records written, 0 accounted for"):
+            requests.flush()
+        requests.close()
+
+
+def test_error_lets_go_of_what_is_on_its_way(aws: Slices) -> None:
+    aws.fake.faults.append(Fault(400, "AccessDeniedException"))
+    with wire_to(aws.fake.url, aws.retries) as wire:
+        answers: list[Any] = []
+        outstanding: Outstanding[int] = Outstanding(wire, "PutItem", lambda *answer: answers.append(answer), limit=2)
+        body = compact({"TableName": TABLE, "Item": bird("wren")})
+        outstanding.send(body, 1)
+        aws.fake.url = "http://127.0.0.1:1"
+        with wire_to(aws.fake.url, aws.retries) as nowhere:
+            lost: Outstanding[int] = Outstanding(nowhere, "PutItem", lambda *answer: answers.append(answer), limit=2)
+            lost.send(body, 3)
+            lost.close()
+        outstanding.send(body, 2)
+        with pytest.raises(AccessDeniedError):
+            outstanding.send(body, 3)
+        outstanding.close()
+        outstanding.drain()
+    assert answers == []
 
 
 # The guard.

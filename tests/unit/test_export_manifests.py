@@ -96,6 +96,8 @@ def test_key_of_the_exported_table_itself_counts_where_it_is_there(aws: Surround
     aws.dynamodb.create("birds", pk="S", sk="N")
     aws.put(tableId=TABLE_ID)
     aws.refused(InvalidInputError, r"have pk \(S\), sk \(N\)")
+    aws.dynamodb.create("same", pk="S", sk="N")
+    assert aws.check(sink={"table": "same"}).items == 2
     aws.put()
     assert aws.check().items == 2
     aws.put(tableId=TABLE_ID, tableArn=TABLE_ARN.replace("us-east-1", "eu-west-1"))

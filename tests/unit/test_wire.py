@@ -232,6 +232,21 @@ def test_connection_that_the_server_closed_while_idle_is_replaced() -> None:
     assert attempts == Attempts(sent=2)
 
 
+def test_request_that_cannot_be_sent_whole_may_have_run_all_the_same() -> None:
+    def hang_up(listener: socket.socket) -> None:
+        for _ in range(2):
+            connection, _address = listener.accept()
+            connection.recv(1)
+            connection.close()
+
+    with answering(hang_up) as port, wire_to(f"http://127.0.0.1:{port}", RetryPolicy(attempts=1)) as wire:
+        attempts = Attempts()
+        with pytest.raises(ServiceUnavailableError):
+            wire.call("PutItem", b"x" * 50_000_000, attempts)
+        assert attempts == Attempts(sent=1, may_have_run=True)
+        assert wire.begin("PutItem", b"x" * 50_000_000) is None
+
+
 def test_session_gives_region_endpoint_and_credentials(fake: FakeDynamoDB) -> None:
     wire = Wire.from_session(session(region=REGION), endpoint_url=fake.url, retries=HASTY)
     assert wire.target.endpoint.url == fake.url

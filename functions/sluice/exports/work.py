@@ -47,7 +47,7 @@ class FileWork:
         pace = WritePace(request.process.write_units_per_second, self._tally)
         with self._sink() as sink, opened.blocks(self._s3, self._before.position, end, BATCH_ITEMS) as blocks:
             work = FileSlice(self._before, sink, self._tally, pace)
-            after = work.run(blocks, is_time_up if first is None else _never)
+            after = work.run(blocks, (lambda: False) if first else is_time_up)
             progress = self._settled(opened, after) if first is None else first
             sink.commit()
         return progress
@@ -83,7 +83,3 @@ class FileWork:
         if after.done and after.counts.read != file.rows:
             problem = f"it has {after.counts.read:,} records, the manifest says {file.rows:,}"
             raise FileDamagedError(f"{opened.source} is damaged: {problem}")
-
-
-def _never() -> bool:
-    return False

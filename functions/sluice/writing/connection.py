@@ -59,13 +59,8 @@ class Connection:
         self._readable.register(self._http.sock, select.POLLIN)
         self._is_open = True
 
-    def exchange(self, request: bytes) -> Response:
-        """Send one request, head and body, and read its response."""
-        self.send(request)
-        return self.receive()
-
     def send(self, request: bytes) -> None:
-        """Send one request; its response has to be received before the next one is sent."""
+        """Send one request, head and body; its response has to be received before the next one is sent."""
         self._is_open = False
         self._http.sock.sendall(request)
 
