@@ -37,7 +37,7 @@ def tidied(item: Item) -> Item:
     """Even numbers, labels with a mark, nothing old: applied again it changes nothing."""
     if "n" in item:
         item["n"] -= item["n"] % 2
-    if "label" in item and not item["label"].endswith("|t"):
+    if not item.setdefault("label", "").endswith("|t"):
         item["label"] += "|t"
     item.pop("old", None)
     return item
@@ -127,7 +127,11 @@ def writes(*attributes: str) -> st.SearchStrategy[Write]:
 
 
 def schedules(*attributes: str) -> st.SearchStrategy[dict[int, list[Write]]]:
-    return st.dictionaries(st.integers(0, 40), st.lists(writes(*attributes), max_size=4), max_size=30)
+    """Many writes, early ones too: a table of eight items takes some twenty requests."""
+    timed = st.lists(st.tuples(st.integers(0, 25), writes(*attributes)), min_size=0, max_size=60)
+    return timed.map(
+        lambda pairs: {number: [write for at, write in pairs if at == number] for number in {at for at, _ in pairs}}
+    )
 
 
 def birds(*attributes: str) -> st.SearchStrategy[list[Json]]:
@@ -164,7 +168,7 @@ def by_name(tables: FakeTables) -> dict[str, Json]:
 IN_PLACE = ("n", "label", "old", "note")
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(birds(*IN_PLACE), schedules(*IN_PLACE), st.lists(st.booleans(), max_size=4), st.integers(1, 9))
 def test_changes_in_place_keep_every_write(
     items: list[Json], schedule: dict[int, list[Write]], times_up: list[bool], page_items: int
@@ -175,9 +179,9 @@ def test_changes_in_place_keep_every_write(
     for name, item in by_name(tables).items():
         alone = writers.alone[name]
         tidy = applied(tidied, {name: alone})[name]
-        assert item.keys() <= alone.keys()
+        assert item.keys() - alone.keys() <= {"label"}
         assert alone.keys() - item.keys() <= {"old"}
-        assert all(item[each] in (alone[each], tidy.get(each)) for each in item)
+        assert all(item[each] in (alone.get(each), tidy.get(each)) for each in item)
     assert by_name(tables).keys() == writers.alone.keys()
     tables.before = lambda _number, _operation: None
     run(in_place(tables, tidied), [])
@@ -187,7 +191,7 @@ def test_changes_in_place_keep_every_write(
 DELETED = (*IN_PLACE, "dead", "dead")
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(birds(*DELETED), schedules(*DELETED), st.lists(st.booleans(), max_size=4), st.integers(1, 9))
 def test_deletions_keep_every_write(
     items: list[Json], schedule: dict[int, list[Write]], times_up: list[bool], page_items: int
@@ -206,7 +210,7 @@ def test_deletions_keep_every_write(
     assert by_name(tables) == applied(tidied_or_deleted, writers.alone)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=150)
 @given(birds(*IN_PLACE), schedules(*IN_PLACE), st.lists(st.booleans(), max_size=4), st.integers(1, 9))
 def test_items_that_the_filter_leaves_out_by_then_are_left_alone(
     items: list[Json], schedule: dict[int, list[Write]], times_up: list[bool], page_items: int
@@ -226,7 +230,7 @@ def test_items_that_the_filter_leaves_out_by_then_are_left_alone(
 MOVED = (*IN_PLACE, "dead", "stays")
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=200)
 @given(
     birds(*MOVED),
     schedules(*MOVED),
