@@ -8,6 +8,7 @@ from demo.airports import load_airports
 from demo.exports import export_airports
 from demo.flights import count_aircraft
 from demo.place import DemoFailedError, Place, say
+from demo.transform import add_geohashes
 from sluice_cli import local
 from sluice_cli.surroundings import PROJECT_ROOT, Surroundings
 
@@ -22,6 +23,7 @@ def main() -> int:
         load_airports(place)
         count_aircraft(place)
         export_airports(place)
+        add_geohashes(place)
     except DemoFailedError as error:
         say(str(error))
         return 1

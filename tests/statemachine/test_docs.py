@@ -15,6 +15,7 @@ from sluice.loading import load_input
 from sluice.reading import source_input
 from sluice.rejects import Reason
 from sluice.scanning import distinct_input
+from sluice.transforming import transform_input
 from tests.statemachine.definitions import NAMES, ROOT, all_states, definition
 
 README = (ROOT / "README.md").read_text()
@@ -47,6 +48,7 @@ def test_input_tables_have_every_field() -> None:
     sink = {f"sink.{each}" for each in process_input._SINK_FIELDS}
     records = {"records.bucket", "records.key"}
     assert fields_in_readme("export_process") == {*process_input._FIELDS, *sink, *records} - {"sink", "records"}
+    assert fields_in_readme("table_transform") == set(transform_input._FIELDS)
     assert fields_in_readme("distinct_keys") == {*distinct_input._FIELDS, "keys.bucket", "keys.key"} - {"keys"}
 
 
