@@ -1,1 +1,5 @@
-"""Your transforms: a module each, named by a run's "transform": transform(record) -> item, items or None."""
+"""Your transforms: a module each, named by a run's "transform": transform(record) -> item, items, None or DELETE."""
+
+from sluice.transforming.delete import DELETE
+
+__all__ = ["DELETE"]
