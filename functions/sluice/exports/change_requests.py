@@ -14,8 +14,9 @@ from sluice.writing.wire import Wire
 
 # At 5 to 10 ms a request this is as much as one vCPU can prepare.
 REQUESTS_IN_FLIGHT = 16
-# For requests that DynamoDB throttles, refuses or loses: they wait, and are sent again.
-TROUBLED_THREADS = 8
+# For requests that DynamoDB throttles, refuses or loses: they wait, and are sent again. What is held at the end of a
+# slice has to be settled in the time that is left.
+TROUBLED_THREADS = 16
 
 OriginOf = Callable[[int], Origin]
 
@@ -52,7 +53,7 @@ class ChangeRequests:
         self._writes = writes
         self._tally = tally
         self._outstanding: Outstanding[_Sent] = Outstanding(wire, writes.operation, self._answered, in_flight)
-        self._troubled = InFlight(self._settle, tally.settle, threads=TROUBLED_THREADS, held=2 * in_flight)
+        self._troubled = InFlight(self._settle, tally.settle, threads=TROUBLED_THREADS, held=TROUBLED_THREADS)
 
     def send(self, changes: Sequence[Any], rows: Sequence[int], origin_of: OriginOf) -> None:
         """Send the changes of these rows; waits while too many requests are in flight. Raises their errors."""

@@ -48,7 +48,7 @@ def check_keys_fit(
 
 def _source_schema(dynamodb: DynamoDBClient, summary: Summary) -> KeySchema | None:
     """The key of the exported table, unless it is gone, out of sight, or another one of the same name."""
-    if summary.table_arn.split(":")[3] != dynamodb.meta.region_name:
+    if f":dynamodb:{dynamodb.meta.region_name}:" not in summary.table_arn:
         return None
     try:
         table = describe_table(dynamodb, summary.table_arn)

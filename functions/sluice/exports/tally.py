@@ -55,8 +55,10 @@ class Tally:
         self._reject_bytes = 0
 
     def units_of(self, line: bytes) -> float:
-        """What a record may cost: by its length, until there is a mean of those that were written."""
-        return self.write_units / self._writes_settled if self._writes_settled else 1 + len(line) // UNIT_BYTES
+        """What a record may cost: by its length, until there is a mean of those that were written. No write is free."""
+        if not self._writes_settled:
+            return 1 + len(line) // UNIT_BYTES
+        return max(1.0, self.write_units / self._writes_settled)
 
     @property
     def is_full(self) -> bool:

@@ -23,7 +23,8 @@ class _CompressedStream(Protocol):
 class GzipStream:
     """The decompressed bytes from `start` to `end`; `name` is what errors call the source.
 
-    `not_gzip` is what they say where it is not compressed. What comes before `start` is decompressed too: gzip has no other way to get there.
+    What comes before `start` is decompressed too: gzip has no other way to get there. `not_gzip` is the message
+    for a source that is not compressed.
     """
 
     def __init__(
