@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sluice.errors import PointInTimeRecoveryError
 from sluice.export_plan.export_input import ExportInput
 from sluice.export_plan.ledger_state import Export, ExportType, LedgerState, Window
-from sluice.export_plan.next_export import Action, Decision, Gap, next_export
+from sluice.export_plan.next_export import Action, Decision, Gap, Times, next_export
 
 NOW = datetime(2026, 11, 21, 3, 31, 8, 250_000, tzinfo=UTC)
 LATEST = datetime(2026, 11, 21, 3, 26, 8, tzinfo=UTC)
@@ -36,9 +36,11 @@ def ledger(watermark: datetime | None = None, current: Export | None = None, *, 
     return LedgerState(7, is_reset_requested=is_reset, watermark=watermark, current=current)
 
 
-def decide(state: LedgerState, earliest: datetime | None = EARLIEST, now: datetime = NOW) -> Decision:
-    """The decision."""
-    return next_export(ASKED, state, earliest, now)
+def decide(
+    state: LedgerState, earliest: datetime | None = EARLIEST, now: datetime = NOW, start: datetime | None = None
+) -> Decision:
+    """The decision; the execution has started right now unless it is told otherwise."""
+    return next_export(ASKED, state, Times(earliest, start or now, now))
 
 
 def test_first_export_is_a_full_one_five_minutes_behind() -> None:
@@ -62,10 +64,24 @@ def test_window_has_at_least_fifteen_minutes(age: timedelta, *, is_due: bool) ->
     decision = decide(ledger(LATEST - age))
     assert decision.action is (Action.START if is_due else Action.NOTHING)
     assert decision.gap is None
+    assert is_due or decision.reason.endswith(" and is not 15 minutes long yet")
 
 
 def test_watermark_ahead_of_the_clock_leaves_nothing_to_do() -> None:
     assert decide(ledger(NOW + MINUTE)).action is Action.NOTHING
+
+
+def test_windows_end_at_the_start_of_the_execution() -> None:
+    since = LATEST - HOUR
+    start = NOW - 30 * MINUTE
+    assert decide(ledger(since), start=start).export == incremental(since, LATEST - 30 * MINUTE)
+    decision = decide(ledger(LATEST - 30 * MINUTE), start=start)
+    assert decision.action is Action.NOTHING
+    assert decision.reason == "the next window begins at 2026-11-21T02:56:08Z and is left to the next run"
+
+
+def test_full_export_holds_what_has_changed_since_the_execution_started() -> None:
+    assert decide(ledger(), start=NOW - DAY).export == full()
 
 
 def test_window_has_at_most_a_day() -> None:

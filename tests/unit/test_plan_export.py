@@ -17,7 +17,7 @@ from tests.unit.lambda_context import Context
 
 BUCKET = "sluice-data-000000000000-us-east-1"
 USUAL = fixture("plan_export", "usual")
-WINDOW = {"from": "2026-11-21T02:00:00Z", "to": "2026-11-21T02:56:02Z"}
+WINDOW = {"from": "2026-11-21T02:00:00Z", "to": "2026-11-21T02:56:00Z"}
 REQUEST = {
     "TableArn": "arn:aws:dynamodb:us-east-1:000000000000:table/airports",
     "S3Bucket": BUCKET,
@@ -96,7 +96,7 @@ def test_answer_has_all_that_the_state_machine_writes_and_calls() -> None:
         "export": {**export, "exportArn": None},
         "ledgerCurrent": {"M": {name: {"S": value} for name, value in export.items()} | {"attempt": {"N": "0"}}},
         "ledgerStatus": "IN_PROGRESS",
-        "runEntry": "RUN#2026-11-21T02:56:02Z#INCREMENTAL_EXPORT#0",
+        "runEntry": "RUN#2026-11-21T02:56:00Z#INCREMENTAL_EXPORT#0",
         "request": REQUEST,
         "gap": None,
         "process": None,
@@ -108,14 +108,14 @@ def test_first_export_is_asked_for_as_of_a_time() -> None:
     answer = plan(ledger=None)
     assert (answer["version"], answer["watermark"], answer["lagSeconds"]) == (0, None, None)
     del answer["request"]["ClientToken"]
-    expected = {**REQUEST, "ExportType": "FULL_EXPORT", "ExportTime": WINDOW["to"]}
+    expected = {**REQUEST, "ExportType": "FULL_EXPORT", "ExportTime": "2026-11-21T02:56:02Z"}
     del expected["IncrementalExportSpecification"]
     assert answer["request"] == expected
     assert "from" not in answer["ledgerCurrent"]["M"]
 
 
 def test_answer_without_an_export_has_its_reason() -> None:
-    answer = plan(now="2026-11-21T02:19:59.999Z")
+    answer = plan(startTime="2026-11-21T02:19:59.999Z", now="2026-11-21T02:19:59.999Z")
     assert answer["reason"] == "the next window begins at 2026-11-21T02:00:00Z and is not 15 minutes long yet"
     assert answer["action"] == "NOTHING"
     assert [answer[each] for each in ("export", "ledgerCurrent", "request", "runEntry", "gap")] == [None] * 5
@@ -128,11 +128,11 @@ def test_prefix_of_another_bucket_may_be_empty() -> None:
 def test_token_is_the_same_for_the_same_attempt_only() -> None:
     token = plan()["request"]["ClientToken"]
     assert len(token) == 36
-    assert plan(now="2026-11-21T03:01:02.999Z")["request"]["ClientToken"] == token
+    assert plan(startTime="2026-11-21T03:01:00.999Z")["request"]["ClientToken"] == token
     others = [
         plan(ledger=ledger(current=failed())),
         plan(input={"table": "airports", "viewType": "NEW_AND_OLD_IMAGES"}),
-        plan(now="2026-11-21T03:01:03.000Z"),
+        plan(startTime="2026-11-21T03:01:01.000Z"),
     ]
     assert len({token, *(each["request"]["ClientToken"] for each in others)}) == 4
 

@@ -12,45 +12,45 @@ from typing import Any
 from sluice.export_plan.export_input import ExportInput
 from sluice.export_plan.instants import instant, instant_reached, iso
 from sluice.export_plan.ledger_state import Export, LedgerState
-from sluice.export_plan.next_export import Action, Decision, next_export
+from sluice.export_plan.next_export import Action, Decision, Times, next_export
 from sluice.fields import Fields
 from sluice.run import Run
 
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
-    """`table_arn` is DescribeTable's; `earliest` how far back point-in-time recovery reaches, None when it is off."""
+    """`table_arn` is DescribeTable's."""
 
     run: Run
     asked: ExportInput
     ledger: LedgerState
     table_arn: str
-    earliest: datetime | None
-    now: datetime
+    times: Times
 
     @classmethod
     def from_event(cls, event: object, data_bucket: str) -> PlanRequest:
         """Read the function's payload. Raises InvalidInputError."""
-        fields = Fields(event, ("run", "input", "ledger", "tableArn", "backups", "now"))
-        recovery = fields.raw("backups").get("PointInTimeRecoveryDescription") or {}
-        is_on = recovery.get("PointInTimeRecoveryStatus") == "ENABLED"
+        fields = Fields(event, ("run", "input", "ledger", "tableArn", "backups", "startTime", "now"))
         return cls(
             run=Run.from_state(fields.raw("run")),
             asked=ExportInput.from_input(fields.raw("input"), data_bucket),
             ledger=LedgerState.from_item(fields.raw("ledger") if fields.has("ledger") else None),
             table_arn=fields.text("tableArn"),
-            earliest=instant_reached(recovery["EarliestRestorableDateTime"]) if is_on else None,
-            now=instant(fields.text("now")),
+            times=Times(
+                earliest=_earliest(fields.raw("backups")),
+                start=instant(fields.text("startTime")),
+                now=instant(fields.text("now")),
+            ),
         )
 
     def decide(self) -> Decision:
         """What comes next. Raises PointInTimeRecoveryError when the table cannot be exported."""
-        return next_export(self.asked, self.ledger, self.earliest, self.now)
+        return next_export(self.asked, self.ledger, self.times)
 
     @property
     def lag_seconds(self) -> float | None:
         """Age of what the exports hold; None before the first one is complete."""
-        return (self.now - self.ledger.watermark).total_seconds() if self.ledger.watermark else None
+        return (self.times.now - self.ledger.watermark).total_seconds() if self.ledger.watermark else None
 
     def to_state(self, decision: Decision) -> dict[str, Any]:
         """The answer: what is done next, and everything that the states after it write and call."""
@@ -95,6 +95,12 @@ class PlanRequest:
                 "ExportViewType": state["viewType"],
             }
         return {**parameters, "ClientToken": export.client_token or client_token(parameters, export.attempt)}
+
+
+def _earliest(backups: Mapping[str, Any]) -> datetime | None:
+    recovery = backups.get("PointInTimeRecoveryDescription") or {}
+    is_on = recovery.get("PointInTimeRecoveryStatus") == "ENABLED"
+    return instant_reached(recovery["EarliestRestorableDateTime"]) if is_on else None
 
 
 def client_token(parameters: Mapping[str, Any], attempt: int) -> str:

@@ -50,32 +50,29 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reach:
-    """What can be exported at `now`: from `earliest` on."""
+class Times:
+    """`now`, the `start` of the execution, and how far back point-in-time recovery reaches, None when it is off."""
 
-    earliest: datetime
+    earliest: datetime | None
+    start: datetime
     now: datetime
 
-    @property
-    def latest(self) -> datetime:
-        return (self.now - SAFETY).replace(microsecond=0)
 
+def next_export(asked: ExportInput, ledger: LedgerState, times: Times) -> Decision:
+    """Decide from the ledger.
 
-def next_export(asked: ExportInput, ledger: LedgerState, earliest: datetime | None, now: datetime) -> Decision:
-    """Decide from the ledger; `earliest` is how far back point-in-time recovery reaches, None when it is off.
-
-    Raises PointInTimeRecoveryError when it is off and another export would have to be started.
+    Raises PointInTimeRecoveryError when recovery is off and another export would have to be started.
     """
     if ledger.is_paused:
         return Decision(Action.NOTHING, "the exports of this table are paused")
     if ledger.current and ledger.current.arn:
         return Decision(Action.WATCH, "an export that was started before is picked up", ledger.current)
-    if earliest is None:
+    if times.earliest is None:
         raise PointInTimeRecoveryError(f"point-in-time recovery is off for the table {asked.table}")
-    reach, gap = _Reach(earliest, now), _gap(ledger, earliest)
+    gap = _gap(ledger, times.earliest)
     if gap or ledger.watermark is None or ledger.is_reset_requested or _is_full(ledger.current):
-        return _full(asked, ledger, gap, reach)
-    return _incremental(asked, ledger, ledger.watermark, reach)
+        return _full(asked, ledger, gap, times.earliest, times.now)
+    return _incremental(asked, ledger, ledger.watermark, times)
 
 
 def _gap(ledger: LedgerState, earliest: datetime) -> Gap | None:
@@ -88,13 +85,18 @@ def _is_full(export: Export | None) -> bool:
     return export is not None and export.window.type is ExportType.FULL
 
 
-def _full(asked: ExportInput, ledger: LedgerState, gap: Gap | None, reach: _Reach) -> Decision:
-    if reach.latest < reach.earliest:
-        begun = f"point-in-time recovery reaches back to {iso(reach.earliest)} only"
-        first = f"a full export can be made from {iso(reach.earliest + SAFETY)} on"
+def _full(asked: ExportInput, ledger: LedgerState, gap: Gap | None, earliest: datetime, now: datetime) -> Decision:
+    window = Window(ExportType.FULL, None, _settled(now))
+    if window.until < earliest:
+        begun = f"point-in-time recovery reaches back to {iso(earliest)} only"
+        first = f"a full export can be made from {iso(earliest + SAFETY)} on"
         return Decision(Action.NOTHING, f"{begun}; {first}", gap=gap)
-    export = _begun(asked, ledger, Window(ExportType.FULL, None, reach.latest), reach)
-    return Decision(_how(export, reach.now), _why_full(ledger, gap), export, gap)
+    export = _begun(asked, ledger, window, earliest, now)
+    return Decision(_how(export, now), _why_full(ledger, gap), export, gap)
+
+
+def _settled(time: datetime) -> datetime:
+    return (time - SAFETY).replace(microsecond=0)
 
 
 def _why_full(ledger: LedgerState, gap: Gap | None) -> str:
@@ -105,22 +107,25 @@ def _why_full(ledger: LedgerState, gap: Gap | None) -> str:
     return "a full export has not completed yet" if ledger.watermark else "the table's first export"
 
 
-def _incremental(asked: ExportInput, ledger: LedgerState, since: datetime, reach: _Reach) -> Decision:
-    window = Window(ExportType.INCREMENTAL, since, min(reach.latest, since + LONGEST_WINDOW))
-    if window.until - since < SHORTEST_WINDOW:
-        return Decision(Action.NOTHING, f"the next window begins at {iso(since)} and is not 15 minutes long yet")
-    export = _begun(asked, ledger, window, reach)
-    return Decision(_how(export, reach.now), "the next window", export)
+def _incremental(asked: ExportInput, ledger: LedgerState, since: datetime, times: Times) -> Decision:
+    """Up to the execution's start at most: exports that take long would follow each other without end."""
+    until = min(_settled(times.start), since + LONGEST_WINDOW)
+    if until - since < SHORTEST_WINDOW:
+        is_due = _settled(times.now) - since >= SHORTEST_WINDOW
+        rest = "is left to the next run" if is_due else "is not 15 minutes long yet"
+        return Decision(Action.NOTHING, f"the next window begins at {iso(since)} and {rest}")
+    export = _begun(asked, ledger, Window(ExportType.INCREMENTAL, since, until), since, times.now)
+    return Decision(_how(export, times.now), "the next window", export)
 
 
-def _begun(asked: ExportInput, ledger: LedgerState, window: Window, reach: _Reach) -> Export:
+def _begun(asked: ExportInput, ledger: LedgerState, window: Window, earliest: datetime, now: datetime) -> Export:
     """The export of the window. One that has not completed keeps its window, and while AWS may have it, everything."""
     unfinished = ledger.current
     if unfinished and unfinished.window.type is window.type and not ledger.is_reset_requested:
         is_same = unfinished.window.since == window.since
-        if is_same and unfinished.window.earliest >= reach.earliest:
-            return unfinished if unfinished.is_open else _again(unfinished, asked, reach.now)
-    return Export(window, 0, asked.bucket, asked.prefix, asked.view_type, reach.now)
+        if is_same and unfinished.window.earliest >= earliest:
+            return unfinished if unfinished.is_open else _again(unfinished, asked, now)
+    return Export(window, 0, asked.bucket, asked.prefix, asked.view_type, now)
 
 
 def _again(failed: Export, asked: ExportInput, now: datetime) -> Export:
