@@ -1,0 +1,138 @@
+"""table_export killed after every call, its answers lost, its steps mixed with another run's: the next run mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from tests.statemachine.definitions import all_states
+from tests.statemachine.export_service import DAY, HOUR, MINUTE, Outcome, seconds
+from tests.statemachine.export_stage import Execution
+from tests.statemachine.export_world import WITH_PROCESS, Fault, Faults, World, definition_with
+
+Story = Callable[[World], None]
+
+
+def first(world: World) -> None:
+    """Nothing has been exported yet."""
+
+
+def incremental(world: World) -> None:
+    """A window is due."""
+    world.run(WITH_PROCESS)
+    world.pass_time(6 * HOUR)
+
+
+def failing(world: World) -> None:
+    """A window is due whose export will fail."""
+    incremental(world)
+    world.service.outcomes.append(Outcome(end="FAILED"))
+
+
+def gap(world: World) -> None:
+    """Recovery does not reach back to the last export."""
+    world.run(WITH_PROCESS)
+    world.pass_time(40 * DAY)
+
+
+def reset(world: World) -> None:
+    """A full export is asked for while one that failed waits to be tried again."""
+    failing(world)
+    world.run(WITH_PROCESS)
+    world.set_flag("resetRequested", value=True)
+
+
+def started(world: World) -> None:
+    """A run has died while its export was under way."""
+    incremental(world)
+    world.run(WITH_PROCESS, faults={"DescribeExport": Fault.KILLED_AFTER})
+
+
+def unrecorded(world: World) -> None:
+    """A run has died before it could take down that it had started an export, nine hours ago."""
+    incremental(world)
+    world.run(WITH_PROCESS, faults={"StartExport": Fault.KILLED_AFTER})
+    world.pass_time(9 * HOUR)
+
+
+STORIES = (first, incremental, failing, gap, reset, started, unrecorded)
+stories = pytest.mark.parametrize("story", STORIES)
+
+
+def settle(world: World) -> None:
+    """One run, or two when the first one finds that the export has failed, and the ledger is as if nothing had been."""
+    mended = world.run(WITH_PROCESS).status == "SUCCEEDED" or world.run(WITH_PROCESS).status == "SUCCEEDED"
+    assert mended
+    assert world.now - seconds(world.state["watermark"]) < 30 * MINUTE
+    assert not {"leaseOwner", "current"} & set(world.state)
+    world.checks.at_the_end()
+
+
+def calls_of(story: Story) -> int:
+    """How many calls an undisturbed run makes then."""
+    with World() as world:
+        story(world)
+        return len(world.calls[world.run(WITH_PROCESS)])
+
+
+def disturbed(story: Story, faults: Faults, pause: float) -> Execution:
+    """A run then with these faults, and how things settle after a pause."""
+    with World() as world:
+        story(world)
+        execution = world.run(WITH_PROCESS, faults=faults)
+        world.pass_time(pause)
+        settle(world)
+        return execution
+
+
+@pytest.mark.parametrize("pause", [HOUR, 9 * HOUR])
+@stories
+def test_run_killed_after_any_call_is_made_good_by_the_next(story: Story, pause: float) -> None:
+    for number in range(calls_of(story)):
+        assert disturbed(story, {number: Fault.KILLED_AFTER}, pause).status == "ABORTED"
+
+
+@stories
+def test_run_whose_answers_get_lost_asks_again(story: Story) -> None:
+    expected = disturbed(story, {}, HOUR).error
+    for number in range(calls_of(story)):
+        fault = (Fault.ANSWER_LOST, Fault.CONNECTION_LOST)[number % 2]
+        execution = disturbed(story, {number: fault}, HOUR)
+        assert (execution.status, execution.error) == ("FAILED" if expected else "SUCCEEDED", expected)
+
+
+@pytest.mark.parametrize("steps", range(0, 42, 2))
+@pytest.mark.parametrize("story", [first, incremental, gap, started, unrecorded])
+def test_two_runs_at_a_time_export_once(story: Story, steps: int) -> None:
+    """After so many steps of one run, another one goes first for good; its clock is behind."""
+    with World() as world:
+        story(world)
+        one, other = world.start(WITH_PROCESS), world.start(WITH_PROCESS, skew=-60)
+        order = iter([one] * steps)
+
+        def pick(ready: Sequence[Execution]) -> Execution:
+            wanted = next(order, other)
+            return wanted if wanted in ready else ready[0]
+
+        world.stage.pick = pick
+        world.pass_time(HOUR)
+        settle(world)
+
+
+def test_every_state_is_entered_by_some_run() -> None:
+    entered = set()
+    for story in STORIES:
+        with World() as world:
+            story(world)
+            world.service.outcomes.append(Outcome(HOUR))
+            owner = world.start(WITH_PROCESS)
+            world.pass_time(11 * MINUTE)
+            world.run(WITH_PROCESS)
+            world.pass_time(HOUR)
+            world.run({})
+            entered |= {name for each in world.stage.executions for name in each.states}
+            assert not owner.is_running
+    left = {name for name, _ in all_states(definition_with("ledger"))} - entered
+    # These have tests of their own.
+    assert left == {"UnknownStatus", "ExportTakesLong", "CandidateIsGone", "ReleaseLease"}
