@@ -20,7 +20,6 @@ from tests.statemachine.export_service import DAY, HOUR, ExportService, seconds
 from tests.statemachine.export_stage import ACCOUNT, Execution, Stage
 from tests.unit.lambda_context import Context
 
-DATA_BUCKET = "sluice-data-123456789012-us-east-1"
 PROCESS_MACHINE = f"{ACCOUNT}:stateMachine:sluice-export_process"
 YEAR = 366 * DAY
 STALL_SECONDS = 2 * HOUR
@@ -189,7 +188,7 @@ class World:
 
 
 def _plan_export() -> Any:
-    os.environ.setdefault("DATA_BUCKET", DATA_BUCKET)
+    os.environ.setdefault("DATA_BUCKET", "sluice-data-000000000000-us-east-1")
     os.environ.setdefault("POWERTOOLS_SERVICE_NAME", "sluice")
     return import_module("plan_export.handler").lambda_handler
 

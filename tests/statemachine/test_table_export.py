@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from random import Random
 from typing import Any
@@ -77,7 +78,7 @@ def test_run_is_kept_in_the_ledger(world: World) -> None:
         "status": "COMPLETED",
         "exportArn": arn,
         "executionArn": world.stage.executions[0].arn,
-        "bucket": "sluice-data-123456789012-us-east-1",
+        "bucket": os.environ["DATA_BUCKET"],
         "manifest": f"exports/airports/AWSDynamoDB/{arn.rpartition('/')[2]}/manifest-summary.json",
         "itemCount": 7,
         "billedSizeBytes": 10_000_000,
