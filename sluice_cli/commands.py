@@ -15,8 +15,10 @@ from sluice_cli.aws import Aws, Place
 from sluice_cli.display import open_display
 from sluice_cli.exit_code import ExitCode
 from sluice_cli.progress import duration_text
+from sluice_cli.resume import input_going_on
 from sluice_cli.run import Run
 from sluice_cli.run_input import apply_settings, fill_placeholders, parse_setting, read_input
+from sluice_cli.sample_view import sample_lines
 from sluice_cli.stack import Stack, describe_stack
 from sluice_cli.surroundings import Surroundings
 from sluice_cli.watch import watch
@@ -97,6 +99,21 @@ def run(options: Namespace, surroundings: Surroundings) -> ExitCode:
             return _follow(aws, stack, started, options, surroundings)
 
 
+def resume_run(options: Namespace, surroundings: Surroundings) -> ExitCode:
+    """Go on with a run that ended early, and follow the run that does."""
+    place = place_of(options, surroundings)
+    with explaining(place):
+        aws = surroundings.connect(place)
+        stack = describe_stack(aws, options.stack_name)
+        earlier = runs.find(aws, stack, options.run)
+        document = input_going_on(aws, earlier, command_line(options, "stop", earlier.name))
+        started = runs.planned_run(stack, earlier.workflow, runs.new_name(datetime.now(UTC)))
+        with _saying_how_to_go_on(started, options, surroundings):
+            surroundings.say(f"going on with {earlier.workflow} {earlier.name} on {aws}: {started.name}")
+            runs.start(aws, stack, started, document)
+            return _follow(aws, stack, started, options, surroundings)
+
+
 def watch_run(options: Namespace, surroundings: Surroundings) -> ExitCode:
     """Follow a run that was started before."""
     place = place_of(options, surroundings)
@@ -133,6 +150,8 @@ def _follow(aws: Aws, stack: Stack, run: Run, options: Namespace, surroundings: 
         surroundings.print(json.dumps(summary, indent=2, ensure_ascii=False))
     else:
         surroundings.print("\n".join(report.summary_lines(summary)))
+        if shown := sample_lines(aws, summary):
+            surroundings.print("\n".join(shown))
     return report.exit_code(ended)
 
 

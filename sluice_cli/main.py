@@ -41,6 +41,7 @@ def build_parser() -> ArgumentParser:
     _add_run(level)
     _add_watch(level)
     _add_stop(level)
+    _add_resume(level)
     _add_export(level)
     _add_local(level)
     return parser
@@ -91,6 +92,19 @@ def _add_stop(level: "Commands") -> None:
     parser.add_argument("run", metavar="RUN", help="the execution's name or ARN")
     _add_where(parser)
     parser.set_defaults(command=commands.stop_run)
+
+
+def _add_resume(level: "Commands") -> None:
+    parser = _add(
+        level,
+        "resume",
+        "go on with a run of table_transform that was stopped or failed",
+        "sluice resume 20260102T030405Z-1a2b3c --local",
+    )
+    parser.add_argument("run", metavar="RUN", help="the execution's name or ARN")
+    _add_where(parser)
+    _add_json(parser)
+    parser.set_defaults(command=commands.resume_run)
 
 
 def _add_export(level: "Commands") -> None:

@@ -25,6 +25,7 @@ INPUT_REFUSED = frozenset(
     }
 )
 LABEL_WIDTH = 13
+DRY_RUN = "dryRun"
 LARGEST_SHOWN = 3
 
 
@@ -46,7 +47,7 @@ def summary_lines(summary: Any) -> list[str]:
     """The summary as a table for people; an output that is no summary is shown as it is."""
     if not isinstance(summary, dict) or "counts" not in summary:
         return [json.dumps(summary, indent=2, ensure_ascii=False)]
-    named = ("workflow", "execution", "status", "table", "reason", "watermark")
+    named = ("workflow", "execution", "status", "mode", "table", "reason", "watermark")
     lines = [_line(name, str(summary[name])) for name in named if summary.get(name) is not None]
     lines += _standing_lines(summary)
     lines += [_line(name, f"{count:,}") for name, count in (summary.get("counts") or {}).items()]
@@ -60,6 +61,7 @@ def summary_lines(summary: Any) -> list[str]:
     if results:
         lines.append(_line("results", _uri(results, results.get("prefix", ""))))
     lines += _scan_lines(summary, results)
+    lines += _transform_lines(summary, results)
     lines += [line for each in summary.get("exports") or [] for line in _export_lines(each)]
     lines += _reject_lines(summary, results)
     failures = summary.get("failures")
@@ -94,6 +96,43 @@ def _scan_lines(summary: dict[str, Any], results: dict[str, Any]) -> list[str]:
             key = " ".join(str(value) for typed in each["key"].values() for value in typed.values())
             lines.append(_line("", f"{key}: {each['items']:,} items, {each['bytes']:,} bytes"))
     return lines
+
+
+def _transform_lines(summary: dict[str, Any], results: dict[str, Any]) -> list[str]:
+    """What became of a table's items or would become of them, and how sure that is."""
+    is_dry_run = summary.get("mode") == DRY_RUN
+    lines = []
+    if summary.get("mode") and (changes := summary.get("changes")):
+        lines.append(_line("changes", _changes_text(changes, is_dry_run)))
+    if estimate := summary.get("estimate"):
+        lines.append(_line("estimate", _estimate_text(estimate)))
+    if sample := summary.get("sample"):
+        lines.append(_line("sample", _uri(results, sample["key"])))
+    if verified := summary.get("verified"):
+        where = f" in {_uri(results, verified['key'])}" if verified.get("key") else ""
+        found = f"{verified['sampled']:,} sampled, {verified['differences']:,} differences"
+        lines.append(_line("verified", found + where))
+    if resumed := summary.get("resumed"):
+        total = resumed["total"]
+        counts = ", ".join(f"{count:,} {name}" for name, count in total["counts"].items())
+        lines.append(_line("resumed", f"{resumed['run']}; with this run: {counts}"))
+        lines.append(_line("", _changes_text(total["changes"], is_dry_run)))
+    return lines
+
+
+def _changes_text(changes: dict[str, int], is_dry_run: bool) -> str:
+    changed, unchanged, deleted = (f"{changes[name]:,}" for name in ("changed", "unchanged", "deleted"))
+    if is_dry_run:
+        return f"would change {changed}, leave {unchanged} unchanged, delete {deleted}"
+    conflicts = f", {changes['conflicts']:,} conflicts" if changes.get("conflicts") else ""
+    return f"{changed} changed, {unchanged} unchanged, {deleted} deleted{conflicts}"
+
+
+def _estimate_text(estimate: dict[str, float]) -> str:
+    """Applying's units and cost; less than a dollar to the last digit that there is."""
+    read, write, usd = estimate["readUnits"], estimate["writeUnits"], estimate["usd"]
+    cost = f"{usd:,.2f}" if usd >= 1 else f"{usd:.6f}"
+    return f"{read:,.10g} read units, {write:,.10g} write units, {cost} USD to apply"
 
 
 def _standing_lines(summary: dict[str, Any]) -> list[str]:

@@ -37,6 +37,7 @@ def test_there_are_these_commands() -> None:
         "sluice run",
         "sluice watch",
         "sluice stop",
+        "sluice resume",
         "sluice export",
         "sluice export status",
         "sluice export pause",
