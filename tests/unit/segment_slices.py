@@ -40,7 +40,7 @@ def always() -> bool:
     return True
 
 
-def bird(name: str, **attributes: Any) -> Json:
+def bird(name: str, /, **attributes: Any) -> Json:
     """An item of the source: texts are S, whole numbers N."""
     return {"pk": {"S": name}} | {key: typed(value) for key, value in attributes.items()}
 

@@ -23,12 +23,13 @@ def test_items_are_read_as_boto3_reads_them(item: Item) -> None:
 
 
 def test_binaries_are_bytes_wherever_they_stand() -> None:
-    item = {"b": {"B": "AA=="}, "l": {"L": [{"B": "AQ=="}]}, "s": {"BS": ["Ag=="]}, "m": {"M": {"b": {"B": ""}}}}
+    item: dict[str, Any] = {"b": {"B": "AA=="}, "l": {"L": [{"B": "AQ=="}]}, "s": {"BS": ["Ag=="]}}
+    item["m"] = {"M": {"b": {"B": ""}}}
     assert plain_item(item) == {"b": b"\0", "l": [b"\1"], "s": {b"\2"}, "m": {"b": b""}}
 
 
 def test_item_may_be_changed_without_changing_what_it_was_read_from() -> None:
-    stored = {"m": {"M": {"l": {"L": [{"N": "1"}]}}}, "s": {"SS": ["a"]}}
+    stored: dict[str, Any] = {"m": {"M": {"l": {"L": [{"N": "1"}]}}}, "s": {"SS": ["a"]}}
     before = json.dumps(stored)
     item = plain_item(stored)
     item["m"]["l"].append(2)

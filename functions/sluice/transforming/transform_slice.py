@@ -59,7 +59,7 @@ class TransformSlice:
         self._has_begun = False
 
     def run(self, is_time_up: Callable[[], bool]) -> SliceResult:
-        """Work through pages; at least ITEMS_PER_CHECK items, or a page, are done however little time there is.
+        """Work through pages; an item at least, or an empty page, is done however little time there is.
 
         Raises what the wire raises; a slice that raised is begun again from where it began. When DynamoDB throttles or
         fails after an item was settled, that is the slice's end: what was done stays done.
