@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sluice.errors import AccessDeniedError
-from sluice.pacing.allowance import CLAIM_MARGIN, CREDIT_SECONDS, REQUEST_SECONDS, Allowance, Spending
+from sluice.pacing.allowance import CLAIM_MARGIN, CLAIM_SECONDS, CREDIT_SECONDS, REQUEST_SECONDS, Allowance, Spending
 from tests.unit.rate_clock import RateClock
 
 RATES = st.floats(20, 1000)
@@ -224,7 +224,12 @@ def test_worker_that_mostly_waits_claims_all() -> None:
 
 
 def test_worker_claims_all_until_it_has_been_seen_for_a_while() -> None:
-    assert claims(100.0, 20.0, 3) == inf
+    clock = RateClock()
+    allowance = clock.allowance(100.0)
+    assert allowance.claim() == inf
+    spend(allowance, 1)
+    clock.now += CLAIM_SECONDS / 2
+    assert allowance.claim() == inf
 
 
 def test_idle_worker_claims_less_and_less() -> None:

@@ -113,9 +113,9 @@ def clock() -> RateClock:
 
 
 def member(item: FakeItem, clock: RateClock) -> tuple[Member, Allowance]:
-    reads = clock.allowance(least=3.0)
-    writes = clock.allowance(least=None)
-    return Member(item, {Kind.READ: reads, Kind.WRITE: writes}, 1.0, clock), reads
+    budget = Budget("t", "k", {Kind.READ: 15.0, Kind.WRITE: None}, 5)
+    reads, writes = (clock.allowance(least=budget.least[kind]) for kind in Kind)
+    return Member(item, {Kind.READ: reads, Kind.WRITE: writes}, budget, clock), reads
 
 
 def rate(allowance: Allowance) -> float:
@@ -128,7 +128,9 @@ def rate(allowance: Allowance) -> float:
 def test_silence_leaves_the_last_share(silence: SluiceError, clock: RateClock) -> None:
     item = FakeItem(limit=50.0)
     one, reads = member(item, clock)
-    one.beat()
+    for _ in range(2):
+        one.beat()
+        clock.now += 1
     assert rate(reads) == pytest.approx(50)
     item.errors.append(silence)
     one.beat()

@@ -50,27 +50,27 @@ class World:
         self.workers -= 1
 
 
-def some(number: int) -> list[Shares]:
-    return [Shares(PERIOD) for _ in range(number)]
+def some(number: int, most: int = 5) -> list[Shares]:
+    return [Shares(PERIOD, most) for _ in range(number)]
 
 
-def test_who_is_alone_has_the_whole_limit_at_once() -> None:
-    world, (one,) = World(), some(1)
+def test_new_worker_has_its_own_among_the_most_until_the_others_have_made_room() -> None:
+    world, (one, two, new) = World(), some(3)
+    for _ in range(2):
+        world.period(one, two)
+    assert world.period(one, two, new) == [50, 50, 20]
+    assert world.period(one, two, new) == [pytest.approx(100 / 3)] * 3
+
+
+def test_who_is_the_only_one_there_can_be_has_the_whole_limit_at_once() -> None:
+    world, (one,) = World(), some(1, most=1)
     assert [world.period(one) for _ in range(3)] == [[100], [100], [100]]
 
 
 def test_those_who_come_together_share_with_their_second_beat() -> None:
     world, four = World(), some(4)
-    assert world.period(*four) == [100, 0, 0, 0]
-    assert world.period(*four) == [25, 25, 25, 25]
-
-
-def test_new_worker_waits_until_the_others_have_made_room() -> None:
-    world, (one, two, new) = World(), some(3)
-    for _ in range(2):
-        world.period(one, two)
-    assert world.period(one, two, new) == [50, 50, 0]
-    assert world.period(one, two, new) == [pytest.approx(100 / 3)] * 3
+    assert world.period(*four) == [20] * 4
+    assert world.period(*four) == [25] * 4
 
 
 def test_who_leaves_makes_room_with_the_next_beat() -> None:
@@ -177,7 +177,7 @@ def test_modest_claims_do_not_outlast_a_limit_that_was_lowered() -> None:
 
 
 def test_many_modest_workers_that_leave_at_once_do_not_let_the_others_take_too_much() -> None:
-    world, modest, hungry = World(), some(90), some(10)
+    world, modest, hungry = World(), some(90, most=100), some(10, most=100)
     for _ in range(2):
         world.period(*modest, *hungry)
     for _ in range(2):

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from sluice.errors import ServiceUnavailableError, ThrottledError
 from sluice.pacing.allowance import Allowance
-from sluice.pacing.budget import Kind
+from sluice.pacing.budget import Budget, Kind
 from sluice.pacing.shares import Claims, Shares, Tally
 
 # Of workers that beat at the same time, each waits a little longer: answers would overtake each other.
@@ -25,7 +25,7 @@ class SharedItem(Protocol):
 
 
 class Member:
-    """Joins with its first beat, may spend from the second on, and leaves when it has no more to do.
+    """Joins with its first beat, has its share from the second on, and leaves when it has no more to do.
 
     A killed worker beats no more, by which the others know after two periods.
     """
@@ -34,14 +34,14 @@ class Member:
         self,
         item: SharedItem,
         allowances: Mapping[Kind, Allowance],
-        period_seconds: float,
+        budget: Budget,
         clock: Callable[[], float] = time.monotonic,
         chance: random.Random | None = None,
     ) -> None:
         self._item = item
         self._allowances = allowances
-        self._period_seconds = period_seconds
-        self._shares = Shares(period_seconds)
+        self._period_seconds = budget.period_seconds
+        self._shares = Shares(budget.period_seconds, budget.workers)
         self._clock = clock
         self._chance = chance or random.SystemRandom()
 

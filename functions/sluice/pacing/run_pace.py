@@ -34,7 +34,7 @@ class RunPace:
         self.reads = Allowance(budget.least[Kind.READ], is_time_up, read_item_units)
         self.writes = Allowance(budget.least[Kind.WRITE], is_time_up, write_item_units)
         self._allowances = {Kind.READ: self.reads, Kind.WRITE: self.writes}
-        self._member = Member(item, self._allowances, budget.period_seconds) if item else None
+        self._member = Member(item, self._allowances, budget) if item else None
         self._is_over = Event()
 
     @classmethod

@@ -23,8 +23,6 @@ Rates = dict[Kind, float | None]
 CLASHING_PART = 0.1
 # All workers together correct `workers` in some such time.
 CORRECTION_PERIODS = 16
-# Of so many workers one is alone.
-ALONE = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +43,14 @@ class Shares:
     """What one worker may spend, from beat to beat.
 
     What a worker claims, the others learn within a period: so it lowers its rate at once, but raises it with the beat
-    after. So a new worker waits for a period; by then all others have made room for it.
+    after. So does a new worker: until all have made room for it, it has what is its own among `most_workers`.
     """
 
-    def __init__(self, period_seconds: float) -> None:
+    def __init__(self, period_seconds: float, most_workers: int) -> None:
         self._period_seconds = period_seconds
+        self._most_workers = most_workers
         self._last: tuple[Tally, float] | None = None
         self._claims: Claims = {}
-        self._joins_anew = False
         self._drift = self._correction = 0.0
         self._levels: dict[Kind, float] = {}
 
@@ -69,7 +67,7 @@ class Shares:
     @property
     def is_clashing(self) -> bool:
         """Whether many of the others seem to have missed a beat or to have beaten twice: about when this one does."""
-        return self._last is not None and abs(self._drift) > CLASHING_PART * self._last[0].workers
+        return abs(self._drift) > CLASHING_PART
 
     def claims(self, needs: Claims) -> Claims:
         """What to claim: what the worker has use for, unless that is all that its share allows, or more."""
@@ -80,25 +78,29 @@ class Shares:
         last, before = self._last, self._claims
         self._last, self._claims = (tally, now), claims
         if last is None:
-            # Who is alone need not wait for others to make room.
-            return dict(tally.limits) if tally.workers < ALONE and not self._joins_anew else _nothing(tally)
+            return self._least(tally)
         if tally.beats <= last[0].beats:
             # The item has been made anew, so all who are at work join anew.
-            self._last, self._drift, self._joins_anew = None, 0.0, True
-            return _nothing(tally)
+            self._last, self._drift = None, 0.0
+            return self._least(tally)
         window = _Window(last[0], tally, max(1, round((now - last[1]) / self._period_seconds)))
         workers = self._workers(tally.workers, window)
         limited = [(kind, limit) for kind, limit in tally.limits.items() if limit is not None]
         self._levels = {kind: window.level(kind, limit, workers) for kind, limit in limited}
-        return _nothing(tally) | {kind: min(before[kind], claims[kind], level) for kind, level in self._levels.items()}
+        shares = {kind: min(before[kind], claims[kind], level) for kind, level in self._levels.items()}
+        return {**dict.fromkeys(Kind), **shares}
 
     def _workers(self, counted: float, window: _Window) -> float:
         """Who has come and not left, corrected by who beats where two periods agree: one beat may be late."""
-        drift, before = window.beating - counted, self._drift
+        counted = max(1.0, counted)
+        drift, before = window.beating / counted - 1, self._drift
         agreed = min(drift, before, key=abs) if drift * before > 0 else 0.0
-        workers = max(1.0, counted + agreed)
-        self._drift, self._correction = drift, agreed / workers / CORRECTION_PERIODS
+        workers = max(1.0, counted * (1 + agreed))
+        self._drift, self._correction = drift, agreed * counted / workers / CORRECTION_PERIODS
         return workers
+
+    def _least(self, tally: Tally) -> Rates:
+        return {kind: None if limit is None else limit / self._most_workers for kind, limit in tally.limits.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,3 @@ class _Window:
         # Late beats make `beating` too small, and who has just left makes `workers` so beside `modest`.
         others = max(self.beating, workers) - modest
         return max(limit / workers, (limit - modest_units) / max(1.0, others))
-
-
-def _nothing(tally: Tally) -> Rates:
-    return {kind: None if limit is None else 0.0 for kind, limit in tally.limits.items()}

@@ -1,0 +1,55 @@
+"""A run's item in the table of budgets, as the functions write it to DynamoDB."""
+
+from collections.abc import Callable
+from math import inf
+from typing import Any
+
+import botocore.session
+import pytest
+
+from local_aws import LocalAws
+from sluice.pacing.budget import Budget, Kind
+from sluice.pacing.budget_item import BudgetItem, beat_wire, create_item
+from sluice.writing.wire import Wire
+
+Client = Callable[[str], Any]
+ALL = dict.fromkeys(Kind, inf)
+NOW = 1_800_000_000.0
+
+
+@pytest.fixture
+def budget(client: Client, name: str) -> Budget:
+    client("dynamodb").create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "run", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "run", "KeyType": "HASH"}],
+    )
+    return Budget(name, "table_transform/july", {Kind.READ: 250.5, Kind.WRITE: None}, 50)
+
+
+@pytest.fixture
+def item(local_aws: LocalAws, budget: Budget) -> BudgetItem:
+    session = botocore.session.get_session()
+    session.set_credentials("test", "test")
+    wire = Wire.from_session(session, local_aws.region, local_aws.endpoint_url)
+    return BudgetItem(beat_wire(wire).call, budget)
+
+
+def test_workers_come_beat_and_leave(client: Client, budget: Budget, item: BudgetItem) -> None:
+    for _ in range(2):
+        create_item(client("dynamodb"), budget, NOW)
+    item.beat(ALL, 1.0)
+    item.beat(ALL, 1.0)
+    item.leave()
+    tally = item.beat({Kind.READ: 12.5, Kind.WRITE: inf}, -0.125)
+    assert (tally.workers, tally.beats, tally.limits) == (0.875, 3, {Kind.READ: 250.5, Kind.WRITE: None})
+    assert (tally.modest, tally.modest_units) == ({Kind.READ: 1, Kind.WRITE: 0}, {Kind.READ: 12.5, Kind.WRITE: 0})
+
+
+def test_item_that_is_gone_is_made_anew(client: Client, budget: Budget, item: BudgetItem) -> None:
+    create_item(client("dynamodb"), budget, NOW)
+    client("dynamodb").delete_item(TableName=budget.table, Key={"run": {"S": budget.key}})
+    assert item.beat(ALL, 1.0).limits == {Kind.READ: 250.5, Kind.WRITE: None}
+    (found,) = client("dynamodb").scan(TableName=budget.table)["Items"]
+    assert int(found["expiresAt"]["N"]) > NOW / 2
