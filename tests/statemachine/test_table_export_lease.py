@@ -122,6 +122,16 @@ def test_export_whose_start_was_not_recorded_is_not_started_again(world: World, 
     assert [each.window[0] for each in world.service.exports.values()].count("FULL_EXPORT") == 1
 
 
+@pytest.mark.parametrize("hours", [1, 9])
+def test_export_that_has_ended_meanwhile_is_not_waited_for(world: World, hours: int) -> None:
+    world.run(faults={"StartExport": Fault.KILLED_AFTER})
+    world.pass_time(hours * HOUR)
+    world.start()
+    world.pass_time(2)
+    assert world.state["watermark"] == "2026-11-21T02:55:00Z"
+    world.pass_time(HOUR)
+
+
 def test_export_that_was_never_started_is_started_after_the_search(world: World) -> None:
     world.run(faults={"StartExport": Fault.KILLED_BEFORE})
     world.pass_time(9 * HOUR)
