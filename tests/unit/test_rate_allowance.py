@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sluice.errors import AccessDeniedError
-from sluice.pacing.allowance import CLAIM_MARGIN, CLAIM_SECONDS, CREDIT_SECONDS, REQUEST_SECONDS, Allowance, Spending
+from sluice.pacing.allowance import (
+    CLAIM_MARGIN,
+    CREDIT_SECONDS,
+    FIRST_CLAIM_SECONDS,
+    REQUEST_SECONDS,
+    Allowance,
+    Spending,
+)
 from tests.unit.rate_clock import RateClock
 
 RATES = st.floats(20, 1000)
@@ -228,7 +235,7 @@ def test_worker_claims_all_until_it_has_been_seen_for_a_while() -> None:
     allowance = clock.allowance(100.0)
     assert allowance.claim() == inf
     spend(allowance, 1)
-    clock.now += CLAIM_SECONDS / 2
+    clock.now += FIRST_CLAIM_SECONDS / 2
     assert allowance.claim() == inf
 
 

@@ -20,7 +20,7 @@ CREDIT_SECONDS = 1.0
 # The longest sleep: the rate may change meanwhile, and the time be up.
 NAP_SECONDS = 0.25
 # What a worker has use for is seen over so long, and claimed with a margin: it may be more soon.
-CLAIM_SECONDS = 3.0
+CLAIM_SECONDS, FIRST_CLAIM_SECONDS = 3.0, 1.0
 CLAIM_MARGIN = 1.05
 TAKES_APART_SECONDS = 0.25
 # Who waits for more of the last period than this could spend more than it was granted.
@@ -169,7 +169,7 @@ class Allowance:
             self._last_claim = now
             while len(seen) > 1 and seen[1].at <= now.at - CLAIM_SECONDS:
                 seen.popleft()
-            if self._rate is None or not seen or now.at - seen[0].at < CLAIM_SECONDS:
+            if self._rate is None or not seen or now.at - seen[0].at < FIRST_CLAIM_SECONDS:
                 return inf
             if now.waited_since(last_claim) > HUNGRY_WAIT:
                 return inf
