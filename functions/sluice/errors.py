@@ -87,6 +87,10 @@ class ExportFailedError(SluiceError):
     """AWS ended the export as FAILED; the watermark stays, and the next run asks for the same window again."""
 
 
+class ExportStillInProgressError(SluiceError):
+    """The execution has looked at its export as often as its history allows; the next run goes on watching it."""
+
+
 class UnknownExportStatusError(SluiceError):
     """The export has a status that Sluice does not know; the next run looks at it again."""
 

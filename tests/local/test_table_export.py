@@ -150,6 +150,29 @@ def test_export_of_a_run_that_died_is_picked_up(stack: Deployed, table: str) -> 
     assert [each["exportArn"] for each in ended.summary["exports"]] == [started]
 
 
+def test_export_whose_start_was_lost_long_ago_is_found(stack: Deployed, table: str) -> None:
+    """The ledger of an execution that died before it could note the export that it had started."""
+    (made,) = export(stack, table).summary["exports"]
+    token = stack.dynamodb.describe_export(ExportArn=made["exportArn"])["ExportDescription"]["ClientToken"]
+    current = {"type": "FULL_EXPORT", "to": made["to"], "startedAt": made["to"], "bucket": stack.bucket}
+    lost = {name: {"S": value} for name, value in current.items()} | {
+        "prefix": {"S": f"exports/{table}"},
+        "viewType": {"S": "NEW_AND_OLD_IMAGES"},
+        "attempt": {"N": "0"},
+        "clientToken": {"S": token},
+    }
+    stack.dynamodb.update_item(
+        TableName=stack.outputs["ExportLedgerTable"],
+        Key={"table": {"S": table}, "entry": {"S": "STATE"}},
+        UpdateExpression="SET #current = :lost REMOVE watermark",
+        ExpressionAttributeNames={"#current": "current"},
+        ExpressionAttributeValues={":lost": {"M": lost}},
+    )
+    clock.advance(stack.aws, 9 * HOUR)
+    found, *_ = export(stack, table).summary["exports"]
+    assert found["exportArn"] == made["exportArn"]
+
+
 @pytest.mark.parametrize(
     ("document", "error", "named"),
     [

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sluice.export_plan.ledger_state import LedgerState
-from sluice.export_plan.next_export import Action, next_export
+from sluice.export_plan.next_export import Action, Times, next_export
 from sluice_cli.exit_code import ExitCode
 from tests.unit.cli_aws import OUTPUTS, Terminal, stubbed_aws
 from tests.unit.cli_exports import ASKED, LEASE, NOW, WATERMARK, Exporting, exporting_stack
@@ -33,7 +33,7 @@ def test_pause_keeps_runs_from_planning_and_from_doing_what_they_planned(exporti
     ]
     state = exporting.ledger_state()
     assert (state.is_paused, state.version, state.watermark) == (True, 8, WATERMARK)
-    assert next_export(ASKED, state, WATERMARK, NOW).action is Action.NOTHING
+    assert next_export(ASKED, state, Times(WATERMARK, NOW, NOW)).action is Action.NOTHING
 
 
 def test_pause_before_the_first_export_keeps_that_from_starting(exporting: Exporting) -> None:
@@ -41,7 +41,7 @@ def test_pause_before_the_first_export_keeps_that_from_starting(exporting: Expor
 
     state = exporting.ledger_state()
     assert (state.is_paused, state.version) == (True, 1)
-    assert next_export(ASKED, state, WATERMARK, NOW).action is Action.NOTHING
+    assert next_export(ASKED, state, Times(WATERMARK, NOW, NOW)).action is Action.NOTHING
 
 
 def test_pause_during_an_export_says_that_it_ends_first(exporting: Exporting) -> None:
@@ -91,7 +91,7 @@ def test_resume_lets_the_next_run_take_up_the_watermark(exporting: Exporting) ->
     ]
     state = exporting.ledger_state()
     assert (state.is_paused, state.version) == (False, 8)
-    planned = next_export(ASKED, state, WATERMARK, NOW).export
+    planned = next_export(ASKED, state, Times(WATERMARK, NOW, NOW)).export
     assert planned is not None
     assert planned.window.since == WATERMARK
 
@@ -108,7 +108,7 @@ def test_reset_makes_the_next_export_a_full_one(exporting: Exporting) -> None:
     ]
     state = exporting.ledger_state()
     assert state.version == 8
-    planned = next_export(ASKED, state, WATERMARK, NOW).export
+    planned = next_export(ASKED, state, Times(WATERMARK, NOW, NOW)).export
     assert planned is not None
     assert planned.window.since is None
 
