@@ -21,6 +21,9 @@ TOPICS = (
     "bench.distinct_local",
     "bench.distinct_cpu",
     "bench.distinct_parallel",
+    "bench.rate_limit",
+    "bench.export_replay",
+    "bench.export_peak",
 )
 
 
