@@ -22,6 +22,7 @@ TOPICS = (
     "bench.distinct_cpu",
     "bench.distinct_parallel",
     "bench.rate_limit",
+    "bench.rate_limit",
     "bench.export_replay",
     "bench.export_peak",
 )
