@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sluice.encoding.plain_rows import Transform
 from sluice.keys import KeySchema
-from sluice.pacing.budget import Budget
+from sluice.pacing.budget import Budget, Kind
 from sluice.pacing.run_pace import RunPace
 from sluice.transforming.carriers import Means, in_place_carrier, target_carrier
 from sluice.transforming.in_place_transforms import TransformedInPlace
@@ -93,6 +93,7 @@ class Segment:
     transform: Transform
     job: TransformJob
     threads: int = 1
+    limits: Mapping[Kind, float | None] = field(default_factory=lambda: dict.fromkeys(Kind))
 
     def run(
         self,
@@ -105,7 +106,9 @@ class Segment:
         progress = progress or TransformProgress()
         sample = Sample(self.job.sample_per_segment, "seed")
         ledger = Ledger(progress, self.job.table.schema, sample, is_dry_run=self.job.is_dry_run)
-        pace = RunPace(Budget.unlimited(), None, is_time_up)
+        pace = RunPace(Budget("", "", self.limits, 1), None, is_time_up)
+        pace.reads.grant_least()
+        pace.writes.grant_least()
         means = Means(self.tables, ledger, pace.writes, is_repeat or progress.is_interrupted, self.threads)
         scan = ItemScan(self.job.table.name, 0, self.job.total_segments, self.job.where)
         with closing(self._carrier(means)) as carrier:

@@ -18,6 +18,7 @@ from sluice.counts import Counts
 from sluice.errors import ThrottledError, UnexpectedResponseError, WireError
 from sluice.keys import KeySchema
 from sluice.loading.range_slice import REJECTS_MAX_BYTES
+from sluice.pacing.budget import Kind
 from sluice.transforming.delete import DELETE
 from sluice.transforming.item_scan import ItemScan
 from sluice.transforming.sample import SAMPLE_MAX_BYTES, Sample
@@ -35,12 +36,14 @@ from tests.unit.segment_slices import (
     BIRDS,
     NESTS,
     NESTS_TABLE,
+    Segment,
     always,
     bird,
     birds_and_nests,
     dry_run,
     in_place,
     into_nests,
+    job,
     where,
 )
 
@@ -490,6 +493,108 @@ def test_put_that_is_taken_back_keeps_what_others_have_made_of_it() -> None:
     assert [(item["name"]["S"], "more" in item) for item in tables.tables["nests"].all] == [("owl", True), ("z", False)]
     assert names(tables) == ["owl2", "jay2"]
     assert result.progress.counts == Counts(read=2, skipped=2)
+
+
+def test_what_has_arrived_is_deleted_also_when_the_time_is_up() -> None:
+    tables = named("owl", "jay", "tit")
+    segment = into_nests(tables, nest, deletes_source=True)
+    progress = segment.run(None, lambda: bool(tables.operations("BatchWriteItem"))).progress
+    assert progress.counts == Counts(read=3, written=3)
+    assert not tables.tables["birds"].items
+
+
+def added_to_as_it_is_deleted(tables: FakeTables) -> None:
+    """Another writer adds to the item before the first DeleteItem."""
+
+    def write(_number: int, operation: str) -> None:
+        if operation == "DeleteItem" and len(tables.operations("DeleteItem")) == 1:
+            tables.tables["birds"].put(bird("b0", name="owl", more="x"))
+
+    tables.before = write
+
+
+def test_item_that_was_added_to_as_it_was_moved_is_moved_with_that() -> None:
+    tables = named("owl")
+    added_to_as_it_is_deleted(tables)
+    progress = into_nests(tables, lambda item: nest(item) | item, deletes_source=True).run().progress
+    assert (progress.counts, progress.done.changes.conflicts) == (Counts(read=1, written=1), 1)
+    assert tables.tables["nests"].all == [bird("b0", name="owl", more="x") | {"id": {"S": "b0"}}]
+    assert not tables.tables["birds"].items
+
+
+def test_item_that_must_not_be_moved_with_what_was_added_stays() -> None:
+    tables = named("owl")
+    added_to_as_it_is_deleted(tables)
+
+    def transform(item: Item) -> Item:
+        if "more" in item:
+            raise ValueError("bad egg")
+        return nest(item)
+
+    progress = into_nests(tables, transform, deletes_source=True).run().progress
+    assert progress.reasons == {"TransformFailed": 1}
+    assert tables.tables["birds"].all == [bird("b0", name="owl", more="x")]
+    assert not tables.tables["nests"].items
+
+
+def test_moved_item_that_cannot_go_back_is_in_the_rejects() -> None:
+    tables = named("owl")
+    added_to_as_it_is_deleted(tables)
+    adds = tables.before
+
+    def before(number: int, operation: str) -> None:
+        adds(number, operation)
+        if operation == "UpdateItem":
+            denied(number, operation)
+
+    tables.before = before
+    result = into_nests(tables, lambda item: nest(item) | item, deletes_source=True).run()
+    (reject,) = lines(result.rejects)
+    assert (reject["error"], reject["record"]) == ("WriteConflict", bird("b0", name="owl", more="x"))
+
+
+def test_poison_on_its_way_to_a_target_is_rejected() -> None:
+    tables = named("owl", "jay")
+    progress = into_nests(tables, lambda item: nest(item) if item["name"] == "owl" else item["x"]).run().progress
+    assert progress.counts == Counts(read=2, written=1, rejected=1)
+
+
+def test_throttle_of_a_put_ends_the_slice_before_its_page() -> None:
+    tables = birds_and_nests(*(bird(f"b{number:03}", name="x") for number in range(200)), page_items=50)
+
+    def throttle(_number: int, operation: str) -> None:
+        if operation == "PutItem" and len(tables.operations("PutItem")) > 60:
+            raise ThrottledError("told to")
+
+    tables.before = throttle
+    segment = into_nests(tables, nest, on_conflict=OnConflict.REJECT)
+    first = segment.run().progress
+    assert (first.counts.read, first.is_interrupted) == (50, True)
+    tables.before = lambda _number, _operation: None
+    whole = segment.run(first).progress
+    assert whole.counts == Counts(read=200, written=200)
+
+
+# At a rate.
+
+
+def test_pages_and_writes_keep_to_the_rate() -> None:
+    tables = birds_and_nests(*(bird(f"b{number:03}", name="x") for number in range(120)))
+    limits = {Kind.READ: 60.0, Kind.WRITE: 2_000.0}
+    progress = Segment(tables, louder, job(), limits=limits).run().progress
+    assert progress.counts.written == 120
+    pages = tables.operations("Scan")
+    assert pages[0]["Limit"] == 30
+    assert len(pages) > 1
+
+
+def test_page_that_the_rate_does_not_admit_in_time_is_left_to_the_next_slice() -> None:
+    tables = birds_and_nests(*(bird(f"b{number:03}", name="x") for number in range(120)))
+    limits = {Kind.READ: 60.0, Kind.WRITE: None}
+    segment = Segment(tables, lambda _item: None, job(), limits=limits)
+    progress = segment.run(None, lambda: len(tables.log) > 1).progress
+    assert (progress.counts.read, progress.is_done, progress.is_interrupted) == (progress.done.scanned, False, False)
+    assert segment.run(progress).progress.counts.read == 120
 
 
 def test_withdrawal_that_is_not_allowed_ends_the_slice() -> None:

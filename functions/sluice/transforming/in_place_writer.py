@@ -70,8 +70,6 @@ class InPlaceWriter:
                 self._ledger.reject(entry, *refusal(answer.change, answer.error))
             case Verdict.CONFLICT | Verdict.ADDED_TO:
                 self._conflicts.append(answer)
-            case Verdict.UNANSWERED:
-                pass
 
     def _settle_conflicts(self) -> bool:
         conflicts, self._conflicts = self._conflicts, []

@@ -91,8 +91,6 @@ class MovingWriter:
                 self._ledger.reject(entry, *refusal(answer.change, answer.error))
             case Verdict.CONFLICT | Verdict.ADDED_TO:
                 self._conflicts.append(answer)
-            case Verdict.UNANSWERED:
-                pass
 
     def _settle_conflict(self, answer: Answer) -> None:
         entry, puts = answer.origin
