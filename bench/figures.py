@@ -22,7 +22,6 @@ TOPICS = (
     "bench.distinct_cpu",
     "bench.distinct_parallel",
     "bench.rate_limit",
-    "bench.rate_limit",
     "bench.export_replay",
     "bench.export_peak",
 )
