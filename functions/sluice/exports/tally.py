@@ -65,10 +65,11 @@ class Tally:
         """Whether the slice had better end."""
         return self._reject_bytes > REJECTS_MAX_BYTES
 
-    @property
-    def rejects(self) -> bytes:
-        """The rejects as JSON Lines, in the order of their rows."""
-        return b"".join(self._rejects[row] for row in sorted(self._rejects))
+    def take_rejects(self) -> bytes:
+        """The rejects as JSON Lines, in the order of their rows, once all is settled: they are held no longer."""
+        # What has taken part in a slice refers to each other, and stays until the collector comes by.
+        taken, self._rejects = self._rejects, {}
+        return b"".join([taken[row] for row in sorted(taken)])
 
     def counts(self, read: int) -> Counts:
         """The counts of so many records; raises CountsDoNotReconcileError."""

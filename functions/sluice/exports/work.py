@@ -69,10 +69,10 @@ class FileWork:
         self._check_count(opened, after)
         progress = FileProgress(after, opened.source.etag, opened.source.size).to_state()
         is_object = isinstance(self._request.process.sink, ObjectsSink)
-        if not self._tally.rejects and not (is_object and after.row > self._before.row):
+        part = self._tally.take_rejects()
+        if not part and not (is_object and after.row > self._before.row):
             return progress
         run, part_key = self._request.run, self._request.rejects_key
-        part = self._tally.rejects
         settled = leave_part(self._s3, self._data_bucket, run, part_key, progress=progress, part=part)
         if is_object and settled != progress:
             raise ServiceUnavailableError(f"{opened.source}: another attempt at the slice has ended first")
