@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 from local_aws.lifecycle import LOOPBACK
 from sluice_cli import commands, export_commands
 from sluice_cli.exit_code import CommandError, ExitCode
+from sluice_cli.rate import rate
 from sluice_cli.stack import DEFAULT_STACK_NAME
 from sluice_cli.surroundings import Surroundings
+
+MOST_UNITS_PER_SECOND = 10**9
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -42,6 +45,7 @@ def build_parser() -> ArgumentParser:
     _add_watch(level)
     _add_stop(level)
     _add_resume(level)
+    _add_rate(level)
     _add_export(level)
     _add_local(level)
     return parser
@@ -105,6 +109,25 @@ def _add_resume(level: "Commands") -> None:
     _add_where(parser)
     _add_json(parser)
     parser.set_defaults(command=commands.resume_run)
+
+
+def _add_rate(level: "Commands") -> None:
+    parser = _add(
+        level,
+        "rate",
+        "change a run's limits while it runs, or show them",
+        "sluice rate 20260102T030405Z-1a2b3c --write-units 500 --local",
+    )
+    parser.add_argument("run", metavar="RUN", help="the execution's name or ARN")
+    for kind in ("read", "write"):
+        parser.add_argument(
+            f"--{kind}-units",
+            metavar="N",
+            type=_units,
+            help=f"{kind} units per second for all workers of the run together; as it is when left out",
+        )
+    _add_where(parser)
+    parser.set_defaults(command=rate)
 
 
 def _add_export(level: "Commands") -> None:
@@ -227,6 +250,12 @@ def _add_stack_name(parser: ArgumentParser) -> None:
 
 def _add_json(parser: ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the summary alone, as JSON")
+
+
+def _units(text: str) -> int:
+    if not (text.isdecimal() and 1 <= int(text) <= MOST_UNITS_PER_SECOND):
+        raise ArgumentTypeError(f"{text} is no whole number from 1 to {MOST_UNITS_PER_SECOND:,}")
+    return int(text)
 
 
 def _port(text: str) -> int:

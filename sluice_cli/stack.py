@@ -16,6 +16,7 @@ DEFAULT_STACK_NAME = "sluice"
 STATE_MACHINE_SUFFIX = "StateMachineArn"
 DATA_BUCKET = "DataBucket"
 EXPORT_LEDGER_TABLE = "ExportLedgerTable"
+RUN_BUDGET_TABLE = "RunBudgetTable"
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,19 @@ class Stack:
     @property
     def export_ledger(self) -> str:
         """The name of the ledger of table_export. Raises NotDeployedError when the stack has none."""
+        return self._table(EXPORT_LEDGER_TABLE, "table_export")
+
+    @property
+    def run_budget_table(self) -> str:
+        """The name of the table with runs' limits. Raises NotDeployedError when the stack has none."""
+        return self._table(RUN_BUDGET_TABLE, "table_transform")
+
+    def _table(self, output: str, workflow: str) -> str:
         try:
-            return self.outputs[EXPORT_LEDGER_TABLE]
+            return self.outputs[output]
         except KeyError:
             raise NotDeployedError(
-                f"stack {self.name} has no output {EXPORT_LEDGER_TABLE}: what is deployed is older than table_export"
+                f"stack {self.name} has no output {output}: what is deployed is older than {workflow}"
             ) from None
 
 

@@ -38,6 +38,7 @@ def test_there_are_these_commands() -> None:
         "sluice watch",
         "sluice stop",
         "sluice resume",
+        "sluice rate",
         "sluice export",
         "sluice export status",
         "sluice export pause",
