@@ -108,6 +108,7 @@ class Checks:
         kind, begin, end = export.window
         if kind == "INCREMENTAL_EXPORT":
             assert begin == old, "the windows do not join"
+            assert old not in self.gaps, "a full export must follow a gap"
         elif old is not None:
             assert end in self.begun_anew or old in self.gaps, "a full export without a reason"
         self._check_process(export)

@@ -102,7 +102,7 @@ def test_run_whose_answers_get_lost_asks_again(story: Story) -> None:
         assert (execution.status, execution.error) == ("FAILED" if expected else "SUCCEEDED", expected)
 
 
-@pytest.mark.parametrize("steps", range(0, 42, 2))
+@pytest.mark.parametrize("steps", range(0, 42, 3))
 @pytest.mark.parametrize("story", [first, incremental, gap, started, unrecorded])
 def test_two_runs_at_a_time_export_once(story: Story, steps: int) -> None:
     """After so many steps of one run, another one goes first for good; its clock is behind."""
