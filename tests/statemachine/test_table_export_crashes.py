@@ -86,8 +86,9 @@ def disturbed(story: Story, faults: Faults, pause: float) -> Execution:
         return execution
 
 
-@pytest.mark.parametrize("pause", [HOUR, 9 * HOUR])
-@stories
+@pytest.mark.parametrize(
+    ("story", "pause"), [*((each, HOUR) for each in STORIES), (first, 9 * HOUR), (incremental, 9 * HOUR)]
+)
 def test_run_killed_after_any_call_is_made_good_by_the_next(story: Story, pause: float) -> None:
     for number in range(calls_of(story)):
         assert disturbed(story, {number: Fault.KILLED_AFTER}, pause).status == "ABORTED"
