@@ -202,8 +202,10 @@ def test_fixture_fails_as_it_is_named(handler: Any, path: Path) -> None:
         handler.lambda_handler(fixture("transform_items", path.stem), Context())
 
 
-def test_rejects_of_a_slice_lie_under_its_range_and_number(handler: Any) -> None:
+@pytest.mark.parametrize("on_conflict", ["replace", "keep"])
+def test_rejects_of_a_slice_lie_under_its_range_and_number(handler: Any, on_conflict: str) -> None:
     event = json.loads(json.dumps(USUAL))
+    event["load"]["onConflict"] = on_conflict
     event["load"]["mapping"]["elevationFeet"] = {"N": "{name}"}
     event["range"]["index"] = 7
     progress = handler.lambda_handler(event, Context())
@@ -212,6 +214,8 @@ def test_rejects_of_a_slice_lie_under_its_range_and_number(handler: Any) -> None
     lines = [json.loads(line) for line in body.iter_lines()]
     assert [each["row"] for each in lines] == list(range(1, 51))
     assert {each["error"] for each in lines} == {"NumberInvalid"}
+    attempts = boto3.client("s3").list_objects_v2(Bucket=BUCKET, Prefix="csv_load/fixture/attempts/")
+    assert attempts["KeyCount"] == (on_conflict == "keep")
 
 
 def test_block_rows_are_what_parse_returns() -> None:

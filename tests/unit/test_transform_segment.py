@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -522,6 +523,29 @@ def test_item_that_was_added_to_as_it_was_moved_is_moved_with_that() -> None:
     assert not tables.tables["birds"].items
 
 
+@pytest.mark.parametrize("transform", [nest, lambda _item: DELETE])
+def test_item_that_becomes_the_same_with_what_was_added_is_moved(transform: Any) -> None:
+    tables = named("owl")
+    added_to_as_it_is_deleted(tables)
+    progress = into_nests(tables, transform, deletes_source=True).run().progress
+    assert (progress.counts, progress.done.changes.conflicts) == (Counts(read=1, written=1), 0)
+    assert not tables.tables["birds"].items
+    assert not tables.operations("UpdateItem")
+
+
+def test_item_that_others_change_all_the_time_is_not_moved() -> None:
+    tables = named("owl")
+
+    def write(number: int, operation: str) -> None:
+        if operation == "DeleteItem" and tables.log[-1][1]["TableName"] == "birds":
+            tables.tables["birds"].put(bird("b0", name=f"owl{number}"))
+
+    tables.before = write
+    progress = into_nests(tables, nest, deletes_source=True).run().progress
+    assert progress.reasons == {"WriteConflict": 1}
+    assert (len(tables.tables["birds"].items), len(tables.tables["nests"].items)) == (1, 0)
+
+
 def test_item_that_must_not_be_moved_with_what_was_added_stays() -> None:
     tables = named("owl")
     added_to_as_it_is_deleted(tables)
@@ -559,20 +583,36 @@ def test_poison_on_its_way_to_a_target_is_rejected() -> None:
     assert progress.counts == Counts(read=2, written=1, rejected=1)
 
 
-def test_throttle_of_a_put_ends_the_slice_before_its_page() -> None:
-    tables = birds_and_nests(*(bird(f"b{number:03}", name="x") for number in range(200)), page_items=50)
+@pytest.mark.parametrize("page_items", [50, 150])
+def test_throttle_of_a_put_ends_the_slice_before_its_page(page_items: int) -> None:
+    tables = birds_and_nests(*(bird(f"b{number:03}", name="x") for number in range(300)), page_items=page_items)
 
     def throttle(_number: int, operation: str) -> None:
-        if operation == "PutItem" and len(tables.operations("PutItem")) > 60:
+        if operation == "PutItem" and len(tables.operations("PutItem")) > page_items + 10:
             raise ThrottledError("told to")
 
     tables.before = throttle
     segment = into_nests(tables, nest, on_conflict=OnConflict.REJECT)
     first = segment.run().progress
-    assert (first.counts.read, first.is_interrupted) == (50, True)
+    assert (first.counts.read, first.is_interrupted) == (page_items, True)
     tables.before = lambda _number, _operation: None
     whole = segment.run(first).progress
-    assert whole.counts == Counts(read=200, written=200)
+    assert whole.counts == Counts(read=300, written=300)
+
+
+def test_throttle_of_a_deletion_ends_the_slice_before_its_item() -> None:
+    tables = named("owl", "jay", "tit", "wren", "nuthatch")
+
+    def throttle(_number: int, operation: str) -> None:
+        if operation == "DeleteItem" and len(tables.operations("DeleteItem")) == 5:
+            raise ThrottledError("told to")
+
+    tables.before = throttle
+    segment = into_nests(tables, nest, deletes_source=True)
+    first = segment.run().progress
+    assert (first.counts.read, first.is_interrupted) == (4, True)
+    assert segment.run(first).progress.counts == Counts(read=5, written=5)
+    assert (len(tables.tables["birds"].items), len(tables.tables["nests"].items)) == (0, 5)
 
 
 # At a rate.
@@ -609,6 +649,16 @@ def test_withdrawal_that_is_not_allowed_ends_the_slice() -> None:
     tables.before = write
     with pytest.raises(WireError, match="LimitExceededException"):
         into_nests(tables, nest, deletes_source=True).run()
+
+
+def test_put_that_the_rate_does_not_admit_in_time_is_left_to_the_next_slice() -> None:
+    tables = birds_and_nests(*(bird(f"b{number:03}", name="x") for number in range(20)))
+    limits = {Kind.READ: None, Kind.WRITE: 10.0}
+    segment = Segment(tables, nest, job(target=NESTS_TABLE), limits=limits)
+    started = time.monotonic()
+    progress = segment.run(None, lambda: time.monotonic() > started + 0.3).progress
+    assert 0 < progress.counts.read < 20
+    assert progress.counts.read == progress.counts.written == len(tables.tables["nests"].items)
 
 
 # The function.

@@ -85,12 +85,14 @@ class MovingWriter:
         match answer.verdict:
             # Gone: another attempt at the slice may have moved it, so that the put must stay.
             case Verdict.DONE | Verdict.GONE | Verdict.LEFT:
-                outcome = Outcome.CHANGED if puts.items else Outcome.DELETED
-                self._ledger.settle(entry, Fate(outcome, puts))
+                self._settle_moved(entry, puts)
             case Verdict.REFUSED:
                 self._ledger.reject(entry, *refusal(answer.change, answer.error))
             case Verdict.CONFLICT | Verdict.ADDED_TO:
                 self._conflicts.append(answer)
+
+    def _settle_moved(self, entry: Entry, puts: Puts) -> None:
+        self._ledger.settle(entry, Fate(Outcome.CHANGED if puts.items else Outcome.DELETED, puts))
 
     def _settle_conflict(self, answer: Answer) -> None:
         entry, puts = answer.origin
@@ -104,8 +106,7 @@ class MovingWriter:
         """An item was deleted as a writer added to it: it goes back, unless it becomes what it has become already."""
         entry, puts = answer.origin
         if _is_same(puts, self._becomes(answer.item)):
-            outcome = Outcome.CHANGED if puts.items else Outcome.DELETED
-            self._ledger.settle(entry, Fate(outcome, puts))
+            self._settle_moved(entry, puts)
             return False
         problem = self._sender.put_back(answer.item)
         if problem is not None:
