@@ -17,6 +17,12 @@ from sluice.writing.stored_items import comparable
 BOTO3_RECORDS, BOTO3_ROUNDS = 20_000, 3
 LIMIT_RECORDS, LIMIT_ROUNDS = 100_000, 6
 CHECKED_RECORDS = 1_000
+CONTESTANTS = {
+    "sluice": "all that process_export_file does with its event: the object is checked, read and written",
+    "boto3": "the object read, gzip, json, TypeDeserializer, Table.batch_writer",
+    "limit": "decompression and split lines, then the wire's requests with ready-made bodies, signed as they are sent",
+    "limitSignedBefore": "the same with requests that are signed beforehand too, and no look at the answers",
+}
 
 Contestants = Mapping[str, Callable[[], int]]
 
@@ -85,7 +91,9 @@ def _compare(
     files = exported_files(records)
     with in_process(null_services(files)) as url, clients(url) as through:
         seconds = {name: best_cpu_seconds(contestants(through, file), records, rounds) for name, file in files.items()}
+    compared = set.union(*map(set, seconds.values()))
     detail: dict[str, Any] = {
+        "contestants": {name: does for name, does in CONTESTANTS.items() if name in compared},
         "records": records,
         "compared": f"the best of {rounds} turns of each",
         "recordsPerCpuSecond": {
