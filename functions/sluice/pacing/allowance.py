@@ -114,7 +114,7 @@ class Allowance:
         with self._lock:
             self._flow()
             units = self._expected(items)
-            if not self._taken:
+            if units and not self._taken:
                 # Workers that start together are not to go on in step.
                 self._granted += units * self._chance.uniform(-0.5, 0.5)
             if not self._takes or self._since - self._takes[-1].at >= TAKES_APART_SECONDS:
