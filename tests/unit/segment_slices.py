@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import closing
@@ -25,6 +26,8 @@ from sluice.transforming.transform_slice import Carrier, SliceResult, TransformS
 from sluice.transforming.update_requests import Where
 from sluice.writing.writers import OnConflict
 from tests.unit.fake_tables import FakeTable, FakeTables, Json
+
+Item = dict[str, Any]
 
 BIRDS = KeySchema.from_state([{"name": "pk", "type": "S"}])
 NESTS = KeySchema.from_state([{"name": "id", "type": "S"}])
@@ -144,3 +147,24 @@ def into_nests(tables: FakeTables, transform: Transform, **changed: Any) -> Segm
 
 def where(expression: str, names: Mapping[str, str], **values: Any) -> Where:
     return Where(expression, names, {f":{name}": typed(value) for name, value in values.items()})
+
+
+def louder(item: Item) -> Item:
+    item["name"] = item["name"].upper()
+    return item
+
+
+def named(*names: str) -> FakeTables:
+    return birds_and_nests(*(bird(f"b{number}", name=name) for number, name in enumerate(names)), page_items=3)
+
+
+def names(tables: FakeTables) -> list[str]:
+    return [item["name"]["S"] for item in tables.tables["birds"].all]
+
+
+def lines(body: bytes) -> list[Json]:
+    return [json.loads(line) for line in body.splitlines()]
+
+
+def nest(item: Item) -> Item:
+    return {"id": item["pk"], "name": item["name"]}
