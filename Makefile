@@ -45,7 +45,7 @@ check: $(READY) ## Format, lint and types; cfn-lint on the template and on each 
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/cfn-lint template.yaml
-	$(BIN)/python -m pytest -q -p no:randomly tests/statemachine
+	$(BIN)/python -m pytest -q -p no:randomly tests/statemachine/test_definitions.py tests/statemachine/test_docs.py
 
 format: $(READY) ## Format the code and mend what ruff can.
 	$(BIN)/ruff format $(SOURCES)
