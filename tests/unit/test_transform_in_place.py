@@ -157,6 +157,18 @@ def test_item_that_is_gone_or_filtered_out_by_then_is_skipped() -> None:
     assert tables.tables["birds"].all == [bird("a", name="owl", n=7)]
 
 
+def test_item_that_another_writer_deletes_first_is_skipped() -> None:
+    tables = named("owl")
+
+    def write(_number: int, operation: str) -> None:
+        if operation == "DeleteItem":
+            tables.tables["birds"].items.clear()
+
+    tables.before = write
+    progress = in_place(tables, lambda _item: DELETE).run().progress
+    assert (progress.counts, progress.done.changes) == (Counts(read=1, skipped=1), Changes())
+
+
 @pytest.mark.parametrize(("answered", "outcome"), [("louder", Counts(1, 1)), ("deleted", Counts(1, 1))])
 def test_change_whose_answer_was_lost_is_known_by_its_work(answered: str, outcome: Counts) -> None:
     tables = named("owl")

@@ -146,6 +146,13 @@ def test_slice_that_has_ended_is_not_done_again(handler: Any, server: TableServe
     assert objects() == left
 
 
+def test_attempt_that_was_given_up_does_not_turn_the_cursor_back(handler: Any) -> None:
+    first = handler.lambda_handler(applied(), Context(30_000))
+    second = handler.lambda_handler(applied(progress=first), Context())
+    assert handler.lambda_handler(applied(), Context()) == first
+    assert json.loads(objects()["cursors/000000.json"]) == second
+
+
 def test_slice_that_did_not_end_is_begun_again_as_a_repeat(handler: Any, server: TableServer) -> None:
     server.tables.tables["target"] = FakeTable(ICAO)
     target = {"name": "target", "keys": [{"name": "icao", "type": "S"}]}

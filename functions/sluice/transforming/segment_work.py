@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -68,7 +68,16 @@ class SegmentWork:
             pages = Pages(scan, request.progress.start_key, self._wire.call, pace.reads, executor)
             return TransformSlice(pages, carrier, ledger).run(is_time_up)
 
-    def _leave_cursor(self, progress: dict[str, Any]) -> None:
+    def _leave_cursor(self, progress: Mapping[str, Any]) -> None:
+        """Write how far the segment has come, unless it has come further: this attempt may have been given up."""
         key = self._request.run.cursor_key(self._request.segment)
         with aws_errors(f"s3://{self._bucket}/{key}"):
-            self._s3.put_object(Bucket=self._bucket, Key=key, Body=json.dumps(progress).encode())
+            if self._slices_told(key) < progress["slices"]:
+                self._s3.put_object(Bucket=self._bucket, Key=key, Body=json.dumps(progress).encode())
+
+    def _slices_told(self, key: str) -> int:
+        try:
+            cursor = json.loads(self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read())
+        except self._s3.exceptions.NoSuchKey:
+            return 0
+        return int(cursor["slices"])
