@@ -153,19 +153,20 @@ def test_attempt_that_was_given_up_does_not_turn_the_cursor_back(handler: Any) -
     assert json.loads(objects()["cursors/000000.json"]) == second
 
 
-def test_slice_that_did_not_end_is_begun_again_as_a_repeat(handler: Any, server: TableServer) -> None:
+@pytest.mark.parametrize("is_interrupted", [False, True])
+def test_slice_that_did_not_end_is_begun_again_as_a_repeat(
+    handler: Any, server: TableServer, is_interrupted: bool
+) -> None:
+    """Its own attempt, or the slice before it, has put an item already."""
     server.tables.tables["target"] = FakeTable(ICAO)
     target = {"name": "target", "keys": [{"name": "icao", "type": "S"}]}
-    event = applied(target=target, way={"mapping": {"icao": "{icao}"}}, onConflict="reject")
-    boto3.client("s3").put_object(Bucket=BUCKET, Key=f"{PREFIX}attempts/00000000-0000", Body=b"")
+    progress = TransformProgress(is_interrupted=is_interrupted).to_state()
+    event = applied(progress=progress, target=target, way={"mapping": {"icao": "{icao}"}}, onConflict="reject")
+    if not is_interrupted:
+        boto3.client("s3").put_object(Bucket=BUCKET, Key=f"{PREFIX}attempts/00000000-0000", Body=b"")
     server.tables.tables["target"].put({"icao": {"S": "K000"}})
-    assert handler.lambda_handler(event, Context())["counts"] == {
-        "read": 100,
-        "written": 100,
-        "skipped": 0,
-        "rejected": 0,
-        "failed": 0,
-    }
+    counts = handler.lambda_handler(event, Context())["counts"]
+    assert (counts["read"], counts["written"], counts["rejected"]) == (100, 100, 0)
 
 
 def test_rejects_are_a_file(handler: Any) -> None:
