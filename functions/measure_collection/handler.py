@@ -13,10 +13,8 @@ from sluice.first_outcome import leave_part
 from sluice.measuring.measure_request import MeasureRequest
 from sluice.measuring.measure_slice import measure_slice
 from sluice.settings import Settings
+from sluice.time_left import time_is_up
 from sluice.writing.wire import Wire
-
-# Time for the request in flight to end, for the report to be written and for the answer.
-RESERVE_MILLISECONDS = 60_000
 
 settings = Settings.from_env()
 logger = Logger()
@@ -35,7 +33,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     result = measure_slice(
         request,
         lambda body: wire.call("Query", body),
-        lambda: context.get_remaining_time_in_millis() < RESERVE_MILLISECONDS,
+        time_is_up(context),
     )
     progress = leave_part(
         s3_client(),

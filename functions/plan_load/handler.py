@@ -14,9 +14,7 @@ from sluice.loading.load_plan import PlanProgress, advance, begin, load_state
 from sluice.loading.plan import Range, read_plan, write_plan
 from sluice.run import Run
 from sluice.settings import Settings
-
-# Time to write the plan and to answer, and for a slow read to end.
-RESERVE_MILLISECONDS = 60_000
+from sluice.time_left import time_is_up
 
 settings = Settings.from_env()
 logger = Logger()
@@ -37,7 +35,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         if fields.has("progress")
         else begin(s3_client(), dynamodb_client(), load)
     )
-    ranges, after, done = advance(s3_client(), load, before, lambda: _is_time_up(context))
+    ranges, after, done = advance(s3_client(), load, before, time_is_up(context))
     _write(run, before, ranges)
     logger.info("planned", extra={"run": run.name, "ranges": after.unfinished.index, "rows": after.rows, "done": done})
     return {
@@ -54,10 +52,6 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         "toleratedFailurePercentage": load.tolerated_failure_percentage,
         "rejectsTolerated": load.rejects_tolerated,
     }
-
-
-def _is_time_up(context: LambdaContext) -> bool:
-    return context.get_remaining_time_in_millis() < RESERVE_MILLISECONDS
 
 
 def _write(run: Run, before: PlanProgress, ranges: list[Range]) -> None:

@@ -12,10 +12,8 @@ from sluice.aws import s3_client
 from sluice.exports.file_request import FileRequest
 from sluice.exports.work import FileWork
 from sluice.settings import Settings
+from sluice.time_left import time_is_up
 from sluice.writing.wire import Wire
-
-# Time for the requests in flight to end, for the rejects to be written and for the answer.
-RESERVE_MILLISECONDS = 60_000
 
 settings = Settings.from_env()
 logger = Logger()
@@ -32,7 +30,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     """
     request = FileRequest.from_event(event)
     work = FileWork(s3_client(), wire, settings.data_bucket, request)
-    progress = work.run(lambda: context.get_remaining_time_in_millis() < RESERVE_MILLISECONDS)
+    progress = work.run(time_is_up(context))
     logger.info(
         "slice done",
         extra={"run": request.run.name, "file": request.file.key, "counts": progress["counts"]},

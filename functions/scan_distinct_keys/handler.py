@@ -13,10 +13,8 @@ from sluice.aws import s3_client
 from sluice.first_outcome import leave_part
 from sluice.scanning.scan_request import COLLECTOR_THRESHOLD, ScanRequest
 from sluice.settings import Settings
+from sluice.time_left import time_is_up
 from sluice.writing.wire import Wire
-
-# Time for the request in flight to end, for the keys to be written and for the answer.
-RESERVE_MILLISECONDS = 60_000
 
 gc.set_threshold(COLLECTOR_THRESHOLD)
 
@@ -34,7 +32,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     UnexpectedResponseError, WireError.
     """
     request = ScanRequest.from_event(event)
-    result = request.slice().run(wire.call, lambda: context.get_remaining_time_in_millis() < RESERVE_MILLISECONDS)
+    result = request.slice().run(wire.call, time_is_up(context))
     progress = leave_part(
         s3_client(),
         settings.data_bucket,

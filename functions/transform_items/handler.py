@@ -17,11 +17,9 @@ from sluice.reading.object_stream import open_source
 from sluice.reading.record_scanner import blocks
 from sluice.reading.records import parse
 from sluice.settings import Settings
+from sluice.time_left import time_is_up
 from sluice.writing.wire import Wire
 from sluice.writing.writers import OnConflict, writer_for
-
-# Time for the requests in flight to end, for the rejects to be written and for the answer.
-RESERVE_MILLISECONDS = 60_000
 
 settings = Settings.from_env()
 logger = Logger()
@@ -61,5 +59,5 @@ def _work(request: SliceRequest, context: LambdaContext) -> SliceResult:
             blocks(stream, source.grammar, before.position, before.row),
             lambda block: parse(block, source),
             source.grammar,
-            lambda: context.get_remaining_time_in_millis() < RESERVE_MILLISECONDS,
+            time_is_up(context),
         )

@@ -14,12 +14,11 @@ from sluice.pacing.budget_item import beat_wire
 from sluice.retry import RetryPolicy
 from sluice.scanning.scan_request import COLLECTOR_THRESHOLD
 from sluice.settings import Settings
+from sluice.time_left import time_is_up
 from sluice.transforming.segment_request import SegmentRequest
 from sluice.transforming.segment_work import SegmentWork
 from sluice.writing.wire import Wire
 
-# Time for the requests in flight to end, for the slice's files to be written and for the answer.
-RESERVE_MILLISECONDS = 60_000
 # Those in flight when a slice ends, and those that wait for them, are to be settled within the reserve.
 RETRIES = RetryPolicy(give_up_seconds=20.0)
 
@@ -41,7 +40,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     """
     request = SegmentRequest.from_event(event)
     work = SegmentWork(s3_client(), wire, beats, settings.data_bucket, request)
-    progress = work.run(lambda: context.get_remaining_time_in_millis() < RESERVE_MILLISECONDS)
+    progress = work.run(time_is_up(context))
     logger.info(
         "slice done",
         extra={"run": request.run.name, "segment": request.segment, "counts": progress["counts"]},
