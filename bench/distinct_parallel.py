@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -12,7 +11,7 @@ from typing import IO, Any, NamedTuple, cast
 
 from bench.even_table import KEYS, EvenTable
 from bench.figures import Better, Measurement, figure
-from bench.function_process import environment
+from bench.function_process import command, environment
 from bench.null_endpoint import NullServices, in_process
 from sluice.scanning.segment_progress import ScanCounts
 
@@ -69,18 +68,21 @@ class Worker:
 
     def end(self) -> ScanCounts:
         """Wait for its end."""
-        return ScanCounts(**json.loads(self._stdout.readline()))
+        return ScanCounts(**json.loads(self._stdout.readline())["counts"])
 
 
 @contextmanager
 def workers(url: str, count: int) -> Iterator[list[Worker]]:
     """So many workers that have scanned once already."""
-    command = [sys.executable, "-m", "bench.scan_distinct_keys_run"]
     with ExitStack() as stack:
         started = []
         for _ in range(count):
             process = subprocess.Popen(
-                command, env=environment(url), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+                command("scan_distinct_keys"),
+                env=environment(url),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
             )
             started.append(Worker(stack.enter_context(process)))
         for number, worker in enumerate(started):

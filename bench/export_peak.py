@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import random
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from bench.export_files import ExportedFile, flight_items, full_lines, incremental_lines
 from bench.figures import Better, Measurement, figure
 from bench.flights import KEYS
-from bench.function_process import environment
+from bench.function_process import run
 from bench.null_endpoint import NullServices, in_process
 
 FILE_BYTES = 1_000_000_000
@@ -43,14 +40,7 @@ def export_peak() -> Measurement:
 
 def peak_megabytes(file: ExportedFile, url: str) -> float:
     """The peak of a process that takes the whole file from there."""
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.export_file_run"],
-        input=json.dumps(file.event()).encode(),
-        env=environment(url),
-        check=True,
-        capture_output=True,
-    )
-    told: dict[str, Any] = json.loads(done.stdout)
+    told = run("process_export_file", file.event(), url)
     if told["counts"]["read"] != file.records:
         raise AssertionError(f"{file.records:,} records, but the counts are {told['counts']}")
     return round(float(told["peakMegabytes"]), 1)

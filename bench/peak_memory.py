@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from typing import Any
 
 from bench.figures import Better, Measurement, figure
 from bench.flights import KEYS, MAPPING, TABLE, flights_csv
-from bench.function_process import environment
+from bench.function_process import run
 from bench.null_endpoint import ETAG, NullServices, RepeatedRows, in_process
 
 RANGE_BYTES = 64 << 20
@@ -42,14 +39,7 @@ def _wide_rows() -> RepeatedRows:
 
 
 def _peak_megabytes(url: str, case: str, source: RepeatedRows, mapping: dict[str, Any]) -> float:
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.transform_items_run"],
-        input=json.dumps(_payload(case, source, mapping)).encode(),
-        env=environment(url),
-        check=True,
-        capture_output=True,
-    )
-    return round(int(done.stdout) / 1000, 1)
+    return round(float(run("transform_items", _payload(case, source, mapping), url)["peakMegabytes"]), 1)
 
 
 def _payload(case: str, source: RepeatedRows, mapping: dict[str, Any]) -> dict[str, Any]:
