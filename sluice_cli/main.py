@@ -85,7 +85,7 @@ def _add_watch(level: "Commands") -> None:
         "follow a run that was started before, or read how it ended",
         "sluice watch 20260102T030405Z-1a2b3c --local",
     )
-    parser.add_argument("run", metavar="RUN", help="the execution's name or ARN")
+    _add_started_run(parser)
     _add_where(parser)
     _add_json(parser)
     parser.set_defaults(command=commands.watch_run)
@@ -93,7 +93,7 @@ def _add_watch(level: "Commands") -> None:
 
 def _add_stop(level: "Commands") -> None:
     parser = _add(level, "stop", "stop a run", "sluice stop 20260102T030405Z-1a2b3c --local")
-    parser.add_argument("run", metavar="RUN", help="the execution's name or ARN")
+    _add_started_run(parser)
     _add_where(parser)
     parser.set_defaults(command=commands.stop_run)
 
@@ -105,7 +105,7 @@ def _add_resume(level: "Commands") -> None:
         "go on with a run of table_transform that was stopped or failed",
         "sluice resume 20260102T030405Z-1a2b3c --local",
     )
-    parser.add_argument("run", metavar="RUN", help="the execution's name or ARN")
+    _add_started_run(parser)
     _add_where(parser)
     _add_json(parser)
     parser.set_defaults(command=commands.resume_run)
@@ -118,7 +118,7 @@ def _add_rate(level: "Commands") -> None:
         "change a run's limits while it runs, or show them",
         "sluice rate 20260102T030405Z-1a2b3c --write-units 500 --local",
     )
-    parser.add_argument("run", metavar="RUN", help="the execution's name or ARN")
+    _add_started_run(parser)
     for kind in ("read", "write"):
         parser.add_argument(
             f"--{kind}-units",
@@ -228,6 +228,10 @@ def _add(level: "Commands", name: str, what: str, example: str) -> ArgumentParse
         epilog=f"example:\n  {example}",
         formatter_class=RawDescriptionHelpFormatter,
     )
+
+
+def _add_started_run(parser: ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="the execution's name or ARN")
 
 
 def _add_where(parser: ArgumentParser) -> None:
