@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from local_aws import faults
 from tests.local.deployed import Deployed, deployed
 from tests.local.key_processors import create_processors
 
@@ -17,6 +18,13 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     root: Path = tmp_path_factory.mktemp("project")
     with deployed(root) as stack:
         yield stack
+
+
+@pytest.fixture
+def no_faults_left(stack: Deployed) -> Iterator[None]:
+    """What a test has planned to fail ends with it."""
+    yield
+    faults.clear(stack.aws)
 
 
 @pytest.fixture(scope="session")

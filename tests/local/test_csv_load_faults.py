@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -12,15 +11,11 @@ from local_aws import faults
 from tests.local.deployed import Deployed
 from tests.local.test_csv_load import as_items, by_id, load, rows_of
 
+pytestmark = pytest.mark.usefixtures("no_faults_left")
+
 ROWS = 3000
 TEXT = "id,text\n" + "".join(f'{i},"row {i}, quoted"\n' for i in range(ROWS))
 WHOLE = by_id(as_items(rows_of(TEXT)))
-
-
-@pytest.fixture(autouse=True)
-def _no_faults_left(stack: Deployed) -> Iterator[None]:
-    yield
-    faults.clear(stack.aws)
 
 
 @pytest.mark.parametrize("error", ["ThrottlingException", "InternalServerError"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import random
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,15 +12,11 @@ import pytest
 from local_aws import clock, faults
 from tests.local.deployed import Deployed, Ended
 
+pytestmark = pytest.mark.usefixtures("no_faults_left")
+
 HOUR = 3600
 GUARD = ("WriteTimestampMicros", "TombstoneExpiresAt")
 Item = dict[str, Any]
-
-
-@pytest.fixture(autouse=True)
-def _no_faults_left(stack: Deployed) -> Iterator[None]:
-    yield
-    faults.clear(stack.aws)
 
 
 def source_table(stack: Deployed, items: int = 200) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,15 +11,11 @@ import pytest
 from local_aws import clock, faults
 from tests.local.deployed import Deployed, Ended
 
+pytestmark = pytest.mark.usefixtures("no_faults_left")
+
 HOUR = 3600
 DAY = 24 * HOUR
 WAIT_SECONDS = 60
-
-
-@pytest.fixture(autouse=True)
-def _no_faults_left(stack: Deployed) -> Iterator[None]:
-    yield
-    faults.clear(stack.aws)
 
 
 @pytest.fixture

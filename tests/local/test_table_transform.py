@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,14 +11,10 @@ import pytest
 from local_aws import faults
 from tests.local.deployed import Deployed
 
+pytestmark = pytest.mark.usefixtures("no_faults_left")
+
 ITEMS = 400
 Item = dict[str, Any]
-
-
-@pytest.fixture(autouse=True)
-def _no_faults_left(stack: Deployed) -> Iterator[None]:
-    yield
-    faults.clear(stack.aws)
 
 
 @pytest.fixture
