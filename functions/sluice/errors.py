@@ -111,6 +111,26 @@ class KeysFailedError(SluiceError):
     """Keys failed in their processor, with different errors, and more of them than the run tolerates."""
 
 
+class QueryRefusedError(SluiceError):
+    """Athena did not take the query on: its syntax, its workgroup or the place of its result is wrong."""
+
+
+class QueryFailedError(SluiceError):
+    """Athena ended the query as FAILED; the message is Athena's reason."""
+
+
+class QueryCancelledError(SluiceError):
+    """The query was cancelled, by someone or by a limit of its workgroup."""
+
+
+class RowsFailedError(SluiceError):
+    """Rows failed in their action, with different errors, and more of them than the run tolerates."""
+
+
+class TooManyRowsError(SluiceError):
+    """A result has more rows than a Distributed Map reads; what it would leave out, it leaves out without a word."""
+
+
 class TooManyRejectsError(SluiceError):
     """More rows were rejected than the input's rejectsTolerated; what was written is kept and counted."""
 

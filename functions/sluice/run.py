@@ -140,6 +140,25 @@ class Run:
         return f"{self.prefix}report.jsonl"
 
     @property
+    def query_prefix(self) -> str:
+        """Where Athena leaves a query's result, unless its workgroup has a place of its own."""
+        return f"{self.prefix}query"
+
+    def row_part_key(self, part: int) -> str:
+        """Some of the rows that Step Functions' own reader would not read right, or that the input has brought."""
+        return f"{self.prefix}rows/{part:05d}.jsonl"
+
+    @property
+    def row_parts_key(self) -> str:
+        """The list of these parts, as Athena lists the files of an UNLOAD."""
+        return f"{self.prefix}rows/manifest.csv"
+
+    @property
+    def failed_rows_key(self) -> str:
+        """The rows that failed, to be fed back."""
+        return f"{self.prefix}failed_rows.jsonl"
+
+    @property
     def summary_key(self) -> str:
         """The run's summary."""
         return f"{self.prefix}summary.json"

@@ -9,6 +9,8 @@ from sluice.fields import Fields
 _TABLE = re.compile(r"[a-zA-Z0-9_.\-]{3,255}|arn:[^/]+:table/[a-zA-Z0-9_.\-]{3,255}")
 _PERCENTAGE = re.compile(r"(\d+(?:\.\d+)?)%")
 _COUNT_MAX = 10**15
+_OUTPUT_PREFIX = "output/"
+_PREFIX_MAX = 512
 
 
 def table_name(fields: Fields, name: str) -> str:
@@ -31,3 +33,16 @@ def rejects_tolerated(fields: Fields) -> dict[str, float] | None:
     if percentage is None or float(percentage[1]) > 100:
         raise fields.wrong(name, f"must be a count, or a percentage such as 1.5%, not {value}")
     return {"percentage": float(percentage[1])}
+
+
+def output_prefix(fields: Fields, name: str, bucket: str, data_bucket: str) -> str:
+    """A prefix of objects that a run writes, with its slash; in the data bucket it begins with output/.
+
+    Raises InvalidInputError.
+    """
+    prefix = fields.text(name).rstrip("/") + "/"
+    if len(prefix) > _PREFIX_MAX:
+        raise fields.wrong(name, f"must have at most {_PREFIX_MAX} characters")
+    if bucket == data_bucket and not prefix.startswith(_OUTPUT_PREFIX):
+        raise fields.wrong(name, f"must begin with {_OUTPUT_PREFIX} in the data bucket, not {prefix}")
+    return prefix

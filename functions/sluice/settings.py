@@ -46,6 +46,20 @@ class ProcessorSettings:
         return cls(_names(environment, "PROCESSOR_FUNCTIONS"), _names(environment, "PROCESSOR_STATE_MACHINES"))
 
 
+@dataclass(frozen=True, slots=True)
+class QuerySettings:
+    """Names of the workgroups that a run may query in, the default one first, and of the functions it may call."""
+
+    work_groups: tuple[str, ...]
+    functions: tuple[str, ...]
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str] = os.environ) -> QuerySettings:
+        """Read the settings; raises SettingError for one that is not set, and for a list without a workgroup."""
+        _required(environment, "ATHENA_WORK_GROUPS")
+        return cls(_names(environment, "ATHENA_WORK_GROUPS"), _names(environment, "PROCESSOR_FUNCTIONS"))
+
+
 def _names(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
     if name not in environment:
         raise SettingError(f"the environment variable {name} is not set")

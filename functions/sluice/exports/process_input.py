@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from sluice.exports.process import GUARD, VALUES
 from sluice.fields import Fields
-from sluice.run_input import rejects_tolerated, table_name
+from sluice.run_input import output_prefix, rejects_tolerated, table_name
 
 SUMMARY_NAME = "manifest-summary.json"
-OUTPUT_PREFIX = "output/"
 
 _FIELDS = (
     "export",
@@ -25,7 +24,6 @@ _FIELDS = (
 )
 _SINK_FIELDS = ("table", "guard", "prefix", "bucket", "values")
 _EXPORT_ARN = re.compile(r"arn:[^:]+:dynamodb:[^:]+:\d{12}:table/[^/]+/export/[^/]+")
-_PREFIX_MAX = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +128,6 @@ def _sink(fields: Fields, data_bucket: str) -> TableTarget | ObjectsTarget:
     if chosen[0] == "table":
         return TableTarget(table_name(given, "table"), given.choice("guard", (GUARD,), None))
     bucket = given.text_or("bucket", data_bucket)
-    return ObjectsTarget(bucket, _prefix(given, bucket, data_bucket), given.choice("values", VALUES, VALUES[0]))
-
-
-def _prefix(sink: Fields, bucket: str, data_bucket: str) -> str:
-    prefix = sink.text("prefix").rstrip("/") + "/"
-    if len(prefix) > _PREFIX_MAX:
-        raise sink.wrong("prefix", f"must have at most {_PREFIX_MAX} characters")
-    if bucket == data_bucket and not prefix.startswith(OUTPUT_PREFIX):
-        raise sink.wrong("prefix", f"must begin with {OUTPUT_PREFIX} in the data bucket, not {prefix}")
-    return prefix
+    return ObjectsTarget(
+        bucket, output_prefix(given, "prefix", bucket, data_bucket), given.choice("values", VALUES, VALUES[0])
+    )

@@ -1,0 +1,47 @@
+"""InspectResult: a query's rows counted, and written anew where Step Functions' reader would not read them right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from sluice.aws import s3_client
+from sluice.fields import Fields
+from sluice.querying.inspection import Inspection, Reader
+from sluice.querying.inspector import Inspector
+from sluice.querying.statements import ResultFormat
+from sluice.run import Run
+from sluice.settings import Settings
+from sluice.time_left import time_is_up
+
+settings = Settings.from_env()
+logger = Logger()
+
+
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """One slice of the inspection. Takes {"run", "planned": PlanQuery's result, "query": RunQuery's, "inspection"}.
+
+    `query` is null where the input brings the rows, `inspection` what the slice before returned, or null.
+
+    Raises InvalidInputError, SourceNotFoundError, SourceMalformedError, SourceChangedError, TooManyRowsError,
+    AccessDeniedError, ServiceUnavailableError.
+    """
+    fields = Fields(event, ("run", "planned", "query", "inspection"))
+    run, earlier = Run.from_state(fields.raw("run")), event.get("inspection")
+    inspector = Inspector(s3_client(), settings.data_bucket, run)
+    begun = Inspection.from_state(earlier) if earlier else _begin(inspector, fields.raw("planned"), event.get("query"))
+    inspection = inspector.go_on(begun, time_is_up(context))
+    told = {"phase": str(inspection.phase), "rows": inspection.rows, "cause": inspection.cause}
+    logger.info("inspected", extra={"run": run.name, **told})
+    return inspection.to_state()
+
+
+def _begin(inspector: Inspector, planned: dict[str, Any], query: dict[str, Any] | None) -> Inspection:
+    if query is None:
+        return inspector.begin_given(planned["rows"]["bucket"], planned["rows"]["key"])
+    if planned["format"] == ResultFormat.CSV:
+        return inspector.begin(query["outputLocation"], planned["needed"])
+    return inspector.unloaded(query["manifestLocation"], Reader(planned["format"]))

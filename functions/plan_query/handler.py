@@ -1,0 +1,60 @@
+"""PlanQuery: the input checked, before a query costs anything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from sluice.aws import aws_errors, s3_client
+from sluice.errors import InvalidInputError, SourceNotFoundError
+from sluice.fields import Fields
+from sluice.querying.map_input import MapInput, RowsObject
+from sluice.querying.row_action import DESTINATION
+from sluice.run import Run
+from sluice.settings import QuerySettings, Settings
+
+settings = Settings.from_env()
+allowed = QuerySettings.from_env()
+logger = Logger()
+
+
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """Check the input. Takes {"run", "input"}; returns the query as Athena is asked for it, and what follows it.
+
+    Raises InvalidInputError, SourceNotFoundError, AccessDeniedError, ServiceUnavailableError.
+    """
+    fields = Fields(event, ("run", "input"))
+    run = Run.from_state(fields.raw("run"))
+    asked = MapInput.from_input(fields.raw("input"), settings.data_bucket, allowed)
+    if asked.action.destination:
+        _check_bucket(asked.action.destination.bucket)
+    if asked.rows:
+        _check_rows(asked.rows)
+    logger.info("planned", extra={"run": run.name, "action": asked.action.type})
+    return {
+        "query": asked.query and asked.query.to_arguments(run, settings.data_bucket),
+        "format": asked.query and str(asked.query.format),
+        "rows": asked.rows and {"bucket": asked.rows.bucket, "key": asked.rows.key},
+        "action": asked.action.to_state(),
+        "needed": asked.action.columns,
+        "batchSize": asked.batch_size,
+        "maxConcurrency": asked.max_concurrency,
+        "toleratedFailurePercentage": asked.tolerated_failure_percentage,
+        "rejectsTolerated": asked.rejects_tolerated,
+    }
+
+
+def _check_bucket(bucket: str) -> None:
+    missing = InvalidInputError(f"{DESTINATION}.bucket", f"there is no bucket {bucket}")
+    with aws_errors(f"s3://{bucket}", {"404": missing, "NoSuchBucket": missing}):
+        s3_client().head_bucket(Bucket=bucket)
+
+
+def _check_rows(rows: RowsObject) -> None:
+    name = f"s3://{rows.bucket}/{rows.key}"
+    missing = SourceNotFoundError(f"there is no object {name}")
+    with aws_errors(name, {"404": missing, "NoSuchKey": missing, "NoSuchBucket": missing}):
+        s3_client().head_object(Bucket=rows.bucket, Key=rows.key)

@@ -1,0 +1,142 @@
+"""SummarizeRows: the result files of the Map Run become the run's summary, and two files of the rows not done."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import IO, Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from sluice.aws import aws_errors, s3_client, stepfunctions_client
+from sluice.fields import Fields
+from sluice.querying.inspection import Inspection, Reader
+from sluice.querying.query_figures import QueryFigures, query_end
+from sluice.results.late_results import read_until_complete
+from sluice.results.result_files import map_run_records
+from sluice.results.rows_summary import RowsDone, RowsSummary, judged_rows
+from sluice.results.summary import RunError
+from sluice.run import Run
+from sluice.settings import Settings
+
+SPOOL_BYTES = 8 << 20
+CHUNK_BYTES = 1 << 20
+
+settings = Settings.from_env()
+logger = Logger()
+
+
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """Sum up a run. Raises InvalidInputError, AccessDeniedError, ServiceUnavailableError.
+
+    Takes {"run", "planned": PlanQuery's result, "query": RunQuery's, "inspection": InspectResult's, "mapRun": the
+    Map's, "error": {"name", "message"}}; all but the run may be null.
+    """
+    fields = Fields(event, ("run", "planned", "query", "inspection", "mapRun", "error"))
+    run = Run.from_state(fields.raw("run"))
+    with aws_errors(f"s3://{settings.data_bucket}/{run.prefix}"):
+        state = _summarize(run, event).to_state()
+        body = json.dumps(state, ensure_ascii=False, indent=2).encode()
+        s3_client().put_object(Bucket=settings.data_bucket, Key=run.summary_key, Body=body)
+    logger.info("run summarized", extra={"run": run.name, "status": state["status"], "counts": state["counts"]})
+    return state
+
+
+def _summarize(run: Run, event: Mapping[str, Any]) -> RowsSummary:
+    planned, inspected = event.get("planned") or {}, event.get("inspection")
+    query, error = _query(planned, event.get("query"), RunError.from_state(event.get("error")))
+    inspection = Inspection.from_state(inspected) if inspected and inspected["done"] else None
+    found = _found(run, inspection)
+    done = _done(run, inspection, found, event.get("mapRun"))
+    summary = RowsSummary(run, settings.data_bucket, planned, query, inspection, found, done, error)
+    return replace(summary, error=judged_rows(summary))
+
+
+def _query(
+    planned: Mapping[str, Any], query: Mapping[str, Any] | None, error: RunError | None
+) -> tuple[QueryFigures | None, RunError | None]:
+    """The query's figures, and the error in Athena's words where it was the query that failed."""
+    if query:
+        return QueryFigures.from_state(query), error
+    if not planned.get("query") or error is None:
+        return None, error
+    end = query_end(error.name, error.message)
+    return end.figures, RunError(end.name, end.message)
+
+
+def _found(run: Run, inspection: Inspection | None) -> int | None:
+    """How many rows the Map was to read: as they were counted, else as many as the Map Run says it has read."""
+    if inspection is None:
+        return None
+    if inspection.rows is not None:
+        return inspection.rows - inspection.rejected
+    client = stepfunctions_client()
+    map_runs = client.list_map_runs(executionArn=run.execution_arn)["mapRuns"]
+    if not map_runs:
+        return None
+    return int(client.describe_map_run(mapRunArn=map_runs[0]["mapRunArn"])["itemCounts"]["total"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """The rows that were not done: rejects and failures with their errors, and the failed ones alone."""
+
+    rejects: IO[bytes]
+    failures: IO[bytes]
+    failed_rows: IO[bytes]
+
+    def empty(self) -> None:
+        """Begin anew."""
+        for each in (self.rejects, self.failures, self.failed_rows):
+            each.seek(0)
+            each.truncate()
+
+
+def _done(run: Run, inspection: Inspection | None, found: int | None, map_run: Mapping[str, Any] | None) -> RowsDone:
+    """What became of each row; waits for result files that account for so many, but not for ever."""
+    if inspection is None:
+        return RowsDone()
+    with ExitStack() as stack:
+        spooled = [stack.enter_context(tempfile.SpooledTemporaryFile(SPOOL_BYTES)) for _ in range(3)]
+        files = _Files(*spooled)
+        done = RowsDone()
+        if inspection.reader is not Reader.NONE:
+            done = read_until_complete(
+                lambda: _gather(run, inspection, map_run, files), lambda gathered: gathered.done >= (found or 0)
+            )
+        else:
+            _copy_reject_parts(run, inspection, files.rejects)
+        if done.rejected or inspection.rejected:
+            _upload(files.rejects, run.rejects_key)
+        if done.failed:
+            _upload(files.failures, run.failures_key)
+            _upload(files.failed_rows, run.failed_rows_key)
+    return done
+
+
+def _gather(run: Run, inspection: Inspection, map_run: Mapping[str, Any] | None, files: _Files) -> RowsDone:
+    files.empty()
+    _copy_reject_parts(run, inspection, files.rejects)
+    done = RowsDone()
+    for record in map_run_records(s3_client(), settings.data_bucket, run.results_prefix, map_run):
+        for undone in done.add(record):
+            (files.rejects if undone.is_reject else files.failures).write(undone.to_line())
+            if not undone.is_reject:
+                files.failed_rows.write(json.dumps(undone.row, ensure_ascii=False).encode() + b"\n")
+    return done
+
+
+def _copy_reject_parts(run: Run, inspection: Inspection, rejects: IO[bytes]) -> None:
+    for part in inspection.reject_parts:
+        body = s3_client().get_object(Bucket=settings.data_bucket, Key=run.reject_part_key(part, 0))["Body"]
+        rejects.writelines(body.iter_chunks(CHUNK_BYTES))
+
+
+def _upload(spooled: Any, key: str) -> None:
+    spooled.seek(0)
+    s3_client().upload_fileobj(spooled, settings.data_bucket, key)
