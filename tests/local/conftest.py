@@ -10,6 +10,7 @@ import pytest
 from local_aws import faults
 from tests.local.deployed import Deployed, deployed
 from tests.local.key_processors import create_processors
+from tests.local.queried_rows import Queried, create_row_function
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +32,15 @@ def no_faults_left(stack: Deployed) -> Iterator[None]:
 def processors(stack: Deployed) -> None:
     """The function and the state machine that distinct_keys may start."""
     create_processors(stack)
+
+
+@pytest.fixture(scope="session")
+def row_function(stack: Deployed) -> None:
+    """The function that athena_map may call."""
+    create_row_function(stack)
+
+
+@pytest.fixture
+def queried(stack: Deployed) -> Queried:
+    """A database of the test's own."""
+    return Queried(stack)

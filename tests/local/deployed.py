@@ -13,10 +13,18 @@ from local_aws.lifecycle import LOOPBACK
 from sluice_cli.sandbox import Sandbox, sandbox
 
 RUN_SECONDS = 120
-# What the deployed distinct_keys may start; the tests that do create them.
+# What the deployed distinct_keys and athena_map may start; the tests that do create them.
 PROCESSOR_FUNCTION = "test-processor-function"
 PROCESSOR_MACHINE = "test-processor-machine"
-PARAMETERS = (f"ProcessorFunctions={PROCESSOR_FUNCTION}", f"ProcessorStateMachines={PROCESSOR_MACHINE}")
+ROW_FUNCTION = "test-row-function"
+# A workgroup with a result location of its own, and the bucket of that.
+WORK_GROUP, RESULT_BUCKET = "test-enforced", "results-of-athena"
+PARAMETERS = (
+    f"ProcessorFunctions={PROCESSOR_FUNCTION},{ROW_FUNCTION}",
+    f"ProcessorStateMachines={PROCESSOR_MACHINE}",
+    f"AthenaWorkGroups=primary,{WORK_GROUP}",
+    f"AthenaResultBucketPattern={RESULT_BUCKET}",
+)
 
 
 @dataclass(frozen=True)

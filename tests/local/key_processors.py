@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
-import sys
-import zipfile
 from collections import Counter
 from typing import Any
 
 from tests.local.deployed import PROCESSOR_FUNCTION, PROCESSOR_MACHINE, Deployed
+from tests.local.user_functions import create_function
 
 FUNCTION = """
 import json, os, signal, uuid, boto3
@@ -50,28 +48,8 @@ def create_processors(stack: Deployed) -> None:
     The function refuses a batch with a key that begins with bad. With one that begins with deadly it dies, once in a
     run, when it has done its work.
     """
-    statement = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{stack.bucket}/processed/*"}
-    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    iam = stack.client("iam")
-    role = iam.create_role(RoleName="test-processor", AssumeRolePolicyDocument=_policy(trust))["Role"]["Arn"]
-    iam.put_role_policy(RoleName="test-processor", PolicyName="Write", PolicyDocument=_policy(statement))
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr("index.py", FUNCTION)
-    stack.client("lambda").create_function(
-        FunctionName=PROCESSOR_FUNCTION,
-        Runtime=f"python{sys.version_info.major}.{sys.version_info.minor}",
-        Handler="index.handler",
-        Role=role,
-        Timeout=30,
-        Code={"ZipFile": packed.getvalue()},
-        Environment={"Variables": {"BUCKET": stack.bucket}},
-    )
+    role = create_function(stack, PROCESSOR_FUNCTION, FUNCTION)
     stack.stepfunctions.create_state_machine(name=PROCESSOR_MACHINE, roleArn=role, definition=json.dumps(MACHINE))
-
-
-def _policy(*statements: dict[str, Any]) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
 
 def processed_keys(stack: Deployed, name: str) -> Counter[str]:
