@@ -56,8 +56,10 @@ class QuerySettings:
     @classmethod
     def from_env(cls, environment: Mapping[str, str] = os.environ) -> QuerySettings:
         """Read the settings; raises SettingError for one that is not set, and for a list without a workgroup."""
-        _required(environment, "ATHENA_WORK_GROUPS")
-        return cls(_names(environment, "ATHENA_WORK_GROUPS"), _names(environment, "PROCESSOR_FUNCTIONS"))
+        work_groups = _names(environment, "ATHENA_WORK_GROUPS")
+        if not work_groups:
+            raise SettingError("the environment variable ATHENA_WORK_GROUPS names no workgroup")
+        return cls(work_groups, _names(environment, "PROCESSOR_FUNCTIONS"))
 
 
 def _names(environment: Mapping[str, str], name: str) -> tuple[str, ...]:

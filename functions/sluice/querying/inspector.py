@@ -57,7 +57,7 @@ class Inspector:
         """
         source = self._find(*split_uri(output_uri), CSV)
         with closing(open_source(self.s3, source, 0, None)) as stream:
-            block = next(blocks(stream, ResultGrammar(), block_bytes=SCAN_BLOCK_BYTES), None)
+            block = next(blocks(stream, ResultGrammar(), 0, 0, SCAN_BLOCK_BYTES), None)
         if block is None:
             raise SourceMalformedError(f"{source} has no header")
         first = first_rows(block, ResultGrammar(), 1)

@@ -47,8 +47,11 @@ class RowAction:
     @property
     def columns(self) -> dict[str, str]:
         """The columns that every row needs, and the field of the input that names each first."""
-        named = [(column, f"{SOURCE}.{name}") for name, template in self.source for column in template.names]
-        return dict(reversed(named))
+        fields: dict[str, str] = {}
+        for name, template in self.source:
+            for column in template.names:
+                fields.setdefault(column, f"{SOURCE}.{name}")
+        return fields
 
     def to_state(self) -> dict[str, Any]:
         """The action as the children get it."""
