@@ -9,6 +9,7 @@ from demo.exports import export_airports
 from demo.flights import count_aircraft
 from demo.place import DemoFailedError, Place, say
 from demo.transform import add_geohashes
+from demo.weather import copy_storms
 from sluice_cli import local
 from sluice_cli.surroundings import PROJECT_ROOT, Surroundings
 
@@ -24,6 +25,7 @@ def main() -> int:
         count_aircraft(place)
         export_airports(place)
         add_geohashes(place)
+        copy_storms(place)
     except DemoFailedError as error:
         say(str(error))
         return 1

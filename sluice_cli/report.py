@@ -18,6 +18,7 @@ INPUT_REFUSED = frozenset(
     {
         "ExportNotCompletedError",
         "InvalidInputError",
+        "QueryRefusedError",
         "PointInTimeRecoveryError",
         "SourceMalformedError",
         "SourceNotFoundError",
@@ -60,6 +61,7 @@ def summary_lines(summary: Any) -> list[str]:
     results = summary.get("results") or {}
     if results:
         lines.append(_line("results", _uri(results, results.get("prefix", ""))))
+    lines += _query_lines(summary)
     lines += _scan_lines(summary, results)
     lines += _transform_lines(summary, results)
     lines += [line for each in summary.get("exports") or [] for line in _export_lines(each)]
@@ -81,6 +83,15 @@ def readable_cause(cause: str) -> str:
     except (ValueError, TypeError, KeyError):
         return cause
     return str(message)
+
+
+def _query_lines(summary: dict[str, Any]) -> list[str]:
+    """What Athena says of a query, and what it costs."""
+    query = summary.get("query")
+    if not query:
+        return []
+    took = f"{query['bytesScanned']:,} bytes scanned, {_usd_text(query['usd'])} USD, {query['seconds']:,.3g} s"
+    return [_line("query", f"{query['id']} {query['state']}"), _line("", took)]
 
 
 def _scan_lines(summary: dict[str, Any], results: dict[str, Any]) -> list[str]:
@@ -129,10 +140,14 @@ def _changes_text(changes: dict[str, int], is_dry_run: bool) -> str:
 
 
 def _estimate_text(estimate: dict[str, float]) -> str:
-    """Applying's units and cost; less than a dollar to the last digit that there is."""
+    """Applying's units and cost."""
     read, write, usd = estimate["readUnits"], estimate["writeUnits"], estimate["usd"]
-    cost = f"{usd:,.2f}" if usd >= 1 else f"{usd:.6f}"
-    return f"{read:,.10g} read units, {write:,.10g} write units, {cost} USD to apply"
+    return f"{read:,.10g} read units, {write:,.10g} write units, {_usd_text(usd)} USD to apply"
+
+
+def _usd_text(usd: float) -> str:
+    """Less than a dollar to the last digit that there is."""
+    return f"{usd:,.2f}" if usd >= 1 else f"{usd:.6f}"
 
 
 def _standing_lines(summary: dict[str, Any]) -> list[str]:

@@ -174,6 +174,16 @@ def test_scan_and_report_are_shown() -> None:
     ]
 
 
+def test_query_is_shown_with_its_figures() -> None:
+    query = {"id": "862c734e", "state": "SUCCEEDED", "bytesScanned": 1_234_567_890, "seconds": 12.34, "usd": 0.006173}
+    summary = {"workflow": "athena_map", "counts": {"read": 2}, "capacity": None, "query": query}
+    assert summary_lines(summary)[-2:] == [
+        "query        862c734e SUCCEEDED",
+        "             1,234,567,890 bytes scanned, 0.006173 USD, 12.3 s",
+    ]
+    assert len(summary_lines(summary | {"query": None})) == 2
+
+
 EXPORTED = {
     "workflow": "table_export",
     "status": "COMPLETE",
