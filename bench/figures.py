@@ -17,6 +17,7 @@ TOPICS = (
     "bench.server_growth",
     "bench.load_overhead",
     "bench.orchestration_cost",
+    "bench.copy_cost",
     "bench.distinct_policy",
     "bench.distinct_local",
     "bench.distinct_cpu",

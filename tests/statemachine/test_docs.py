@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 
 import pytest
@@ -12,6 +13,7 @@ from sluice.errors import SluiceError
 from sluice.export_plan import export_input
 from sluice.exports import process_input
 from sluice.loading import load_input
+from sluice.querying import map_input, row_action, row_lines
 from sluice.reading import source_input
 from sluice.rejects import Reason
 from sluice.scanning import distinct_input
@@ -19,6 +21,7 @@ from sluice.transforming import transform_input
 from tests.statemachine.definitions import NAMES, ROOT, all_states, definition
 
 README = (ROOT / "README.md").read_text()
+ATHENA_MAP = (ROOT / "docs" / "athena_map.md").read_text()
 MAPPING = (ROOT / "docs" / "mapping.md").read_text()
 TROUBLESHOOTING = (ROOT / "docs" / "troubleshooting.md").read_text()
 # Raised to be caught by Sluice itself.
@@ -29,6 +32,24 @@ def test_picture_has_the_states_of_csv_load() -> None:
     (picture,) = re.findall(r"```mermaid\n(.*?)```", README, re.S)
     shown = set(re.findall(r"\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b", picture))
     assert shown == {name for name, _ in all_states(definition("csv_load"))}
+
+
+def test_picture_has_the_states_of_athena_map() -> None:
+    """The states of a batch stand in it once: those of the three Maps differ in how their names end."""
+    (picture,) = re.findall(r"```mermaid\n(.*?)```", ATHENA_MAP, re.S)
+    shown = set(re.findall(r"\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b", re.sub(r"<br>|CopyObjects: ", " ", picture)))
+    states = {name for name, _ in all_states(definition("athena_map"))}
+    assert shown == {re.sub(r"(?<!Map)(Csv|Json|Parquet)$", "", name) for name in states}
+
+
+def test_rejects_of_athena_map_are_explained() -> None:
+    """Each name that the machine gives a reject, and those of InspectResult."""
+    text = json.dumps(definition("athena_map"))
+    given = set(re.findall(r"\['([A-Z]\w+)', '", text)) | {row_lines.ROW_TOO_LARGE}
+    (listed,) = set(re.findall(r"error in \[(.*?)\]", text))
+    given |= set(re.findall(r"'(\w+)'", listed))
+    table = ATHENA_MAP.partition("| error | |")[2].partition("\n\n")[0]
+    assert given == set(re.findall(r"`([A-Z]\w+)`", "".join(re.findall(r"^\| (.*?) \|", table, re.M))))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -48,6 +69,13 @@ def test_input_tables_have_every_field() -> None:
     sink = {f"sink.{each}" for each in process_input._SINK_FIELDS}
     records = {"records.bucket", "records.key"}
     assert fields_in_readme("export_process") == {*process_input._FIELDS, *sink, *records} - {"sink", "records"}
+    action = {
+        *(f"action.copyObject.destination.{each}" for each in row_action._DESTINATION_FIELDS),
+        "action.copyObject.source",
+        "action.function",
+    }
+    rows = {"rows.bucket", "rows.key"}
+    assert fields_in_readme("athena_map") == {*map_input._FIELDS, *action, *rows} - {"action", "rows"}
     assert fields_in_readme("table_transform") == set(transform_input._FIELDS)
     assert fields_in_readme("distinct_keys") == {*distinct_input._FIELDS, "keys.bucket", "keys.key"} - {"keys"}
 
