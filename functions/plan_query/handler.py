@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -11,7 +12,7 @@ from sluice.aws import aws_errors, s3_client
 from sluice.errors import InvalidInputError, SourceNotFoundError
 from sluice.fields import Fields
 from sluice.querying.map_input import MapInput, RowsObject
-from sluice.querying.row_action import DESTINATION
+from sluice.querying.row_action import DESTINATION, Destination
 from sluice.run import Run
 from sluice.settings import QuerySettings, Settings
 
@@ -29,8 +30,9 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     fields = Fields(event, ("run", "input"))
     run = Run.from_state(fields.raw("run"))
     asked = MapInput.from_input(fields.raw("input"), settings.data_bucket, allowed)
-    if asked.action.destination:
-        _check_bucket(asked.action.destination.bucket)
+    action = asked.action
+    if action.destination:
+        action = replace(action, destination=_looked_at(action.destination))
     if asked.rows:
         _check_rows(asked.rows)
     logger.info("planned", extra={"run": run.name, "action": asked.action.type})
@@ -38,7 +40,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         "query": asked.query and asked.query.to_arguments(run, settings.data_bucket),
         "format": asked.query and str(asked.query.format),
         "rows": asked.rows and {"bucket": asked.rows.bucket, "key": asked.rows.key},
-        "action": asked.action.to_state(),
+        "action": action.to_state(),
         "needed": asked.action.columns,
         "batchSize": asked.batch_size,
         "maxConcurrency": asked.max_concurrency,
@@ -47,10 +49,13 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     }
 
 
-def _check_bucket(bucket: str) -> None:
+def _looked_at(destination: Destination) -> Destination:
+    """The destination, and whether it is empty: a run that begins there need not ask for what is not there."""
+    bucket = destination.bucket
     missing = InvalidInputError(f"{DESTINATION}.bucket", f"there is no bucket {bucket}")
-    with aws_errors(f"s3://{bucket}", {"404": missing, "NoSuchBucket": missing}):
-        s3_client().head_bucket(Bucket=bucket)
+    with aws_errors(f"s3://{bucket}", {"NoSuchBucket": missing}):
+        listed = s3_client().list_objects_v2(Bucket=bucket, Prefix=destination.prefix, MaxKeys=1)
+    return replace(destination, is_empty=not listed.get("Contents"))
 
 
 def _check_rows(rows: RowsObject) -> None:

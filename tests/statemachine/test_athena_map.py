@@ -87,7 +87,7 @@ def test_objects_are_named_by_the_row_whatever_the_key(bucket: str, key: str, ke
         assert found["source"] == {"bucket": bucket, "key": key}
         assert found["error"] == ("" if expected else "KeyNotKept")
         assert found["destination"] == {"bucket": "to", "key": f"out/{expected}"}
-        assert (found["index"], found["attempt"]) == (3, 1)
+        assert (found["index"], found["attempt"], found["isEmpty"]) == (3, 1, False)
 
 
 def test_texts_around_columns_stay() -> None:

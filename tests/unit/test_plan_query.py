@@ -133,7 +133,7 @@ def test_action_is_compiled_for_the_children() -> None:
             "bucket": [{"text": "raw-"}, {"column": "region"}],
             "key": [{"text": "{x}/"}, {"column": "day"}, {"text": "/"}, {"column": "region"}, {"text": ".csv"}],
         },
-        "destination": {"bucket": "archive", "prefix": "2026/", "keys": "without", "without": "a/"},
+        "destination": {"bucket": "archive", "prefix": "2026/", "keys": "without", "without": "a/", "isEmpty": False},
     }
     assert action.columns == {
         "region": "action.copyObject.source.bucket",
@@ -193,6 +193,13 @@ def test_rows_take_the_place_of_a_query(handler: Any) -> None:
     assert (planned["needed"], planned["action"]["function"]) == ({}, "my-function")
 
 
+def test_destination_is_looked_at_once_for_all_rows(handler: Any) -> None:
+    for key, is_empty in (("output/copies-of-others", True), ("output/copies/a", False)):
+        boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=b"")
+        planned = handler(USUAL, Context())
+        assert planned["action"]["destination"]["isEmpty"] is is_empty
+
+
 def test_destination_that_is_not_there_is_named(handler: Any) -> None:
     action = copying(destination={"bucket": "no-such-bucket", "prefix": "x"})
     with pytest.raises(InvalidInputError, match="there is no bucket no-such-bucket") as refused:
@@ -202,7 +209,7 @@ def test_destination_that_is_not_there_is_named(handler: Any) -> None:
 
 def test_destination_that_is_not_allowed_is_denied(handler: Any) -> None:
     with Stubber(s3_client()) as stubber:
-        stubber.add_client_error("head_bucket", "403", http_status_code=403)
+        stubber.add_client_error("list_objects_v2", "AccessDenied", http_status_code=403)
         with pytest.raises(AccessDeniedError, match=BUCKET):
             handler(USUAL, Context())
 

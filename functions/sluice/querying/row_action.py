@@ -23,16 +23,26 @@ _ACTION_MAX_BYTES = 8192
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where copies go: `prefix` ends with a slash; `keys` is one of four ways, `without` what the last one cuts off."""
+    """Where copies go: `prefix` ends with a slash; `keys` is one of four ways, `without` what the last one cuts off.
+
+    `is_empty`: nothing is there yet, so that no row has to ask.
+    """
 
     bucket: str
     prefix: str
     keys: str
     without: str | None
+    is_empty: bool = False
 
     def to_state(self) -> dict[str, Any]:
         """The destination as the children get it."""
-        return {"bucket": self.bucket, "prefix": self.prefix, "keys": self.keys, "without": self.without}
+        return {
+            "bucket": self.bucket,
+            "prefix": self.prefix,
+            "keys": self.keys,
+            "without": self.without,
+            "isEmpty": self.is_empty,
+        }
 
 
 @dataclass(frozen=True, slots=True)
