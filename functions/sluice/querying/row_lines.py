@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import IO, Any
+from json.encoder import encode_basestring as _quoted
+from operator import add
+from typing import IO
 
 from sluice.errors import SourceMalformedError
 from sluice.querying.result_columns import csv_records
@@ -51,23 +53,22 @@ class RowLines:
                 return
 
     def _lines(self, block: Block) -> Iterator[bytes]:
-        rows = self._json_rows(block) if self.columns is None else self._csv_rows(block)
-        for row, line in rows:
+        for line in self._checked_lines(block) if self.columns is None else self._csv_lines(block, self.columns):
             if len(line) <= ROW_MAX_BYTES:
                 self.written += 1
                 yield line + b"\n"
             else:
-                self._reject(row, len(line))
+                self._reject(line)
 
-    def _csv_rows(self, block: Block) -> Iterator[tuple[dict[str, Any], bytes]]:
-        columns = self.columns or ()
+    def _csv_lines(self, block: Block, columns: Sequence[str]) -> Iterator[bytes]:
+        # All values are texts: put together from the columns' names, a line takes a quarter of what json.dumps takes.
+        names = [f"{'{' if place == 0 else ','}{_quoted(column)}:" for place, column in enumerate(columns)]
         for record in csv_records(self._text(block.data)):
-            if len(record) != len(columns):
-                raise self._malformed(f"has {len(record)} values for {len(columns)} columns")
-            row = dict(zip(columns, record, strict=True))
-            yield row, json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode()
+            if len(record) != len(names):
+                raise self._malformed(f"has {len(record)} values for {len(names)} columns")
+            yield ("".join(map(add, names, map(_quoted, record))) + "}").encode()
 
-    def _json_rows(self, block: Block) -> Iterator[tuple[dict[str, Any], bytes]]:
+    def _checked_lines(self, block: Block) -> Iterator[bytes]:
         for line in json_lines(block.data):
             try:
                 row = json.loads(line)
@@ -75,7 +76,7 @@ class RowLines:
                 raise self._malformed("is no JSON") from error
             if not isinstance(row, dict):
                 raise self._malformed("is no JSON object")
-            yield row, line
+            yield line
 
     def _text(self, data: bytes) -> str:
         try:
@@ -83,10 +84,10 @@ class RowLines:
         except UnicodeDecodeError as error:
             raise self._malformed("or one after it is no UTF-8") from error
 
-    def _reject(self, row: dict[str, Any], size: int) -> None:
+    def _reject(self, line: bytes) -> None:
         self.rejected += 1
-        problem = f"{size:,} bytes as JSON, more than the {ROW_MAX_BYTES:,} allowed"
-        reject = {"error": ROW_TOO_LARGE, "message": problem, "record": row}
+        problem = f"{len(line):,} bytes as JSON, more than the {ROW_MAX_BYTES:,} allowed"
+        reject = {"error": ROW_TOO_LARGE, "message": problem, "record": json.loads(line)}
         self.rejects.write(json.dumps(reject, ensure_ascii=False).encode() + b"\n")
 
     def _malformed(self, problem: str) -> SourceMalformedError:

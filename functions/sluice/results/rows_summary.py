@@ -84,7 +84,7 @@ class RowsDone:
 class RowsSummary:
     """What an athena_map run did. `planned`: PlanQuery's result, empty where it has failed.
 
-    `found`: rows that the Map was to read, None where nobody knows. `too_large`: rows that were kept from it.
+    `found`: rows that the Map was to read, None where nobody knows.
     """
 
     run: Run
