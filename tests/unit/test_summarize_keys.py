@@ -21,6 +21,7 @@ from sluice.results.summary import RunError
 from sluice.run import Run
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
+from tests.unit.result_objects import put_result_files
 
 PLANNED = fixture("summarize_keys", "InvalidInputError")["planned"]
 RUN = Run.from_state(fixture("summarize_keys", "usual")["run"])
@@ -78,15 +79,7 @@ class Bucket:
 
     def put(self, map_run: str, records: list[dict[str, Any]]) -> None:
         """The result files of a Map Run."""
-        listed: dict[str, list[dict[str, str]]] = {}
-        for status in ("SUCCEEDED", "FAILED", "PENDING"):
-            lines = [json.dumps(each) for each in records if each["Status"] == status]
-            path = f"{RUN.results_prefix}/{map_run}/uuid/{status}_0.jsonl"
-            if lines:
-                self.s3.put_object(Bucket=BUCKET, Key=path, Body="\n".join(lines).encode())
-            listed[status] = [{"Key": path}] if lines else []
-        manifest = json.dumps({"ResultFiles": listed}).encode()
-        self.s3.put_object(Bucket=BUCKET, Key=f"{RUN.results_prefix}/{map_run}/uuid/manifest.json", Body=manifest)
+        put_result_files(self.s3, BUCKET, f"{RUN.results_prefix}/{map_run}", records)
 
     def lines(self, path: str) -> list[Any]:
         """An object of JSON Lines."""

@@ -24,6 +24,7 @@ from sluice.results.summary import RunError
 from sluice.run import Run
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
+from tests.unit.result_objects import put_result_files
 
 BUCKET = "sluice-data-000000000000-us-east-1"
 USUAL = fixture("summarize_rows", "usual")
@@ -70,15 +71,7 @@ class Bucket:
 
     def put(self, *records: dict[str, Any]) -> None:
         """The result files of the Map Run."""
-        listed: dict[str, list[dict[str, str]]] = {}
-        for status in ("SUCCEEDED", "FAILED", "PENDING"):
-            lines = [json.dumps(each) for each in records if each["Status"] == status]
-            path = f"{RUN.results_prefix}/uuid/{status}_0.jsonl"
-            if lines:
-                self.s3.put_object(Bucket=BUCKET, Key=path, Body="\n".join(lines).encode())
-            listed[status] = [{"Key": path}] if lines else []
-        manifest = json.dumps({"ResultFiles": listed}).encode()
-        self.s3.put_object(Bucket=BUCKET, Key=f"{RUN.results_prefix}/uuid/manifest.json", Body=manifest)
+        put_result_files(self.s3, BUCKET, RUN.results_prefix, records)
 
     def lines(self, key: str) -> list[Any]:
         """An object of JSON Lines."""

@@ -11,6 +11,7 @@ from typing import Any
 from sluice.counts import Counts
 from sluice.results.causes import message_of
 from sluice.results.summary import RunError, Status
+from sluice.results.summary_state import summary_state
 from sluice.run import Run
 
 LARGEST = 10
@@ -134,18 +135,17 @@ class KeysSummary:
     def to_state(self) -> dict[str, Any]:
         """The summary object, with what only this workflow has."""
         run, processed = self.run, self.processed
-        return {
-            "workflow": run.workflow,
-            "status": str(self.status),
-            "execution": run.name,
-            "counts": self.counts.to_state(),
-            "capacity": {"readUnits": self.scanned.read_units + processed.read_units, "writeUnits": 0},
-            "results": {"bucket": self.bucket, "prefix": run.prefix},
-            "rejects": None,
-            "failures": {"key": run.failures_key, "keys": run.failed_keys_key, "batches": processed.failed_batches}
-            if processed.failed
-            else None,
-            "error": {"name": self.error.name, "message": self.error.message} if self.error else None,
+        failed = {"key": run.failures_key, "keys": run.failed_keys_key, "batches": processed.failed_batches}
+        common = summary_state(
+            run,
+            self.bucket,
+            status=self.status,
+            counts=self.counts,
+            error=self.error,
+            capacity={"readUnits": self.scanned.read_units + processed.read_units, "writeUnits": 0},
+            failures=failed if processed.failed else None,
+        )
+        return common | {
             "scan": {
                 "segments": len(self.scanned.segments),
                 "requests": self.scanned.total("requests"),

@@ -14,6 +14,7 @@ from sluice.querying.inspection import ROWS_MAX, Inspection
 from sluice.querying.query_figures import QueryFigures
 from sluice.results.causes import message_of
 from sluice.results.summary import RunError, Status, too_many_rejects
+from sluice.results.summary_state import summary_state
 from sluice.run import Run
 
 SUCCEEDED, REJECTED = "SUCCEEDED", "rejected"
@@ -124,19 +125,17 @@ class RowsSummary:
 
     def to_state(self) -> dict[str, Any]:
         """The summary object, with what only this workflow has."""
-        run, counts = self.run, self.counts
-        return {
-            "workflow": run.workflow,
-            "status": str(self.status),
-            "execution": run.name,
-            "counts": counts.to_state(),
-            "capacity": None,
-            "results": {"bucket": self.bucket, "prefix": run.prefix},
-            "rejects": {"key": run.rejects_key, "reasons": self.reasons} if counts.rejected else None,
-            "failures": self._failures(),
-            "error": {"name": self.error.name, "message": self.error.message} if self.error else None,
-            "query": self.query.to_state() if self.query else None,
-        }
+        counts = self.counts
+        common = summary_state(
+            self.run,
+            self.bucket,
+            status=self.status,
+            counts=counts,
+            error=self.error,
+            rejects={"key": self.run.rejects_key, "reasons": self.reasons} if counts.rejected else None,
+            failures=self._failures(),
+        )
+        return common | {"query": self.query.to_state() if self.query else None}
 
     def _failures(self) -> dict[str, Any] | None:
         done, run = self.done, self.run
