@@ -56,19 +56,19 @@ class RowsDone:
 
     def add(self, record: Mapping[str, Any]) -> Iterator[UndoneRow]:
         """One batch's record; yields its rows that were not done."""
-        rows = json.loads(record["Input"])["Items"]
         if record["Status"] == SUCCEEDED:
-            yield from self._add_output(json.loads(record["Output"]), rows)
+            yield from self._add_output(json.loads(record["Output"]), record["Input"])
             return
         self.failed_batches += 1
         error = record.get("Error") or (_NOT_STARTED if record["Status"] == "PENDING" else record["Status"])
         message = message_of(record.get("Cause")) or "the batch was not worked through"
-        for row in rows:
+        for row in json.loads(record["Input"])["Items"]:
             yield self._undone(UndoneRow(is_reject=False, error=error, message=message, row=row))
 
-    def _add_output(self, output: Mapping[str, Any], rows: list[Any]) -> Iterator[UndoneRow]:
+    def _add_output(self, output: Mapping[str, Any], batch: str) -> Iterator[UndoneRow]:
         self.written += output["written"]
         self.skipped += output["skipped"]
+        rows = json.loads(batch)["Items"] if output["undone"] else []
         for each in output["undone"]:
             is_reject = each["outcome"] == REJECTED
             yield self._undone(UndoneRow(is_reject, each["error"], each["message"], rows[each["index"]]))
