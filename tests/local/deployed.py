@@ -19,11 +19,15 @@ PROCESSOR_MACHINE = "test-processor-machine"
 ROW_FUNCTION = "test-row-function"
 # A workgroup with a result location of its own, and the bucket of that.
 WORK_GROUP, RESULT_BUCKET = "test-enforced", "results-of-athena"
+# Buckets other than the data bucket, to read from and to write to.
+SOURCE_BUCKET, COPY_BUCKET = "objects-of-others", "copies-for-others"
 PARAMETERS = (
     f"ProcessorFunctions={PROCESSOR_FUNCTION},{ROW_FUNCTION}",
     f"ProcessorStateMachines={PROCESSOR_MACHINE}",
     f"AthenaWorkGroups=primary,{WORK_GROUP}",
     f"AthenaResultBucketPattern={RESULT_BUCKET}",
+    f"SourceBucketPattern={SOURCE_BUCKET}",
+    f"OutputBucketPattern={COPY_BUCKET}",
 )
 
 

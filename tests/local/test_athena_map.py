@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from local_aws import faults, large_objects
-from tests.local.deployed import RESULT_BUCKET, WORK_GROUP, Deployed, Ended
+from tests.local.deployed import COPY_BUCKET, RESULT_BUCKET, SOURCE_BUCKET, WORK_GROUP, Deployed, Ended
 from tests.local.queried_rows import Queried
 
 pytestmark = pytest.mark.usefixtures("no_faults_left")
@@ -327,6 +327,23 @@ def test_result_of_a_workgroup_with_its_own_place_is_read_at_any_depth(stack: De
     assert (ended.status, ended.counts) == ("SUCCEEDED", (len(rows), len(rows), 0, 0, 0)), ended
     key = f"a/b c/d/{ended.summary['query']['id']}.csv"
     assert stack.s3.head_object(Bucket=RESULT_BUCKET, Key=key)["ContentLength"] > 0
+
+
+def test_other_buckets_are_read_and_written_where_the_stack_allows_it(stack: Deployed, queried: Queried) -> None:
+    for bucket in (SOURCE_BUCKET, COPY_BUCKET):
+        stack.s3.create_bucket(Bucket=bucket)
+    for key in KEYS:
+        stack.s3.put_object(Bucket=SOURCE_BUCKET, Key=key, Body=key.encode(), Tagging="team=night")
+    rows = [{"id": SOURCE_BUCKET, "place": key, "name": ""} for key in (*KEYS, "gone")]
+    queried.table(rows)
+    unload = f"UNLOAD (SELECT * FROM t) TO 's3://{COPY_BUCKET}/rows/' WITH (format = 'PARQUET')"
+    action = queried.copy(BY_PLACE, bucket=COPY_BUCKET, prefix="all", keys="bucket")
+    ended = stack.run("athena_map", queried.asked(unload, action))
+    assert (ended.status, ended.counts) == ("SUCCEEDED", (len(rows), len(KEYS), 0, 1, 0)), ended
+    assert ended.summary["rejects"]["reasons"] == {"NoSuchKey": 1}
+    for key in KEYS:
+        copied = stack.s3.get_object(Bucket=COPY_BUCKET, Key=f"all/{SOURCE_BUCKET}/{key}")
+        assert (copied["Body"].read(), copied.get("TagCount")) == (key.encode(), 1)
 
 
 def test_rows_are_in_no_history_of_the_parent(stack: Deployed, queried: Queried) -> None:
