@@ -25,6 +25,7 @@ TOPICS = (
     "bench.rate_limit",
     "bench.export_replay",
     "bench.export_peak",
+    "bench.transform_path",
 )
 
 

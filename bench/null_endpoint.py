@@ -1,7 +1,7 @@
 """DynamoDB and S3 that only acknowledge, in a process of their own, so that the client alone is measured.
 
-BatchWriteItem takes every item, DescribeTable tells how many there were, Scan reads `table`. S3 serves `sources`:
-objects of any size that repeat a block of rows.
+BatchWriteItem and UpdateItem take every item, DescribeTable tells how many there were, Scan reads `table`. S3 serves
+`sources`, objects of any size that repeat a block of rows, and has no others.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ import re
 import socketserver
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
-from typing import Any
-
-from bench.even_table import EvenTable
+from typing import Any, Protocol
 
 ETAG = '"0"'
 _PUT = b'"PutRequest"'
+_UPDATED = b'{"ConsumedCapacity":{"TableName":"t","CapacityUnits":1.0}}'
+_NO_SUCH_KEY = b"<Error><Code>NoSuchKey</Code></Error>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +49,23 @@ class RepeatedRows:
             start += len(piece)
 
 
+class ScannedTable(Protocol):
+    """A table that is read."""
+
+    def scan(self, request: Mapping[str, Any], /) -> bytes:
+        """The answer to a Scan."""
+
+
 @dataclass
 class NullServices:
-    """What the endpoint serves and has seen; `batches` are kept only when asked for.
+    """What the endpoint serves and has seen; `batches`, the bodies of writes, are kept only when asked for.
 
     `scan_seconds`: how long it waits before it answers a Scan.
     """
 
     keys: list[dict[str, str]]
     sources: dict[str, RepeatedRows] = field(default_factory=dict)
-    table: EvenTable | None = None
+    table: ScannedTable | None = None
     scan_seconds: float = 0.0
     keeps_batches: bool = False
     batches: list[bytes] = field(default_factory=list)
@@ -71,10 +78,12 @@ class NullServices:
         if operation == "Scan" and self.table:
             time.sleep(self.scan_seconds)
             return self.table.scan(json.loads(body))
-        items = body.count(_PUT)
-        self.items += items
         if self.keeps_batches:
             self.batches.append(body)
+        if operation == "UpdateItem":
+            return _UPDATED if b"TOTAL" in body else b"{}"
+        items = body.count(_PUT)
+        self.items += items
         capacity = [{"TableName": "t", "CapacityUnits": float(items)}]
         answer: dict[str, Any] = {"UnprocessedItems": {}}
         return json.dumps(answer | ({"ConsumedCapacity": capacity} if b"TOTAL" in body[-100:] else {})).encode()
@@ -120,14 +129,17 @@ class _Handler(socketserver.StreamRequestHandler):
             headers[name.lower()] = value.strip()
         return headers
 
-    def _answer(self, body: bytes) -> None:
+    def _answer(self, body: bytes, status: bytes = b"200 OK") -> None:
         self.wfile.write(
-            b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\nETag: %s\r\n"
-            b"Content-Length: %d\r\n\r\n%s" % (ETAG.encode(), len(body), body)
+            b"HTTP/1.1 %s\r\nContent-Type: application/x-amz-json-1.0\r\nETag: %s\r\n"
+            b"Content-Length: %d\r\n\r\n%s" % (status, ETAG.encode(), len(body), body)
         )
 
     def _object(self, path: str, wanted: str) -> None:
-        source = self.services.sources[path.rpartition("/")[2]]
+        source = self.services.sources.get(path.rpartition("/")[2])
+        if source is None:
+            self._answer(_NO_SUCH_KEY, b"404 Not Found")
+            return
         first, last = re.fullmatch(r"bytes=(\d+)-(\d*)", wanted).groups()  # type: ignore[union-attr]
         start, end = int(first), int(last) + 1 if last else source.size
         self.wfile.write(
