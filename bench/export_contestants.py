@@ -60,7 +60,7 @@ def clients(url: str) -> Iterator[Clients]:
 def with_sluice(through: Clients, file: ExportedFile) -> int:
     """All that ProcessExportFile does with its event: the object is checked, read and written."""
     request = FileRequest.from_event(file.event())
-    progress = FileWork(through.s3, through.wire, BUCKET, request).run(lambda: False)
+    progress = FileWork(through.s3, through.wire, through.wire, BUCKET, request).run(lambda: False)
     return int(progress["counts"]["written"])
 
 

@@ -67,7 +67,7 @@ class ExportedFile:
         md5 = hashlib.md5(self.stored, usedforsecurity=False).digest()
         return {
             "run": {"workflow": "export_process", "name": "bench", "executionArn": "arn:aws:states:bench"},
-            "process": Process(self.export, sink, transform=None, verify=True, write_units_per_second=None).to_state(),
+            "process": Process(self.export, sink, transform=None, verify=True).to_state(),
             "file": {
                 "index": 0,
                 "itemCount": self.records,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from bench.even_table import KEYS, PARTITION
 from bench.known_scans import whole_table
 from sluice.keys import KeySchema
-from sluice.scanning.pace import Pace
+from sluice.pacing.allowance import Allowance
 from sluice.scanning.page_evidence import Page
 from sluice.scanning.page_policy import Optimize, PagePolicy, PolicyState
 from sluice.scanning.segment_progress import SegmentProgress
@@ -40,7 +40,7 @@ class HeldPages:
 
 def with_slice(wire: Wire, limit: int) -> int:
     """What scan_distinct_keys does between its event and its file of keys."""
-    slice_ = SegmentSlice(_SCAN, SegmentProgress(), HeldPages(limit), Pace(None, None))
+    slice_ = SegmentSlice(_SCAN, SegmentProgress(), HeldPages(limit), Allowance(None, lambda: False))
     return slice_.run(wire.call, lambda: False).keys.count(b"\n")
 
 

@@ -30,6 +30,7 @@ EVENT = {
         "deleteSource": False,
         "budget": None,
         "samplePerSegment": 100,
+        "itemBytes": None,
     },
     "segment": {"segment": 0},
     "progress": None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -11,10 +13,13 @@ from sluice.aws import aws_errors, dynamodb_client, s3_client
 from sluice.exports.check import check
 from sluice.exports.process_input import ObjectPlace, ProcessInput
 from sluice.fields import Fields
+from sluice.pacing.budget import Budget, most_workers, state_of
+from sluice.pacing.budget_item import create_item
 from sluice.run import Run
-from sluice.settings import Settings
+from sluice.settings import BudgetSettings, Settings
 
 settings = Settings.from_env()
+budgets = BudgetSettings.from_env()
 logger = Logger()
 
 
@@ -29,20 +34,24 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     run = Run.from_state(fields.raw("run"))
     asked = ProcessInput.from_input(fields.raw("input"), settings.data_bucket)
     checked = check(s3_client(), dynamodb_client(), asked, ObjectPlace(settings.data_bucket, run.plan_key))
+    children = most_workers(asked.limits, asked.max_concurrency)
+    budget = Budget.for_run(budgets.table, run, asked.limits, max(1, min(children, checked.filled)))
+    if budget:
+        create_item(dynamodb_client(), budget, time.time())
     listed_in = checked.listed_in
     if checked.manifest is not None:
         with aws_errors(f"s3://{listed_in.bucket}/{listed_in.key}"):
             s3_client().put_object(Bucket=listed_in.bucket, Key=listed_in.key, Body=checked.manifest)
     logger.info("checked", extra={"run": run.name, "files": checked.files, "items": checked.items})
     return {
-        "process": checked.process.to_state(),
+        "process": replace(checked.process, budget=state_of(budget)).to_state(),
         "plan": {
             "bucket": listed_in.bucket,
             "key": listed_in.key,
             "files": checked.files,
             "items": checked.items,
         },
-        "maxConcurrency": asked.max_concurrency,
+        "maxConcurrency": children,
         "toleratedFailurePercentage": asked.tolerated_failure_percentage,
         "rejectsTolerated": asked.rejects_tolerated,
     }

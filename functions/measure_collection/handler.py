@@ -12,6 +12,8 @@ from sluice.aws import s3_client
 from sluice.first_outcome import leave_part
 from sluice.measuring.measure_request import MeasureRequest
 from sluice.measuring.measure_slice import measure_slice
+from sluice.pacing.budget_item import beat_wire
+from sluice.pacing.run_pace import RunPace
 from sluice.settings import Settings
 from sluice.time_left import time_is_up
 from sluice.writing.wire import Wire
@@ -19,6 +21,7 @@ from sluice.writing.wire import Wire
 settings = Settings.from_env()
 logger = Logger()
 wire = Wire.from_session(botocore.session.get_session())
+beats = beat_wire(wire)
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -29,12 +32,9 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     call before has returned it. Raises InvalidInputError, ThrottledError, ServiceUnavailableError, TableNotFoundError,
     AccessDeniedError, UnexpectedResponseError.
     """
-    request = MeasureRequest.from_event(event)
-    result = measure_slice(
-        request,
-        lambda body: wire.call("Query", body),
-        time_is_up(context),
-    )
+    request, is_time_up = MeasureRequest.from_event(event), time_is_up(context)
+    with RunPace.from_state(beats, request.scan["budget"], is_time_up, request.scan["itemBytes"]) as pace:
+        result = measure_slice(request, lambda body: wire.call("Query", body), is_time_up, pace.reads)
     progress = leave_part(
         s3_client(),
         settings.data_bucket,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -9,15 +10,17 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.aws import dynamodb_client, s3_client
 from sluice.fields import Fields
+from sluice.pacing.budget_item import create_item
 from sluice.run import Run
 from sluice.scanning.distinct_input import MEASURE, DistinctInput
 from sluice.scanning.given_keys import copy_keys
 from sluice.scanning.scan_plan import plan_scan, write_segments
-from sluice.settings import ProcessorSettings, Settings
+from sluice.settings import BudgetSettings, ProcessorSettings, Settings
 from sluice.writing.tables import describe_table
 
 settings = Settings.from_env()
 processors = ProcessorSettings.from_env()
+budgets = BudgetSettings.from_env()
 logger = Logger()
 
 
@@ -30,7 +33,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     fields = Fields(event, ("run", "input"))
     run = Run.from_state(fields.raw("run"))
     asked = DistinctInput.from_input(fields.raw("input"), processors)
-    scan = plan_scan(asked, describe_table(dynamodb_client(), asked.table))
+    scan = plan_scan(asked, describe_table(dynamodb_client(), asked.table), run, budgets.table)
     bucket, plan = settings.data_bucket, None
     if asked.keys:
         copy_keys(s3_client(), asked.keys, bucket, run.given_keys_key)
@@ -42,6 +45,8 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
             "segments": scan.segments,
             "maxConcurrency": scan.children,
         }
+    if scan.budget:
+        create_item(dynamodb_client(), scan.budget, time.time())
     logger.info("planned", extra={"run": run.name, "segments": scan.segments, "processor": asked.processor.type})
     return {
         "scan": scan.to_state(),
@@ -50,6 +55,5 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         "processor": asked.processor.to_state(run),
         "batchSize": asked.batch_size,
         "maxConcurrency": scan.children if asked.processor.type == MEASURE else asked.max_concurrency,
-        "measureUnitsPerSecond": scan.measure_units_per_second,
         "toleratedFailurePercentage": asked.tolerated_failure_percentage,
     }

@@ -11,6 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from sluice.aws import s3_client
 from sluice.exports.file_request import FileRequest
 from sluice.exports.work import FileWork
+from sluice.pacing.budget_item import beat_wire
 from sluice.settings import Settings
 from sluice.time_left import time_is_up
 from sluice.writing.wire import Wire
@@ -18,6 +19,7 @@ from sluice.writing.wire import Wire
 settings = Settings.from_env()
 logger = Logger()
 wire = Wire.from_session(botocore.session.get_session())
+beats = beat_wire(wire)
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -29,7 +31,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     ServiceUnavailableError, TableNotFoundError, AccessDeniedError.
     """
     request = FileRequest.from_event(event)
-    work = FileWork(s3_client(), wire, settings.data_bucket, request)
+    work = FileWork(s3_client(), wire, beats, settings.data_bucket, request)
     progress = work.run(time_is_up(context))
     logger.info(
         "slice done",

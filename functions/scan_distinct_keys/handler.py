@@ -11,6 +11,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.aws import s3_client
 from sluice.first_outcome import leave_part
+from sluice.pacing.budget_item import beat_wire
+from sluice.pacing.run_pace import RunPace
 from sluice.scanning.scan_request import COLLECTOR_THRESHOLD, ScanRequest
 from sluice.settings import Settings
 from sluice.time_left import time_is_up
@@ -21,6 +23,7 @@ gc.set_threshold(COLLECTOR_THRESHOLD)
 settings = Settings.from_env()
 logger = Logger()
 wire = Wire.from_session(botocore.session.get_session())
+beats = beat_wire(wire)
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -31,8 +34,9 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     Raises InvalidInputError, TableNotFoundError, ThrottledError, ServiceUnavailableError, AccessDeniedError,
     UnexpectedResponseError, WireError.
     """
-    request = ScanRequest.from_event(event)
-    result = request.slice().run(wire.call, time_is_up(context))
+    request, is_time_up = ScanRequest.from_event(event), time_is_up(context)
+    with RunPace.from_state(beats, request.scan["budget"], is_time_up, request.scan["itemBytes"]) as pace:
+        result = request.slice(pace.reads).run(wire.call, is_time_up)
     progress = leave_part(
         s3_client(),
         settings.data_bucket,

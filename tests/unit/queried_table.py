@@ -12,7 +12,8 @@ from typing import Any
 from sluice.encoding.sizes import item_size
 from sluice.measuring.measure_progress import MeasureProgress
 from sluice.measuring.measure_request import MeasureRequest
-from sluice.measuring.measure_slice import SliceResult
+from sluice.measuring.measure_slice import Query, SliceResult, measure_slice
+from sluice.pacing.allowance import Allowance
 from tests.fixtures import fixture
 
 USUAL = fixture("measure_collection", "usual")
@@ -104,7 +105,7 @@ def scan_of(sort_type: str | None = "N") -> Json:
     keys = [{"name": "id", "type": "S"}]
     if sort_type is not None:
         keys.append({"name": "at", "type": sort_type})
-    return {"table": {"name": "events", "keys": keys}, "index": None, "itemBytes": None, "readUnitsPerSecond": None}
+    return {"table": {"name": "events", "keys": keys}, "index": None, "itemBytes": None, "budget": None}
 
 
 def ids(*names: str) -> list[Json]:
@@ -120,6 +121,13 @@ def event_for(keys: Sequence[Json], scan: Json | None = None) -> Json:
 def request_for(keys: Sequence[Json], scan: Json | None = None) -> MeasureRequest:
     """The first slice."""
     return MeasureRequest.from_event(event_for(keys, scan))
+
+
+def measured(
+    request: MeasureRequest, query: Query, is_time_up: Callable[[], bool], reads: Allowance | None = None
+) -> SliceResult:
+    """One slice, without limit unless it is given."""
+    return measure_slice(request, query, is_time_up, reads or Allowance(None, lambda: False))
 
 
 def following(request: MeasureRequest, progress: MeasureProgress) -> MeasureRequest:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sluice.scanning.pace import Pace
+from sluice.pacing.allowance import Allowance
 from sluice.scanning.page_evidence import Page
 from sluice.scanning.page_policy import PolicyState
 from sluice.scanning.segment_progress import SegmentProgress
@@ -43,7 +43,7 @@ def scan_state(table: FakeScan, segments: int = 1) -> Json:
         "totalSegments": segments,
         "optimize": "balanced",
         "itemBytes": None,
-        "readUnitsPerSecond": None,
+        "budget": None,
     }
 
 
@@ -51,8 +51,8 @@ def scan_of(table: FakeScan, segment: int = 0, segments: int = 1) -> SegmentScan
     return SegmentScan.from_state(scan_state(table, segments), segment)
 
 
-def no_pace() -> Pace:
-    return Pace(None, None)
+def unlimited() -> Allowance:
+    return Allowance(None, never)
 
 
 def never() -> bool:
@@ -71,7 +71,7 @@ def run_slice(
 ) -> SliceResult:
     """One slice of the whole table as one segment."""
     sizes = sizes or FixedPages(None)
-    return SegmentSlice(scan_of(table), progress or SegmentProgress(), sizes, no_pace()).run(table, is_time_up)
+    return SegmentSlice(scan_of(table), progress or SegmentProgress(), sizes, unlimited()).run(table, is_time_up)
 
 
 def keys_of(result: SliceResult) -> list[Json]:

@@ -83,6 +83,7 @@ def job(**changed: Any) -> TransformJob:
         on_conflict=OnConflict.REPLACE,
         deletes_source=False,
         budget=None,
+        item_bytes=None,
         sample_per_segment=3,
     )
     return replace(usual, **changed)

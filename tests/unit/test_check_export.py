@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from moto import mock_aws
 
@@ -37,7 +38,7 @@ def aws() -> Iterator[Surroundings]:
 
 
 def test_children_are_told_all_that_they_need(aws: Surroundings) -> None:
-    checked = aws.check(maxWriteUnitsPerSecond=300, sink={"table": "target", "guard": "newerOnly"})
+    checked = aws.check(sink={"table": "target", "guard": "newerOnly"})
     assert checked.process.to_state() == {
         "export": {
             "bucket": BUCKET,
@@ -49,7 +50,7 @@ def test_children_are_told_all_that_they_need(aws: Surroundings) -> None:
         "sink": {"type": "table", "name": "target", "keys": [{"name": "pk", "type": "S"}], "guard": "newerOnly"},
         "transform": None,
         "verify": True,
-        "writeUnitsPerSecond": 300,
+        "budget": None,
     }
     assert Process.from_state(json.loads(json.dumps(checked.process.to_state()))) == checked.process
     assert (checked.listed_in, checked.files, checked.items) == (ObjectPlace(BUCKET, aws.export.files_key), 2, 2)
@@ -78,13 +79,11 @@ def test_view_is_the_apis_whatever_the_guide_calls_it(aws: Surroundings, view: s
     assert aws.check().process.export.view == expected
 
 
-def test_write_units_are_shared_among_the_children_that_write(aws: Surroundings) -> None:
+def test_files_with_records_are_counted(aws: Surroundings) -> None:
     files = [aws.export.put_file(f"{n}", CHANGES[:1] if n % 2 else []) for n in range(10)]
     aws.export.put_manifests(files)
-    assert aws.check(maxWriteUnitsPerSecond=100).process.write_units_per_second == 20
-    assert aws.check(maxWriteUnitsPerSecond=100, maxConcurrency=2).process.write_units_per_second == 50
-    aws.put([])
-    assert aws.check(maxWriteUnitsPerSecond=100).process.write_units_per_second == 100
+    checked = aws.check()
+    assert (checked.files, checked.filled) == (10, 5)
 
 
 def test_real_export_has_no_checksums_and_is_read_without(aws: Surroundings) -> None:
@@ -104,7 +103,7 @@ def test_real_export_has_no_checksums_and_is_read_without(aws: Surroundings) -> 
 def test_rejects_become_a_list_of_one_file(aws: Surroundings) -> None:
     lines = b'{"record":{}}\n\n{"record":{}}\n'
     aws.s3.put_object(Bucket=DATA_BUCKET, Key="input/rejects.jsonl", Body=lines)
-    checked = aws.check(records={"bucket": DATA_BUCKET, "key": "input/rejects.jsonl"}, maxWriteUnitsPerSecond=10)
+    checked = aws.check(records={"bucket": DATA_BUCKET, "key": "input/rejects.jsonl"})
     assert json.loads(checked.manifest or b"") == {
         "itemCount": 2,
         "md5Checksum": md5(lines),
@@ -112,7 +111,7 @@ def test_rejects_become_a_list_of_one_file(aws: Surroundings) -> None:
     }
     assert (checked.listed_in, checked.files, checked.items) == (OWN_LIST, 1, 2)
     assert (checked.process.export.bucket, checked.process.export.lines) == (DATA_BUCKET, "rejects")
-    assert checked.process.write_units_per_second == 10
+    assert checked.filled == 1
 
 
 # An export by its ARN.
@@ -190,6 +189,36 @@ def test_fixture_ends_as_it_is_named(aws: Surroundings, path: Path) -> None:
         "toleratedFailurePercentage": 0,
         "rejectsTolerated": None,
     }
+
+
+def limited(aws: Surroundings, **fields: Any) -> Json:
+    """What CheckExport makes of an export into a table with a limit."""
+    put_real_export(aws.s3, DATA_BUCKET)
+    aws.dynamodb.create("run-budgets", run="S")
+    aws.dynamodb.create("copy", id="S")
+    event = fixture("check_export", "usual")
+    event["input"] |= {"sink": {"table": "copy"}, **fields}
+    answer: Json = import_module("check_export.handler").lambda_handler(event, Context())
+    return answer
+
+
+def test_limit_is_the_runs_and_can_be_changed(aws: Surroundings) -> None:
+    answer = limited(aws, maxWriteUnitsPerSecond=100)
+    assert answer["process"]["budget"] == {
+        "table": "run-budgets",
+        "key": "export_process/fixture",
+        "readUnitsPerSecond": None,
+        "writeUnitsPerSecond": 100,
+        "workers": 1,
+    }
+    key = {"run": {"S": "export_process/fixture"}}
+    stored = boto3.client("dynamodb").get_item(TableName="run-budgets", Key=key)["Item"]
+    assert stored["writeUnitsPerSecond"] == {"N": "100"}
+
+
+@pytest.mark.parametrize(("most", "children"), [(50, 7), (3, 3)])
+def test_there_are_no_more_children_than_write_units(aws: Surroundings, most: int, children: int) -> None:
+    assert limited(aws, maxWriteUnitsPerSecond=7.5, maxConcurrency=most)["maxConcurrency"] == children
 
 
 def test_list_of_rejects_is_written_below_the_run(aws: Surroundings) -> None:

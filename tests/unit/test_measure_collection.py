@@ -17,7 +17,6 @@ from moto import mock_aws
 from sluice import errors
 from sluice.errors import InvalidInputError, UnexpectedResponseError, WireError
 from sluice.measuring.item_collections import ItemCollections
-from sluice.measuring.measure_slice import measure_slice
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.fake_dynamodb import FakeDynamoDB, Fault, Seen, serving, throttle
 from tests.unit.lambda_context import Context
@@ -28,6 +27,7 @@ from tests.unit.queried_table import (
     MemoryTable,
     ids,
     item,
+    measured,
     never,
     reported,
     request_for,
@@ -43,7 +43,7 @@ BUCKET = "sluice-data-000000000000-us-east-1"
 
 def test_collection_is_counted_weighed_and_dated() -> None:
     table = simple_table([item("a", 10, 5), item("a", -3, 100), item("a", 9), item("b", 7)])
-    result = measure_slice(request_for(ids("a", "b")), table.query, never)
+    result = measured(request_for(ids("a", "b")), table.query, never)
     # Names 2 + 2 + 4 bytes and 1 for the key, and each item's number and text.
     assert reported(result) == [
         {
@@ -62,21 +62,21 @@ def test_collection_is_counted_weighed_and_dated() -> None:
 
 
 def test_collection_that_was_deleted_meanwhile_is_reported_as_empty() -> None:
-    result = measure_slice(request_for(ids("gone", "a")), simple_table([item("a", 1)]).query, never)
+    result = measured(request_for(ids("gone", "a")), simple_table([item("a", 1)]).query, never)
     assert reported(result)[0] == {"key": ids("gone")[0], "items": 0, "bytes": 0, "oldest": None, "newest": None}
     assert result.progress.done
     assert result.progress.position == 2
 
 
 def test_collection_without_sort_key_is_one_item_without_dates() -> None:
-    result = measure_slice(request_for(ids("a"), scan_of(None)), simple_table([item("a", 1)], None).query, never)
+    result = measured(request_for(ids("a"), scan_of(None)), simple_table([item("a", 1)], None).query, never)
     assert reported(result) == [{"key": ids("a")[0], "items": 1, "bytes": 11, "oldest": None, "newest": None}]
 
 
 def test_page_that_ends_with_the_last_item_is_followed_by_an_empty_one() -> None:
     quarter = [item("a", at, MEGABYTE // 4 - 11) for at in range(1, 5)]
     table = simple_table(quarter)
-    result = measure_slice(request_for(ids("a")), table.query, never)
+    result = measured(request_for(ids("a")), table.query, never)
     assert reported(result) == table.lines(ids("a"))
     assert (result.progress.requests, result.progress.read_units, result.progress.bytes) == (2, 128.5, MEGABYTE)
     assert table.asked[1]["ExclusiveStartKey"] == {"id": {"S": "a"}, "at": {"N": "4"}}
@@ -84,7 +84,7 @@ def test_page_that_ends_with_the_last_item_is_followed_by_an_empty_one() -> None
 
 def test_pages_of_a_megabyte_end_with_the_item_that_crosses() -> None:
     table = simple_table([item("a", at, 300_000) for at in range(1, 10)])
-    result = measure_slice(request_for(ids("a")), table.query, never)
+    result = measured(request_for(ids("a")), table.query, never)
     assert reported(result) == table.lines(ids("a"))
     assert result.progress.requests == 3
 
@@ -106,7 +106,7 @@ def test_index_is_queried_by_all_its_partition_attributes() -> None:
     keys = {role: [{"name": name, "type": kind} for name, kind in each] for role, each in names.items()}
     scan = scan_of(None) | {"index": {"name": "by-month", "keys": keys}}
     key = {"year": {"N": "2024"}, "shop": {"S": "é"}}
-    result = measure_slice(request_for([key], scan), table.query, never)
+    result = measured(request_for([key], scan), table.query, never)
     assert reported(result) == table.lines([key])
     assert reported(result)[0]["oldest"] == [{"N": "0"}, {"N": "1"}]
     assert result.progress.requests > 2
@@ -123,7 +123,7 @@ def test_key_that_cannot_be_queried_is_named(kind: str) -> None:
     with pytest.raises(
         InvalidInputError, match=rf'^keys\[1\]: {{"id": {{"S": "bad"}}}} cannot be queried: {kind}: One'
     ):
-        measure_slice(request_for(ids("a", "bad")), query, never)
+        measured(request_for(ids("a", "bad")), query, never)
 
 
 def test_refusal_of_another_kind_names_the_key_too() -> None:
@@ -131,7 +131,7 @@ def test_refusal_of_another_kind_names_the_key_too() -> None:
         raise WireError("UnknownOperationException", "", 400)
 
     with pytest.raises(UnexpectedResponseError, match='"a"'):
-        measure_slice(request_for(ids("a")), query, never)
+        measured(request_for(ids("a")), query, never)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_binary_key_goes_out_as_it_came_in() -> None:
     scan = scan_of(None) | {"table": {"name": "t", "keys": [{"name": "id", "type": "B"}]}}
     key = {"id": {"B": base64.b64encode(bytes(range(256))).decode()}}
     table = simple_table([key], None)
-    assert reported(measure_slice(request_for([key], scan), table.query, never)) == table.lines([key])
+    assert reported(measured(request_for([key], scan), table.query, never)) == table.lines([key])
 
 
 def test_scan_of_an_index_is_read_by_name() -> None:

@@ -19,7 +19,7 @@ from sluice.errors import ThrottledError
 from sluice.measuring.largest import LARGEST, LARGEST_MAX_BYTES, Largest
 from sluice.measuring.measure_progress import MeasureProgress
 from sluice.measuring.measure_request import MeasureRequest
-from sluice.measuring.measure_slice import SliceResult, measure_slice
+from sluice.measuring.measure_slice import SliceResult
 from tests.unit.queried_table import (
     Json,
     MemoryTable,
@@ -27,6 +27,7 @@ from tests.unit.queried_table import (
     following,
     ids,
     item,
+    measured,
     never,
     reported,
     request_for,
@@ -37,7 +38,7 @@ from tests.unit.queried_table import (
 
 def test_slice_reads_a_page_however_little_time_there_is() -> None:
     table = simple_table([item("a", at, 20) for at in range(3)], page_bytes=1)
-    progress = measure_slice(request_for(ids("a", "b")), table.query, lambda: True).progress
+    progress = measured(request_for(ids("a", "b")), table.query, lambda: True).progress
     assert not progress.done
     assert progress.to_state() | {"measure": None} == {
         "done": False,
@@ -58,16 +59,16 @@ def test_slice_reads_a_page_however_little_time_there_is() -> None:
 def test_progress_that_is_done_stays_so() -> None:
     table = simple_table([item("a", 1)])
     request = request_for(ids("a"))
-    progress = measure_slice(request, table.query, never).progress
-    again = measure_slice(following(request, progress), table.query, never)
+    progress = measured(request, table.query, never).progress
+    again = measured(following(request, progress), table.query, never)
     assert again == SliceResult(replace(progress, slices=2), [])
 
 
 def test_parts_are_named_by_the_batch_and_the_slice() -> None:
     table = simple_table([])
     request = request_for(ids("a", "b"))
-    first = measure_slice(request, table.query, lambda: True).progress
-    second = measure_slice(following(request, first), table.query, lambda: True).progress
+    first = measured(request, table.query, lambda: True).progress
+    second = measured(following(request, first), table.query, lambda: True).progress
     digest = sha256(b'{"id": {"S": "a"}}').hexdigest()
     assert second.parts == tuple(f"distinct_keys/fixture/report/{digest}-{number:04}.jsonl" for number in (0, 1))
     assert request_for(ids("b", "a")).part_key != request.part_key
@@ -83,7 +84,7 @@ class Batch:
 
     def slice(self, is_time_up: Callable[[], bool]) -> MeasureProgress:
         """One attempt: what it returns is lost unless it is passed to `accept`."""
-        result = measure_slice(self.request, self._query, is_time_up)
+        result = measured(self.request, self._query, is_time_up)
         if result.lines:
             self.objects[self.request.part_key] = reported(result)
         return result.progress
@@ -128,7 +129,7 @@ def test_slices_cut_lost_and_repeated_add_up_to_the_whole(
     drawn: tuple[MemoryTable, Json, list[Json]], data: st.DataObject
 ) -> None:
     table, scan, keys = drawn
-    whole = measure_slice(request_for(keys, scan), table.query, never).progress
+    whole = measured(request_for(keys, scan), table.query, never).progress
     batch = Batch(request_for(keys, scan), table.query)
     while not batch.request.progress.done:
         # Attempts whose answer is lost have left their part behind, or been killed before they could.
@@ -194,7 +195,7 @@ def test_huge_collection_takes_the_memory_of_a_page_and_little_state() -> None:
     tracemalloc.start()
     try:
         while not request.progress.done:
-            request = following(request, measure_slice(request, query, after(249)).progress)
+            request = following(request, measured(request, query, after(249)).progress)
             assert len(json.dumps(request.progress.to_state())) < 1000
         peak_bytes = tracemalloc.get_traced_memory()[1]
     finally:

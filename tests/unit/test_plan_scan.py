@@ -15,9 +15,11 @@ from moto import mock_aws
 
 from sluice import errors
 from sluice.errors import InvalidInputError, SettingError, SourceNotFoundError
+from sluice.pacing.budget import Budget, Kind
+from sluice.run import Run
 from sluice.scanning.distinct_input import DistinctInput, KeysObject
 from sluice.scanning.given_keys import copy_keys
-from sluice.scanning.scan_plan import SEGMENTS_WHEN_UNKNOWN, plan_scan
+from sluice.scanning.scan_plan import SEGMENTS_WHEN_UNKNOWN, ScanPlan, plan_scan
 from sluice.settings import ProcessorSettings
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
@@ -25,6 +27,8 @@ from tests.unit.lambda_context import Context
 ALLOWED = ProcessorSettings(("my-function",), ("my-machine",))
 USUAL = fixture("plan_scan", "usual")
 BUCKET = "sluice-data-000000000000-us-east-1"
+BUDGETS = "run-budgets"
+RUN = Run("distinct_keys", "july", "arn:aws:states:us-east-1:000000000000:execution:distinct_keys:july")
 
 
 def table(**changed: Any) -> Any:
@@ -65,29 +69,33 @@ def asked(**fields: Any) -> DistinctInput:
     return DistinctInput.from_input({"table": "t", **fields}, ALLOWED)
 
 
+def plan(asked: DistinctInput, **described: Any) -> ScanPlan:
+    return plan_scan(asked, table(**described), RUN, BUDGETS)
+
+
 def test_keys_are_taken_by_name() -> None:
-    plan = plan_scan(asked(), table())
-    assert plan.to_state() == {
+    planned = plan(asked())
+    assert planned.to_state() == {
         "table": {"name": "t", "keys": [{"name": "UserRef", "type": "B"}, {"name": "ConnectionId", "type": "N"}]},
         "index": None,
         "totalSegments": 20,
         "optimize": "balanced",
         "itemBytes": 200.0,
-        "readUnitsPerSecond": None,
+        "budget": None,
     }
 
 
 def test_index_has_its_own_size_and_all_its_key_attributes() -> None:
-    plan = plan_scan(asked(index="by-region", optimize="time"), table())
-    assert plan.index is not None
-    assert plan.index.to_state() == {
+    planned = plan(asked(index="by-region", optimize="time"))
+    assert planned.index is not None
+    assert planned.index.to_state() == {
         "name": "by-region",
         "keys": {
             "partition": [{"name": "Region", "type": "S"}, {"name": "UserRef", "type": "B"}],
             "sort": [{"name": "ConnectionId", "type": "N"}],
         },
     }
-    assert (plan.segments, plan.item_bytes, plan.optimize) == (1, 100.0, "time")
+    assert (planned.segments, planned.item_bytes, planned.optimize) == (1, 100.0, "time")
 
 
 @pytest.mark.parametrize(
@@ -103,26 +111,29 @@ def test_index_has_its_own_size_and_all_its_key_attributes() -> None:
     ],
 )
 def test_segments_have_enough_items_each(items: int, fields: dict[str, Any], segments: int) -> None:
-    plan = plan_scan(asked(**fields), table(ItemCount=items))
-    assert plan.segments == segments
-    assert plan.item_bytes is None or items
+    planned = plan(asked(**fields), ItemCount=items)
+    assert planned.segments == segments
+    assert planned.item_bytes is None or items
 
 
 @pytest.mark.parametrize(
-    ("fields", "children", "scan", "measure"),
+    ("fields", "children"),
     [
-        ({"maxReadUnitsPerSecond": 1000, "segments": 4}, 50, 250, 20),
-        ({"maxReadUnitsPerSecond": 1000, "maxConcurrency": 10}, 10, 100, 100),
-        ({"maxReadUnitsPerSecond": 12.5, "segments": 100}, 12, 12.5 / 12, 12.5 / 12),
-        ({"maxReadUnitsPerSecond": 1}, 1, 1, 1),
-        ({}, 50, None, None),
+        ({"maxReadUnitsPerSecond": 1000, "segments": 4}, 50),
+        ({"maxReadUnitsPerSecond": 1000, "maxConcurrency": 10}, 10),
+        ({"maxReadUnitsPerSecond": 12.5, "segments": 100}, 12),
+        ({"maxReadUnitsPerSecond": 1}, 1),
     ],
 )
-def test_rate_is_shared_by_the_children_at_a_time(
-    fields: dict[str, Any], children: int, scan: float | None, measure: float | None
-) -> None:
-    plan = plan_scan(asked(**fields), table())
-    assert (plan.children, plan.read_units_per_second, plan.measure_units_per_second) == (children, scan, measure)
+def test_rate_is_shared_by_no_more_children_than_it_has_units(fields: dict[str, Any], children: int) -> None:
+    planned = plan(asked(**fields))
+    limits = {Kind.READ: fields["maxReadUnitsPerSecond"], Kind.WRITE: None}
+    assert planned.children == children
+    assert planned.budget == Budget(BUDGETS, "distinct_keys/july", limits, children)
+
+
+def test_without_a_rate_there_is_no_budget() -> None:
+    assert (plan(asked()).children, plan(asked()).budget) == (50, None)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +141,7 @@ def test_rate_is_shared_by_the_children_at_a_time(
 )
 def test_index_that_cannot_be_scanned_is_refused(index: str, words: str) -> None:
     with pytest.raises(InvalidInputError, match=words) as refused:
-        plan_scan(asked(index=index), table())
+        plan(asked(index=index))
     assert refused.value.field == "index"
 
 
@@ -174,12 +185,13 @@ def test_setting_that_is_missing_is_named() -> None:
 def handler() -> Iterator[Any]:
     with mock_aws():
         boto3.client("s3").create_bucket(Bucket=BUCKET)
-        boto3.client("dynamodb").create_table(
-            TableName="airports",
-            KeySchema=[{"AttributeName": "icao", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "icao", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
+        for name, key in (("airports", "icao"), (BUDGETS, "run")):
+            boto3.client("dynamodb").create_table(
+                TableName=name,
+                KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
+                AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
+                BillingMode="PAY_PER_REQUEST",
+            )
         yield import_module("plan_scan.handler").lambda_handler
 
 
@@ -243,8 +255,10 @@ def test_keys_that_are_too_many_to_copy_are_refused() -> None:
 def test_as_many_children_as_the_rate_allows(handler: Any, fields: dict[str, Any], scan: int, processing: int) -> None:
     planned = handler(USUAL | {"input": {"table": "airports", **fields}}, Context())
     assert (planned["plan"]["maxConcurrency"], planned["maxConcurrency"]) == (scan, processing)
-    assert planned["scan"]["readUnitsPerSecond"] == 20 / 8
-    assert planned["measureUnitsPerSecond"] == 1
+    budget = planned["scan"]["budget"]
+    assert (budget["key"], budget["readUnitsPerSecond"], budget["workers"]) == ("distinct_keys/fixture", 20, 20)
+    item = boto3.client("dynamodb").get_item(TableName=BUDGETS, Key={"run": {"S": budget["key"]}})["Item"]
+    assert item["readUnitsPerSecond"] == {"N": "20"}
 
 
 @pytest.mark.parametrize("path", sorted((EVENTS / "plan_scan").glob("*.json")), ids=lambda path: path.stem)

@@ -198,6 +198,7 @@ def test_plan_is_what_children_get_to_know(aws: Any) -> None:
             "deleteSource": False,
             "budget": None,
             "samplePerSegment": -(-SAMPLE // SEGMENTS_WHEN_UNKNOWN),
+            "itemBytes": None,
         },
         "plan": {"bucket": BUCKET, "key": "table_transform/fixture/segments.jsonl", "segments": SEGMENTS_WHEN_UNKNOWN},
         "maxConcurrency": 50,

@@ -22,13 +22,15 @@ from sluice.errors import (
     SourceNotFoundError,
 )
 from sluice.exports.data_file import DataFile
-from sluice.exports.file_slice import PORTION_LINES
+from sluice.exports.file_slice import PORTION_LINES, FileSlice
 from sluice.exports.opened_file import open_file
 from sluice.exports.process import Process
-from sluice.exports.tally import Tally
-from sluice.exports.write_pace import WritePace
+from sluice.exports.tally import Portion, Tally
+from sluice.loading.range_progress import RangeProgress
+from sluice.pacing.allowance import Allowance
+from sluice.pacing.budget import Budget, Kind
 from tests.fixtures import EVENTS, expected_error, fixture
-from tests.unit.export_files import BUCKET, bird, birds, changed, compact, items, key_of, put_real_export, zipped
+from tests.unit.export_files import BUCKET, Json, bird, birds, changed, compact, items, key_of, put_real_export, zipped
 from tests.unit.file_slices import (
     CHANGES,
     DATA_BUCKET,
@@ -41,6 +43,7 @@ from tests.unit.file_slices import (
     slices,
 )
 from tests.unit.lambda_context import Context
+from tests.unit.rate_clock import RateClock
 
 
 @pytest.fixture
@@ -109,38 +112,96 @@ def test_slice_ends_rather_than_hold_ever_more_rejects(aws: Slices) -> None:
     assert counts(aws.whole(event | {"progress": first})) == (1000, 0, 0, 1000, 0)
 
 
-class Clock:
-    """Time that passes only by sleeping."""
+class Birds:
+    """A sink whose records take three write units each, once they are flushed."""
 
-    def __init__(self) -> None:
-        self.now = 0.0
+    def __init__(self, tally: Tally, clock: RateClock) -> None:
+        self.taken: list[tuple[float, int]] = []
+        self._tally = tally
+        self._clock = clock
+        self._on_their_way = 0
 
-    def __call__(self) -> float:
-        return self.now
+    def take(self, portion: Portion) -> None:
+        self.taken.append((self._clock.now, len(portion.lines)))
+        self._on_their_way += len(portion.lines)
+        self._tally.written += len(portion.lines)
 
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
+    def flush(self) -> None:
+        self._tally.write_units += 3 * self._on_their_way
+        self._on_their_way = 0
+
+    def commit(self) -> None: ...
+
+    def __enter__(self) -> Birds:
+        return self
+
+    def __exit__(self, *_error: object) -> None: ...
+
+
+def paced(clock: RateClock, writes: Allowance, lines: int) -> tuple[Birds, RangeProgress]:
+    tally = Tally(KEY)
+    sink = Birds(tally, clock)
+    return sink, FileSlice(RangeProgress(position=0, row=1), sink, tally, writes).run([[b"x"] * lines])
 
 
 def test_units_are_written_no_faster_than_allowed() -> None:
-    clock, tally = Clock(), Tally(KEY)
-    pace = WritePace(10, tally, clock, clock.sleep)
-    lines = [b"x" * 1500] * 8
-    assert len(pace.affordable(lines)) == 5
-    pace.spend(lines[:5])
-    assert pace.wait(lambda: False)
-    assert clock.now == 1
-    tally.carried_out(5, 25)
-    assert len(pace.affordable(lines)) == 2
-    pace.spend(lines[:2])
-    assert not pace.wait(lambda: clock.now >= 1.9)
-    assert pace.wait(lambda: False)
-    assert (clock.now, len(pace.affordable([b"x"]))) == (2, 1)
+    clock = RateClock()
+    writes = clock.allowance(30.0)
+    sink, after = paced(clock, writes, 300)
+    assert (after.done, after.counts.read, after.write_units) == (True, 300, 900)
+    assert sink.taken[0][1] == 1
+    assert max(lines for _, lines in sink.taken) <= 15
+    assert writes.settle()
+    assert clock.slept == pytest.approx(900 / 30, rel=0.1)
 
 
-def test_slice_sends_no_more_at_once_than_a_second_allows(aws: Slices) -> None:
-    event = aws.event(aws.put(items(birds(30))), FULL, TABLE_SINK, writeUnitsPerSecond=10)
-    assert aws.slice(event, time_is_up_after=0)["counts"]["read"] == 10
+def test_rate_that_is_changed_is_kept_at_once() -> None:
+    clock = RateClock()
+    writes = clock.allowance(30.0)
+    clock.changes = {1010.0: (writes, 300.0)}
+    _, after = paced(clock, writes, 1000)
+    assert after.done
+    assert writes.settle()
+    assert clock.slept == pytest.approx(10 + (3000 - 300) / 300, rel=0.1)
+
+
+def test_slice_ends_when_its_time_is_up_before_more_may_be_written() -> None:
+    clock = RateClock(ends=1005)
+    _, after = paced(clock, clock.allowance(30.0), 300)
+    assert not after.done
+    assert after.write_units == pytest.approx(150, rel=0.2)
+
+
+def test_without_a_limit_portions_are_whole_and_nothing_waits() -> None:
+    clock = RateClock()
+    sink, after = paced(clock, clock.allowance(least=None), 600)
+    assert [lines for _, lines in sink.taken] == [250, 250, 100]
+    assert (after.done, after.write_units, clock.slept) == (True, 1800, 0)
+
+
+class OneWorker:
+    """The budget's table for a run with one worker."""
+
+    def __init__(self) -> None:
+        self.keys: list[Any] = []
+
+    def call(self, operation: str, body: bytes) -> Json:
+        request = json.loads(body)
+        assert (operation, request["TableName"]) == ("UpdateItem", "run-budgets")
+        self.keys.append(request["Key"])
+        counters = {"writeUnitsPerSecond": 10**6, "workers": 1, "beats": len(self.keys)}
+        modest = dict.fromkeys(["readModest", "readModestUnits", "writeModest", "writeModestUnits"], 0)
+        return {"Attributes": {name: {"N": str(number)} for name, number in (counters | modest).items()}}
+
+
+@pytest.mark.parametrize("sink", [TABLE_SINK, GUARDED])
+def test_slice_takes_part_in_its_runs_budget(aws: Slices, sink: Json) -> None:
+    aws.beats = OneWorker()
+    budget = Budget("run-budgets", "export_process/a-run", {Kind.READ: None, Kind.WRITE: 1e6}, 1)
+    event = aws.event(aws.put(items(birds(30))), FULL, sink, budget=budget.to_state())
+    progress = aws.whole(event)
+    assert (progress["counts"]["written"], progress["writeUnits"]) == (30, 30)
+    assert aws.beats.keys[0] == {"run": {"S": "export_process/a-run"}}
 
 
 # Files that are not what they should be.

@@ -8,6 +8,7 @@ import pytest
 
 from sluice.errors import InvalidInputError
 from sluice.exports.process_input import ObjectPlace, ObjectsTarget, ProcessInput, TableTarget
+from sluice.pacing.budget import Kind
 
 ARN = "arn:aws:dynamodb:us-east-1:123456789012:table/birds/export/01768386096366-0123abcd"
 
@@ -24,7 +25,7 @@ def test_defaults() -> None:
         transform=None,
         records=None,
         max_concurrency=50,
-        max_write_units_per_second=None,
+        limits={Kind.READ: None, Kind.WRITE: None},
         tolerated_failure_percentage=0,
         rejects_tolerated=None,
         verify=True,
@@ -49,7 +50,7 @@ def test_every_field_is_taken() -> None:
         transform="t",
         records=ObjectPlace("b", "rejects.jsonl"),
         max_concurrency=7,
-        max_write_units_per_second=1.5,
+        limits={Kind.READ: None, Kind.WRITE: 1.5},
         tolerated_failure_percentage=10,
         rejects_tolerated={"percentage": 2.0},
         verify=False,

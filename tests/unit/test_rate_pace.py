@@ -97,8 +97,18 @@ def test_run_without_limits_has_a_pace_that_waits_for_nothing() -> None:
 
 def test_pace_of_a_budget_goes_on_at_the_least_rate_when_nobody_answers() -> None:
     wire = wire_to("http://127.0.0.1:9", RetryPolicy(attempts=1))
-    with RunPace.from_state(wire, BUDGET.to_state(), never, read_item_units=0.5) as pace:
+    with RunPace.from_state(wire, BUDGET.to_state(), never) as pace:
         assert pace.reads.before(1000) is not None
+
+
+@pytest.mark.parametrize(
+    ("item_bytes", "reads", "writes"), [(None, 5, 5), (81_920.0, 1, 1), (819.2, 50, 5), (2048, 20, 2)]
+)
+def test_pace_begins_with_what_items_of_the_mean_size_take(item_bytes: float | None, reads: int, writes: int) -> None:
+    budget = Budget("t", "k", dict.fromkeys(Kind, 10.0), 1)
+    wire = wire_to("http://127.0.0.1:9", RetryPolicy(attempts=1))
+    pace = RunPace.from_state(wire, budget.to_state(), never, item_bytes)
+    assert (pace.reads.bounded(None), pace.writes.bounded(None)) == (reads, writes)
 
 
 def test_refusal_that_will_not_pass_is_raised_to_who_waits() -> None:

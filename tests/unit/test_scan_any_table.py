@@ -19,7 +19,7 @@ from sluice.scanning.segment_scan import SegmentScan
 from sluice.scanning.segment_slice import PageSizes, SegmentSlice, SliceResult, WholePages
 from tests.unit.fake_scan import FakeScan, Json
 from tests.unit.random_tables import tables
-from tests.unit.scan_slices import FixedPages, never, no_pace, scan_of
+from tests.unit.scan_slices import FixedPages, never, scan_of, unlimited
 
 
 class KilledError(Exception):
@@ -81,7 +81,7 @@ class Runs:
         return progress
 
     def _slice(self, scan: SegmentScan, progress: SegmentProgress) -> SegmentProgress:
-        result = SegmentSlice(scan, progress, self._sizes(scan, progress.policy), no_pace()).run(
+        result = SegmentSlice(scan, progress, self._sizes(scan, progress.policy), unlimited()).run(
             self._call, lambda: self.draw(st.booleans())
         )
         return self.outcomes.setdefault((scan.segment, progress.slices), result).progress
@@ -162,7 +162,7 @@ def test_throttle_ends_a_slice_and_loses_nothing_that_was_read(
     while not progress.done:
         pages = len(table.requests)
         try:
-            result = SegmentSlice(scan_of(table), progress, FixedPages(2), no_pace()).run(call, never)
+            result = SegmentSlice(scan_of(table), progress, FixedPages(2), unlimited()).run(call, never)
         except ThrottledError:
             assert len(table.requests) == pages
             continue

@@ -33,7 +33,7 @@ from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.fake_dynamodb import FakeDynamoDB, Fault, Seen, serving, throttle, wire_to
 from tests.unit.fake_scan import FakeScan, Index, Json
 from tests.unit.lambda_context import Context
-from tests.unit.scan_slices import FixedPages, birds, keys_of, never, no_pace, run_slice, scan_of, scan_state
+from tests.unit.scan_slices import FixedPages, birds, keys_of, never, run_slice, scan_of, scan_state, unlimited
 
 USUAL = fixture("scan_distinct_keys", "usual")
 BUCKET = "sluice-data-000000000000-us-east-1"
@@ -135,7 +135,7 @@ def test_empty_page_with_last_evaluated_key_goes_on_from_it() -> None:
         return next(answers)
 
     sizes = FixedPages(4)
-    result = SegmentSlice(scan_of(birds({})), SegmentProgress(), sizes, no_pace()).run(call, never)
+    result = SegmentSlice(scan_of(birds({})), SegmentProgress(), sizes, unlimited()).run(call, never)
     assert bodies[1]["ExclusiveStartKey"] == inside
     assert keys_of(result) == [{"pk": {"S": "wren"}}]
     assert sizes.seen == []
@@ -157,7 +157,7 @@ def test_jump_that_leads_nowhere_is_unexpected() -> None:
         return {"Items": [{"pk": item["pk"]}], "LastEvaluatedKey": item, "ConsumedCapacity": capacity}
 
     with pytest.raises(UnexpectedResponseError, match="a page of birds begins in the collection"):
-        SegmentSlice(scan_of(birds({})), SegmentProgress(), FixedPages(1), no_pace()).run(call, never)
+        SegmentSlice(scan_of(birds({})), SegmentProgress(), FixedPages(1), unlimited()).run(call, never)
 
 
 @pytest.mark.parametrize("missing", ["Items", "ConsumedCapacity"])
@@ -238,7 +238,7 @@ def test_start_key_of_another_segment_is_refused_by_name() -> None:
     progress = SegmentProgress(start_key={"pk": {"S": "wren"}, "sk": {"N": "0"}})
 
     def scan(segment: int) -> int:
-        slice_ = SegmentSlice(scan_of(table, segment, 2), progress, FixedPages(1), no_pace())
+        slice_ = SegmentSlice(scan_of(table, segment, 2), progress, FixedPages(1), unlimited())
         return slice_.run(table, never).progress.counts.keys
 
     outside = next(segment for segment in (0, 1) if not table.in_segment(segment, 2))
@@ -312,7 +312,7 @@ def test_page_comes_over_the_wire_after_a_throttle(server: ScanServer) -> None:
     server.faults.append(throttle())
     with wire_to(server.url, RetryPolicy(attempts=3, first_pause_seconds=0)) as wire:
         call: Call = wire.call
-        result = SegmentSlice(scan_of(server.table), SegmentProgress(), FixedPages(None), no_pace()).run(call, never)
+        result = SegmentSlice(scan_of(server.table), SegmentProgress(), FixedPages(None), unlimited()).run(call, never)
     assert {each["pk"]["S"] for each in keys_of(result)} == {"wren", "\U0010ffff"}
     assert result.progress.counts == ScanCounts(keys=2, items=5, requests=1)
     assert result.progress.read_units == 0.5
@@ -322,7 +322,7 @@ def test_throttle_that_stays_leaves_by_name(server: ScanServer) -> None:
     server.table = birds({"wren": 3})
     server.faults.extend([throttle()] * 2)
     with wire_to(server.url, RetryPolicy(attempts=2, first_pause_seconds=0)) as wire, pytest.raises(ThrottledError):
-        SegmentSlice(scan_of(server.table), SegmentProgress(), FixedPages(None), no_pace()).run(wire.call, never)
+        SegmentSlice(scan_of(server.table), SegmentProgress(), FixedPages(None), unlimited()).run(wire.call, never)
 
 
 def test_segments_leave_each_key_in_one_file(handler: Any, server: ScanServer) -> None:
@@ -372,7 +372,7 @@ def test_policy_is_the_runs_own_where_pages_can_jump() -> None:
     request = ScanRequest.from_event(USUAL | {"scan": scan_state(birds({})) | {"itemBytes": 100.0, "optimize": "cost"}})
     assert request.progress.policy == PolicyState.start(100.0)
     table = birds(dict.fromkeys("abc", 5))
-    request.slice().run(table, never)
+    request.slice(unlimited()).run(table, never)
     assert table.requests[0]["Limit"] == PagePolicy(Optimize.COST.request_units, PolicyState.start(100.0)).limit
 
 

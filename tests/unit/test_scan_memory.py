@@ -8,7 +8,7 @@ from itertools import count
 from sluice.scanning.segment_progress import SegmentProgress
 from sluice.scanning.segment_slice import KEYS_MAX_BYTES, SegmentSlice
 from tests.unit.fake_scan import FakeScan, Json
-from tests.unit.scan_slices import FixedPages, never, no_pace, scan_of
+from tests.unit.scan_slices import FixedPages, never, scan_of, unlimited
 
 
 def test_slice_ends_rather_than_hold_ever_more_keys() -> None:
@@ -22,7 +22,7 @@ def test_slice_ends_rather_than_hold_ever_more_keys() -> None:
     scan = scan_of(FakeScan(("pk", "S")))
     tracemalloc.start()
     try:
-        result = SegmentSlice(scan, SegmentProgress(), FixedPages(None), no_pace()).run(endless, never)
+        result = SegmentSlice(scan, SegmentProgress(), FixedPages(None), unlimited()).run(endless, never)
         _, peak_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -77,7 +77,7 @@ class ChangeRequests:
         if units is None:
             self._troubled.submit((sent, answer), keys=())
         else:
-            self._tally.carried_out(len(sent.rows), units)
+            self._tally.write_units += units
 
     def _settle(self, troubled: tuple[_Sent, Answer]) -> WriteOutcome:
         sent, answer = troubled

@@ -28,11 +28,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What is processed; `listed_in` is the object that lists the files, `manifest` its bytes where it is to be put."""
+    """What is processed; `listed_in` is the object that lists the files, `manifest` its bytes where it is to be put.
+
+    `filled`: how many of the files have records.
+    """
 
     process: Process
     listed_in: ObjectPlace
     files: int
+    filled: int
     items: int
     manifest: bytes | None = None
 
@@ -51,11 +55,10 @@ def check(s3: S3Client, dynamodb: DynamoDBClient, asked: ProcessInput, own_list:
     export = Export(place.bucket, summary.type, summary.view, summary.write_micros)
     if isinstance(sink, TableSink) and asked.transform is None:
         check_keys_fit(s3, dynamodb, sink, summary=summary, export=export, first=listed.first)
+    process = Process(export, sink, asked.transform, asked.verify)
     if asked.records is not None:
-        process = Process(export, sink, asked.transform, asked.verify, asked.max_write_units_per_second)
         return _feed_back(s3, process, asked.records, own_list)
-    process = Process(export, sink, asked.transform, asked.verify, _units_per_child(asked, listed.filled))
-    return Checked(process, ObjectPlace(place.bucket, summary.files_key), listed.files, listed.items)
+    return Checked(process, ObjectPlace(place.bucket, summary.files_key), listed.files, listed.filled, listed.items)
 
 
 def _check_transform(transform: str | None, summary: Summary) -> None:
@@ -86,12 +89,6 @@ def _listed(s3: S3Client, bucket: str, summary: Summary, *, verify: bool) -> Fil
     return listed
 
 
-def _units_per_child(asked: ProcessInput, filled_files: int) -> float | None:
-    if asked.max_write_units_per_second is None:
-        return None
-    return asked.max_write_units_per_second / max(1, min(asked.max_concurrency, filled_files))
-
-
 def _feed_back(s3: S3Client, process: Process, rejects: ObjectPlace, own_list: ObjectPlace) -> Checked:
     """The rejects of an earlier run are one file of records."""
     source = pin(s3, rejects.bucket, rejects.key)
@@ -99,4 +96,4 @@ def _feed_back(s3: S3Client, process: Process, rejects: ObjectPlace, own_list: O
         records = sum(len(lines) - lines.count(b"") for lines in line_blocks(stream))
     manifest = json.dumps({COUNT: records, MD5: stream.md5, KEY: rejects.key}).encode() + b"\n"
     export = replace(process.export, bucket=rejects.bucket, lines=REJECTS)
-    return Checked(replace(process, export=export), own_list, files=1, items=records, manifest=manifest)
+    return Checked(replace(process, export=export), own_list, files=1, filled=1, items=records, manifest=manifest)

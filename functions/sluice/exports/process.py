@@ -74,13 +74,13 @@ class ObjectsSink:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """`write_units_per_second`: what one child may consume, None without bound."""
+    """`budget`: pacing's, None without limit."""
 
     export: Export
     sink: TableSink | ObjectsSink
     transform: str | None
     verify: bool
-    write_units_per_second: float | None
+    budget: Mapping[str, Any] | None = None
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Process:
@@ -90,7 +90,7 @@ class Process:
             sink=_sink(state["sink"]),
             transform=state["transform"],
             verify=state["verify"],
-            write_units_per_second=state["writeUnitsPerSecond"],
+            budget=state["budget"],
         )
 
     def to_state(self) -> dict[str, Any]:
@@ -100,7 +100,7 @@ class Process:
             "sink": self.sink.to_state(),
             "transform": self.transform,
             "verify": self.verify,
-            "writeUnitsPerSecond": self.write_units_per_second,
+            "budget": self.budget,
         }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sluice.exports.process import GUARD, VALUES
 from sluice.fields import Fields
+from sluice.pacing.budget import Kind, Limits, limits_in
 from sluice.run_input import output_prefix, rejects_tolerated, table_name
 
 SUMMARY_NAME = "manifest-summary.json"
@@ -63,7 +64,7 @@ class ProcessInput:
     transform: str | None
     records: ObjectPlace | None
     max_concurrency: int
-    max_write_units_per_second: float | None
+    limits: Limits
     tolerated_failure_percentage: float
     rejects_tolerated: dict[str, float] | None
     verify: bool
@@ -73,8 +74,8 @@ class ProcessInput:
         """Read the execution's input. Raises InvalidInputError naming the field."""
         fields = Fields(raw, _FIELDS)
         sink = _sink(fields, data_bucket)
-        units = fields.number("maxWriteUnitsPerSecond", None, low=1, high=10**9)
-        if units is not None and not isinstance(sink, TableTarget):
+        limits = limits_in(fields)
+        if limits[Kind.WRITE] is not None and not isinstance(sink, TableTarget):
             raise fields.wrong("maxWriteUnitsPerSecond", "means nothing for a sink of objects")
         return cls(
             export=_export(fields),
@@ -82,7 +83,7 @@ class ProcessInput:
             transform=fields.text_or("transform", None),
             records=_records(fields),
             max_concurrency=fields.integer("maxConcurrency", 50, low=1, high=10_000),
-            max_write_units_per_second=units,
+            limits=limits,
             tolerated_failure_percentage=fields.number("toleratedFailurePercentage", 0, low=0, high=100),
             rejects_tolerated=rejects_tolerated(fields),
             verify=fields.boolean("verify", default=True),

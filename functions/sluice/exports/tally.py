@@ -13,7 +13,6 @@ from sluice.writing.table_writer import WriteOutcome
 
 # A slice ends early rather than hold more rejects in memory than this.
 REJECTS_MAX_BYTES = 32 << 20
-UNIT_BYTES = 1024
 
 
 class Origin(NamedTuple):
@@ -49,16 +48,9 @@ class Tally:
         self.write_units = 0.0
         self.reasons: Counter[str] = Counter()
         self._file = file
-        self._writes_settled = 0
         self._writes_skipped: Counter[int] = Counter()
         self._rejects: dict[int, bytes] = {}
         self._reject_bytes = 0
-
-    def units_of(self, line: bytes) -> float:
-        """What a record may cost: by its length, until there is a mean of those that were written. No write is free."""
-        if not self._writes_settled:
-            return 1 + len(line) // UNIT_BYTES
-        return max(1.0, self.write_units / self._writes_settled)
 
     @property
     def is_full(self) -> bool:
@@ -79,14 +71,9 @@ class Tally:
         """A record that never came to be written."""
         self._reject(row, line, error.reason, str(error))
 
-    def carried_out(self, writes: int, units: float) -> None:
-        """So many writes did what they should."""
-        self.write_units += units
-        self._writes_settled += writes
-
     def settle(self, outcome: WriteOutcome) -> None:
         """Count the writes' units, and records by what the writes came to; their origins are Origins."""
-        self.carried_out(outcome.accounted, outcome.write_units)
+        self.write_units += outcome.write_units
         self.correct(outcome)
 
     def correct(self, outcome: WriteOutcome) -> None:

@@ -37,6 +37,7 @@ class OrderedChanges:
     def __init__(self, writer: BatchWriter, tally: Tally) -> None:
         self._writer = writer
         self._tally = tally
+        self._units_told = 0.0
 
     def write(self, puts: Sequence[Item], deletes: Sequence[Item], origin: Origin, _write_micros: int | None) -> None:
         """See TableChanges."""
@@ -49,7 +50,10 @@ class OrderedChanges:
     def flush(self) -> None:
         """See TableChanges."""
         self._writer.flush()
-        self._tally.settle(self._writer.outcome)
+        outcome = self._writer.outcome
+        self._tally.correct(outcome)
+        self._tally.write_units += outcome.write_units - self._units_told
+        self._units_told = outcome.write_units
 
     def close(self) -> None:
         """See TableChanges."""

@@ -13,9 +13,9 @@ from sluice.exports.opened_file import OpenedFile, open_file
 from sluice.exports.process import ObjectsSink
 from sluice.exports.sinks import object_sink, table_sink
 from sluice.exports.tally import Tally
-from sluice.exports.write_pace import WritePace
 from sluice.first_outcome import earlier_outcome, leave_part
 from sluice.loading.range_progress import RangeProgress
+from sluice.pacing.run_pace import RunPace
 from sluice.writing.batch_writer import BATCH_ITEMS
 from sluice.writing.wire import Wire
 
@@ -24,15 +24,16 @@ if TYPE_CHECKING:
 
 
 class FileWork:
-    """One slice. `data_bucket` is where its rejects go.
+    """One slice. `beats` is the wire of pacing, `data_bucket` where its rejects go.
 
     Of several attempts at a slice the first one to end tells how far it has come; into a table all of them write the
     same. An object is as long as the slice, so a later attempt ends where the first one did, and writes the same too.
     """
 
-    def __init__(self, s3: S3Client, wire: Wire, data_bucket: str, request: FileRequest) -> None:
+    def __init__(self, s3: S3Client, wire: Wire, beats: Wire, data_bucket: str, request: FileRequest) -> None:
         self._s3 = s3
         self._wire = wire
+        self._beats = beats
         self._data_bucket = data_bucket
         self._request = request
         self._before = request.progress.records if request.progress else RangeProgress(position=0, row=1)
@@ -44,10 +45,12 @@ class FileWork:
         opened = open_file(self._s3, request.process, request.file, request.progress)
         first = self._first_attempt()
         end = first["position"] if first else None
-        pace = WritePace(request.process.write_units_per_second, self._tally)
-        with self._sink() as sink, opened.blocks(self._s3, self._before.position, end, BATCH_ITEMS) as blocks:
-            work = FileSlice(self._before, sink, self._tally, pace)
-            after = work.run(blocks, (lambda: False) if first else is_time_up)
+        with (
+            RunPace.from_state(self._beats, request.process.budget, (lambda: False) if first else is_time_up) as pace,
+            self._sink() as sink,
+            opened.blocks(self._s3, self._before.position, end, BATCH_ITEMS) as blocks,
+        ):
+            after = FileSlice(self._before, sink, self._tally, pace.writes).run(blocks)
             progress = self._settled(opened, after) if first is None else first
             sink.commit()
         return progress

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
 
 from sluice.errors import InvalidInputError
 from sluice.fields import Fields
 from sluice.measuring.item_collections import ItemCollections, Key
 from sluice.measuring.measure_progress import MeasureProgress
 from sluice.run import Run
-from sluice.scanning.pace import Pace
 
 
 @dataclass(frozen=True, slots=True)
 class MeasureRequest:
-    """One slice of a batch of keys; `units_per_second` is what this child may read, None without bound."""
+    """One slice of a batch of keys; `scan` is what PlanScan made of the run's input."""
 
     run: Run
     collections: ItemCollections
     keys: tuple[Key, ...]
-    units_per_second: float | None
-    item_bytes: float | None
+    scan: Mapping[str, Any]
     progress: MeasureProgress
 
     @classmethod
@@ -38,11 +38,7 @@ class MeasureRequest:
         if not keys:
             raise InvalidInputError("keys", "must not be empty")
         progress = MeasureProgress.from_state(fields.raw("progress")) if fields.has("progress") else MeasureProgress()
-        return cls(run, collections, keys, scan["readUnitsPerSecond"], scan["itemBytes"], progress)
-
-    def pace(self) -> Pace:
-        """The pace of this slice."""
-        return Pace(self.units_per_second, self.item_bytes)
+        return cls(run, collections, keys, scan, progress)
 
     @property
     def part_key(self) -> str:

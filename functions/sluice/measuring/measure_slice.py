@@ -16,7 +16,7 @@ from sluice.errors import (
 )
 from sluice.measuring.measure_progress import MeasureProgress
 from sluice.measuring.measure_request import MeasureRequest
-from sluice.scanning.pace import Pace
+from sluice.pacing.allowance import Allowance
 
 # Refused for the key itself, so that another try would be refused as well.
 _KEY_REFUSALS = frozenset({"ValidationException", "SerializationException"})
@@ -33,30 +33,34 @@ class SliceResult:
 
 
 def measure_slice(
-    request: MeasureRequest, query: Query, is_time_up: Callable[[], bool], pace: Pace | None = None
+    request: MeasureRequest, query: Query, is_time_up: Callable[[], bool], reads: Allowance
 ) -> SliceResult:
     """Measure on from where the slice before has ended; at least one page is read however little time there is.
 
     `query` sends the body of one Query and returns the answer. Raises InvalidInputError for a key that cannot be
     queried, UnexpectedResponseError, and what `query` raises; a slice that raised is begun again from where it began.
-    When DynamoDB throttles or fails after a page was read, that is the slice's end. `pace`: the request's by default.
+    When DynamoDB throttles or fails after a page was read, that is the slice's end.
     """
     before, keys, lines = request.progress, request.keys, list[bytes]()
-    progress, pace = before, pace or request.pace()
+    progress = before
     while progress.position < len(keys):
+        limit = reads.bounded(None)
+        spending = reads.admit(limit or 1) if progress is before else reads.before(limit)
+        if spending is None:
+            break
         try:
-            answer = _page(request, progress, query, pace.bounded(None))
+            answer = _page(request, progress, query, limit)
         except (ThrottledError, ServiceUnavailableError):
             if progress is before:
                 raise
             break
+        spending.ended(answer["ConsumedCapacity"]["CapacityUnits"], len(answer["Items"]))
         progress = progress.with_page(answer, request.collections)
         if progress.start_key is None:
             line = {"key": keys[progress.position], **progress.measure.to_state()}
             lines.append(json.dumps(line, ensure_ascii=False).encode() + b"\n")
             progress = progress.with_collection(line)
-        pace.spend(answer["ConsumedCapacity"]["CapacityUnits"])
-        if not pace.wait(is_time_up):
+        if is_time_up():
             break
     parts = (*before.parts, request.part_key) if lines else before.parts
     done = progress.position == len(keys)

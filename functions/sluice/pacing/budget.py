@@ -39,6 +39,16 @@ def limits_in(fields: Fields) -> dict[Kind, float | None]:
     return {kind: fields.number(f"max{kind.capitalize()}UnitsPerSecond", None, low=low, high=high) for kind in Kind}
 
 
+def most_workers(limits: Limits, asked: int) -> int:
+    """How many workers a run may have: so many, but no more than units, so that none has less than one."""
+    return min([asked, *(int(limit) for limit in limits.values() if limit)])
+
+
+def state_of(budget: Budget | None) -> dict[str, Any] | None:
+    """The budget as every worker gets it; None when nothing is limited."""
+    return budget.to_state() if budget else None
+
+
 @dataclass(frozen=True, slots=True)
 class Budget:
     """Where a run's workers look up what they may spend: the item `key` of `table`.

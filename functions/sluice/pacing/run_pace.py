@@ -15,6 +15,9 @@ from sluice.pacing.budget_item import BEAT_TIMEOUT_SECONDS, BudgetItem
 from sluice.pacing.member import Member, SharedItem
 from sluice.writing.wire import Wire
 
+# What is read by an eventually consistent page for one unit, and written for one.
+READ_UNIT_BYTES, WRITE_UNIT_BYTES = 8192, 1024
+
 
 class RunPace:
     """`reads` and `writes` are what this worker may spend while it is in the context.
@@ -39,13 +42,26 @@ class RunPace:
 
     @classmethod
     def from_state(
-        cls, beats: Wire, state: Mapping[str, Any] | None, is_time_up: Callable[[], bool], **item_units: float
+        cls,
+        beats: Wire,
+        state: Mapping[str, Any] | None,
+        is_time_up: Callable[[], bool],
+        item_bytes: float | None = None,
     ) -> Self:
-        """The pace of a run with this budget; without one there is no limit. `beats` is made by `beat_wire`."""
+        """The pace of a run with this budget; without one there is no limit. `beats` is made by `beat_wire`.
+
+        `item_bytes`: the mean, where it is known.
+        """
         if state is None:
-            return cls(Budget.unlimited(), None, is_time_up, **item_units)
+            return cls(Budget.unlimited(), None, is_time_up)
         budget = Budget.from_state(state)
-        return cls(budget, BudgetItem(beats.call, budget), is_time_up, **item_units)
+        return cls(
+            budget,
+            BudgetItem(beats.call, budget),
+            is_time_up,
+            read_item_units=item_bytes / READ_UNIT_BYTES if item_bytes else 1.0,
+            write_item_units=max(1.0, item_bytes / WRITE_UNIT_BYTES) if item_bytes else 1.0,
+        )
 
     def __enter__(self) -> Self:
         if self._member:

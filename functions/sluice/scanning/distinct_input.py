@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sluice.fields import Fields
+from sluice.pacing.budget import Limits, limits_in
 from sluice.run import Run
 from sluice.settings import ProcessorSettings
 
@@ -63,7 +64,7 @@ class DistinctInput:
     segments: int | None
     optimize: str
     max_concurrency: int
-    max_read_units_per_second: float | None
+    limits: Limits
     processor: Processor
     batch_size: int
     tolerated_failure_percentage: float
@@ -80,7 +81,7 @@ class DistinctInput:
             segments=fields.integer("segments", None, low=1, high=SEGMENTS_MAX),
             optimize=fields.choice("optimize", OPTIMIZE, "balanced"),
             max_concurrency=fields.integer("maxConcurrency", 50, low=1, high=10_000),
-            max_read_units_per_second=fields.number("maxReadUnitsPerSecond", None, low=1, high=10**9),
+            limits=limits_in(fields),
             processor=processor,
             batch_size=fields.integer("batchSize", 100, low=1, high=500),
             tolerated_failure_percentage=fields.number("toleratedFailurePercentage", 0, low=0, high=100),

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from sluice.aws import aws_errors
 from sluice.errors import InvalidInputError
 from sluice.keys import KeySchema
+from sluice.pacing.budget import Budget, most_workers, state_of
+from sluice.run import Run
 from sluice.scanning.distinct_input import SEGMENTS_MAX, DistinctInput
 
 if TYPE_CHECKING:
@@ -40,10 +42,7 @@ class IndexKey:
 
 @dataclass(frozen=True, slots=True)
 class ScanPlan:
-    """`item_bytes` is the mean, where the table's size is known; `children` scan at the same time.
-
-    `read_units_per_second` is for one child of the scan, `measure_units_per_second` for one that measures.
-    """
+    """`item_bytes` is the mean, where the table's size is known; `children` scan, or measure, at the same time."""
 
     table: str
     schema: KeySchema
@@ -52,8 +51,7 @@ class ScanPlan:
     optimize: str
     item_bytes: float | None
     children: int
-    read_units_per_second: float | None
-    measure_units_per_second: float | None
+    budget: Budget | None
 
     def to_state(self) -> dict[str, Any]:
         """The scan as every child gets it."""
@@ -63,32 +61,27 @@ class ScanPlan:
             "totalSegments": self.segments,
             "optimize": self.optimize,
             "itemBytes": self.item_bytes,
-            "readUnitsPerSecond": self.read_units_per_second,
+            "budget": state_of(self.budget),
         }
 
 
-def plan_scan(asked: DistinctInput, table: TableDescriptionTypeDef) -> ScanPlan:
+def plan_scan(asked: DistinctInput, table: TableDescriptionTypeDef, run: Run, budget_table: str) -> ScanPlan:
     """Plan a scan of what DescribeTable describes. Raises InvalidInputError for an index that is not there."""
     schema = KeySchema.from_describe_table(table)
     index = _find_index(asked.index, table) if asked.index else None
     described: Mapping[str, Any] = index or table
     items = int(described.get("ItemCount", 0))
-    size = int(described.get("IndexSizeBytes" if index else "TableSizeBytes", 0))
     segments = asked.segments or segments_for(items, asked.max_concurrency)
-    rate = asked.max_read_units_per_second
-    # A child with less than a unit per second would wait for a single page longer than a function may run.
-    children = min(asked.max_concurrency, int(rate)) if rate else asked.max_concurrency
+    children = most_workers(asked.limits, asked.max_concurrency)
     return ScanPlan(
         table=asked.table,
         schema=schema,
         index=_index_key(index, table) if index else None,
         segments=segments,
         optimize=asked.optimize,
-        item_bytes=size / items if items and size else None,
+        item_bytes=mean_item_bytes(described),
         children=children,
-        read_units_per_second=rate / min(segments, children) if rate else None,
-        # How many batches there will be is not known before the scan.
-        measure_units_per_second=rate / children if rate else None,
+        budget=Budget.for_run(budget_table, run, asked.limits, children),
     )
 
 
@@ -109,6 +102,13 @@ def segments_for(items: int, max_concurrency: int) -> int:
     if not items:
         return SEGMENTS_WHEN_UNKNOWN
     return min(max(items // ITEMS_PER_SEGMENT, 1), SEGMENTS_PER_CHILD * max_concurrency, SEGMENTS_MAX)
+
+
+def mean_item_bytes(described: Mapping[str, Any]) -> float | None:
+    """The mean size of the items of a table or an index; None where DescribeTable does not know it."""
+    items, size = (int(described.get(name, 0)) for name in ("ItemCount", "TableSizeBytes"))
+    size = size or int(described.get("IndexSizeBytes", 0))
+    return size / items if items and size else None
 
 
 def _find_index(name: str, table: TableDescriptionTypeDef) -> Mapping[str, Any]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from sluice.fields import Fields
+from sluice.pacing.allowance import Allowance
 from sluice.run import Run
-from sluice.scanning.pace import Pace
 from sluice.scanning.page_policy import Optimize, PagePolicy, PolicyState
 from sluice.scanning.segment_progress import SegmentProgress
 from sluice.scanning.segment_scan import SegmentScan
@@ -41,11 +41,10 @@ class ScanRequest:
         """Where the slice's keys go; a repeated slice overwrites its own."""
         return f"{self.run.keys_prefix}{self.segment:06d}-{self.progress.slices:04d}.jsonl"
 
-    def slice(self) -> SegmentSlice:
-        """The slice, ready to run."""
+    def slice(self, reads: Allowance) -> SegmentSlice:
+        """The slice, ready to run with what it may read."""
         scan = SegmentScan.from_state(self.scan, self.segment)
-        pace = Pace(self.scan["readUnitsPerSecond"], self.scan["itemBytes"])
-        return SegmentSlice(scan, self.progress, self._sizes(scan), pace)
+        return SegmentSlice(scan, self.progress, self._sizes(scan), reads)
 
     def _sizes(self, scan: SegmentScan) -> PageSizes:
         if scan.sort is None:

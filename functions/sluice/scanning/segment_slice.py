@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sluice.errors import ServiceUnavailableError, ThrottledError
-from sluice.scanning.pace import Pace
+from sluice.pacing.allowance import Allowance
 from sluice.scanning.page_evidence import Page
 from sluice.scanning.page_policy import PolicyState
 from sluice.scanning.partition_key import Key
@@ -64,11 +64,11 @@ class SegmentSlice:
     earlier slice can only be the last one of it. Within the slice every key found is remembered.
     """
 
-    def __init__(self, scan: SegmentScan, progress: SegmentProgress, sizes: PageSizes, pace: Pace) -> None:
+    def __init__(self, scan: SegmentScan, progress: SegmentProgress, sizes: PageSizes, reads: Allowance) -> None:
         self._scan = scan
         self._before = progress
         self._sizes = sizes
-        self._pace = pace
+        self._reads = reads
         self._start_key = progress.start_key
         self._found = dict.fromkeys(scan.partition.of_items([progress.last_key] if progress.last_key else []))
         self._lines: list[bytes] = []
@@ -89,20 +89,25 @@ class SegmentSlice:
                 if not self._counts.requests:
                     raise
                 return self._result(done=False)
+            if page is None:
+                return self._result(done=False)
             self._take(page)
             self._start_key = self._scan.start_after(page)
             is_done = self._start_key is None
             if not is_done:
                 self._learn(page)
-            # Also the last page is waited for: who comes next knows nothing of what this slice has spent.
-            if not self._pace.wait(is_time_up) or is_done or self._held_bytes > KEYS_MAX_BYTES:
+            if is_done or self._held_bytes > KEYS_MAX_BYTES or is_time_up():
                 return self._result(done=is_done)
 
-    def _read(self, call: Call) -> ScannedPage:
-        limit = self._pace.bounded(self._sizes.limit)
+    def _read(self, call: Call) -> ScannedPage | None:
+        """The next page; None when the time is up before it may be read."""
+        limit = self._reads.bounded(self._sizes.limit)
+        spending = self._reads.before(limit) if self._counts.requests else self._reads.admit(limit or 1)
+        if spending is None:
+            return None
         answer = call("Scan", self._scan.body(self._start_key, limit))
         page = self._scan.page(self._start_key, answer)
-        self._pace.spend(page.units)
+        spending.ended(page.units, len(page.keys))
         self._units += page.units
         return page
 

@@ -61,7 +61,7 @@ class SegmentWork:
         scan = ItemScan(job.table.name, request.segment, job.total_segments, job.where)
         is_repeat = is_repeat or request.progress.is_interrupted
         with (
-            RunPace.from_state(self._beats, job.budget, is_time_up) as pace,
+            RunPace.from_state(self._beats, job.budget, is_time_up, job.item_bytes) as pace,
             ThreadPoolExecutor(1) as executor,
             closing(carrier_for(job, Means(self._wire, ledger, pace.writes, is_repeat))) as carrier,
         ):

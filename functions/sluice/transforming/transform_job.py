@@ -32,7 +32,10 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class TransformJob:
-    """`target` None: in place. `way`: {"transform": name} or {"mapping": {...}}. `budget`: pacing's, None without."""
+    """`target` None: in place. `way`: {"transform": name} or {"mapping": {...}}. `budget`: pacing's, None without.
+
+    `item_bytes` is the mean of the table, where its size is known.
+    """
 
     table: Table
     target: Table | None
@@ -44,6 +47,7 @@ class TransformJob:
     deletes_source: bool
     budget: Mapping[str, Any] | None
     sample_per_segment: int
+    item_bytes: float | None
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
@@ -59,6 +63,7 @@ class TransformJob:
             deletes_source=state["deleteSource"],
             budget=state["budget"],
             sample_per_segment=state["samplePerSegment"],
+            item_bytes=state["itemBytes"],
         )
 
     def to_state(self) -> dict[str, Any]:
@@ -74,6 +79,7 @@ class TransformJob:
             "deleteSource": self.deletes_source,
             "budget": self.budget,
             "samplePerSegment": self.sample_per_segment,
+            "itemBytes": self.item_bytes,
         }
 
     @property

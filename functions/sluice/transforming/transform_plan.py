@@ -11,9 +11,9 @@ from sluice.aws import aws_errors
 from sluice.errors import InvalidInputError, PointInTimeRecoveryError, WireError
 from sluice.keys import KeySchema
 from sluice.loading.load_plan import LOAD_MAX_BYTES
-from sluice.pacing.budget import Budget
+from sluice.pacing.budget import Budget, most_workers, state_of
 from sluice.run import Run
-from sluice.scanning.scan_plan import segments_for
+from sluice.scanning.scan_plan import mean_item_bytes, segments_for
 from sluice.transforming.carriers import check_way
 from sluice.transforming.change_sender import Call
 from sluice.transforming.earlier_run import EarlierRun
@@ -67,12 +67,12 @@ def plan_transform(
     described = describe_table(dynamodb_client, asked.table)
     table = Table(asked.table, KeySchema.from_describe_table(described))
     target = Table(asked.target, find_table(dynamodb_client, asked.target)) if asked.target else None
-    children = min([asked.max_concurrency, *(int(limit) for limit in asked.limits.values() if limit)])
+    children = most_workers(asked.limits, asked.max_concurrency)
     planned = earlier.total_segments if earlier else segments_for(int(described.get("ItemCount", 0)), children)
     total = asked.segments or planned
     segments = earlier.left if earlier else {number: TransformProgress() for number in range(total)}
     budget = Budget.for_run(budget_table, run, asked.limits, min(children, max(len(segments), 1)))
-    job = _job(asked, table, target, total, budget)
+    job = _job(asked, table, target, total_segments=total, budget=budget, item_bytes=mean_item_bytes(described))
     _check(dynamodb_client, call, asked, job)
     if earlier:
         earlier.check(job)
@@ -80,7 +80,13 @@ def plan_transform(
 
 
 def _job(
-    asked: TransformInput, table: Table, target: Table | None, total_segments: int, budget: Budget | None
+    asked: TransformInput,
+    table: Table,
+    target: Table | None,
+    *,
+    total_segments: int,
+    budget: Budget | None,
+    item_bytes: float | None,
 ) -> TransformJob:
     return TransformJob(
         table=table,
@@ -91,8 +97,9 @@ def _job(
         total_segments=total_segments,
         on_conflict=asked.on_conflict,
         deletes_source=asked.deletes_source,
-        budget=budget.to_state() if budget else None,
+        budget=state_of(budget),
         sample_per_segment=-(-max(SAMPLE, asked.verify_sample or 0) // total_segments),
+        item_bytes=item_bytes,
     )
 
 
