@@ -39,9 +39,19 @@ class RateClock:
     def is_time_up(self) -> bool:
         return self.now >= self.ends
 
-    def allowance(self, rate: float | None = None, *, least: float | None = 1.0, item_units: float = 1.0) -> Allowance:
+    def allowance(
+        self, rate: float | None = None, *, least: float | None = 1.0, item_units: float = 1.0, rounding: float = 0.0
+    ) -> Allowance:
         """One by this clock, at this rate from the beginning."""
-        made = Allowance(least, self.is_time_up, item_units, clock=self, sleep=self.sleep, chance=NoChance())
+        made = Allowance(
+            least,
+            self.is_time_up,
+            item_units,
+            rounding=rounding,
+            clock=self,
+            sleep=self.sleep,
+            chance=NoChance(),
+        )
         if rate is not None:
             made.grant(rate)
         return made

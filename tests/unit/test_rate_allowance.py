@@ -265,3 +265,35 @@ def test_threads_together_keep_to_the_rate() -> None:
     for each in threads:
         each.join()
     assert allowance.take(0).mark == pytest.approx(8 * 200 * 20)
+
+
+def page_units(items: int, item_bytes: int) -> float:
+    return -(-items * item_bytes // 4096) / 2
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.5, 1.0, 3.0, 40.0])
+@pytest.mark.parametrize("item_bytes", [30, 500, 3000, 20_000])
+@pytest.mark.parametrize("known", [True, False])
+def test_pages_are_not_small_for_being_rounded_up(rate: float, item_bytes: int, known: bool) -> None:
+    clock = RateClock()
+    reads = clock.allowance(rate, item_units=item_bytes / 8192 if known else 1.0, rounding=0.5)
+    items, units, pages = 0, 0.0, 40
+    for number in range(2 * pages):
+        limit = reads.bounded(None)
+        assert limit is not None
+        cost = page_units(limit, item_bytes)
+        spend(reads, limit, cost)
+        if number >= pages:
+            items, units = items + limit, units + cost
+    # What pages are rounded up by is less than what is read, and one page takes little more than its part of the rate.
+    assert units / items < 2 * item_bytes / 8192
+    assert units / pages < max(1.0, rate / 2 + 0.5, page_units(1, item_bytes) + 0.5)
+
+
+def test_small_pages_say_nothing_of_items_that_are_smaller_still() -> None:
+    reads = RateClock().allowance(100.0, item_units=0.01, rounding=0.5)
+    for _ in range(50):
+        spend(reads, 1, 0.5)
+    assert reads.bounded(None) == 5000
+    spend(reads, 1, 2.0)
+    assert (reads.bounded(None) or 0) < 200

@@ -27,6 +27,8 @@ TAKES_APART_SECONDS = 0.25
 HUNGRY_WAIT = 0.5
 # What remains of a request's weight in the mean units of an item with each one after it.
 OLDER_WEIGHT = 0.8
+# What of a request's last step is taken to be rounded up: more than half, so that pages of the least size grow.
+ROUNDED_PART = 0.6
 # Sums of fractions are off by less.
 ROUNDING_UNITS = 1e-6
 TINY_SECONDS = 1e-3
@@ -52,7 +54,8 @@ class Allowance:
     """Units that flow in at a rate. For any number of threads.
 
     `least` is what the rate can be expected to be until it is known, None for no limit; `item_units` what an item is
-    expected to take until requests have told. `clock` counts seconds, from anywhere.
+    expected to take until requests have told. `rounding`: a request's units are rounded up to so many. `clock` counts
+    seconds, from anywhere.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Allowance:
         is_time_up: Callable[[], bool],
         item_units: float = 1.0,
         *,
+        rounding: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         chance: random.Random | None = None,
@@ -68,6 +72,7 @@ class Allowance:
         self._least = least
         self._is_time_up = is_time_up
         self._seen_units, self._seen_items = item_units, 1.0
+        self._rounding = rounding
         self._clock, self._sleep = clock, sleep
         self._chance = chance or random.SystemRandom()
         self._lock = Lock()
@@ -84,7 +89,8 @@ class Allowance:
             if self._rate is None:
                 return items
             rate = self._rate or self._least or 0.0
-            most = max(1, int(REQUEST_SECONDS * rate / self._item_units))
+            # For less than what every request takes there is nothing to be had.
+            most = max(1, int(max(REQUEST_SECONDS * rate, self._rounding) / self._item_units))
         return most if items is None else min(items, most)
 
     def before(self, items: int | None) -> Spending | None:
@@ -138,8 +144,8 @@ class Allowance:
         with self._lock:
             if self._rate is not None:
                 self._taken += units - spending.units
-            if units and items:
-                self._seen_units = OLDER_WEIGHT * self._seen_units + units
+            if units and items and self._is_news(units, items):
+                self._seen_units = OLDER_WEIGHT * self._seen_units + units - ROUNDED_PART * self._rounding
                 self._seen_items = OLDER_WEIGHT * self._seen_items + items
 
     def grant(self, rate: float | None) -> None:
@@ -184,6 +190,10 @@ class Allowance:
     @property
     def _item_units(self) -> float:
         return self._seen_units / self._seen_items
+
+    def _is_news(self, units: float, items: int) -> bool:
+        """Whether the request tells about its items: the least that there is says only that they are no larger."""
+        return units > self._rounding or items * self._item_units > units - ROUNDED_PART * self._rounding
 
     def _expected(self, items: int | None) -> float:
         if self._rate is None:

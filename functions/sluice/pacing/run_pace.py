@@ -17,6 +17,8 @@ from sluice.writing.wire import Wire
 
 # What is read by an eventually consistent page for one unit, and written for one.
 READ_UNIT_BYTES, WRITE_UNIT_BYTES = 8192, 1024
+# Pages are rounded up to 4 KB.
+READ_ROUNDING_UNITS = 0.5
 
 
 class RunPace:
@@ -34,7 +36,7 @@ class RunPace:
         read_item_units: float = 1.0,
         write_item_units: float = 1.0,
     ) -> None:
-        self.reads = Allowance(budget.least[Kind.READ], is_time_up, read_item_units)
+        self.reads = Allowance(budget.least[Kind.READ], is_time_up, read_item_units, rounding=READ_ROUNDING_UNITS)
         self.writes = Allowance(budget.least[Kind.WRITE], is_time_up, write_item_units)
         self._allowances = {Kind.READ: self.reads, Kind.WRITE: self.writes}
         self._member = Member(item, self._allowances, budget) if item else None
