@@ -15,7 +15,7 @@ from sluice_cli.aws import Aws, Place
 from sluice_cli.display import open_display
 from sluice_cli.exit_code import ExitCode
 from sluice_cli.progress import duration_text
-from sluice_cli.resume import input_going_on
+from sluice_cli.resume import RESUMABLE, input_going_on
 from sluice_cli.run import Run
 from sluice_cli.run_input import apply_settings, fill_placeholders, parse_setting, read_input
 from sluice_cli.sample_view import sample_lines
@@ -135,6 +135,8 @@ def stop_run(options: Namespace, surroundings: Surroundings) -> ExitCode:
         was_running = runs.stop(aws, found)
     outcome = "stopped; what it has written stays" if was_running else "had ended already"
     surroundings.say(f"{found.workflow} {found.name} {outcome}")
+    if was_running and found.workflow == RESUMABLE:
+        surroundings.say(f"to go on where it was: {command_line(options, 'resume', found.name)}")
     return ExitCode.SUCCEEDED
 
 

@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,8 @@ import pytest
 from sluice_cli import local
 from sluice_cli.aws import Place, connect
 from sluice_cli.exit_code import ExitCode
-from tests.unit.cli_aws import FakeTime, Terminal
+from tests.local.commands import new_terminal
+from tests.unit.cli_aws import FakeTime
 
 REPOSITORY = Path(__file__).parents[2]
 DEADLINE_SECONDS = 60
@@ -88,12 +88,6 @@ TEMPLATE = {
         "ObjectMapStateMachineArn": {"Value": {"Ref": "ObjectMap"}},
     },
 }
-
-
-def new_terminal(root: Path, stdin: Any = None) -> Terminal:
-    terminal = Terminal(root, connect, stdin=json.dumps(stdin))
-    terminal.time.on_sleep = lambda: time.sleep(0.1)
-    return terminal
 
 
 @pytest.fixture(scope="module")
