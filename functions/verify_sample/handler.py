@@ -13,8 +13,11 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.aws import aws_errors, s3_client
 from sluice.fields import Fields
+from sluice.pacing.budget_item import beat_wire
+from sluice.pacing.run_pace import RunPace
 from sluice.run import Run
 from sluice.settings import Settings
+from sluice.time_left import time_is_up
 from sluice.transforming.consistent_reads import KEYS_MAX, ConsistentReads
 from sluice.transforming.sample import Sample
 from sluice.transforming.transform_job import TransformJob
@@ -28,11 +31,14 @@ SAMPLE_MAX_BYTES = 128 << 20
 settings = Settings.from_env()
 logger = Logger()
 wire = Wire.from_session(botocore.session.get_session())
+beats = beat_wire(wire)
 
 
 @logger.inject_lambda_context(clear_state=True)
-def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Verify a sample of a run's changes. Takes {"run", "transform", "verify": {"sample"}} of PlanTransform's result.
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Verify a sample of a run's changes, or as much of it as there is time for at the run's rate.
+
+    Takes {"run", "transform", "verify": {"sample"}} of PlanTransform's result.
 
     Raises InvalidInputError, TableNotFoundError, ThrottledError, ServiceUnavailableError, AccessDeniedError,
     UnexpectedResponseError, WireError.
@@ -40,17 +46,23 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     fields = Fields(event, ("run", "transform", "verify"))
     run, job = Run.from_state(fields.raw("run")), TransformJob.from_state(fields.raw("transform"))
     size = fields.section("verify", ("sample",)).integer("sample", 0, low=1, high=10**9)
-    with aws_errors(f"s3://{settings.data_bucket}/{run.prefix}"):
-        lines = _sample(run, size)
-        reads = ConsistentReads(wire)
+    is_time_up = time_is_up(context)
+    with (
+        aws_errors(f"s3://{settings.data_bucket}/{run.prefix}"),
+        RunPace.from_state(beats, job.budget, is_time_up, job.item_bytes) as pace,
+    ):
+        lines, differences, verified = _sample(run, size), list[bytes](), 0
+        reads = ConsistentReads(wire, pace.reads)
         verify = verification_for(job, reads)
-        chunks = (lines[start : start + KEYS_MAX] for start in range(0, len(lines), KEYS_MAX))
-        differences = [each.to_line() for chunk in chunks for each in verify([json.loads(line) for line in chunk])]
+        while verified < len(lines) and not (verified and is_time_up()):
+            chunk = [json.loads(line) for line in lines[verified : verified + KEYS_MAX]]
+            differences += [each.to_line() for each in verify(chunk)]
+            verified += len(chunk)
         if differences:
             s3_client().put_object(Bucket=settings.data_bucket, Key=run.verify_key, Body=b"".join(differences))
-    logger.info("verified", extra={"run": run.name, "sampled": len(lines), "differences": len(differences)})
+    logger.info("verified", extra={"run": run.name, "sampled": verified, "differences": len(differences)})
     return {
-        "sampled": len(lines),
+        "sampled": verified,
         "differences": len(differences),
         "key": run.verify_key if differences else None,
         "readUnits": reads.read_units,

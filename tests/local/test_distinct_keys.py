@@ -86,7 +86,7 @@ def test_key_that_stays_is_found_while_the_table_is_written_to(stack: Deployed) 
     assert all(each.startswith(("stays-", "comes-")) for each in found)
 
 
-def test_rate_is_shared_by_the_children_of_both_maps(stack: Deployed) -> None:
+def test_limit_is_the_run_s_for_the_children_of_both_maps(stack: Deployed) -> None:
     sizes = {f"user-{number}": 4 for number in range(60)}
     document = {
         "table": new_table(stack, sizes),
@@ -98,9 +98,17 @@ def test_rate_is_shared_by_the_children_of_both_maps(stack: Deployed) -> None:
     }
     ended = stack.run("distinct_keys", document)
     assert (ended.status, ended.counts) == ("SUCCEEDED", (60, 60, 0, 0, 0)), ended
-    scans = [each["scan"]["readUnitsPerSecond"] for each in child_inputs(stack, ended.name, "segments")]
-    measures = [each["BatchInput"]["scan"]["readUnitsPerSecond"] for each in child_inputs(stack, ended.name, "keys")]
-    assert (scans, measures) == ([5] * 4, [5] * 10)
+    scans = [each["scan"] for each in child_inputs(stack, ended.name, "segments")]
+    measures = [each["BatchInput"]["scan"] for each in child_inputs(stack, ended.name, "keys")]
+    assert (len(scans), len(measures)) == (4, 10)
+    assert {(each["budget"]["key"], each["budget"]["workers"]) for each in scans + measures} == {
+        (f"distinct_keys/{ended.name}", 4)
+    }
+    key = {"run": {"S": f"distinct_keys/{ended.name}"}}
+    budget = stack.dynamodb.get_item(TableName=stack.outputs["RunBudgetTable"], Key=key)["Item"]
+    # Who has come has left; each slice has beaten at least once.
+    assert (budget["readUnitsPerSecond"], float(budget["workers"]["N"])) == ({"N": "20"}, 0)
+    assert int(budget["beats"]["N"]) >= 14
     execution_arn = f"{stack.machine_arn('distinct_keys').replace(':stateMachine:', ':execution:')}:{ended.name}"
     listed = stack.stepfunctions.list_map_runs(executionArn=execution_arn)["mapRuns"]
     runs = [stack.stepfunctions.describe_map_run(mapRunArn=each["mapRunArn"]) for each in listed]

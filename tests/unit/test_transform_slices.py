@@ -11,15 +11,17 @@ import pytest
 
 from sluice.counts import Counts
 from sluice.errors import ThrottledError, UnexpectedResponseError, WireError
+from sluice.keys import KeySchema
 from sluice.loading.range_slice import REJECTS_MAX_BYTES
 from sluice.pacing.budget import Kind
 from sluice.transforming.delete import DELETE
 from sluice.transforming.item_scan import ItemScan
 from sluice.transforming.sample import SAMPLE_MAX_BYTES, Sample
+from sluice.transforming.transform_job import Table
 from sluice.transforming.transform_progress import Changes, TransformProgress
 from sluice.transforming.transform_slice import ITEMS_PER_CHECK
 from sluice.writing.wire import Attempts
-from tests.unit.fake_tables import FakeTables, Json
+from tests.unit.fake_tables import FakeTable, FakeTables, Json
 from tests.unit.segment_slices import (
     NESTS_TABLE,
     Item,
@@ -51,6 +53,34 @@ def test_slices_go_on_where_the_one_before_stopped() -> None:
     assert whole.counts == Counts(read=300, written=299, skipped=1)
     assert (whole.done.scanned, whole.start_key) == (300, None)
     assert set(names(tables)) == {"OWL"}
+
+
+def test_hot_collection_is_worked_through_by_the_same_slices() -> None:
+    schema = KeySchema.from_state([{"name": "pk", "type": "S"}, {"name": "at", "type": "N"}])
+    tables = FakeTables(birds=FakeTable(schema, page_items=50))
+    items = [bird("hot", at=number, name="owl") for number in range(400)]
+    items += [bird(f"cold {number}", at=0, name="owl") for number in range(20)]
+    tables.tables["birds"].put(*items)
+    segment = in_place(tables, louder, table=Table("birds", schema))
+    progress, keys = TransformProgress(), set()
+    while not progress.is_done:
+        progress = segment.run(progress, Countdown(120)).progress
+        keys.add((progress.start_key or {}).get("pk", {}).get("S"))
+    assert (progress.counts, set(names(tables))) == (Counts(read=420, written=420), {"OWL"})
+    # Several slices end in the middle of the one collection.
+    assert progress.slices > len(keys)
+    assert "hot" in keys
+
+
+class Countdown:
+    """The time is up when it was asked for so often."""
+
+    def __init__(self, asked: int) -> None:
+        self._left = asked
+
+    def __call__(self) -> bool:
+        self._left -= 1
+        return self._left < 0
 
 
 def test_progress_stays_what_it_was_on_its_way_through_state() -> None:

@@ -14,6 +14,7 @@ from moto import mock_aws
 
 from sluice import errors
 from sluice.errors import ThrottledError
+from sluice.pacing.allowance import Allowance
 from sluice.retry import RetryPolicy
 from sluice.transforming.consistent_reads import KEYS_MAX, ConsistentReads
 from sluice.transforming.delete import DELETE
@@ -31,6 +32,7 @@ from tests.unit.fake_dynamodb import FakeDynamoDB, Fault, Seen, serving
 from tests.unit.fake_tables import FakeTable, FakeTables, Json
 from tests.unit.lambda_context import Context
 from tests.unit.plain_items import schema_of
+from tests.unit.rate_clock import RateClock
 from tests.unit.segment_slices import (
     BIRDS,
     BIRDS_TABLE,
@@ -41,6 +43,7 @@ from tests.unit.segment_slices import (
     in_place,
     into_nests,
     job,
+    never,
 )
 
 USUAL = fixture("verify_sample", "usual")
@@ -72,12 +75,17 @@ def differences(verify: Verification, sample: bytes) -> dict[str, Json]:
 
 
 def verify_in_place(tables: FakeTables, transform: Callable[[Item], Any]) -> InPlaceVerification:
-    return InPlaceVerification(BIRDS_TABLE, TransformedInPlace(transform, BIRDS), ConsistentReads(tables))
+    return InPlaceVerification(
+        BIRDS_TABLE, TransformedInPlace(transform, BIRDS), ConsistentReads(tables, Allowance(None, never))
+    )
 
 
 def verify_nests(tables: FakeTables) -> TargetVerification:
     return TargetVerification(
-        BIRDS_TABLE, NESTS_TABLE, TransformedForTarget(nest, NESTS, deletes=True), ConsistentReads(tables)
+        BIRDS_TABLE,
+        NESTS_TABLE,
+        TransformedForTarget(nest, NESTS, deletes=True),
+        ConsistentReads(tables, Allowance(None, never)),
     )
 
 
@@ -151,7 +159,7 @@ def test_what_is_not_in_the_target_is_a_difference() -> None:
 
 
 def test_comparison_is_the_jobs() -> None:
-    reads = ConsistentReads(birds_and_nests())
+    reads = ConsistentReads(birds_and_nests(), Allowance(None, never))
     way = {"transform": "airports_geohash"}
     assert isinstance(verification_for(job(way=way), reads), InPlaceVerification)
     assert isinstance(verification_for(job(way=way, target=NESTS_TABLE), reads), TargetVerification)
@@ -163,7 +171,7 @@ def test_comparison_is_the_jobs() -> None:
 def test_items_come_in_batches_and_what_is_given_back_is_asked_for_again() -> None:
     tables = birds_and_nests(*(bird(f"b{number}") for number in range(250)))
     tables.unprocessed = iter([30, 20, 0, 99, 3])
-    reads = ConsistentReads(tables)
+    reads = ConsistentReads(tables, Allowance(None, never))
     keys = [bird(f"b{number}", more="x") for number in range(260)]
     assert len(reads.items(BIRDS_TABLE, [*keys, *keys[:10]])) == 250
     assert reads.read_units == 260
@@ -180,7 +188,7 @@ def test_read_that_gives_all_back_again_and_again_is_a_throttle() -> None:
     busy = Busy(birds=FakeTable(BIRDS))
     busy.retries = RetryPolicy(attempts=3, first_pause_seconds=0.0)
     with pytest.raises(ThrottledError, match="gave back all of 1 keys"):
-        ConsistentReads(busy).items(Table("birds", BIRDS), [bird("b")])
+        ConsistentReads(busy, Allowance(None, never)).items(Table("birds", BIRDS), [bird("b")])
 
 
 # The function.
@@ -243,6 +251,23 @@ def test_sample_is_spread_over_the_segments(handler: Any, server: Tables) -> Non
     assert answer == {"sampled": 50, "differences": 0, "key": None, "readUnits": 50.0}
     read = [key["icao"]["S"] for _, request in server.tables.log for key in request["RequestItems"]["airports"]["Keys"]]
     assert len({int(each[1:]) // 10 for each in read}) > 15
+
+
+def test_sample_is_verified_as_far_as_there_is_time(handler: Any, server: Tables) -> None:
+    leave_sample(segments=30, each=10)
+    server.tables.tables["airports"].put(*(airport(number) for number in range(300)))
+    answer = handler(USUAL | {"verify": {"sample": 1_000}}, Context(remaining_milliseconds=59_000))
+    assert (answer["sampled"], answer["readUnits"]) == (KEYS_MAX, KEYS_MAX)
+
+
+def test_keys_are_read_no_faster_than_the_rate_admits() -> None:
+    tables, clock = birds_and_nests(*(bird(f"b{number}") for number in range(100))), RateClock()
+    reads = ConsistentReads(tables, clock.allowance(10.0))
+    found = reads.items(Table("birds", BIRDS), [bird(f"b{number}") for number in range(100)])
+    assert (len(found), reads.read_units) == (100, 100)
+    assert clock.slept == pytest.approx(100 / 10, rel=0.15)
+    sizes = [len(request["RequestItems"]["birds"]["Keys"]) for _, request in tables.log]
+    assert max(sizes) == 5
 
 
 @pytest.mark.parametrize("path", sorted((EVENTS / "verify_sample").glob("*.json")), ids=lambda path: path.stem)

@@ -8,6 +8,7 @@ from typing import Any
 
 from sluice.encoding.plain_values import Attributes
 from sluice.errors import ThrottledError
+from sluice.pacing.allowance import Allowance
 from sluice.retry import Backoff
 from sluice.transforming.transform_job import Table
 from sluice.writing.stored_items import key_of
@@ -18,10 +19,11 @@ KEYS_MAX = 100
 
 
 class ConsistentReads:
-    """Reads from one table after the other; `read_units` is what that took."""
+    """Reads from one table after the other, as `reads` admits it; `read_units` is what that took."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Wire, reads: Allowance) -> None:
         self._wire = wire
+        self._reads = reads
         self.read_units = 0.0
 
     def items(self, table: Table, keys: Sequence[Attributes]) -> dict[tuple[Any, ...], Attributes]:
@@ -31,7 +33,8 @@ class ConsistentReads:
         found = []
         left: list[Attributes] = list(wanted.values())
         while left:
-            part, left = left[:KEYS_MAX], left[KEYS_MAX:]
+            size = self._reads.bounded(KEYS_MAX) or KEYS_MAX
+            part, left = left[:size], left[size:]
             found += self._read(table.name, part)
         return {key_of(each, table.schema): each for each in found}
 
@@ -53,10 +56,13 @@ class ConsistentReads:
             backoff.pause()
 
     def _call(self, table: str, keys: list[Attributes]) -> Mapping[str, Any]:
+        spending = self._reads.admit(len(keys))
         request = {
             "RequestItems": {table: {"Keys": keys, "ConsistentRead": True}},
             "ReturnConsumedCapacity": "TOTAL",
         }
         answer = self._wire.call("BatchGetItem", json.dumps(request, ensure_ascii=False).encode(), Attempts())
-        self.read_units += sum(each["CapacityUnits"] for each in answer.get("ConsumedCapacity", []))
+        units = sum(each["CapacityUnits"] for each in answer.get("ConsumedCapacity", []))
+        spending.ended(units)
+        self.read_units += units
         return answer
