@@ -68,9 +68,9 @@ class Deployed(Sandbox):
         """Run a workflow to its end."""
         return self.wait(self.start(workflow, document))
 
-    def wait(self, execution_arn: str) -> Ended:
+    def wait(self, execution_arn: str, timeout_seconds: float = RUN_SECONDS) -> Ended:
         """Wait for any end of an execution, but not for ever."""
-        found = self.end_of(execution_arn, RUN_SECONDS)
+        found = self.end_of(execution_arn, timeout_seconds)
         name = found["name"]
         workflow = found["stateMachineArn"].rpartition("sluice-")[2]
         summary = json.loads(found["output"]) if "output" in found else self._left_behind(workflow, name)

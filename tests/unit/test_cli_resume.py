@@ -42,6 +42,21 @@ def expect_ended(stubbed: StubbedAws, status: str, document: object, **more: str
     stubbed.expect_execution(status, ENDED, input=json.dumps(document), **more)
 
 
+def test_stop_says_how_to_go_on(tmp_path: Path) -> None:
+    with stubbed_aws() as stubbed:
+        stubbed.expect_stack(STACK)
+        stubbed.expect_execution("RUNNING", ENDED)
+        stubbed.expect_execution("RUNNING", ENDED)
+        stopped = {"executionArn": ENDED, "error": "Stopped", "cause": "sluice stop"}
+        stubbed.stepfunctions.add_response("stop_execution", {"stopDate": STARTED}, stopped)
+        shell = terminal(tmp_path, stubbed)
+        assert shell.sluice("stop", "july") == ExitCode.SUCCEEDED
+    assert shell.stderr.getvalue().splitlines() == [
+        "table_transform july stopped; what it has written stays",
+        "to go on where it was: sluice resume july",
+    ]
+
+
 def expect_new_run(stubbed: StubbedAws, document: object) -> None:
     """The stubs cannot know the new run's name, only what else it is started with."""
     stubbed.stepfunctions.add_response(
