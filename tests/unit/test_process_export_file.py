@@ -194,6 +194,19 @@ class OneWorker:
         return {"Attributes": {name: {"N": str(number)} for name, number in (counters | modest).items()}}
 
 
+@pytest.mark.parametrize("guard", [None, "newerOnly"])
+def test_transformed_records_are_paid_for_once_each(aws: Slices, guard: str | None) -> None:
+    names = ("icao", "iata", "lid", "name", "city", "subd", "tz", "country")
+    airport = {name: {"S": "x"} for name in names} | {name: {"N": "1"} for name in ("elevation", "lat", "lon")}
+    keys = [{"name": "country", "type": "S"}, {"name": "icao", "type": "S"}]
+    aws.beats, aws.fake.key_names = OneWorker(), ("country", "icao")
+    sink = TABLE_SINK | {"keys": keys, "guard": guard}
+    budget = Budget("run-budgets", "export_process/a-run", {Kind.READ: None, Kind.WRITE: 1e6}, 1)
+    file = aws.put(items([airport | {"icao": {"S": f"{number}"}} for number in range(600)]))
+    progress = aws.whole(aws.event(file, FULL, sink, transform="airports_by_country", budget=budget.to_state()))
+    assert (progress["counts"]["written"], progress["writeUnits"]) == (600, 600)
+
+
 @pytest.mark.parametrize("sink", [TABLE_SINK, GUARDED])
 def test_slice_takes_part_in_its_runs_budget(aws: Slices, sink: Json) -> None:
     aws.beats = OneWorker()

@@ -236,7 +236,8 @@ def test_items_that_the_filter_leaves_out_by_then_are_left_alone(
 
     tables.on_change = changed
     few = where("#note < :fifty", {"#note": "note"}, fifty=50)
-    run(in_place(tables, tidied, where=few), times_up)
+    progress = run(in_place(tables, tidied, where=few), times_up)
+    assert set(progress.reasons) <= {"WriteConflict"}
 
 
 MOVED = (*IN_PLACE, "dead", "stays")
