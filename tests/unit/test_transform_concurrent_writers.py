@@ -135,8 +135,9 @@ def schedules(*attributes: str) -> st.SearchStrategy[dict[int, list[Write]]]:
     )
 
 
-def birds(*attributes: str) -> st.SearchStrategy[list[Json]]:
-    one = st.fixed_dictionaries({}, optional={name: VALUES[name] for name in attributes})
+def birds(*attributes: str, **always: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Json]]:
+    """Each may have the attributes, and has those of `always`."""
+    one = st.fixed_dictionaries(always, optional={name: VALUES[name] for name in attributes})
     return st.lists(one, min_size=len(NAMES), max_size=len(NAMES)).map(
         lambda made: [bird(name, **each) for name, each in zip(NAMES, made, strict=True)]
     )
@@ -223,7 +224,12 @@ def test_deletions_keep_every_write(
 
 
 @settings(deadline=None, max_examples=150)
-@given(birds(*IN_PLACE), schedules(*IN_PLACE), st.lists(st.booleans(), max_size=4), st.integers(1, 9))
+@given(
+    birds("n", "old", note=st.integers(0, 49)),
+    schedules("note", "note", "note", "n"),
+    st.lists(st.booleans(), max_size=4),
+    st.integers(1, 9),
+)
 def test_items_that_the_filter_leaves_out_by_then_are_left_alone(
     items: list[Json], schedule: dict[int, list[Write]], times_up: list[bool], page_items: int
 ) -> None:
