@@ -52,6 +52,5 @@ def test_a_million_items_take_bounded_memory(stack: Deployed, table: LargeTable)
     rejected = {each["key"]["icao"]["S"] for each in stack.rejects(ended)}
     assert rejected == {f"{number:07}" for number in range(POISON, ITEMS, OF_ITEMS)}
     assert (ended.summary["verified"]["sampled"], ended.summary["verified"]["differences"]) == (1_000, 0)
-    print((worker_bytes(stack, WORKER) - idle_bytes) / ITEMS, (server_peak_bytes(stack) - loaded_bytes) / ITEMS)
     assert (worker_bytes(stack, WORKER) - idle_bytes) / ITEMS < WORKER_BYTES_PER_ITEM
     assert (server_peak_bytes(stack) - loaded_bytes) / ITEMS < RUN_BYTES_PER_ITEM
