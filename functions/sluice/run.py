@@ -111,6 +111,28 @@ class Run:
         return f"{self.prefix}verify.jsonl"
 
     @property
+    def parts_prefix(self) -> str:
+        """Where the groups of batches, and what they are merged into, are."""
+        return f"{self.prefix}parts/"
+
+    def batch_part_key(self, batch: str, slice_number: int) -> str:
+        """The groups that one slice of a batch has found."""
+        return f"{self.parts_prefix}batches/{batch}-{slice_number:04d}.jsonl.gz"
+
+    def batch_reject_key(self, batch: str, slice_number: int) -> str:
+        """The rows that one slice of a batch has rejected."""
+        return f"{self.prefix}rejects/{batch}-{slice_number:04d}.jsonl"
+
+    def batch_unreadable_key(self, batch: str, slice_number: int) -> str:
+        """The objects that one slice of a batch could not read."""
+        return f"{self.prefix}unreadable/{batch}-{slice_number:04d}.jsonl"
+
+    @property
+    def remainder_prefix(self) -> str:
+        """Where batches are named that are longer than an Express child."""
+        return f"{self.prefix}remainder/"
+
+    @property
     def rejects_key(self) -> str:
         """All rejects of the run, in the source's order."""
         return f"{self.prefix}rejects.jsonl"
