@@ -113,7 +113,7 @@ class Top:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How rows stand in the objects. `format` None: as each key's ending says. `headers`: of CSV without a header row."""
+    """How rows stand in the objects. `format` None: as each key's ending says. `headers`: of CSV without a header."""
 
     format: str | None
     delimiter: str
@@ -126,8 +126,8 @@ class Layout:
 class Aggregation:
     """What is asked of every object below a prefix.
 
-    `groups` may be empty: all rows are one group then. `missing`: cells that mean no value, besides the empty one; they are
-    compared without the blanks around them.
+    `groups` may be empty: all rows are one group then. `missing`: cells that mean no value, besides the empty one;
+    they are compared without the blanks around them.
     """
 
     bucket: str
@@ -142,7 +142,7 @@ class Aggregation:
 
     @property
     def key_columns(self) -> tuple[ColumnPart, ...]:
-        """The groups' columns in the order of a key: those of `top.per` first, so that what competes stands together."""
+        """The groups' columns in the order of a key: those of `top.per` first, for what competes to stand together."""
         per = self.top.per if self.top else ()
         return (*per, *(each for each in self.groups if each not in per))
 

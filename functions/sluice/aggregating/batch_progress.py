@@ -32,10 +32,10 @@ class RowCounts:
 class BatchProgress:
     """`batch` names it within the run, the same for every attempt: parts are named by it and the slice.
 
-    `next_object` is the index of the object that the next slice begins or goes on with, `position` where in it (its shape
-    is the reader's own, None at its beginning). `pending_slices` have left parts of that object, which count only once it has been
-    read to its end. `objects`: read = written (aggregated) + skipped (folders, other suffixes) + rejected (unreadable).
-    `bytes` is what was read, as stored.
+    `next_object` is the index of the object that the next slice begins or goes on with, `position` where in it (its
+    shape is the reader's own, None at its beginning). `pending_slices` have left parts of that object, which count
+    only once it has been read to its end. `objects`: read = written (aggregated) + skipped (folders, other suffixes)
+    + rejected (unreadable). `bytes` is what was read, as stored.
     """
 
     batch: str

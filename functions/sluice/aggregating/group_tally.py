@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from fractions import Fraction
@@ -67,8 +67,3 @@ def merged(tallies: Iterable[GroupTally], measures: int) -> GroupTally:
     for each in tallies:
         total.merge(each)
     return total
-
-
-def is_sorted(keys: Sequence[Key]) -> bool:
-    """Whether each key comes after the one before it."""
-    return all(before < after for before, after in zip(keys, keys[1:], strict=False))
