@@ -214,5 +214,3 @@ def _check_headers(fields: Fields, aggregation: Aggregation) -> None:
 
 def _repeated(names: Sequence[str]) -> str | None:
     return next((each for place, each in enumerate(names) if each in names[:place]), None)
-
-

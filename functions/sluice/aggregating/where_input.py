@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 from sluice.aggregating.aggregation import ColumnPart, Comparator, Condition, DatePart
@@ -45,7 +46,7 @@ def _value(fields: Fields, name: str, column: ColumnPart) -> str | Decimal:
     value: Any = fields.raw(name)
     if isinstance(value, str):
         return value
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
         raise fields.wrong(name, f"must be a string or a number, not {kind_of(value)}")
     if column.part is None:
         return Decimal(str(value))
