@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from heapq import merge
@@ -29,7 +29,7 @@ def run_slice(
 ) -> MergeProgress:
     """Merge until all is merged or the time is up; what is done is published. Goes on where `progress` has ended.
 
-    Raises what reading a part raises, and CountsDoNotReconcileError when the result's rows are not those of the batches.
+    Raises what reading a part raises, and CountsDoNotReconcileError when the result has other rows than the batches.
     """
     settled = earlier_outcome(s3, bucket, request.outcome_key)
     if settled is None:
@@ -98,7 +98,7 @@ class MergeSlice:
         self._consumed = state["consumed"]
         self._output.restore(state["output"], rest)
 
-    def _parts(self) -> list[Iterator[PartLine]]:
+    def _parts(self) -> list[Generator[PartLine, None, None]]:
         parts = zip(self._request.merge.parts, self._consumed, strict=True)
         return [
             part_lines(self._s3, self._bucket, key, number, consumed) for number, (key, consumed) in enumerate(parts)

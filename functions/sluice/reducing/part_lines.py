@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from itertools import islice
 from json import loads
@@ -29,7 +29,7 @@ class PartLine(NamedTuple):
     measures: list[Any]
 
 
-def part_lines(s3: S3Client, bucket: str, key: str, part: int, skip: int) -> Iterator[PartLine]:
+def part_lines(s3: S3Client, bucket: str, key: str, part: int, skip: int) -> Generator[PartLine, None, None]:
     """The part's groups after the first `skip`; the connection lasts as long as the iterator.
 
     Raises SourceNotFoundError, SourceChangedError, SourceMalformedError, ServiceUnavailableError, AccessDeniedError,

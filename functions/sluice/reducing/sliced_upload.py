@@ -17,6 +17,7 @@ from sluice.errors import ServiceUnavailableError, SourceNotFoundError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 # S3 takes 10,000 parts, all but the last of 5 MB or more.
 PART_BYTES = 8 << 20
@@ -116,7 +117,9 @@ class SlicedUpload:
         return True
 
     def _complete(self, upload_id: str) -> None:
-        parts = [{"PartNumber": number, "ETag": etag} for number, etag in enumerate(self._etags, 1)]
+        parts: list[CompletedPartTypeDef] = [
+            {"PartNumber": number, "ETag": etag} for number, etag in enumerate(self._etags, 1)
+        ]
         with self._errors():
             self._s3.complete_multipart_upload(**self._object, UploadId=upload_id, MultipartUpload={"Parts": parts})
 
