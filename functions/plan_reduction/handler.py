@@ -17,7 +17,7 @@ from sluice.reducing.merge_tree import plan_merges
 from sluice.results.batch_outcomes import BatchOutcomes, keys_in_order
 from sluice.results.late_results import read_until_complete
 from sluice.results.merged_objects import merge_objects
-from sluice.results.objects_verdict import Collected, judged
+from sluice.results.objects_verdict import THRESHOLD, Collected, judged
 from sluice.results.result_files import find_manifest, map_run_of, result_records
 from sluice.results.summary import RunError
 from sluice.run import Run
@@ -39,12 +39,13 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     fields = Fields(event, ("run", "planned", "hasRemainder", "error"))
     run, planned = Run.from_state(fields.raw("run")), fields.raw("planned")
     has_remainder = fields.boolean("hasRemainder", default=False)
+    error = RunError.from_state(event.get("error"))
     with aws_errors(f"s3://{settings.data_bucket}/{run.prefix}"):
-        outcomes, listed = _outcomes(run, has_remainder=has_remainder)
+        outcomes, listed = _outcomes(run, error, has_remainder=has_remainder)
         collected = Collected.of(outcomes, listed)
         _merge(keys_in_order(outcomes.unreadable), run.unreadable_key)
         _merge(keys_in_order(outcomes.rejects), run.rejects_key)
-        error = judged(collected, planned, outcomes.errors, RunError.from_state(event.get("error")))
+        error = judged(collected, planned, outcomes.errors, error)
         reduction = None if error else _plan(run, outcomes, collected)
     logger.info("batches collected", extra={"run": run.name, "counts": collected.objects.to_state()})
     return {
@@ -54,12 +55,16 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     }
 
 
-def _outcomes(run: Run, *, has_remainder: bool) -> tuple[BatchOutcomes, int | None]:
-    """Every batch's end, and the number of objects listed; waits for result files that tell so much, not for ever."""
+def _outcomes(run: Run, error: RunError | None, *, has_remainder: bool) -> tuple[BatchOutcomes, int | None]:
+    """Every batch's end, and the number of objects listed; waits for result files that tell so much, not for ever.
+
+    A Map that could not read its items, say, leaves none.
+    """
+    leaves_files = error is None or error.name == THRESHOLD
     with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as failures:
         outcomes, listed = read_until_complete(
             lambda: _read(run, failures, has_remainder=has_remainder),
-            lambda found: found[0].accounted == found[1] and not (has_remainder and found[0].unfinished),
+            lambda found: not leaves_files or _is_complete(*found, has_remainder=has_remainder),
         )
         _write(outcomes.give_up(_records(f"{run.results_prefix}/batches")), failures)
         if outcomes.failed_batches:
@@ -77,6 +82,10 @@ def _read(run: Run, failures: IO[bytes], *, has_remainder: bool) -> tuple[BatchO
     if has_remainder:
         _write(outcomes.add_finishing(_records(f"{run.results_prefix}/remainder")), failures)
     return outcomes, _listed(run)
+
+
+def _is_complete(outcomes: BatchOutcomes, listed: int | None, *, has_remainder: bool) -> bool:
+    return outcomes.accounted == listed and not (has_remainder and outcomes.unfinished)
 
 
 def _write(failed: Iterable[Mapping[str, Any]], failures: IO[bytes]) -> None:

@@ -162,12 +162,26 @@ def test_reader_lists_only_below_the_prefix_of_a_condition(account: Account, pre
 
 @pytest.mark.parametrize(("allowed", "told"), [([PUT_ITEM], "written"), ([], "AccessDeniedException")])
 def test_function_has_the_rights_of_its_role(account: Account, allowed: list[tuple[str, str]], told: str) -> None:
+    call = f"boto3.client('dynamodb').put_item(TableName={TABLE!r}, Item={{'pk': {{'S': 'k'}}}})"
+    assert told_by_function(account, f"function-{told}", call, *allowed) == told
+
+
+@pytest.mark.parametrize(("machine", "told"), [("mine", "ResourceNotFound"), ("other", "AccessDeniedException")])
+def test_function_describes_the_map_runs_of_its_statement(account: Account, machine: str, told: str) -> None:
+    place = "arn:aws:states:us-east-1:000000000000:mapRun"
+    call = f"boto3.client('stepfunctions').describe_map_run(mapRunArn='{place}:mine/label:id')"
+    allowed = ("states:DescribeMapRun", f"{place}:{machine}/*")
+    assert told_by_function(account, f"describes-{machine}", call, allowed) == told
+
+
+def told_by_function(account: Account, name: str, call: str, *allowed: tuple[str, str]) -> Any:
+    """What a function whose role has these rights gets for a call: written, or the error's code."""
     source = (
         "import boto3\n"
         "from botocore.exceptions import ClientError\n"
         "def handler(event, context):\n"
         "    try:\n"
-        f"        boto3.client('dynamodb').put_item(TableName={TABLE!r}, Item={{'pk': {{'S': 'k'}}}})\n"
+        f"        {call}\n"
         "    except ClientError as error:\n"
         "        return error.response['Error']['Code']\n"
         "    return 'written'\n"
@@ -175,7 +189,6 @@ def test_function_has_the_rights_of_its_role(account: Account, allowed: list[tup
     package = io.BytesIO()
     with zipfile.ZipFile(package, "w") as archive:
         archive.writestr("index.py", source)
-    name = f"function-{told}"
     account.client("lambda").create_function(
         FunctionName=name,
         Runtime="python3.13",
@@ -184,4 +197,4 @@ def test_function_has_the_rights_of_its_role(account: Account, allowed: list[tup
         Timeout=20,
         Code={"ZipFile": package.getvalue()},
     )
-    assert json.load(account.client("lambda").invoke(FunctionName=name)["Payload"]) == told
+    return json.load(account.client("lambda").invoke(FunctionName=name)["Payload"])

@@ -17,6 +17,8 @@ from sluice.errors import (
 from sluice.results.batch_outcomes import BatchOutcomes
 from sluice.results.summary import RunError, too_many_rejects
 
+THRESHOLD = "States.ExceedToleratedFailureThreshold"
+
 
 @dataclass(frozen=True, slots=True)
 class Collected:
@@ -86,7 +88,7 @@ def judged(
 
 def _telling(collected: Collected, errors: Mapping[str, str], error: RunError) -> RunError:
     """The children's own error in place of "threshold exceeded"."""
-    if error.name != "States.ExceedToleratedFailureThreshold" or not errors:
+    if error.name != THRESHOLD or not errors:
         return error
     first, message = next(iter(errors.items()))
     name = first if len(errors) == 1 else BatchesFailedError.__name__
