@@ -56,7 +56,7 @@ def dynamodb_client() -> DynamoDBClient:
 
 @cache
 def stepfunctions_client() -> SFNClient:
-    """The function's one client for Step Functions."""
+    """The function's one client for what a Map Run tells of itself."""
     return boto3.client("stepfunctions", config=BOTO_CONFIG)
 
 

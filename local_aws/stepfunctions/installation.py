@@ -4,7 +4,7 @@ import jsonata
 from ministack.services import stepfunctions as service
 
 from local_aws.replacements import check, replace, require
-from local_aws.stepfunctions import map_run_rights, operations
+from local_aws.stepfunctions import operations
 from local_aws.stepfunctions.branches import run_parallel
 from local_aws.stepfunctions.definition_checks import with_checks
 from local_aws.stepfunctions.executions import run_execution
@@ -47,7 +47,6 @@ def install() -> None:
     require(service, *USED)
     check(service, "_invoke_with_callback", ("resource", "input_data", "token", "state_def"))
     prepare()
-    map_run_rights.install()
     check_expressions = check(service, "_validate_definition_jsonata", ("definition_str",))
     replace(service, "_validate_definition_jsonata", ("definition_str",), with_checks(check_expressions))
     replace(service, "_run_execution", ("exec_arn",), run_execution)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from local_aws import LocalAws, running
 from tests.local_aws.accounts import Account, policy
@@ -162,26 +163,12 @@ def test_reader_lists_only_below_the_prefix_of_a_condition(account: Account, pre
 
 @pytest.mark.parametrize(("allowed", "told"), [([PUT_ITEM], "written"), ([], "AccessDeniedException")])
 def test_function_has_the_rights_of_its_role(account: Account, allowed: list[tuple[str, str]], told: str) -> None:
-    call = f"boto3.client('dynamodb').put_item(TableName={TABLE!r}, Item={{'pk': {{'S': 'k'}}}})"
-    assert told_by_function(account, f"function-{told}", call, *allowed) == told
-
-
-@pytest.mark.parametrize(("machine", "told"), [("mine", "ResourceNotFound"), ("other", "AccessDeniedException")])
-def test_function_describes_the_map_runs_of_its_statement(account: Account, machine: str, told: str) -> None:
-    place = "arn:aws:states:us-east-1:000000000000:mapRun"
-    call = f"boto3.client('stepfunctions').describe_map_run(mapRunArn='{place}:mine/label:id')"
-    allowed = ("states:DescribeMapRun", f"{place}:{machine}/*")
-    assert told_by_function(account, f"describes-{machine}", call, allowed) == told
-
-
-def told_by_function(account: Account, name: str, call: str, *allowed: tuple[str, str]) -> Any:
-    """What a function whose role has these rights gets for a call: written, or the error's code."""
     source = (
         "import boto3\n"
         "from botocore.exceptions import ClientError\n"
         "def handler(event, context):\n"
         "    try:\n"
-        f"        {call}\n"
+        f"        boto3.client('dynamodb').put_item(TableName={TABLE!r}, Item={{'pk': {{'S': 'k'}}}})\n"
         "    except ClientError as error:\n"
         "        return error.response['Error']['Code']\n"
         "    return 'written'\n"
@@ -189,6 +176,7 @@ def told_by_function(account: Account, name: str, call: str, *allowed: tuple[str
     package = io.BytesIO()
     with zipfile.ZipFile(package, "w") as archive:
         archive.writestr("index.py", source)
+    name = f"function-{told}"
     account.client("lambda").create_function(
         FunctionName=name,
         Runtime="python3.13",
@@ -197,4 +185,14 @@ def told_by_function(account: Account, name: str, call: str, *allowed: tuple[str
         Timeout=20,
         Code={"ZipFile": package.getvalue()},
     )
-    return json.load(account.client("lambda").invoke(FunctionName=name)["Payload"])
+    assert json.load(account.client("lambda").invoke(FunctionName=name)["Payload"]) == told
+
+
+def test_right_on_a_map_run_is_about_its_arn(account: Account) -> None:
+    """A caller who may describe the Map Run is told that there is none; others are denied."""
+    prefix = "arn:aws:states:us-east-1:000000000000:mapRun:m"
+    allowed = account.session("stepfunctions", ("states:DescribeMapRun", f"{prefix}/*"))
+    for label, error in (("m/Each:1", "ResourceNotFound"), ("other/Each:1", "AccessDeniedException")):
+        with pytest.raises(ClientError) as caught:
+            allowed.describe_map_run(mapRunArn=f"{prefix.removesuffix('m')}{label}")
+        assert caught.value.response["Error"]["Code"] == error

@@ -122,7 +122,7 @@ def _telling(error: RunError | None, failed: Sequence[RangeOutcome]) -> RunError
 
 
 def too_many_rejects(counts: Counts, tolerated: Mapping[str, float] | None) -> RunError | None:
-    """The error of a run that has rejected more rows than its input tolerates."""
+    """The error of a run with more rejects than its input tolerates: a count, a percentage, or None for any number."""
     if tolerated is None:
         return None
     most = tolerated["count"] if "count" in tolerated else counts.read * tolerated["percentage"] / 100

@@ -1,4 +1,4 @@
-"""The Map Run that a request of a Lambda function is about: ministack would ask for the right to any."""
+"""What IAM is told that a request is about, where ministack takes it for any resource."""
 
 import json
 from collections.abc import Callable
@@ -6,19 +6,20 @@ from typing import Any
 
 from ministack.core import iam_actions
 
+from local_aws.athena.permissions import query_resource
 from local_aws.replacements import replace
 
 _original: dict[str, Callable[..., str]] = {}
 
 
 def install() -> None:
-    """Let IAM see the ARN of a Map Run."""
+    """Let IAM see the workgroup of a query, and the Map Run that is asked about."""
     parameters = ("service", "method", "path", "headers", "body", "query_params", "region", "account_id")
     _original["arn"] = replace(iam_actions, "extract_resource_arn", parameters, resource_arn)
 
 
 def resource_arn(  # noqa: PLR0917  (as ministack calls it)
-    service: str,
+    service_name: str,
     method: str,
     path: str,
     headers: dict[str, str],
@@ -28,6 +29,9 @@ def resource_arn(  # noqa: PLR0917  (as ministack calls it)
     account_id: str,
 ) -> str:
     """The ARN that a request is about."""
-    if service == "states" and b"mapRunArn" in (body or b""):
-        return str(json.loads(body).get("mapRunArn", "*"))
-    return _original["arn"](service, method, path, headers, body, query_params, region, account_id)
+    found = _original["arn"](service_name, method, path, headers, body, query_params, region, account_id)
+    if service_name not in ("athena", "states") or found != "*":
+        return found
+    data = json.loads(body or b"{}")
+    known = query_resource(data, region, account_id) if service_name == "athena" else data.get("mapRunArn")
+    return known or found
