@@ -11,7 +11,7 @@ from sluice.aggregating.aggregation import Aggregation
 from sluice.aggregating.batch_objects import BatchObject
 from sluice.aggregating.batch_progress import BatchProgress
 from sluice.aggregating.object_reads import UNREADABLE, ObjectRead, Unreadable
-from sluice.aggregating.object_records import Piece, pieces
+from sluice.aggregating.object_records import CleanRowsOf, ObjectRecords, Piece
 from sluice.aggregating.pending_object import PendingObject
 from sluice.aggregating.row_rules import columns_of
 from sluice.aggregating.tally import Tally
@@ -62,16 +62,16 @@ class BatchSlice:
         objects: Sequence[BatchObject],
         before: BatchProgress,
         engine: Engine,
+        clean_rows_of: CleanRowsOf,
         *,
         block_bytes: int = BLOCK_BYTES,
         numbers_max: int = NUMBERS_MAX,
     ) -> None:
         self._aggregation = aggregation
-        self._columns = columns_of(aggregation)
         self._all = objects
         self._before = before
         self._engine = engine
-        self._block_bytes = block_bytes
+        self._records = ObjectRecords(columns_of(aggregation), clean_rows_of, block_bytes)
         self._numbers_max = numbers_max
         self._progress = replace(before, position=None, pending_slices=())
         self._earlier = PendingObject.from_state(before.position)
@@ -136,7 +136,7 @@ class BatchSlice:
         return True
 
     def _read(self, found: ObjectRead, is_time_up: Callable[[], bool]) -> bool:
-        records = pieces(found.open_at, found.source, self._columns, self._earlier.place, self._block_bytes)
+        records = self._records.pieces(found.open_at, found.source, self._earlier.place)
         if found.data is None or self._earlier.place:
             return self._read_apart(records, is_time_up)
         # Only once all of it could be read do its rows count.

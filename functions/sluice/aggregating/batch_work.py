@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from sluice.aggregating.batch_request import BatchRequest
 from sluice.aggregating.batch_slice import BatchSlice, SliceResult
+from sluice.aggregating.clean_engine import CleanEngine
+from sluice.aggregating.clean_rows import clean_rows_for
 from sluice.aggregating.object_reads import ObjectReads
-from sluice.aggregating.row_engine import RowEngine
 from sluice.aggregating.tally import Tally
 from sluice.first_outcome import leave_parts
 
@@ -23,9 +24,11 @@ def work(s3: S3Client, data_bucket: str, request: BatchRequest, is_time_up: Call
     Raises AccessDeniedError, ServiceUnavailableError.
     """
     aggregation, progress = request.aggregation, request.progress
-    engine = RowEngine(aggregation)
     with ObjectReads(s3) as reads:
-        result = BatchSlice(aggregation, request.objects, progress, engine).run(reads.each, is_time_up)
+        batch = BatchSlice(
+            aggregation, request.objects, progress, CleanEngine(aggregation), clean_rows_for(aggregation)
+        )
+        result = batch.run(reads.each, is_time_up)
     outcome_key = request.run.outcome_key(request.run.batch_part_key(progress.batch, progress.slices))
     return leave_parts(s3, data_bucket, outcome_key, progress=result.progress.to_state(), parts=_parts(request, result))
 
