@@ -78,6 +78,7 @@ class BatchSlice:
         self._tally = self._new_tally()
         self._pending: Tally | None = None
         self._waiting: list[Piece] = []
+        self._waiting_bytes = 0
         self._unreadable: list[bytes] = []
         self._opened = 0
         self._denied: AccessDeniedError | None = None
@@ -140,8 +141,10 @@ class BatchSlice:
         if found.data is None or self._earlier.place:
             return self._read_apart(records, is_time_up)
         # Only once all of it could be read do its rows count.
-        self._waiting += list(records)
-        if sum(len(each.block.data) for each in self._waiting) >= TOGETHER_BYTES:
+        together = list(records)
+        self._waiting += together
+        self._waiting_bytes += sum(len(each.block.data) for each in together)
+        if self._waiting_bytes >= TOGETHER_BYTES:
             self._tally_waiting()
         return True
 
@@ -169,7 +172,7 @@ class BatchSlice:
         return True
 
     def _tally_waiting(self) -> None:
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
         if waiting:
             self._engine.tally(waiting, self._tally)
 

@@ -13,18 +13,21 @@ from sluice.aggregating.clean_rows import clean_rows_for
 from sluice.aggregating.object_reads import ObjectReads
 from sluice.aggregating.tally import Tally
 from sluice.first_outcome import leave_parts
+from sluice.reading.object_gets import ObjectGets
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
-def work(s3: S3Client, data_bucket: str, request: BatchRequest, is_time_up: Callable[[], bool]) -> dict[str, Any]:
+def work(
+    s3: S3Client, gets: ObjectGets, data_bucket: str, request: BatchRequest, is_time_up: Callable[[], bool]
+) -> dict[str, Any]:
     """Do the slice; returns the batch's progress, as the first attempt that ended has told it.
 
     Raises AccessDeniedError, ServiceUnavailableError.
     """
     aggregation, progress = request.aggregation, request.progress
-    with ObjectReads(s3) as reads:
+    with ObjectReads(s3, gets) as reads:
         batch = BatchSlice(
             aggregation, request.objects, progress, CleanEngine(aggregation), clean_rows_for(aggregation)
         )

@@ -55,7 +55,7 @@ class CleanEngine:
 
 def measure_tally(cells: Sequence[str], numbers: Numbers) -> MeasureTally:
     """The exact statistics of a measure's cells; an empty one has no value."""
-    present = [each for each in cells if each]
+    present = [each for each in cells if each] if "" in cells else cells
     if not present:
         return MeasureTally()
     if numbers is Numbers.SHORT:

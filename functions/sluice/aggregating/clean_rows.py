@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
+from itertools import product
 from typing import Any
 
 from sluice.aggregating.aggregation import Aggregation, Condition
@@ -16,8 +17,9 @@ from sluice.aggregating.clean_patterns import (
     Dialect,
     Numbers,
     Role,
+    Shape,
+    are_quoted,
     clean_pattern,
-    first_cells,
     roles_of,
 )
 from sluice.aggregating.group_tally import Key
@@ -57,7 +59,7 @@ class CleanRows:
         self._header = header
         self._encoding = encoding
         self._dialect = Dialect(layout.delimiter, layout.quote, aggregation.missing)
-        self._patterns: dict[tuple[tuple[bool, ...], Numbers], CleanPattern] = {}
+        self._patterns: dict[Shape, CleanPattern] = {}
         self._last: CleanPattern | None = None
         self._conditions = [_fulfils(each) for each in aggregation.where]
         self._parts = [(place, each.part) for place, each in enumerate(aggregation.key_columns) if each.part]
@@ -93,35 +95,31 @@ class CleanRows:
         return CleanGroups(rows, len(records), pattern.numbers, grouped)
 
     def _records(self, text: str) -> tuple[CleanPattern, list[Cells]]:
-        # Each match is the whole of a line: as many as lines are all of them.
-        lines = text.count("\n")
-        if self._last and len(found := self._last.records.findall(text)) == lines:
+        if self._last and (found := self._found(self._last, text)):
             return self._last, found
-        line = text[: text.index("\n") + 1]
-        cells = first_cells(line, len(self._header), self._dialect)
-        for numbers in Numbers:
-            pattern = self._pattern(cells, numbers)
-            if pattern is not self._last and len(found := pattern.records.findall(text)) == lines:
+        quoted = are_quoted(text[: text.index("\n") + 1], len(self._header), self._dialect)
+        for is_strict, numbers in product([True, False], Numbers if quoted else ()):
+            pattern = self._pattern(Shape(quoted or (), numbers, is_strict))
+            if pattern is not self._last and (found := self._found(pattern, text)):
                 self._last = pattern
                 return pattern, found
         raise _NotCleanError
 
-    def _pattern(self, cells: Sequence[str] | None, numbers: Numbers) -> CleanPattern:
-        if cells is None:
-            raise _NotCleanError
-        asked = {each.column for each in self._roles}
-        quote = self._dialect.quote
-        quoted = tuple(
-            quote is not None and cell.startswith(quote)
-            for name, cell in zip(self._header, cells, strict=True)
-            if name in asked
-        )
-        found = self._patterns.get((quoted, numbers))
+    def _found(self, pattern: CleanPattern, text: str) -> list[Cells]:
+        """The records; none unless the text is nothing but such records."""
+        quote, lines = self._dialect.quote, text.count("\n")
+        if quote is not None and pattern.quotes is not None and text.count(quote) != pattern.quotes * lines:
+            return []
+        found = pattern.records.findall(text)
+        # Each of them ends with a newline: if they are as many, there is no other, and nothing between them.
+        return found if len(found) == lines else []
+
+    def _pattern(self, shape: Shape) -> CleanPattern:
+        found = self._patterns.get(shape)
         if found is None:
             if len(self._patterns) == _PATTERNS_MAX:
                 raise _NotCleanError
-            found = clean_pattern(self._header, self._roles, self._dialect, quoted, numbers)
-            self._patterns[quoted, numbers] = found
+            found = self._patterns[shape] = clean_pattern(self._header, self._roles, self._dialect, shape)
         return found
 
     def _grouped(self, rows: int, keys: list[Cells], values: Sequence[Any]) -> dict[Key, list[Any]]:
