@@ -16,9 +16,11 @@ from sluice.aggregating.batch_request import BatchRequest
 from sluice.aggregating.batch_work import work
 from sluice.aggregating.group_lines import from_line
 from sluice.aggregating.group_tally import GroupTally, Key
+from sluice.reading.object_gets import ObjectGets
 from sluice.run import Run
 
 BUCKET = "sluice-data-000000000000-us-east-1"
+BOTOCORE_ALONE = ObjectGets(lambda: None)
 RUN = Run("object_map", "test", "arn:aws:states:us-east-1:000000000000:execution:sluice-object_map:test")
 
 
@@ -60,7 +62,7 @@ class Batches:
         """One slice, whose time is up at the check after so many."""
         left = iter(range(checks or 0))
         request = BatchRequest.from_event(self.event(asked, progress))
-        return work(self.s3, BUCKET, request, lambda: checks is not None and next(left, None) is None)
+        return work(self.s3, BOTOCORE_ALONE, BUCKET, request, lambda: checks is not None and next(left, None) is None)
 
     def whole(self, asked: Mapping[str, Any], progress: Any = None, checks: int | None = None) -> dict[str, Any]:
         """Slices until the batch ends."""

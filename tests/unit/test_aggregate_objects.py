@@ -18,7 +18,7 @@ from sluice import errors
 from sluice.aggregating.group_tally import GroupTally, MeasureTally
 from sluice.run import Run
 from tests.fixtures import EVENTS, expected_error, fixture
-from tests.unit.aggregated import BUCKET, Batches, aggregation, batches, counts
+from tests.unit.aggregated import BOTOCORE_ALONE, BUCKET, Batches, aggregation, batches, counts
 from tests.unit.lambda_context import Context
 
 
@@ -56,13 +56,15 @@ def test_rows_of_all_objects_are_grouped(aws: Batches) -> None:
 # The handler.
 
 
-def test_airports_go_through_the_handler() -> None:
+def test_airports_go_through_the_handler(monkeypatch: pytest.MonkeyPatch) -> None:
     with mock_aws():
         s3 = boto3.client("s3", region_name="us-east-1")
         s3.create_bucket(Bucket=BUCKET)
         s3.put_object(Bucket=BUCKET, Key=SOURCE_KEY, Body=airports_csv())
         event = fixture("aggregate_objects", "usual")
-        progress = import_module("aggregate_objects.handler").lambda_handler(event, Context())
+        handler = import_module("aggregate_objects.handler")
+        monkeypatch.setattr(handler, "gets", BOTOCORE_ALONE)
+        progress = handler.lambda_handler(event, Context())
         assert counts(progress) == ((3, 1, 1, 1), (28298, 28298, 0, 0))
         aws = Batches(s3, Run.from_state(event["run"]))
         assert aws.groups(progress)[("IS",)].rows == airports_csv().count(b',"IS",')

@@ -11,7 +11,7 @@ from sluice.aggregating.aggregation import Aggregation
 from sluice.aggregating.batch_objects import BatchObject
 from sluice.aggregating.batch_progress import BatchProgress
 from sluice.aggregating.object_reads import UNREADABLE, ObjectRead, Unreadable
-from sluice.aggregating.object_records import Piece, pieces
+from sluice.aggregating.object_records import CleanRowsOf, ObjectRecords, Piece
 from sluice.aggregating.pending_object import PendingObject
 from sluice.aggregating.row_rules import columns_of
 from sluice.aggregating.tally import Tally
@@ -62,22 +62,23 @@ class BatchSlice:
         objects: Sequence[BatchObject],
         before: BatchProgress,
         engine: Engine,
+        clean_rows_of: CleanRowsOf,
         *,
         block_bytes: int = BLOCK_BYTES,
         numbers_max: int = NUMBERS_MAX,
     ) -> None:
         self._aggregation = aggregation
-        self._columns = columns_of(aggregation)
         self._all = objects
         self._before = before
         self._engine = engine
-        self._block_bytes = block_bytes
+        self._records = ObjectRecords(columns_of(aggregation), clean_rows_of, block_bytes)
         self._numbers_max = numbers_max
         self._progress = replace(before, position=None, pending_slices=())
         self._earlier = PendingObject.from_state(before.position)
         self._tally = self._new_tally()
         self._pending: Tally | None = None
         self._waiting: list[Piece] = []
+        self._waiting_bytes = 0
         self._unreadable: list[bytes] = []
         self._opened = 0
         self._denied: AccessDeniedError | None = None
@@ -136,12 +137,14 @@ class BatchSlice:
         return True
 
     def _read(self, found: ObjectRead, is_time_up: Callable[[], bool]) -> bool:
-        records = pieces(found.open_at, found.source, self._columns, self._earlier.place, self._block_bytes)
+        records = self._records.pieces(found.open_at, found.source, self._earlier.place)
         if found.data is None or self._earlier.place:
             return self._read_apart(records, is_time_up)
         # Only once all of it could be read do its rows count.
-        self._waiting += list(records)
-        if sum(len(each.block.data) for each in self._waiting) >= TOGETHER_BYTES:
+        together = list(records)
+        self._waiting += together
+        self._waiting_bytes += sum(len(each.block.data) for each in together)
+        if self._waiting_bytes >= TOGETHER_BYTES:
             self._tally_waiting()
         return True
 
@@ -169,7 +172,7 @@ class BatchSlice:
         return True
 
     def _tally_waiting(self) -> None:
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
         if waiting:
             self._engine.tally(waiting, self._tally)
 

@@ -8,24 +8,30 @@ from typing import TYPE_CHECKING, Any
 
 from sluice.aggregating.batch_request import BatchRequest
 from sluice.aggregating.batch_slice import BatchSlice, SliceResult
+from sluice.aggregating.clean_engine import CleanEngine
+from sluice.aggregating.clean_rows import clean_rows_for
 from sluice.aggregating.object_reads import ObjectReads
-from sluice.aggregating.row_engine import RowEngine
 from sluice.aggregating.tally import Tally
 from sluice.first_outcome import leave_parts
+from sluice.reading.object_gets import ObjectGets
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
-def work(s3: S3Client, data_bucket: str, request: BatchRequest, is_time_up: Callable[[], bool]) -> dict[str, Any]:
+def work(
+    s3: S3Client, gets: ObjectGets, data_bucket: str, request: BatchRequest, is_time_up: Callable[[], bool]
+) -> dict[str, Any]:
     """Do the slice; returns the batch's progress, as the first attempt that ended has told it.
 
     Raises AccessDeniedError, ServiceUnavailableError.
     """
     aggregation, progress = request.aggregation, request.progress
-    engine = RowEngine(aggregation)
-    with ObjectReads(s3) as reads:
-        result = BatchSlice(aggregation, request.objects, progress, engine).run(reads.each, is_time_up)
+    with ObjectReads(s3, gets) as reads:
+        batch = BatchSlice(
+            aggregation, request.objects, progress, CleanEngine(aggregation), clean_rows_for(aggregation)
+        )
+        result = batch.run(reads.each, is_time_up)
     outcome_key = request.run.outcome_key(request.run.batch_part_key(progress.batch, progress.slices))
     return leave_parts(s3, data_bucket, outcome_key, progress=result.progress.to_state(), parts=_parts(request, result))
 

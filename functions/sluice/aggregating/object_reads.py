@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 from sluice.aggregating.object_records import OpenAt
 from sluice.errors import AccessDeniedError, SourceChangedError, SourceMalformedError, SourceNotFoundError
-from sluice.reading.object_stream import open_source
+from sluice.reading.gzip_stream import GzipStream
+from sluice.reading.object_gets import ObjectGets
+from sluice.reading.object_stream import SourceStream, open_source
 from sluice.reading.record_scanner import read_fully
 from sluice.reading.source import GZIP, Source
 
@@ -41,8 +43,11 @@ class ObjectRead:
 class ObjectReads:
     """Fetches ahead in threads of its own, while the context lasts."""
 
-    def __init__(self, s3: S3Client, threads: int = THREADS, whole_max_bytes: int = WHOLE_MAX_BYTES) -> None:
+    def __init__(
+        self, s3: S3Client, gets: ObjectGets, threads: int = THREADS, whole_max_bytes: int = WHOLE_MAX_BYTES
+    ) -> None:
         self._s3 = s3
+        self._gets = gets
         self._pool = ThreadPoolExecutor(threads)
         self._threads = threads
         self._whole_max_bytes = whole_max_bytes
@@ -80,6 +85,14 @@ class ObjectReads:
     def _whole(self, source: Source) -> bytes | None:
         if source.size > self._whole_max_bytes:
             return None
-        with closing(open_source(self._s3, source, 0, None)) as stream:
+        stored = self._gets.whole(source)
+        if stored is not None and source.compression != GZIP:
+            return stored
+        with closing(self._stream(source, stored)) as stream:
             data = read_fully(stream, self._whole_max_bytes + 1)
         return data if len(data) <= self._whole_max_bytes else None
+
+    def _stream(self, source: Source, stored: bytes | None) -> SourceStream:
+        if stored is None:
+            return open_source(self._s3, source, 0, None)
+        return GzipStream(io.BytesIO(stored), str(source))

@@ -6,20 +6,23 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
+from sluice.aggregating.clean_rows import CleanGroups, CleanRows
 from sluice.errors import SourceMalformedError
 from sluice.reading.csv_rows import csv_records
 from sluice.reading.object_stream import SourceStream
-from sluice.reading.record_scanner import Block, blocks, first_rows, read_fully
+from sluice.reading.record_scanner import Block, ByteStream, Grammar, blocks, first_rows, read_fully
 from sluice.reading.source import CSV, Source
 from sluice.rejects import quoted
 
 _UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _GZIP_MARK = b"\x1f\x8b"
-_HEADER_BLOCK_BYTES = 64 << 10
+_LEAD_BYTES = 64 << 10
 
 # Opens an object's bytes from an offset on; offsets are of the decompressed bytes.
 OpenAt = Callable[[int], SourceStream]
+# How the clean records of a source are read, None where they cannot be.
+CleanRowsOf = Callable[[Source], CleanRows | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +35,15 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some records of an object, whose header `source` knows; `first_row` is the number of the first, from 1."""
+    """Some records of an object, whose header `source` knows; `first_row` is the number of the first, from 1.
+
+    `clean`: the records' groups, where all of them are clean.
+    """
 
     source: Source
     block: Block
     first_row: int
+    clean: CleanGroups | None = None
 
     @property
     def end(self) -> Place:
@@ -44,53 +51,91 @@ class Piece:
         return Place(self.block.end, self.first_row + self.block.rows)
 
 
-def pieces(
-    open_at: OpenAt, source: Source, columns: Sequence[str], place: Place | None, block_bytes: int
-) -> Iterator[Piece]:
-    """The object's records from `place` on (None: all), in blocks of about `block_bytes`.
+class ObjectRecords:
+    """Reads objects in which `columns` are asked for, in blocks of about `block_bytes`."""
 
-    Raises SourceMalformedError for an object that is clearly something else, lacks one of the columns or has it twice,
-    or has a quote that is never closed; and what the stream raises.
-    """
-    if place is None:
+    def __init__(self, columns: Sequence[str], clean_rows_of: CleanRowsOf, block_bytes: int) -> None:
+        self._columns = columns
+        self._clean_rows_of = clean_rows_of
+        self._block_bytes = block_bytes
+
+    def pieces(self, open_at: OpenAt, source: Source, place: Place | None) -> Iterator[Piece]:
+        """The object's records from `place` on (None: all).
+
+        Raises SourceMalformedError for an object that is clearly something else, lacks one of the columns or has it
+        twice, or has a quote that is never closed; and what the stream raises.
+        """
         with closing(open_at(0)) as stream:
-            yield from _from_start(stream, source, columns, block_bytes)
-        return
-    if source.format == CSV and source.header is None:
-        with closing(open_at(0)) as stream:
-            source = next(_from_start(stream, source, columns, _HEADER_BLOCK_BYTES)).source
-    with closing(open_at(place.offset)) as stream:
-        yield from _numbered(blocks(stream, source.grammar, place.offset, place.row, block_bytes), source, place.row)
+            lead = read_fully(stream, _LEAD_BYTES)
+            start = _text_start(lead, source)
+            if len(lead) == start:
+                return
+            source, start = self._with_header(open_at, source, lead, start)
+            if place is None and start <= len(lead):
+                yield from self._from(_Led(lead[start:], stream), source, Place(start, 1))
+                return
+        place = place or Place(start, 1)
+        with closing(open_at(place.offset)) as stream:
+            yield from self._from(stream, source, place)
 
+    def _from(self, stream: ByteStream, source: Source, place: Place) -> Iterator[Piece]:
+        grammar, row = source.grammar, place.row
+        clean_rows = self._clean_rows_of(source)
+        clean = None if clean_rows is None else _CleanFirst(grammar, clean_rows)
+        for block in blocks(stream, clean or grammar, place.offset, row, self._block_bytes):
+            groups = clean.groups if clean else None
+            # A long record is taken alone, out of what was read together.
+            yield Piece(source, block, row, groups if groups and groups.rows == block.rows else None)
+            row += block.rows
 
-def _from_start(stream: SourceStream, source: Source, columns: Sequence[str], block_bytes: int) -> Iterator[Piece]:
-    lead = read_fully(stream, len(_UTF8_MARK))
-    start = _text_start(lead, source)
-    whole = _Led(lead[start:], stream)
-    has_header_row = source.format == CSV and source.header is None
-    found = blocks(whole, source.grammar, start, 0 if has_header_row else 1, block_bytes)
-    if not has_header_row:
+    def _with_header(self, open_at: OpenAt, source: Source, lead: bytes, start: int) -> tuple[Source, int]:
+        """The source with its columns known, and the offset of its first row."""
         if source.format == CSV:
-            _check_columns(source, columns)
-        yield from _numbered(found, source, 1)
-        return
-    for block in found:
-        if block.rows:
-            header = first_rows(block, source.grammar, 1)
-            source = replace(source, header=tuple(_names(header, source)))
-            _check_columns(source, columns)
-            rest = Block(header.end, block.data[len(header.data) :], block.rows - 1)
-            yield Piece(source, rest, 1)
-            yield from _numbered(found, source, block.rows)
-            return
-    if lead[start:]:
-        raise SourceMalformedError(f"{source} has no header row, only blank lines")
+            if source.header is None:
+                record = _header_on_one_line(source, lead, start) or _first_record(open_at, source, start)
+                source, start = replace(source, header=tuple(_names(record, source))), record.end
+            _check_columns(source, self._columns)
+        return source, start
 
 
-def _numbered(found: Iterator[Block], source: Source, row: int) -> Iterator[Piece]:
-    for block in found:
-        yield Piece(source, block, row)
-        row += block.rows
+class _CleanFirst:
+    """A grammar for which clean records are found by what reads them."""
+
+    def __init__(self, grammar: Grammar, clean_rows: CleanRows) -> None:
+        self._grammar = grammar
+        self._clean_rows = clean_rows
+        self.groups: CleanGroups | None = None
+
+    def measure(self, data: bytes, *, is_last: bool) -> tuple[int, int]:
+        """See Grammar."""
+        end = len(data) if is_last else data.rfind(b"\n") + 1
+        self.groups = self._clean_rows.groups(data[:end])
+        if self.groups is not None:
+            return end, self.groups.rows
+        return self._grammar.measure(data, is_last=is_last)
+
+    def starts(self, data: bytes) -> list[int]:
+        """See Grammar."""
+        return self._grammar.starts(data)
+
+    def open_quote(self, data: bytes) -> int | None:
+        """See Grammar."""
+        return None if self.groups is not None else self._grammar.open_quote(data)
+
+
+def _header_on_one_line(source: Source, lead: bytes, start: int) -> Block | None:
+    line = lead[start : lead.find(b"\n", start) + 1]
+    grammar = source.grammar
+    is_record = line and grammar.measure(line, is_last=False) == (len(line), 1) and grammar.open_quote(line) is None
+    return Block(start, line, 1) if is_record else None
+
+
+def _first_record(open_at: OpenAt, source: Source, start: int) -> Block:
+    with closing(open_at(start)) as stream:
+        for block in blocks(stream, source.grammar, start, 0, _LEAD_BYTES):
+            if block.rows:
+                return first_rows(block, source.grammar, 1)
+    raise SourceMalformedError(f"{source} has no header row, only blank lines")
 
 
 def _text_start(lead: bytes, source: Source) -> int:
@@ -100,7 +145,7 @@ def _text_start(lead: bytes, source: Source) -> int:
         raise SourceMalformedError(f"{source} is gzip, {hint}")
     if lead.startswith(_UTF16_MARKS) and source.encoding == "utf-8":
         raise SourceMalformedError(f"{source} is utf-16; convert it to utf-8")
-    return len(_UTF8_MARK) if source.encoding == "utf-8" and lead == _UTF8_MARK else 0
+    return len(_UTF8_MARK) if source.encoding == "utf-8" and lead.startswith(_UTF8_MARK) else 0
 
 
 def _names(record: Block, source: Source) -> list[str]:

@@ -18,7 +18,7 @@ from sluice.rejects import Reason, has_half_pair
 Cells = Sequence[str]
 Values = list[Decimal | None]
 
-_COMPARE: Mapping[Comparator, Callable[[Any, Any], bool]] = {
+COMPARE: Mapping[Comparator, Callable[[Any, Any], bool]] = {
     Comparator.EQUALS: operator.eq,
     Comparator.NOT_EQUALS: operator.ne,
     Comparator.IN: lambda cell, among: cell in among,
@@ -67,7 +67,7 @@ def _group(cell: str, column: ColumnPart) -> str:
 
 
 def _condition(condition: Condition, missing: frozenset[str]) -> Callable[[str], bool]:
-    column, value, compare = condition.column, condition.value, _COMPARE[condition.comparator]
+    column, value, compare = condition.column, condition.value, COMPARE[condition.comparator]
     if not isinstance(value, Decimal):
         return lambda cell: compare(_group(cell, column), value)
 
