@@ -35,7 +35,7 @@ Contestants = Mapping[str, Callable[[], int]]
 @figure("distinct_cpu_vs_boto3", goal=4, better=Better.HIGHER, unit="ratio")
 def versus_table_scan() -> Measurement:
     """Requests per CPU second over those of boto3's Table.scan: the page size at which that is least."""
-    with _functions_collector():
+    with functions_collector():
         seconds = {limit: _best_seconds(limit, pages) for limit, pages in PAGES.items()}
     detail: dict[str, Any] = {
         "contestants": CONTESTANTS,
@@ -50,7 +50,8 @@ def versus_table_scan() -> Measurement:
 
 
 @contextmanager
-def _functions_collector() -> Iterator[None]:
+def functions_collector() -> Iterator[None]:
+    """The collector as functions set it that make many objects."""
     before = gc.get_threshold()
     gc.set_threshold(COLLECTOR_THRESHOLD)
     try:

@@ -24,6 +24,8 @@ TOPICS = (
     "bench.rate_limit",
     "bench.export_replay",
     "bench.export_peak",
+    "bench.aggregate_path",
+    "bench.aggregate_peak",
 )
 
 

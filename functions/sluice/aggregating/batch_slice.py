@@ -24,7 +24,7 @@ from sluice.reading.source import Source
 # A slice ends early rather than hold more numbers in memory: one for each group, and one for each of its measures.
 NUMBERS_MAX = 400_000
 # Small objects are tallied together, so many bytes at a time.
-TOGETHER_BYTES = 8 << 20
+TOGETHER_BYTES = 2 << 20
 
 # Reads sources ahead, and yields them in their order.
 Read = Callable[[Sequence[Source]], Iterable[ObjectRead | Unreadable]]
@@ -77,7 +77,7 @@ class BatchSlice:
         self._earlier = PendingObject.from_state(before.position)
         self._tally = self._new_tally()
         self._pending: Tally | None = None
-        self._waiting: list[Piece] = []
+        self._waiting: list[tuple[BatchObject, ObjectRead]] = []
         self._waiting_bytes = 0
         self._unreadable: list[bytes] = []
         self._opened = 0
@@ -117,16 +117,25 @@ class BatchSlice:
         reads: Iterator[ObjectRead | Unreadable],
         is_time_up: Callable[[], bool],
     ) -> bool:
-        """Tally an object; False when its end was not reached."""
+        """Tally an object, now or together with others; False when its end was not reached."""
         if source is None:
             is_skipped = each.is_skipped(self._aggregation.suffix)
             self._count(Counts(read=1, skipped=1) if is_skipped else Counts(read=1, written=1))
             return True
         found = next(reads) if isinstance(source, Source) else source
+        if isinstance(found, ObjectRead) and found.data is not None and not self._earlier.place:
+            self._waiting.append((each, found))
+            self._waiting_bytes += len(found.data)
+            if self._waiting_bytes >= TOGETHER_BYTES:
+                self._tally_waiting()
+            return True
+        self._tally_waiting()
+        return self._attempt(each, lambda: self._read_apart(found, is_time_up))
+
+    def _attempt(self, each: BatchObject, read: Callable[[], bool]) -> bool:
+        """Read an object, and note when it cannot be; False when its end was not reached."""
         try:
-            if not isinstance(found, ObjectRead):
-                raise found
-            if not self._read(found, is_time_up):
+            if not read():
                 return False
         except UNREADABLE as error:
             self._refuse(each, error)
@@ -136,23 +145,42 @@ class BatchSlice:
         self._earlier = PendingObject()
         return True
 
-    def _read(self, found: ObjectRead, is_time_up: Callable[[], bool]) -> bool:
-        records = self._records.pieces(found.open_at, found.source, self._earlier.place)
-        if found.data is None or self._earlier.place:
-            return self._read_apart(records, is_time_up)
+    def _tally_waiting(self) -> None:
+        waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
+        by_lead: dict[bytes, list[tuple[BatchObject, ObjectRead]]] = {}
+        for each, found in waiting:
+            data = found.data or b""
+            by_lead.setdefault(data[: data.find(b"\n") + 1], []).append((each, found))
+        for lead, alike in by_lead.items():
+            self._tally_alike(lead, alike)
+
+    def _tally_alike(self, lead: bytes, alike: Sequence[tuple[BatchObject, ObjectRead]]) -> None:
+        """Tally whole objects with the same header together, if nothing is amiss with any of them."""
+        source = alike[0][1].source
+        bodies = [
+            body if not body or body.endswith(b"\n") else body + b"\n"
+            for body in (_body(each, lead) for _, each in alike)
+        ]
+        piece = self._records.together(source, lead, bodies) if source.header is None else None
+        if piece is None:
+            for each, found in alike:
+                self._attempt(each, lambda found=found: self._read_whole(found))  # type: ignore[misc]
+            return
+        self._engine.tally([piece], self._tally)
+        self._opened += len(alike)
+        self._count(Counts(read=len(alike), written=len(alike)), sum(each.size for each, _ in alike))
+
+    def _read_whole(self, found: ObjectRead) -> bool:
         # Only once all of it could be read do its rows count.
-        together = list(records)
-        self._waiting += together
-        self._waiting_bytes += sum(len(each.block.data) for each in together)
-        if self._waiting_bytes >= TOGETHER_BYTES:
-            self._tally_waiting()
+        self._engine.tally(list(self._records.pieces(found.open_at, found.source, None)), self._tally)
         return True
 
-    def _read_apart(self, records: Iterator[Piece], is_time_up: Callable[[], bool]) -> bool:
+    def _read_apart(self, found: ObjectRead | Unreadable, is_time_up: Callable[[], bool]) -> bool:
         """Tally an object whose end may prove unreadable, or too far for this slice."""
-        self._tally_waiting()
+        if not isinstance(found, ObjectRead):
+            raise found
         apart = self._new_tally()
-        for piece in records:
+        for piece in self._records.pieces(found.open_at, found.source, self._earlier.place):
             self._engine.tally([piece], apart)
             if self._is_over(is_time_up, apart):
                 self._pending = apart
@@ -170,11 +198,6 @@ class BatchSlice:
             reasons=progress.reasons + earlier.reasons,
         )
         return True
-
-    def _tally_waiting(self) -> None:
-        waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
-        if waiting:
-            self._engine.tally(waiting, self._tally)
 
     def _refuse(self, each: BatchObject, error: Unreadable) -> None:
         line = {"key": each.key, "error": type(error).__name__, "message": str(error)}
@@ -221,3 +244,7 @@ class BatchSlice:
             self._pending,
             number,
         )
+
+
+def _body(found: ObjectRead, lead: bytes) -> bytes:
+    return (found.data or b"")[len(lead) :]

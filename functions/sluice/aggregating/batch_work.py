@@ -48,5 +48,5 @@ def _parts(request: BatchRequest, result: SliceResult) -> dict[str, bytes]:
 
 
 def _zipped(tally: Tally) -> bytes:
-    # The same groups are the same bytes, whenever they are written.
-    return gzip.compress(tally.part(), compresslevel=6, mtime=0) if tally.groups else b""
+    # The same groups are the same bytes, whenever they are written. They are read once.
+    return gzip.compress(tally.part(), compresslevel=1, mtime=0) if tally.groups else b""

@@ -45,7 +45,7 @@ class CleanEngine:
                 if (there := together.setdefault(key, values)) is not values:
                     there += values
         for key, values in together.items():
-            into.group(key).merge(GroupTally(len(values), self._tallies(values, numbers)))
+            into.merge_group(key, GroupTally(len(values), self._tallies(values, numbers)))
 
     def _tallies(self, values: list[Any], numbers: Numbers) -> list[MeasureTally]:
         if self._measures == 1:

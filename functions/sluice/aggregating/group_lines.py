@@ -13,11 +13,13 @@ from typing import Any
 
 from sluice.aggregating.group_tally import GroupTally, Key, MeasureTally
 
+_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 
 def to_line(key: Key, tally: GroupTally) -> bytes:
     """One group as a line, newline at the end."""
     measures = [[each.count, str(each.total), _text(each.low), _text(each.high)] for each in tally.measures]
-    return json.dumps([key, tally.rows, measures], ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    return _as_json([key, tally.rows, measures]).encode() + b"\n"
 
 
 def from_line(line: bytes) -> tuple[Key, GroupTally]:

@@ -18,6 +18,8 @@ _UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _GZIP_MARK = b"\x1f\x8b"
 _LEAD_BYTES = 64 << 10
+# Objects whose headers all differ are no reason for ever more memory.
+_HEADERS_MAX = 256
 
 # Opens an object's bytes from an offset on; offsets are of the decompressed bytes.
 OpenAt = Callable[[int], SourceStream]
@@ -58,6 +60,19 @@ class ObjectRecords:
         self._columns = columns
         self._clean_rows_of = clean_rows_of
         self._block_bytes = block_bytes
+        self._headers: dict[bytes, tuple[str, ...]] = {}
+
+    def together(self, source: Source, lead: bytes, bodies: Sequence[bytes]) -> Piece | None:
+        """Whole objects that begin with the same bytes, up to their first newline, as one piece.
+
+        None unless all of them are clean, and `pieces` has met this beginning before. `source` is one of theirs.
+        """
+        header = self._headers.get(lead)
+        source = replace(source, header=header)
+        clean_rows = self._clean_rows_of(source) if header else None
+        joined = b"".join(bodies)
+        groups = clean_rows.groups(joined) if clean_rows else None
+        return None if groups is None else Piece(source, Block(0, joined, groups.rows), 1, groups)
 
     def pieces(self, open_at: OpenAt, source: Source, place: Place | None) -> Iterator[Piece]:
         """The object's records from `place` on (None: all).
@@ -90,12 +105,33 @@ class ObjectRecords:
 
     def _with_header(self, open_at: OpenAt, source: Source, lead: bytes, start: int) -> tuple[Source, int]:
         """The source with its columns known, and the offset of its first row."""
-        if source.format == CSV:
-            if source.header is None:
-                record = _header_on_one_line(source, lead, start) or _first_record(open_at, source, start)
-                source, start = replace(source, header=tuple(_names(record, source))), record.end
+        if source.format != CSV:
+            return source, start
+        if source.header is not None:
             _check_columns(source, self._columns)
-        return source, start
+            return source, start
+        on_one_line = _header_on_one_line(source, lead, start)
+        record = on_one_line or _first_record(open_at, source, start)
+        source = replace(source, header=tuple(_names(record, source)))
+        _check_columns(source, self._columns)
+        if on_one_line and source.header and len(self._headers) < _HEADERS_MAX:
+            self._headers[lead[: record.end]] = source.header
+        return source, record.end
+
+
+def _header_on_one_line(source: Source, lead: bytes, start: int) -> Block | None:
+    line = lead[start : lead.find(b"\n", start) + 1]
+    grammar = source.grammar
+    is_record = line and grammar.measure(line, is_last=False) == (len(line), 1) and grammar.open_quote(line) is None
+    return Block(start, line, 1) if is_record else None
+
+
+def _first_record(open_at: OpenAt, source: Source, start: int) -> Block:
+    with closing(open_at(start)) as stream:
+        for block in blocks(stream, source.grammar, start, 0, _LEAD_BYTES):
+            if block.rows:
+                return first_rows(block, source.grammar, 1)
+    raise SourceMalformedError(f"{source} has no header row, only blank lines")
 
 
 class _CleanFirst:
@@ -121,21 +157,6 @@ class _CleanFirst:
     def open_quote(self, data: bytes) -> int | None:
         """See Grammar."""
         return None if self.groups is not None else self._grammar.open_quote(data)
-
-
-def _header_on_one_line(source: Source, lead: bytes, start: int) -> Block | None:
-    line = lead[start : lead.find(b"\n", start) + 1]
-    grammar = source.grammar
-    is_record = line and grammar.measure(line, is_last=False) == (len(line), 1) and grammar.open_quote(line) is None
-    return Block(start, line, 1) if is_record else None
-
-
-def _first_record(open_at: OpenAt, source: Source, start: int) -> Block:
-    with closing(open_at(start)) as stream:
-        for block in blocks(stream, source.grammar, start, 0, _LEAD_BYTES):
-            if block.rows:
-                return first_rows(block, source.grammar, 1)
-    raise SourceMalformedError(f"{source} has no header row, only blank lines")
 
 
 def _text_start(lead: bytes, source: Source) -> int:

@@ -24,16 +24,17 @@ class Tally:
     rejects: list[bytes] = field(default_factory=list)
     reject_bytes: int = 0
 
-    def group(self, key: Key) -> GroupTally:
-        """A group, which is there from now on."""
-        group = self.groups.get(key)
-        if group is None:
-            group = self.groups[key] = GroupTally.empty(self.measures)
-        return group
+    def merge_group(self, key: Key, theirs: GroupTally) -> None:
+        """Rows of a group, whose tally is of no use afterwards; whoever merges counts the rows."""
+        mine = self.groups.setdefault(key, theirs)
+        if mine is not theirs:
+            mine.merge(theirs)
 
     def add(self, key: Key, values: Sequence[Decimal | None]) -> None:
         """One row of a group; whoever adds counts the rows."""
-        group = self.group(key)
+        group = self.groups.get(key)
+        if group is None:
+            group = self.groups[key] = GroupTally.empty(self.measures)
         group.rows += 1
         for measure, value in zip(group.measures, values, strict=True):
             if value is not None:
@@ -52,9 +53,7 @@ class Tally:
             self.groups = other.groups
         else:
             for key, theirs in other.groups.items():
-                mine = self.groups.setdefault(key, theirs)
-                if mine is not theirs:
-                    mine.merge(theirs)
+                self.merge_group(key, theirs)
         self.rows += other.rows
         self.reasons += other.reasons
         self.rejects += other.rejects
