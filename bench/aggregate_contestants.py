@@ -109,7 +109,12 @@ def answer_of(part: bytes) -> Answer:
     answer = {}
     for (month, station), tally in map(from_line, part.splitlines()):
         (measure,) = tally.measures
-        answer[month, station] = (measure.count, float(measure.low or 0), float(measure.high or 0), float(measure.total))
+        answer[month, station] = (
+            measure.count,
+            float(measure.low or 0),
+            float(measure.high or 0),
+            float(measure.total),
+        )
     return answer
 
 
