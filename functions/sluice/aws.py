@@ -29,8 +29,6 @@ BOTO_CONFIG = Config(
     read_timeout=30,
     retries={"mode": "standard", "total_max_attempts": 6},
     tcp_keepalive=True,
-    # Objects are fetched by so many threads, each with a connection of its own.
-    max_pool_connections=32,
     # The name of a local endpoint has no subdomains for buckets.
     s3={"addressing_style": "path"},
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal, localcontext
-from math import fsum
 from typing import Any
 
 from sluice.aggregating.aggregation import Aggregation
@@ -15,10 +14,9 @@ from sluice.aggregating.object_records import Piece
 from sluice.aggregating.row_engine import RowEngine
 from sluice.aggregating.tally import Tally
 
-# Short numbers have at most so many decimals.
+# Short numbers have at most so many decimals, and are whole numbers of the last of them.
 _DECIMALS = 4
-# Of so many times the greatest value the error of a sum of doubles is far below half of the last decimal.
-_SUM_MAX = 10.0**10
+_KNOWN_MAX = 1 << 16
 
 
 class CleanEngine:
@@ -59,12 +57,26 @@ def measure_tally(cells: Sequence[str], numbers: Numbers) -> MeasureTally:
     if not present:
         return MeasureTally()
     if numbers is Numbers.SHORT:
-        doubles = list(map(float, present))
-        low, high = min(doubles), max(doubles)
-        if len(doubles) * max(-low, high) < _SUM_MAX:
-            total = EXACT.scaleb(Decimal(round(fsum(doubles) * 10**_DECIMALS)), -_DECIMALS)
-            # The shortest text of a double is the number's own when that has at most 15 digits.
-            return MeasureTally(len(doubles), total, Decimal(repr(low)), Decimal(repr(high)))
+        units = list(map(_units.__getitem__, present))
+        return MeasureTally(len(units), _number(sum(units)), _number(min(units)), _number(max(units)))
     with localcontext(EXACT):
         decimals = list(map(Decimal, present))
         return MeasureTally(len(decimals), sum(decimals, ZERO), min(decimals), max(decimals))
+
+
+class _Units(dict[str, int]):
+    """Short numbers by their texts, of which there are few: measured values seldom have more than three digits."""
+
+    def __missing__(self, text: str) -> int:
+        if len(self) >= _KNOWN_MAX:
+            self.clear()
+        whole, _, decimals = text.partition(".")
+        units = self[text] = int(whole + decimals.ljust(_DECIMALS, "0"))
+        return units
+
+
+_units = _Units()
+
+
+def _number(units: int) -> Decimal:
+    return EXACT.scaleb(Decimal(units), -_DECIMALS)

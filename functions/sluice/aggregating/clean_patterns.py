@@ -23,8 +23,8 @@ _UNSAFE = frozenset("0123456789+-.eE\r\n")
 class Numbers(StrEnum):
     """What all numbers of a block are like."""
 
-    # At most 15 digits: one double for each of them, and no other number has it.
-    SHORT = r"-?+[0-9]{1,11}+(?:\.[0-9]{1,4}+)?+"
+    # Whole ten-thousandths, and quickly added.
+    SHORT = r"-?+[0-9]{1,14}+(?:\.[0-9]{1,4}+)?+"
     # Within DynamoDB's 38 digits and its range, whatever the exponent.
     LONG = r"[+-]?+(?:[0-9]{1,19}+(?:\.[0-9]{0,19}+)?+|\.[0-9]{1,19}+)(?:[eE][+-]?+[0-9]{1,2}+)?+"
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 import hmac
 import re
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from http.client import HTTPException
-from threading import Lock
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
@@ -46,35 +45,55 @@ class GetTarget:
     credentials: Credentials
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A request that was sent for an object."""
+
+    source: Source
+    connection: Connection
+
+
 class ObjectGets:
-    """For any number of threads; `resolve` is called once, before the first request. None: botocore alone reads."""
+    """For one thread, with any number of requests under way: answers wait in the sockets' buffers.
+
+    `resolve` is called once, before the first request; what it returns is None where botocore alone shall read.
+    """
 
     def __init__(self, resolve: Callable[[], GetTarget | None]) -> None:
         self._resolve = resolve
-        self._resolving = Lock()
         self._is_resolved = False
         self._target: GetTarget | None = None
+        self._signer: GetSigner | None = None
         self._tls: SSLContext | None = None
-        self._idle: deque[Connection] = deque()
+        self._idle: list[Connection] = []
 
     @classmethod
     def like(cls, session: botocore.session.Session, client: Callable[[], S3Client]) -> ObjectGets:
         """With the session's credentials and certificates, and the client's endpoint and Region."""
         return cls(lambda: _target(session, client()))
 
-    def whole(self, source: Source) -> bytes | None:
-        """The object as stored; None when that has to be asked for another way."""
-        target = self._resolved()
-        if target is None or source.version_id or not _is_plain_bucket(source.bucket):
+    def begin(self, source: Source) -> Begun | None:
+        """Ask for the object as stored; None when that has to be done another way."""
+        self._resolve_once()
+        if self._target is None or self._signer is None or source.version_id or not _is_plain_bucket(source.bucket):
             return None
         try:
-            connection = self._connect(target)
+            connection = self._connect(self._target)
         except OSError:
             # There may be a proxy, which botocore knows of.
             self._target = None
             return None
         try:
-            connection.send(get_request(target, source, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())))
+            connection.send(self._signer(source, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())))
+        except OSError:
+            connection.close()
+            return None
+        return Begun(source, connection)
+
+    def finish(self, begun: Begun) -> bytes | None:
+        """The whole object; None when it has to be asked for another way."""
+        source, connection = begun.source, begun.connection
+        try:
             response = connection.receive()
         except (OSError, HTTPException, ValueError):
             connection.close()
@@ -83,52 +102,64 @@ class ObjectGets:
         is_pinned = response.status == 200 and response.headers.get(b"etag", b"").decode("latin-1") == source.etag
         return response.body if is_pinned and len(response.body) == source.size else None
 
-    def _resolved(self) -> GetTarget | None:
-        with self._resolving:
-            if not self._is_resolved:
-                self._target, self._is_resolved = self._resolve(), True
-                self._tls = tls_context(self._target.endpoint) if self._target else None
-        return self._target
+    def abandon(self, begun: Begun) -> None:
+        """Let go of a request whose answer nobody reads."""
+        begun.connection.close()
+
+    def _resolve_once(self) -> None:
+        if not self._is_resolved:
+            self._target, self._is_resolved = self._resolve(), True
+            if self._target is not None:
+                self._tls = tls_context(self._target.endpoint)
+                self._signer = GetSigner(self._target)
 
     def _connect(self, target: GetTarget) -> Connection:
-        while True:
-            try:
-                connection = self._idle.pop()
-            except IndexError:
-                return Connection(target.endpoint, self._tls)
+        while self._idle:
+            connection = self._idle.pop()
             if connection.is_reusable():
                 return connection
             connection.close()
+        return Connection(target.endpoint, self._tls)
 
 
-def get_request(target: GetTarget, source: Source, now: str) -> bytes:
-    """A signed GetObject of the pinned object; `now` is the time as 20260131T120000Z.
+class GetSigner:
+    """Signs each request with the credentials as they are then, so that they are refreshed in time.
 
     https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
     """
-    credentials = target.credentials.get_frozen_credentials()
-    parts = urlsplit(target.endpoint.url)
-    path = f"{parts.path.rstrip('/')}/{source.bucket}/{quote(source.key, safe='/~')}"
-    headers = {
-        "host": host_of(parts),
-        "if-match": source.etag,
-        "x-amz-content-sha256": _EMPTY_SHA256,
-        "x-amz-date": now,
-        "x-amz-security-token": credentials.token,
-    }
-    signed = {name: value for name, value in headers.items() if value}
-    names = ";".join(signed)
-    lines = "".join(f"{name}:{value}\n" for name, value in signed.items())
-    canonical = sha256(f"GET\n{path}\n\n{lines}\n{names}\n{_EMPTY_SHA256}".encode()).hexdigest()
-    scope = f"{now[:8]}/{target.region}/s3/aws4_request"
-    to_sign = f"{ALGORITHM}\n{now}\n{scope}\n{canonical}".encode()
-    signature = hmac.digest(signing_key(str(credentials.secret_key), scope), to_sign, "sha256").hex()
-    sent = "".join(f"{name}: {value}\r\n" for name, value in signed.items())
-    authorization = f"{ALGORITHM} Credential={credentials.access_key}/{scope}, SignedHeaders={names}"
-    return (
-        f"GET {path} HTTP/1.1\r\nUser-Agent: {USER_AGENT}\r\n{sent}"
-        f"Authorization: {authorization}, Signature={signature}\r\n\r\n"
-    ).encode("latin-1")
+
+    def __init__(self, target: GetTarget) -> None:
+        parts = urlsplit(target.endpoint.url)
+        self._credentials = target.credentials
+        self._region = target.region
+        self._path = parts.path.rstrip("/")
+        self._host = host_of(parts)
+        self._key = cache(signing_key)
+
+    def __call__(self, source: Source, now: str) -> bytes:
+        """A GetObject of the pinned object; `now` is the time as 20260131T120000Z."""
+        credentials = self._credentials.get_frozen_credentials()
+        path = f"{self._path}/{source.bucket}/{quote(source.key, safe='/~')}"
+        headers = {
+            "host": self._host,
+            "if-match": source.etag,
+            "x-amz-content-sha256": _EMPTY_SHA256,
+            "x-amz-date": now,
+            "x-amz-security-token": credentials.token,
+        }
+        signed = {name: value for name, value in headers.items() if value}
+        names = ";".join(signed)
+        lines = "".join([f"{name}:{value}\n" for name, value in signed.items()])
+        canonical = sha256(f"GET\n{path}\n\n{lines}\n{names}\n{_EMPTY_SHA256}".encode()).hexdigest()
+        scope = f"{now[:8]}/{self._region}/s3/aws4_request"
+        to_sign = f"{ALGORITHM}\n{now}\n{scope}\n{canonical}".encode()
+        signature = hmac.digest(self._key(str(credentials.secret_key), scope), to_sign, "sha256").hex()
+        sent = "".join([f"{name}: {value}\r\n" for name, value in signed.items()])
+        authorization = f"{ALGORITHM} Credential={credentials.access_key}/{scope}, SignedHeaders={names}"
+        return (
+            f"GET {path} HTTP/1.1\r\nUser-Agent: {USER_AGENT}\r\n{sent}"
+            f"Authorization: {authorization}, Signature={signature}\r\n\r\n"
+        ).encode("latin-1")
 
 
 def _target(session: botocore.session.Session, client: S3Client) -> GetTarget | None:
