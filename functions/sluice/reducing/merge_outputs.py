@@ -151,10 +151,13 @@ class ResultOutput:
         self._json.restore(state["json"], self._csv.restore(state["csv"], rest))
 
     def _write(self, key: Key, tally: GroupTally) -> None:
-        self._csv.write(self._format.csv_row(key, tally))
-        self._json.write((b",\n" if self.listed else b"\n") + self._format.json_row(key, tally))
+        row, member = self._format.rows(key, tally)
+        self._csv.write(row)
+        self._json.write((b",\n" if self.listed else b"\n") + member)
         self.listed += 1
 
 
 def _merged(found: Sequence[PartLine], measures: int) -> GroupTally:
+    if len(found) == 1:
+        return tally_of(found[0].rows, found[0].measures)
     return merged((tally_of(each.rows, each.measures) for each in found), measures)

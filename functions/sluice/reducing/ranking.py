@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Iterable
-from decimal import Decimal
 from fractions import Fraction
 
 from sluice.aggregating.aggregation import Order, Statistic, Top
 from sluice.aggregating.group_lines import from_line, to_line
 from sluice.aggregating.group_tally import GroupTally, Key, MeasureTally
+from sluice.reducing.result_format import value_of
 
 Group = tuple[Key, GroupTally]
 Ranked = tuple[Fraction, Key, GroupTally]
@@ -63,5 +63,4 @@ def statistic(found: MeasureTally, name: Statistic) -> Fraction | None:
         return None
     if name is Statistic.MEAN:
         return Fraction(found.total) / found.count
-    value: Decimal | None = {Statistic.SUM: found.total, Statistic.MIN: found.low, Statistic.MAX: found.high}[name]
-    return None if value is None else Fraction(value)
+    return Fraction(value_of(found, name))

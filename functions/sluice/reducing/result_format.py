@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from sluice.aggregating.aggregation import ROWS, Aggregation, Measure, Statistic
-from sluice.aggregating.group_tally import EXACT, GroupTally, Key, MeasureTally
+from sluice.aggregating.group_tally import EXACT, ZERO, GroupTally, Key, MeasureTally
 
 _QUOTED = frozenset('",\r\n')
 
@@ -22,6 +22,7 @@ class ResultFormat:
     places: tuple[int, ...]
     measures: tuple[Measure, ...]
     missing: Mapping[str, int] | None
+    json_names: tuple[str, ...]
 
     @classmethod
     def of(cls, aggregation: Aggregation, missing: Mapping[str, int] | None) -> ResultFormat:
@@ -29,16 +30,14 @@ class ResultFormat:
         groups, measures = aggregation.groups, aggregation.measures
         statistics = [each.name(statistic) for each in measures for statistic in each.statistics]
         places = tuple(map(aggregation.key_columns.index, groups))
-        return cls((*(each.name for each in groups), ROWS, *statistics), places, measures, missing)
+        names = (*(each.name for each in groups), ROWS, *statistics)
+        json_names = tuple(json.dumps(each, ensure_ascii=False) for each in names)
+        return cls(names, places, measures, missing, json_names)
 
     @property
     def csv_head(self) -> bytes:
         """The header row."""
         return _csv_line(self.names)
-
-    def csv_row(self, key: Key, tally: GroupTally) -> bytes:
-        """One group as a row; a statistic of no values is empty."""
-        return _csv_line([*(key[place] for place in self.places), *(value or "" for value in self._values(tally))])
 
     @property
     def json_head(self) -> bytes:
@@ -46,14 +45,12 @@ class ResultFormat:
         head: dict[str, Any] = {"complete": self.missing is None, "missing": self.missing, "columns": self.names}
         return json.dumps(head, ensure_ascii=False)[:-1].encode() + b', "groups": ['
 
-    def json_row(self, key: Key, tally: GroupTally) -> bytes:
-        """One group as an object, on a line of its own; a statistic of no values is null."""
-        texts = [json.dumps(key[place], ensure_ascii=False) for place in self.places]
-        texts += [value or "null" for value in self._values(tally)]
-        members = (
-            f"{json.dumps(name, ensure_ascii=False)}: {text}" for name, text in zip(self.names, texts, strict=True)
-        )
-        return f"{{{', '.join(members)}}}".encode()
+    def rows(self, key: Key, tally: GroupTally) -> tuple[bytes, bytes]:
+        """One group as a row of the CSV, and as an object on a line; a statistic of no values is empty, and null."""
+        cells, values = [key[place] for place in self.places], self._values(tally)
+        texts = [*(json.dumps(each, ensure_ascii=False) for each in cells), *(each or "null" for each in values)]
+        members = ", ".join(f"{name}: {text}" for name, text in zip(self.json_names, texts, strict=True))
+        return _csv_line([*cells, *(each or "" for each in values)]), f"{{{members}}}".encode()
 
     def _values(self, tally: GroupTally) -> list[str | None]:
         values: list[str | None] = [str(tally.rows)]
@@ -64,7 +61,12 @@ class ResultFormat:
 
 def plain(value: Decimal) -> str:
     """A number without an exponent, and without zeros that say nothing."""
-    return format(value.normalize(EXACT), "f") if value else "0"
+    if not value:
+        return "0"
+    text = str(value)
+    if "E" in text:
+        return format(value.normalize(EXACT), "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _statistic(found: MeasureTally, statistic: Statistic) -> str | None:
@@ -74,8 +76,13 @@ def _statistic(found: MeasureTally, statistic: Statistic) -> str | None:
         return None
     if statistic is Statistic.MEAN:
         return plain(Decimal(repr(found.mean)))
+    return plain(value_of(found, statistic))
+
+
+def value_of(found: MeasureTally, statistic: Statistic) -> Decimal:
+    """The sum, the least or the greatest of values that there are."""
     value = {Statistic.SUM: found.total, Statistic.MIN: found.low, Statistic.MAX: found.high}[statistic]
-    return None if value is None else plain(value)
+    return value or ZERO
 
 
 def _csv_line(cells: Any) -> bytes:
