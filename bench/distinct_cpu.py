@@ -51,7 +51,7 @@ def versus_table_scan() -> Measurement:
 
 @contextmanager
 def functions_collector() -> Iterator[None]:
-    """The collector as functions set it that read whole pages."""
+    """The collector as functions set it that make many objects."""
     before = gc.get_threshold()
     gc.set_threshold(COLLECTOR_THRESHOLD)
     try:

@@ -16,6 +16,7 @@ TOPICS = (
     "bench.peak_memory",
     "bench.server_growth",
     "bench.load_overhead",
+    "bench.object_overhead",
     "bench.orchestration_cost",
     "bench.copy_cost",
     "bench.distinct_policy",
@@ -26,6 +27,8 @@ TOPICS = (
     "bench.export_replay",
     "bench.export_peak",
     "bench.transform_path",
+    "bench.aggregate_path",
+    "bench.aggregate_peak",
 )
 
 

@@ -117,7 +117,7 @@ class _Handler(socketserver.StreamRequestHandler):
             if target := headers.get(b"x-amz-target"):
                 self._answer(self.services.dynamodb(target.partition(b".")[2].decode(), body))
             elif method == b"GET":
-                self._object(path.decode(), headers.get(b"range", b"bytes=0-").decode())
+                self._object(path.decode(), headers.get(b"range", b"").decode())
             else:
                 self._answer(b"")
             self.wfile.flush()
@@ -140,12 +140,12 @@ class _Handler(socketserver.StreamRequestHandler):
         if source is None:
             self._answer(_NO_SUCH_KEY, b"404 Not Found")
             return
-        first, last = re.fullmatch(r"bytes=(\d+)-(\d*)", wanted).groups()  # type: ignore[union-attr]
-        start, end = int(first), int(last) + 1 if last else source.size
-        self.wfile.write(
-            b"HTTP/1.1 206 Partial Content\r\nETag: %s\r\nContent-Length: %d\r\n"
-            b"Content-Range: bytes %d-%d/%d\r\n\r\n" % (ETAG.encode(), end - start, start, end - 1, source.size)
-        )
+        start, end, status = 0, source.size, b"200 OK"
+        if found := re.fullmatch(r"bytes=(\d+)-(\d*)", wanted):
+            start, end = int(found[1]), int(found[2]) + 1 if found[2] else source.size
+            status = b"206 Partial Content\r\nContent-Range: bytes %d-%d/%d" % (start, end - 1, source.size)
+        head = b"HTTP/1.1 %s\r\nETag: %s\r\nContent-Length: %d\r\n\r\n"
+        self.wfile.write(head % (status, ETAG.encode(), end - start))
         for piece in source.read(start, end):
             self.wfile.write(piece)
 

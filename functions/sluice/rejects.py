@@ -15,7 +15,7 @@ from sluice.errors import RejectError
 QUOTED_CHARACTERS = 40
 
 # Half a surrogate pair, which JSON can spell as an escape, has no UTF-8.
-_has_half_pair = re.compile("[\ud800-\udfff]").search
+has_half_pair = re.compile("[\ud800-\udfff]").search
 
 
 class Reason(StrEnum):
@@ -33,6 +33,7 @@ class Reason(StrEnum):
     NUMBER_INVALID = "NumberInvalid"
     NUMBER_OUT_OF_RANGE = "NumberOutOfRange"
     NUMBER_TOO_PRECISE = "NumberTooPrecise"
+    DATE_INVALID = "DateInvalid"
     BOOLEAN_UNKNOWN = "BooleanUnknown"
     BINARY_INVALID = "BinaryInvalid"
     SET_EMPTY = "SetEmpty"
@@ -52,7 +53,7 @@ class Reason(StrEnum):
 def quoted(text: str) -> str:
     """A value as a message shows it: quoted, escaped, and cut after 40 characters."""
     shown = text if len(text) <= QUOTED_CHARACTERS else text[:QUOTED_CHARACTERS] + "..."
-    return json.dumps(shown, ensure_ascii=_has_half_pair(shown) is not None)
+    return json.dumps(shown, ensure_ascii=has_half_pair(shown) is not None)
 
 
 def located(place: str, error: RejectError) -> RejectError:
@@ -101,7 +102,7 @@ class RejectedItem:
 
 def _line(line: dict[str, Any]) -> bytes:
     text = _json(line, ensure_ascii=False)
-    if _has_half_pair(text):
+    if has_half_pair(text):
         text = _json(line, ensure_ascii=True)
     return text.encode() + b"\n"
 

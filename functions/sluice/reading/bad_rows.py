@@ -32,7 +32,7 @@ def undecodable(error: UnicodeDecodeError, record: Any, start: int) -> BadRow:
 
 
 def as_record(row: Row, header: Sequence[str] | None) -> Any:
-    """A row as it stands in the rejects file: by column, or a list of values that do not fit the header."""
-    if header is None or len(row) != len(header) or not isinstance(row, list):
+    """A row as it stands in the rejects file: by column, or a list of values where columns cannot name them."""
+    if header is None or len(row) != len(header) or not isinstance(row, list) or len({*header}) < len(header):
         return row
     return dict(zip(header, row, strict=True))

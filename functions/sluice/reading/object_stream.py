@@ -8,7 +8,7 @@ from botocore.exceptions import IncompleteReadError
 from urllib3.exceptions import HTTPError
 
 from sluice.aws import CONNECTION_ERRORS, aws_errors
-from sluice.errors import ServiceUnavailableError, SourceChangedError
+from sluice.errors import ServiceUnavailableError, SourceChangedError, SourceNotFoundError
 from sluice.reading.gzip_stream import GzipStream
 from sluice.reading.source import GZIP, Source
 from sluice.retry import Backoff, RetryPolicy
@@ -39,8 +39,9 @@ def open_source(
 ) -> SourceStream:
     """The source's bytes from `start` to `end` (None: its end), in offsets of the decompressed bytes.
 
-    Reading raises SourceChangedError when the object is no longer the pinned one, SourceMalformedError for
-    damaged compression, AccessDeniedError, and ServiceUnavailableError when S3 keeps failing.
+    Reading raises SourceChangedError when the object is no longer the pinned one, SourceNotFoundError when it is
+    archived, SourceMalformedError for damaged compression, AccessDeniedError, and ServiceUnavailableError when S3
+    keeps failing.
     """
     if source.compression == GZIP:
         compressed = ObjectStream(s3_client, source, 0, None, retry_policy)
@@ -104,6 +105,7 @@ class ObjectStream:
             "NoSuchVersion": gone,
             "NoSuchBucket": gone,
             "MethodNotAllowed": gone,
+            "InvalidObjectState": SourceNotFoundError(f"{source} is archived; restore it first"),
         }
         with aws_errors(str(source), named):
             response = self._s3_client.get_object(**self._request())

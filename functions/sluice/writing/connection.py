@@ -16,10 +16,12 @@ from http.client import (
     LineTooLong,
     RemoteDisconnected,
 )
-from typing import BinaryIO
+from typing import BinaryIO, cast
 from urllib.parse import urlsplit
 
 _LINE_MAX_BYTES = 65_536
+# A response that has come in is taken from the socket at once.
+_BUFFER_BYTES = 128 << 10
 _BODYLESS_STATUSES = (204, 304)
 
 
@@ -54,7 +56,7 @@ class Connection:
             self._http = HTTPSConnection(parts.hostname or "", parts.port, timeout=timeout, context=tls)
         self._http.connect()
         self._http.sock.settimeout(endpoint.read_timeout_seconds)
-        self._stream: BinaryIO = self._http.sock.makefile("rb")
+        self._stream = cast("BinaryIO", self._http.sock.makefile("rb", _BUFFER_BYTES))
         self._readable = select.poll()
         self._readable.register(self._http.sock, select.POLLIN)
         self._is_open = True

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 TARGET_PREFIX = "DynamoDB_20120810."
 CONTENT_TYPE = "application/x-amz-json-1.0"
 USER_AGENT = "Sluice"
-_ALGORITHM = "AWS4-HMAC-SHA256"
+ALGORITHM = "AWS4-HMAC-SHA256"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -52,7 +52,7 @@ class SigV4Signer:
         self._credentials = credentials
         self._region = region
         self._path = parts.path or "/"
-        self._host = _host(parts)
+        self._host = host_of(parts)
         self._prepared: dict[str, _Prepared] = {}
 
     def __call__(self, operation: str, body: bytes, /) -> bytes:
@@ -79,26 +79,27 @@ class SigV4Signer:
         lines = "".join(f"{name.lower()}:{value}\n" for name, value in signed.items())
         scope = f"{now[:8]}/{self._region}/dynamodb/aws4_request"
         sent = "".join(f"{name}: {value}\r\n" for name, value in signed.items())
-        authorization = f"{_ALGORITHM} Credential={credentials.access_key}/{scope}, SignedHeaders={names}, Signature="
+        authorization = f"{ALGORITHM} Credential={credentials.access_key}/{scope}, SignedHeaders={names}, Signature="
         head = f"POST {self._path} HTTP/1.1\r\nUser-Agent: {USER_AGENT}\r\n{sent}Authorization: {authorization}"
         return _Prepared(
             time=now,
             credentials=credentials,
             canonical=sha256(f"POST\n{self._path}\n\n{lines}\n{names}\n".encode()),
-            to_sign=f"{_ALGORITHM}\n{now}\n{scope}\n".encode(),
-            key=_signing_key(str(credentials.secret_key), scope),
+            to_sign=f"{ALGORITHM}\n{now}\n{scope}\n".encode(),
+            key=signing_key(str(credentials.secret_key), scope),
             head=head.encode("latin-1"),
         )
 
 
-def _signing_key(secret_key: str, scope: str) -> bytes:
+def signing_key(secret_key: str, scope: str) -> bytes:
+    """The key of a day, a Region and a service."""
     key = f"AWS4{secret_key}".encode()
     for part in scope.split("/"):
         key = hmac.digest(key, part.encode(), "sha256")
     return key
 
 
-def _host(parts: SplitResult) -> str:
+def host_of(parts: SplitResult) -> str:
     """The host as it is signed: without the port where that is the scheme's own."""
     hostname = parts.hostname or ""
     host = f"[{hostname}]" if ":" in hostname else hostname

@@ -1,0 +1,40 @@
+"""AggregateObjects: one slice of a batch of objects becomes groups with exact statistics."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+import botocore.session
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from sluice.aggregating.batch_request import BatchRequest
+from sluice.aggregating.batch_work import work
+from sluice.aws import s3_client
+from sluice.reading.object_gets import ObjectGets
+from sluice.scanning.scan_request import COLLECTOR_THRESHOLD
+from sluice.settings import Settings
+from sluice.time_left import time_is_up
+
+gc.set_threshold(COLLECTOR_THRESHOLD)
+
+settings = Settings.from_env()
+logger = Logger()
+gets = ObjectGets.like(botocore.session.get_session(), s3_client)
+
+
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Aggregate a batch of objects until it ends or the time is up, and return how far it has come.
+
+    Takes {"run", "aggregation", "objects", "progress"}, as PlanAggregation, the listing and the call before have them.
+    Raises InvalidInputError, ServiceUnavailableError, AccessDeniedError.
+    """
+    request = BatchRequest.from_event(event)
+    progress = work(s3_client(), gets, settings.data_bucket, request, time_is_up(context))
+    logger.info(
+        "slice done",
+        extra={"run": request.run.name, "batch": progress["batch"], "rows": progress["rows"]},
+    )
+    return progress

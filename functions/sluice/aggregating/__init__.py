@@ -1,0 +1,1 @@
+"""What object_map makes of rows: groups, and exact statistics of their measures."""
