@@ -20,6 +20,7 @@ _ENVIRONMENT = {
     "DATA_BUCKET": "bench",
     "PROCESSOR_FUNCTIONS": "",
     "PROCESSOR_STATE_MACHINES": "",
+    "RUN_BUDGET_TABLE": "bench",
     "POWERTOOLS_SERVICE_NAME": "bench",
     "PYTHONPATH": str(FUNCTIONS),
 }

@@ -23,7 +23,9 @@ def main() -> None:
         event: dict[str, Any] = json.loads(line)
         while not (event["progress"] and event["progress"]["done"]):
             event["progress"] = handler(event, context)
-        told = {"counts": event["progress"]["counts"], "peakMegabytes": peak_megabytes(os.getpid())}
+        progress = event["progress"]
+        counts = progress["rows"] if "rows" in progress else progress["counts"]
+        told = {"counts": counts, "slices": progress["slices"], "peakMegabytes": peak_megabytes(os.getpid())}
         print(json.dumps(told), flush=True)
 
 

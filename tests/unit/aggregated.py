@@ -6,6 +6,7 @@ import gzip
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any
 
 import boto3
@@ -13,9 +14,10 @@ from moto import mock_aws
 
 from sluice.aggregating.batch_progress import BatchProgress
 from sluice.aggregating.batch_request import BatchRequest
+from sluice.aggregating.batch_slice import Bounds
 from sluice.aggregating.batch_work import work
 from sluice.aggregating.group_lines import from_line
-from sluice.aggregating.group_tally import GroupTally, Key
+from sluice.aggregating.group_tally import GroupTally, Key, MeasureTally
 from sluice.reading.object_gets import ObjectGets
 from sluice.run import Run
 
@@ -58,16 +60,23 @@ class Batches:
         """The payload of a slice."""
         return {"run": self.run.to_state(), "aggregation": asked, "objects": self.objects, "progress": progress}
 
-    def slice(self, asked: Mapping[str, Any], progress: Any = None, checks: int | None = None) -> dict[str, Any]:
-        """One slice, whose time is up at the check after so many."""
+    def slice(
+        self, asked: Mapping[str, Any], progress: Any = None, checks: int | None = None, **options: Any
+    ) -> dict[str, Any]:
+        """One slice, whose time is up at the check after so many; `options` are Bounds."""
         left = iter(range(checks or 0))
         request = BatchRequest.from_event(self.event(asked, progress))
-        return work(self.s3, BOTOCORE_ALONE, BUCKET, request, lambda: checks is not None and next(left, None) is None)
+        is_time_up = lambda: checks is not None and next(left, None) is None  # noqa: E731
+        return work(self.s3, BOTOCORE_ALONE, BUCKET, request, is_time_up, bounds=Bounds(**options))
 
-    def whole(self, asked: Mapping[str, Any], progress: Any = None, checks: int | None = None) -> dict[str, Any]:
+    def whole(
+        self, asked: Mapping[str, Any], progress: Any = None, checks: int | None = None, **options: Any
+    ) -> dict[str, Any]:
         """Slices until the batch ends."""
-        progress = self.slice(asked, progress, checks)
-        return progress if progress["done"] else self.whole(asked, progress, checks)
+        progress = self.slice(asked, progress, checks, **options)
+        while not progress["done"]:
+            progress = self.slice(asked, progress, checks, **options)
+        return dict(progress)
 
     def groups(self, progress: Mapping[str, Any]) -> dict[Key, GroupTally]:
         """The groups of all parts that count."""
@@ -113,3 +122,12 @@ def counts(progress: Mapping[str, Any]) -> tuple[tuple[int, ...], tuple[int, ...
         (objects.read, objects.written, objects.skipped, objects.rejected),
         (rows.read, rows.aggregated, rows.filtered, rows.rejected),
     )
+
+
+def tally(rows: int, *values: str) -> GroupTally:
+    """A group of one measure."""
+    numbers = sorted(map(Decimal, values))
+    measure = (
+        MeasureTally(len(numbers), sum(numbers, Decimal(0)), numbers[0], numbers[-1]) if numbers else MeasureTally()
+    )
+    return GroupTally(rows, [measure])

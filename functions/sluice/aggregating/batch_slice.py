@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from sluice.aggregating.aggregation import Aggregation
 from sluice.aggregating.batch_objects import BatchObject
 from sluice.aggregating.batch_progress import BatchProgress
-from sluice.aggregating.object_reads import UNREADABLE, ObjectRead, Unreadable
+from sluice.aggregating.batch_request import BatchRequest
+from sluice.aggregating.object_reads import UNREADABLE, WHOLE_MAX_BYTES, ObjectRead, Unreadable
 from sluice.aggregating.object_records import CleanRowsOf, ObjectRecords, Piece
 from sluice.aggregating.pending_object import PendingObject
 from sluice.aggregating.row_rules import columns_of
@@ -21,13 +21,22 @@ from sluice.loading.range_slice import REJECTS_MAX_BYTES
 from sluice.reading.record_scanner import BLOCK_BYTES
 from sluice.reading.source import Source
 
-# A slice ends early rather than hold more numbers in memory: one for each group, and one for each of its measures.
-NUMBERS_MAX = 400_000
-# Small objects are tallied together, so many bytes at a time.
-TOGETHER_BYTES = 2 << 20
-
 # Reads sources ahead, and yields them in their order.
 Read = Callable[[Sequence[Source]], Iterable[ObjectRead | Unreadable]]
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What bounds a slice's memory.
+
+    `numbers_max`: it ends early rather than hold more of them, one for each group and each of its measures.
+    `whole_max_bytes`: larger objects are read block by block. `together_bytes`: small ones are read together.
+    """
+
+    numbers_max: int = 400_000
+    whole_max_bytes: int = WHOLE_MAX_BYTES
+    together_bytes: int = 2 << 20
+    block_bytes: int = BLOCK_BYTES
 
 
 class Engine(Protocol):
@@ -54,25 +63,21 @@ class SliceResult:
 
 
 class BatchSlice:
-    """One slice, from `before` on."""
+    """One slice, from the request's progress on."""
 
     def __init__(
         self,
-        aggregation: Aggregation,
-        objects: Sequence[BatchObject],
-        before: BatchProgress,
+        request: BatchRequest,
         engine: Engine,
         clean_rows_of: CleanRowsOf,
-        *,
-        block_bytes: int = BLOCK_BYTES,
-        numbers_max: int = NUMBERS_MAX,
+        bounds: Bounds,
     ) -> None:
-        self._aggregation = aggregation
-        self._all = objects
-        self._before = before
+        self._aggregation = aggregation = request.aggregation
+        self._all = request.objects
+        self._before = before = request.progress
         self._engine = engine
-        self._records = ObjectRecords(columns_of(aggregation), clean_rows_of, block_bytes)
-        self._numbers_max = numbers_max
+        self._records = ObjectRecords(columns_of(aggregation), clean_rows_of, bounds.block_bytes)
+        self._bounds = bounds
         self._progress = replace(before, position=None, pending_slices=())
         self._earlier = PendingObject.from_state(before.position)
         self._tally = self._new_tally()
@@ -80,7 +85,7 @@ class BatchSlice:
         self._waiting: list[tuple[BatchObject, ObjectRead]] = []
         self._waiting_bytes = 0
         self._unreadable: list[bytes] = []
-        self._opened = 0
+        self._answered = 0
         self._denied: AccessDeniedError | None = None
 
     def run(self, read: Read, is_time_up: Callable[[], bool]) -> SliceResult:
@@ -97,7 +102,7 @@ class BatchSlice:
                 break
             self._progress = replace(self._progress, next_object=self._progress.next_object + 1)
         self._tally_waiting()
-        if self._denied and not self._opened and not self._before.objects.written:
+        if self._denied and not self._answered and not self._before.objects.written:
             raise self._denied
         return self._result()
 
@@ -126,7 +131,7 @@ class BatchSlice:
         if isinstance(found, ObjectRead) and found.data is not None and not self._earlier.place:
             self._waiting.append((each, found))
             self._waiting_bytes += len(found.data)
-            if self._waiting_bytes >= TOGETHER_BYTES:
+            if self._waiting_bytes >= self._bounds.together_bytes:
                 self._tally_waiting()
             return True
         self._tally_waiting()
@@ -140,7 +145,7 @@ class BatchSlice:
         except UNREADABLE as error:
             self._refuse(each, error)
         else:
-            self._opened += 1
+            self._answered += 1
             self._count(Counts(read=1, written=1), each.size)
         self._earlier = PendingObject()
         return True
@@ -167,7 +172,7 @@ class BatchSlice:
                 self._attempt(each, lambda found=found: self._read_whole(found))  # type: ignore[misc]
             return
         self._engine.tally([piece], self._tally)
-        self._opened += len(alike)
+        self._answered += len(alike)
         self._count(Counts(read=len(alike), written=len(alike)), sum(each.size for each, _ in alike))
 
     def _read_whole(self, found: ObjectRead) -> bool:
@@ -202,7 +207,10 @@ class BatchSlice:
     def _refuse(self, each: BatchObject, error: Unreadable) -> None:
         line = {"key": each.key, "error": type(error).__name__, "message": str(error)}
         self._unreadable.append(json.dumps(line).encode() + b"\n")
-        self._denied = error if isinstance(error, AccessDeniedError) else self._denied
+        if isinstance(error, AccessDeniedError):
+            self._denied = error
+        else:
+            self._answered += 1
         self._count(Counts(read=1, rejected=1))
 
     def _count(self, counts: Counts, size: int = 0) -> None:
@@ -213,7 +221,7 @@ class BatchSlice:
         tallies = [self._tally, apart] if apart else [self._tally]
         numbers = sum(len(each.groups) for each in tallies) * (1 + len(self._aggregation.measures))
         reject_bytes = sum(each.reject_bytes for each in tallies)
-        return numbers > self._numbers_max or reject_bytes > REJECTS_MAX_BYTES or is_time_up()
+        return numbers > self._bounds.numbers_max or reject_bytes > REJECTS_MAX_BYTES or is_time_up()
 
     def _new_tally(self) -> Tally:
         return Tally(len(self._aggregation.measures))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sluice.aggregating.batch_request import BatchRequest
-from sluice.aggregating.batch_slice import BatchSlice, SliceResult
+from sluice.aggregating.batch_slice import BatchSlice, Bounds, SliceResult
 from sluice.aggregating.clean_engine import CleanEngine
 from sluice.aggregating.clean_rows import clean_rows_for
 from sluice.aggregating.object_reads import ObjectReads
@@ -18,19 +18,25 @@ from sluice.reading.object_gets import ObjectGets
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+BOUNDS = Bounds()
+
 
 def work(
-    s3: S3Client, gets: ObjectGets, data_bucket: str, request: BatchRequest, is_time_up: Callable[[], bool]
+    s3: S3Client,
+    gets: ObjectGets,
+    data_bucket: str,
+    request: BatchRequest,
+    is_time_up: Callable[[], bool],
+    *,
+    bounds: Bounds = BOUNDS,
 ) -> dict[str, Any]:
     """Do the slice; returns the batch's progress, as the first attempt that ended has told it.
 
     Raises AccessDeniedError, ServiceUnavailableError.
     """
     aggregation, progress = request.aggregation, request.progress
-    with ObjectReads(s3, gets) as reads:
-        batch = BatchSlice(
-            aggregation, request.objects, progress, CleanEngine(aggregation), clean_rows_for(aggregation)
-        )
+    batch = BatchSlice(request, CleanEngine(aggregation), clean_rows_for(aggregation), bounds)
+    with ObjectReads(s3, gets, bounds.whole_max_bytes) as reads:
         result = batch.run(reads.each, is_time_up)
     outcome_key = request.run.outcome_key(request.run.batch_part_key(progress.batch, progress.slices))
     return leave_parts(s3, data_bucket, outcome_key, progress=result.progress.to_state(), parts=_parts(request, result))

@@ -41,7 +41,7 @@ class ObjectRead:
 class ObjectReads:
     """Asks for objects ahead: while one is worked on, the answers for the next ones come in."""
 
-    def __init__(self, s3: S3Client, gets: ObjectGets, whole_max_bytes: int = WHOLE_MAX_BYTES) -> None:
+    def __init__(self, s3: S3Client, gets: ObjectGets, whole_max_bytes: int) -> None:
         self._s3 = s3
         self._gets = gets
         self._whole_max_bytes = whole_max_bytes
