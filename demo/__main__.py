@@ -10,7 +10,7 @@ from demo.flights import count_aircraft
 from demo.objects import warmest_origins
 from demo.place import DemoFailedError, Place, say
 from demo.transform import add_geohashes
-from demo.weather import copy_storms
+from demo.weather import copy_storms, put_weather
 from sluice_cli import local
 from sluice_cli.surroundings import PROJECT_ROOT, Surroundings
 
@@ -26,8 +26,9 @@ def main() -> int:
         count_aircraft(place)
         export_airports(place)
         add_geohashes(place)
-        copy_storms(place)
-        warmest_origins(place)
+        objects = put_weather(place)
+        copy_storms(place, objects)
+        warmest_origins(place, objects)
     except DemoFailedError as error:
         say(str(error))
         return 1

@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 
 from demo.place import DemoFailedError, Place
-from demo.weather import PREFIX, put_weather
+from demo.weather import PREFIX
 from sluice_cli.sandbox import Sandbox
 
 EVENT = "object_map.json"
@@ -26,9 +26,8 @@ WARMEST = """
 """
 
 
-def warmest_origins(place: Place) -> None:
-    """Put the objects, aggregate them, and compare with DuckDB. Raises DemoFailedError."""
-    objects = put_weather(place)
+def warmest_origins(place: Place, objects: Mapping[str, bytes]) -> None:
+    """Aggregate the objects, and compare with DuckDB. Raises DemoFailedError."""
     place.run("object_map", EVENT)
     found, expected = newest_result(place), by_duckdb(objects)
     if [each[:2] for each in found] != [each[:2] for each in expected]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 
@@ -43,9 +43,8 @@ def put_weather(place: Sandbox) -> dict[str, bytes]:
     return objects
 
 
-def copy_storms(place: Place) -> None:
+def copy_storms(place: Place, objects: Mapping[str, bytes]) -> None:
     """Query the objects, copy those that a row names, and compare the copies. Raises DemoFailedError."""
-    objects = put_weather(place)
     create_weather_table(place)
     place.run("athena_map", EVENT)
     pages = place.s3.get_paginator("list_objects_v2").paginate(Bucket=place.bucket, Prefix=COPIES)
