@@ -13,8 +13,8 @@ from bench.daily_weather import station_file
 from bench.distinct_cpu import best_cpu_seconds, functions_collector
 from bench.figures import Better, Measurement, figure
 
-FILES = 400
-ROUNDS = 5
+FILES = 300
+ROUNDS = 12
 CONTESTANTS = {
     "sluice": "all that aggregate_objects does with its event: the objects are fetched, read, checked and grouped",
     "dictreader": "boto3's get_object, csv.DictReader, float, a dict of lists, then count, min, max, sum and mean",

@@ -162,10 +162,7 @@ class BatchSlice:
     def _tally_alike(self, lead: bytes, alike: Sequence[tuple[BatchObject, ObjectRead]]) -> None:
         """Tally whole objects with the same header together, if nothing is amiss with any of them."""
         source = alike[0][1].source
-        bodies = [
-            body if not body or body.endswith(b"\n") else body + b"\n"
-            for body in (_body(each, lead) for _, each in alike)
-        ]
+        bodies = [part for _, each in alike for part in _body(each, lead)]
         piece = self._records.together(source, lead, bodies) if source.header is None else None
         if piece is None:
             for each, found in alike:
@@ -254,5 +251,7 @@ class BatchSlice:
         )
 
 
-def _body(found: ObjectRead, lead: bytes) -> bytes:
-    return (found.data or b"")[len(lead) :]
+def _body(found: ObjectRead, lead: bytes) -> list[bytes | memoryview]:
+    """The bytes after those, to be joined: the last line has its newline."""
+    data = found.data or b""
+    return [memoryview(data)[len(lead) :], b"" if data.endswith(b"\n") else b"\n"]

@@ -57,8 +57,8 @@ def measure_tally(cells: Sequence[str], numbers: Numbers) -> MeasureTally:
     if not present:
         return MeasureTally()
     if numbers is Numbers.SHORT:
-        units = list(map(_units.__getitem__, present))
-        return MeasureTally(len(units), _number(sum(units)), _number(min(units)), _number(max(units)))
+        units = sorted(map(_units.__getitem__, present))
+        return MeasureTally(len(units), _number(sum(units)), _number(units[0]), _number(units[-1]))
     with localcontext(EXACT):
         decimals = list(map(Decimal, present))
         return MeasureTally(len(decimals), sum(decimals, ZERO), min(decimals), max(decimals))

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
-from itertools import product
+from itertools import compress, count, islice, pairwise, product
+from operator import ne
 from typing import Any
 
 from sluice.aggregating.aggregation import Aggregation, Condition
@@ -91,7 +92,7 @@ class CleanRows:
         keys = of_roles[: len(self._aggregation.key_columns)]
         measures = of_roles[len(keys) :]
         values: Sequence[Any] = measures[0] if len(measures) == 1 else list(zip(*measures, strict=True))
-        grouped = self._grouped(len(records), keys, values or [()] * len(records))
+        grouped = self._grouped(keys, values or [()] * len(records))
         return CleanGroups(rows, len(records), pattern.numbers, grouped)
 
     def _records(self, text: str) -> tuple[CleanPattern, list[Cells]]:
@@ -122,12 +123,15 @@ class CleanRows:
             found = self._patterns[shape] = clean_pattern(self._header, self._roles, self._dialect, shape)
         return found
 
-    def _grouped(self, rows: int, keys: list[Cells], values: Sequence[Any]) -> dict[Key, list[Any]]:
+    def _grouped(self, keys: list[Cells], values: Sequence[Any]) -> dict[Key, list[Any]]:
         if not keys:
-            return {(): list(values)} if rows else {}
+            return {(): list(values)} if values else {}
         grouped: defaultdict[Key, list[Any]] = defaultdict(list)
-        for key, value in zip(zip(*keys, strict=True), values, strict=True):
-            grouped[key].append(value)
+        rows = list(zip(*keys, strict=True))
+        # Rows of one group mostly follow each other: what is done for each row is done by C.
+        ends = [*compress(count(1), map(ne, rows, islice(rows, 1, None))), len(rows)] if rows else []
+        for start, end in pairwise([0, *ends]):
+            grouped[rows[start]] += values[start:end]
         return self._with_valid_dates(grouped) if self._parts else grouped
 
     def _with_valid_dates(self, grouped: dict[Key, list[Any]]) -> dict[Key, list[Any]]:

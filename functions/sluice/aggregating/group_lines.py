@@ -9,17 +9,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from decimal import Decimal
+from json.encoder import encode_basestring as quote
 from typing import Any
 
 from sluice.aggregating.group_tally import GroupTally, Key, MeasureTally
 
-_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
 
 def to_line(key: Key, tally: GroupTally) -> bytes:
     """One group as a line, newline at the end."""
-    measures = [[each.count, str(each.total), _text(each.low), _text(each.high)] for each in tally.measures]
-    return _as_json([key, tally.rows, measures]).encode() + b"\n"
+    texts = ",".join(map(quote, key))
+    measures = ",".join(
+        [f'[{each.count},"{each.total}",{_text(each.low)},{_text(each.high)}]' for each in tally.measures]
+    )
+    return f"[[{texts}],{tally.rows},[{measures}]]\n".encode()
 
 
 def from_line(line: bytes) -> tuple[Key, GroupTally]:
@@ -36,8 +38,8 @@ def tally_of(rows: int, measures: Iterable[Any]) -> GroupTally:
     )
 
 
-def _text(value: Decimal | None) -> str | None:
-    return None if value is None else str(value)
+def _text(value: Decimal | None) -> str:
+    return "null" if value is None else f'"{value}"'
 
 
 def _number(text: str | None) -> Decimal | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -62,7 +62,7 @@ class ObjectRecords:
         self._block_bytes = block_bytes
         self._headers: dict[bytes, tuple[str, ...]] = {}
 
-    def together(self, source: Source, lead: bytes, bodies: Sequence[bytes]) -> Piece | None:
+    def together(self, source: Source, lead: bytes, bodies: Iterable[bytes | memoryview]) -> Piece | None:
         """Whole objects that begin with the same bytes, up to their first newline, as one piece.
 
         None unless all of them are clean, and `pieces` has met this beginning before. `source` is one of theirs.

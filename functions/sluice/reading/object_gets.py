@@ -11,13 +11,12 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from hashlib import sha256
 from http.client import HTTPException
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
-from botocore.credentials import Credentials
+from botocore.credentials import Credentials, ReadOnlyCredentials
 from botocore.httpsession import get_cert_path
 
 from sluice.writing.connection import Connection, Endpoint, tls_context
@@ -122,6 +121,18 @@ class ObjectGets:
         return Connection(target.endpoint, self._tls)
 
 
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """What all requests of one second have in common: all that comes after the object's ETag."""
+
+    time: str
+    credentials: ReadOnlyCredentials
+    key: bytes
+    to_sign: str
+    canonical_after: str
+    sent_after: str
+
+
 class GetSigner:
     """Signs each request with the credentials as they are then, so that they are refreshed in time.
 
@@ -134,32 +145,43 @@ class GetSigner:
         self._region = target.region
         self._path = parts.path.rstrip("/")
         self._host = host_of(parts)
-        self._key = cache(signing_key)
+        self._prepared: _Prepared | None = None
 
     def __call__(self, source: Source, now: str) -> bytes:
         """A GetObject of the pinned object; `now` is the time as 20260131T120000Z."""
         credentials = self._credentials.get_frozen_credentials()
+        prepared = self._prepared
+        if prepared is None or prepared.time != now or prepared.credentials != credentials:
+            prepared = self._prepared = self._prepare(credentials, now)
         path = f"{self._path}/{source.bucket}/{quote(source.key, safe='/~')}"
+        canonical = f"GET\n{path}\n\nhost:{self._host}\nif-match:{source.etag}\n{prepared.canonical_after}"
+        to_sign = prepared.to_sign + sha256(canonical.encode()).hexdigest()
+        signature = hmac.digest(prepared.key, to_sign.encode(), "sha256").hex()
+        return (
+            f"GET {path} HTTP/1.1\r\nhost: {self._host}\r\nif-match: {source.etag}\r\n"
+            f"{prepared.sent_after}{signature}\r\n\r\n"
+        ).encode("latin-1")
+
+    def _prepare(self, credentials: ReadOnlyCredentials, now: str) -> _Prepared:
         headers = {
-            "host": self._host,
-            "if-match": source.etag,
             "x-amz-content-sha256": _EMPTY_SHA256,
             "x-amz-date": now,
             "x-amz-security-token": credentials.token,
         }
         signed = {name: value for name, value in headers.items() if value}
-        names = ";".join(signed)
-        lines = "".join([f"{name}:{value}\n" for name, value in signed.items()])
-        canonical = sha256(f"GET\n{path}\n\n{lines}\n{names}\n{_EMPTY_SHA256}".encode()).hexdigest()
+        names = ";".join(["host", "if-match", *signed])
+        lines = "".join(f"{name}:{value}\n" for name, value in signed.items())
+        sent = "".join(f"{name}: {value}\r\n" for name, value in signed.items())
         scope = f"{now[:8]}/{self._region}/s3/aws4_request"
-        to_sign = f"{ALGORITHM}\n{now}\n{scope}\n{canonical}".encode()
-        signature = hmac.digest(self._key(str(credentials.secret_key), scope), to_sign, "sha256").hex()
-        sent = "".join([f"{name}: {value}\r\n" for name, value in signed.items()])
-        authorization = f"{ALGORITHM} Credential={credentials.access_key}/{scope}, SignedHeaders={names}"
-        return (
-            f"GET {path} HTTP/1.1\r\nUser-Agent: {USER_AGENT}\r\n{sent}"
-            f"Authorization: {authorization}, Signature={signature}\r\n\r\n"
-        ).encode("latin-1")
+        authorization = f"{ALGORITHM} Credential={credentials.access_key}/{scope}, SignedHeaders={names}, Signature="
+        return _Prepared(
+            time=now,
+            credentials=credentials,
+            key=signing_key(str(credentials.secret_key), scope),
+            to_sign=f"{ALGORITHM}\n{now}\n{scope}\n",
+            canonical_after=f"{lines}\n{names}\n{_EMPTY_SHA256}",
+            sent_after=f"{sent}User-Agent: {USER_AGENT}\r\nAuthorization: {authorization}",
+        )
 
 
 def _target(session: botocore.session.Session, client: S3Client) -> GetTarget | None:
