@@ -16,6 +16,7 @@ TOPICS = (
     "bench.peak_memory",
     "bench.server_growth",
     "bench.load_overhead",
+    "bench.object_overhead",
     "bench.orchestration_cost",
     "bench.distinct_policy",
     "bench.distinct_local",

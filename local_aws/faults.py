@@ -27,7 +27,7 @@ EXPORT_SECONDS = 1.0
 
 
 def fail_requests(local_aws: LocalAws, operation: str, *, times: int = 1, error: str = "ThrottlingException") -> None:
-    """Let the next requests of an operation of DynamoDB, or on queries of Athena, fail before they do anything."""
+    """Let the next requests fail before they do anything: of DynamoDB's operations, Athena's queries, or CopyObject."""
     _send(local_aws, {"kind": "fail", "name": operation, "times": times, "error": error})
 
 

@@ -16,6 +16,7 @@ MODULES = (
     "s3_repairs",
     "s3_copies",
     "role_permissions",
+    "request_resources",
     "scheduler.installation",
     "stack_conditions",
 )

@@ -6,6 +6,7 @@ from urllib.parse import quote, unquote_plus
 
 from ministack.services import s3 as service
 
+from local_aws.faults import planned
 from local_aws.replacements import replace, require
 from local_aws.s3_missing_keys import as_told
 
@@ -18,6 +19,7 @@ ONTO_ITSELF = (
     "This copy request is illegal because it is trying to copy an object to itself without changing the object's "
     "metadata, storage class, website redirect location or encryption attributes."
 )
+SERVER_ERRORS = {"InternalError": 500, "ServiceUnavailable": 503, "SlowDown": 503}
 CHANGES = (
     "x-amz-storage-class",
     "x-amz-website-redirect-location",
@@ -37,7 +39,10 @@ def install() -> None:
 
 
 def copy_object(bucket_name: str, dest_key: str, headers: dict[str, str]) -> Response:
-    """CopyObject of up to 5 GiB."""
+    """CopyObject of up to 5 GiB, with the faults that a test has planned."""
+    fault = planned.take("fail", "CopyObject")
+    if fault is not None:
+        return _refused(f"{fault['error']}, as planned by a test", fault["error"])
     bucket, key, is_current = _source(headers.get(SOURCE, ""))
     stored = _stored(bucket, key) if is_current else None
     if stored is not None and stored["size"] > MAXIMUM_COPY_BYTES:
@@ -80,8 +85,8 @@ def _stored(bucket: str, key: str) -> Any:
     return None if found is None else found["objects"].get(key)
 
 
-def _refused(message: str) -> Response:
-    return service._error("InvalidRequest", message, 400)  # type: ignore[no-any-return]
+def _refused(message: str, code: str = "InvalidRequest") -> Response:
+    return service._error(code, message, SERVER_ERRORS.get(code, 400))  # type: ignore[no-any-return]
 
 
 def _with_etag_of_one_part(bucket_name: str, key: str, answer: Response) -> Response:

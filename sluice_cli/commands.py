@@ -15,6 +15,7 @@ from sluice_cli.aws import Aws, Place
 from sluice_cli.display import open_display
 from sluice_cli.exit_code import ExitCode
 from sluice_cli.progress import duration_text
+from sluice_cli.result_view import result_lines
 from sluice_cli.resume import input_going_on
 from sluice_cli.run import Run
 from sluice_cli.run_input import apply_settings, fill_placeholders, parse_setting, read_input
@@ -150,7 +151,7 @@ def _follow(aws: Aws, stack: Stack, run: Run, options: Namespace, surroundings: 
         surroundings.print(json.dumps(summary, indent=2, ensure_ascii=False))
     else:
         surroundings.print("\n".join(report.summary_lines(summary)))
-        if shown := sample_lines(aws, summary):
+        if shown := sample_lines(aws, summary) + result_lines(aws, summary):
             surroundings.print("\n".join(shown))
     return report.exit_code(ended)
 

@@ -61,6 +61,7 @@ def summary_lines(summary: Any) -> list[str]:
     if results:
         lines.append(_line("results", _uri(results, results.get("prefix", ""))))
     lines += _scan_lines(summary, results)
+    lines += _objects_lines(summary, results)
     lines += _transform_lines(summary, results)
     lines += [line for each in summary.get("exports") or [] for line in _export_lines(each)]
     lines += _reject_lines(summary, results)
@@ -81,6 +82,23 @@ def readable_cause(cause: str) -> str:
     except (ValueError, TypeError, KeyError):
         return cause
     return str(message)
+
+
+def _objects_lines(summary: dict[str, Any], results: dict[str, Any]) -> list[str]:
+    """What objects had in them, those that could not be read, and whether the result has them all."""
+    lines = []
+    if rows := summary.get("rows"):
+        counts = ", ".join(f"{rows[name]:,} {name}" for name in ("read", "aggregated", "filtered", "rejected"))
+        lines.append(_line("rows", counts))
+        lines.append(_line("bytes", f"{summary['bytes']:,}"))
+    if unreadable := summary.get("unreadable"):
+        lines.append(_line("unreadable", f"{unreadable['objects']:,} in {_uri(results, unreadable['key'])}"))
+    if result := summary.get("result"):
+        lines.append(_line("groups", f"{summary['groups']:,}, {result['groups']:,} of them in the result"))
+        lines.append(_line("result", _uri(results, result["csv"])))
+        if missing := result["missing"]:
+            lines.append(_line("", f"PARTIAL: {missing['objects']:,} objects are missing from it"))
+    return lines
 
 
 def _scan_lines(summary: dict[str, Any], results: dict[str, Any]) -> list[str]:
@@ -165,7 +183,9 @@ def _reject_lines(summary: dict[str, Any], results: dict[str, Any]) -> list[str]
     rejects = summary.get("rejects")
     if not rejects:
         return []
-    rejected = (summary.get("counts") or {}).get("rejected", sum(rejects["reasons"].values()))
+    # The counts of object_map are objects, its rejects rows.
+    counted = summary.get("rows") or summary.get("counts") or {}
+    rejected = counted.get("rejected", sum(rejects["reasons"].values()))
     reasons = sorted(rejects["reasons"].items(), key=lambda reason: (-reason[1], reason[0]))
     return [
         _line("rejects", f"{rejected:,} in {_uri(results, rejects['key'])}"),

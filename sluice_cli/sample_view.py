@@ -4,18 +4,15 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from sluice_cli.aws import Aws, error_code, explained
+from sluice_cli.aws import Aws
 from sluice_cli.plain_text import is_same, plain_key, plain_name, plain_value
+from sluice_cli.stored_lines import first_lines
 
 ITEMS_SHOWN = 3
 LINES_PER_ITEM = 20
-BYTES_READ = 64 << 10
 VALUE_CHARACTERS = 80
 # What stays of what two long values have in common.
 CONTEXT_CHARACTERS = 16
-UNREADABLE = frozenset({"403", "404", "AccessDenied", "InvalidRange", "NoSuchBucket", "NoSuchKey"})
 
 Values = Mapping[str, Any]
 
@@ -28,7 +25,7 @@ def sample_lines(aws: Aws, summary: Any) -> list[str]:
     sample = summary.get("sample") if isinstance(summary, dict) else None
     if not sample:
         return []
-    items = _first_lines(aws, summary["results"]["bucket"], sample["key"])[:ITEMS_SHOWN]
+    items = first_lines(aws, summary["results"]["bucket"], sample["key"])[:ITEMS_SHOWN]
     return [text for line in items for text in ["", *item_lines(json.loads(line))]]
 
 
@@ -89,16 +86,3 @@ def _start_shown(old: str, new: str) -> int:
 def _cut(text: str, start: int = 0) -> str:
     shown = text[start : start + VALUE_CHARACTERS]
     return f"{'...' if start else ''}{shown}{'...' if start + len(shown) < len(text) else ''}"
-
-
-def _first_lines(aws: Aws, bucket: str, key: str) -> list[bytes]:
-    """The whole lines at the beginning of the object."""
-    try:
-        answer = aws.s3.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{BYTES_READ - 1}")
-        beginning = answer["Body"].read()
-    except (BotoCoreError, ClientError) as error:
-        if isinstance(error, ClientError) and error_code(error) in UNREADABLE:
-            return []
-        raise explained(error, aws.place) from error
-    whole, _, _ = beginning.rpartition(b"\n")
-    return whole.split(b"\n") if whole else []

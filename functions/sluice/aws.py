@@ -22,6 +22,7 @@ from sluice.errors import (
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_stepfunctions import SFNClient
 
 BOTO_CONFIG = Config(
     connect_timeout=5,
@@ -49,6 +50,12 @@ def s3_client() -> S3Client:
 def dynamodb_client() -> DynamoDBClient:
     """The function's one client for DynamoDB's control plane; bulk data goes over the wire."""
     return boto3.client("dynamodb", config=BOTO_CONFIG)
+
+
+@cache
+def stepfunctions_client() -> SFNClient:
+    """The function's one client for what a Map Run tells of itself."""
+    return boto3.client("stepfunctions", config=BOTO_CONFIG)
 
 
 @contextmanager

@@ -111,6 +111,14 @@ class KeysFailedError(SluiceError):
     """Keys failed in their processor, with different errors, and more of them than the run tolerates."""
 
 
+class BatchesFailedError(SluiceError):
+    """Batches of objects failed, with different errors, and more of them than the run tolerates."""
+
+
+class IncompleteResultError(SluiceError):
+    """Objects are missing, unreadable or in batches that failed, and the input does not ask for a partial result."""
+
+
 class TooManyRejectsError(SluiceError):
     """More rows were rejected than the input's rejectsTolerated; what was written is kept and counted."""
 

@@ -133,6 +133,36 @@ class Run:
         return f"{self.prefix}remainder/"
 
     @property
+    def merge_plans_prefix(self) -> str:
+        """What the merges' plans begin with: one object per level of the tree, one merge per line."""
+        return f"{self.prefix}merges/level-"
+
+    def merge_plan_key(self, level: int) -> str:
+        """The merges of one level."""
+        return f"{self.merge_plans_prefix}{level}.jsonl"
+
+    def merged_part_key(self, merge: str) -> str:
+        """What a merge makes of its parts."""
+        return f"{self.parts_prefix}merged/{merge}.jsonl.gz"
+
+    def merge_rest_key(self, merge: str, slice_number: int) -> str:
+        """What one slice of a merge has begun and not sent."""
+        return f"{self.prefix}merges/{merge}/{slice_number:04d}"
+
+    def merge_outcome_key(self, merge: str, slice_number: int) -> str:
+        """What one slice of a merge has come to."""
+        return f"{self.prefix}slices/merges/{merge}-{slice_number:04d}"
+
+    def result_key(self, ending: str, *, is_complete: bool) -> str:
+        """The run's result; one that lacks objects is called otherwise."""
+        return f"{self.prefix}{'result' if is_complete else 'partial_result'}.{ending}"
+
+    @property
+    def unreadable_key(self) -> str:
+        """All objects that could not be read."""
+        return f"{self.prefix}unreadable.jsonl"
+
+    @property
     def rejects_key(self) -> str:
         """All rejects of the run, in the source's order."""
         return f"{self.prefix}rejects.jsonl"

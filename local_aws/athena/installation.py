@@ -1,9 +1,8 @@
 """Puts this package in the place of ministack's queries."""
 
-from local_aws.athena import operations, permissions
+from local_aws.athena import operations
 
 
 def install() -> None:
-    """Replace the operations on queries, and what IAM takes them to be about."""
+    """Replace the operations on queries."""
     operations.install()
-    permissions.install()

@@ -1,49 +1,24 @@
 """The rights of a query's caller: in Glue, on the objects it reads, and on its results."""
 
-import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ministack.core import iam_actions
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import athena as service
 
 from local_aws.athena.errors import QueryError, denied
 from local_aws.athena.requests import CATALOG, PRIMARY, RefusedError
-from local_aws.replacements import replace
 from local_aws.role_permissions import denial
 
 ACCESS_DENIED = "AccessDeniedException"
 OWN_CATALOG = "AwsDataCatalog"
 
-_original: dict[str, Callable[..., str]] = {}
 
-
-def install() -> None:
-    """Let IAM see the workgroup of a request that names none, or a query; ministack takes any for these."""
-    parameters = ("service", "method", "path", "headers", "body", "query_params", "region", "account_id")
-    _original["arn"] = replace(iam_actions, "extract_resource_arn", parameters, resource_arn)
-
-
-def resource_arn(  # noqa: PLR0917  (as ministack calls it)
-    service_name: str,
-    method: str,
-    path: str,
-    headers: dict[str, str],
-    body: bytes,
-    query_params: dict[str, Any],
-    region: str,
-    account_id: str,
-) -> str:
-    """The ARN that a request is about."""
-    found = _original["arn"](service_name, method, path, headers, body, query_params, region, account_id)
-    if service_name != "athena" or found != "*":
-        return found
-    data = json.loads(body or b"{}")
+def query_resource(data: dict[str, Any], region: str, account_id: str) -> str | None:
+    """The workgroup's ARN of a request that names none, or only a query; None where there is no query in it."""
     query = service._executions.get_scoped(account_id, region, data.get("QueryExecutionId"))
     if query is None and "QueryString" not in data:
-        return found
+        return None
     return work_group_arn(PRIMARY if query is None else query.request.work_group)
 
 

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import botocore.session
 import pytest
@@ -17,6 +16,7 @@ from sluice.writing.wire import Wire
 from tests.local.deployed import PROCESSOR_FUNCTION, Deployed
 from tests.local.key_processors import processed_keys
 from tests.local.user_tables import found_keys, users
+from tests.local.workers import MEGABYTE, worker_bytes
 
 KEYS = 20_000
 ITEMS_PER_KEY = 50
@@ -25,7 +25,6 @@ SEGMENTS = 8
 BATCH_ITEMS = 25
 LOADERS = 2
 
-MEGABYTE = 1_000_000
 # A table's items stay in the server's memory. A run adds the order of its keys, the parts and the result files, 24 MB
 # here; a worker of the scan holds one page and the keys of its segment, 22 MB.
 TABLE_BYTES_PER_ITEM = 500
@@ -79,44 +78,17 @@ def held_bytes(stack: Deployed) -> float:
     return resident_megabytes(stack.aws.pid) * MEGABYTE
 
 
-def worker_bytes(stack: Deployed) -> float:
-    """The most that any worker of the scan has ever held."""
-    return max(map(peak_megabytes, scan_workers(stack))) * MEGABYTE
-
-
-def scan_workers(stack: Deployed) -> list[int]:
-    """The processes in which local AWS runs the scan's function."""
-    name = f"AWS_LAMBDA_FUNCTION_NAME={stack.outputs['ScanDistinctKeysFunctionName']}".encode()
-    processes = Path("/proc").glob("[0-9]*")
-    return [int(each.name) for each in processes if is_child(each, stack.aws.pid) and has_variable(each, name)]
-
-
-def is_child(process: Path, parent: int) -> bool:
-    """Whether the process is the parent's; one that has ended meanwhile is nobody's."""
-    try:
-        return int((process / "stat").read_text().rpartition(")")[2].split()[1]) == parent
-    except OSError:
-        return False
-
-
-def has_variable(process: Path, variable: bytes) -> bool:
-    """Whether the process was started with this variable."""
-    try:
-        return variable in (process / "environ").read_bytes().split(b"\0")
-    except OSError:
-        return False
-
-
 @pytest.mark.usefixtures("processors")
 def test_a_million_items_take_bounded_memory(stack: Deployed, table: Table) -> None:
     stack.run("distinct_keys", {"table": stack.new_table("UserRef", "ConnectionId", "SN"), "segments": SEGMENTS})
-    idle_bytes, loaded_bytes = worker_bytes(stack), held_bytes(stack)
+    scan = stack.outputs["ScanDistinctKeysFunctionName"]
+    idle_bytes, loaded_bytes = worker_bytes(stack, scan), held_bytes(stack)
     forget_peak(stack.aws.pid)
     processor = {"processor": {"function": PROCESSOR_FUNCTION}, "batchSize": 500}
     ended = stack.run("distinct_keys", {"table": table.name, "segments": SEGMENTS, **processor})
     assert (ended.status, ended.counts) == ("SUCCEEDED", (KEYS, KEYS, 0, 0, 0)), ended
     assert users(found_keys(stack, ended.name)) == sorted(f"user-{user}" for user in range(KEYS))
     assert processed_keys(stack, ended.name) == Counter({f"user-{user}": 1 for user in range(KEYS)})
-    assert (worker_bytes(stack) - idle_bytes) / ITEMS < WORKER_BYTES_PER_ITEM
+    assert (worker_bytes(stack, scan) - idle_bytes) / ITEMS < WORKER_BYTES_PER_ITEM
     assert (peak_megabytes(stack.aws.pid) * MEGABYTE - loaded_bytes) / ITEMS < RUN_BYTES_PER_ITEM
     assert (loaded_bytes - table.server_bytes_before) / ITEMS < TABLE_BYTES_PER_ITEM

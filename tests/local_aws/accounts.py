@@ -22,6 +22,17 @@ class Account:
     def client(self, service: str) -> Any:
         return self._session.client(service, endpoint_url=self._endpoint)
 
+    def session(self, service: str, *allowed: tuple[str, ...]) -> Any:
+        """A client that has assumed a role with these rights."""
+        assumed = self.client("sts").assume_role(RoleArn=self.role(*allowed), RoleSessionName="session")["Credentials"]
+        session: Any = boto3.Session(
+            assumed["AccessKeyId"],
+            assumed["SecretAccessKey"],
+            assumed["SessionToken"],
+            region_name=self._session.region_name,
+        )
+        return session.client(service, endpoint_url=self._endpoint)
+
     def role(self, *allowed: tuple[str, ...]) -> str:
         self._count += 1
         name = f"role-{self._count}"

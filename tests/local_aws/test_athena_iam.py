@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -111,29 +110,16 @@ def test_lacking_right_on_data_fails_the_query(account: Account, lacking: tuple[
     assert status["StateChangeReason"].startswith(told)
 
 
-def session_of(account: Account, *allowed: tuple[str, ...]) -> Any:
-    """A client of Athena that has assumed a role."""
-    role = account.client("sts").assume_role(RoleArn=account.role(*allowed), RoleSessionName="session")["Credentials"]
-    return boto3.client(
-        "athena",
-        region_name="us-east-1",
-        endpoint_url=account.client("s3").meta.endpoint_url,
-        aws_access_key_id=role["AccessKeyId"],
-        aws_secret_access_key=role["SecretAccessKey"],
-        aws_session_token=role["SessionToken"],
-    )
-
-
 def test_calls_with_a_roles_credentials_are_about_its_work_group(account: Account) -> None:
     place = {"OutputLocation": f"s3://{BUCKET}/results"}
     results = ("athena:GetQueryResults", GROUP)
-    athena = session_of(account, START, GET, CATALOG, LOCATION, WRITE, results)
+    athena = account.session("athena", START, GET, CATALOG, LOCATION, WRITE, results)
     query_id = athena.start_query_execution(QueryString="SELECT 1", ResultConfiguration=place)["QueryExecutionId"]
     while athena.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]["Status"]["State"] != "SUCCEEDED":
         time.sleep(0.02)
     with pytest.raises(ClientError, match="Access denied when reading s3://queried-bucket/results/"):
         athena.get_query_results(QueryExecutionId=query_id)
-    stranger = session_of(account, ("athena:GetQueryExecution", GROUP.replace("primary", "other")))
+    stranger = account.session("athena", ("athena:GetQueryExecution", GROUP.replace("primary", "other")))
     with pytest.raises(ClientError, match="athena:GetQueryExecution"):
         stranger.get_query_execution(QueryExecutionId=query_id)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from local_aws import LocalAws, running
 from tests.local_aws.accounts import Account, policy
@@ -185,3 +186,13 @@ def test_function_has_the_rights_of_its_role(account: Account, allowed: list[tup
         Code={"ZipFile": package.getvalue()},
     )
     assert json.load(account.client("lambda").invoke(FunctionName=name)["Payload"]) == told
+
+
+def test_right_on_a_map_run_is_about_its_arn(account: Account) -> None:
+    """A caller who may describe the Map Run is told that there is none; others are denied."""
+    prefix = "arn:aws:states:us-east-1:000000000000:mapRun:m"
+    allowed = account.session("stepfunctions", ("states:DescribeMapRun", f"{prefix}/*"))
+    for label, error in (("m/Each:1", "ResourceNotFound"), ("other/Each:1", "AccessDeniedException")):
+        with pytest.raises(ClientError) as caught:
+            allowed.describe_map_run(mapRunArn=f"{prefix.removesuffix('m')}{label}")
+        assert caught.value.response["Error"]["Code"] == error

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws import LocalAws, large_objects
+from local_aws import LocalAws, faults, large_objects
 from tests.local_aws.conftest import Client, Run
 
 KEYS = ("a b", "a+b", "100%", "a%2Bb", "ä/ö/日本.csv", "a&b=c?versionId=x", "it's (1)!*~", "//two//", 'a"b<c>')
@@ -147,3 +147,15 @@ def test_part_is_copied_from_a_key_with_signs(s3: Any, bucket: str) -> None:
     parts = {"Parts": [{"PartNumber": 1, "ETag": part["CopyPartResult"]["ETag"]}]}
     s3.complete_multipart_upload(Bucket=bucket, Key="copy", UploadId=upload, MultipartUpload=parts)
     assert s3.get_object(Bucket=bucket, Key="copy")["Body"].read() == b"234"
+
+
+@pytest.mark.parametrize(("error", "status"), [("SlowDown", 503), ("InternalError", 500), ("InvalidArgument", 400)])
+def test_planned_failures_are_errors_of_s3(
+    local_aws: LocalAws, s3: Any, bucket: str, copy: Any, error: str, status: int
+) -> None:
+    s3.put_object(Bucket=bucket, Key="k", Body=b"1")
+    faults.fail_requests(local_aws, "CopyObject", error=error)
+    ended = copy(f"{bucket}/k")
+    assert ended["error"] == "S3.S3Exception"
+    assert ended["cause"].startswith(f"{error}, as planned by a test (Service: S3, Status Code: {status}, ")
+    assert copy(f"{bucket}/k")["status"] == "SUCCEEDED"

@@ -25,7 +25,7 @@ from tests.statemachine.definitions import (
 )
 
 OWN_ERRORS = {name for name, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, Exception)}
-AWS_ERRORS = re.compile(r"(States|Lambda|Runtime|Sandbox|StepFunctions|DynamoDB|DynamoDb|S3|Sfn)\.[A-Za-z.]+")
+AWS_ERRORS = re.compile(r"(States|Lambda|Runtime|Sandbox|StepFunctions|DynamoDB|DynamoDb|S3|Sfn)\.[A-Za-z0-9.]+")
 # Fields that take a JSONata string, where cfn-lint's schema knows a number only.
 NUMBERS = {"MaxConcurrency", "ToleratedFailurePercentage", "ToleratedFailureCount", "MaxItemsPerBatch"}
 

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from sluice import errors
+from sluice.aggregating import aggregation_input
 from sluice.errors import SluiceError
 from sluice.export_plan import export_input
 from sluice.exports import process_input
@@ -31,6 +32,12 @@ def test_picture_has_the_states_of_csv_load() -> None:
     assert shown == {name for name, _ in all_states(definition("csv_load"))}
 
 
+def test_picture_of_object_map_has_its_states() -> None:
+    (picture,) = re.findall(r"```mermaid\n(.*?)```", (ROOT / "docs" / "object_map.md").read_text(), re.S)
+    shown = set(re.findall(r"\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b", picture))
+    assert shown == {name for name, _ in all_states(definition("object_map"))}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_readme_lists_the_workflow(name: str) -> None:
     assert f"| `{name}` |" in README
@@ -49,6 +56,8 @@ def test_input_tables_have_every_field() -> None:
     records = {"records.bucket", "records.key"}
     assert fields_in_readme("export_process") == {*process_input._FIELDS, *sink, *records} - {"sink", "records"}
     assert fields_in_readme("table_transform") == set(transform_input._FIELDS)
+    tops = {f"top.{each}" for each in aggregation_input._TOP_FIELDS}
+    assert fields_in_readme("object_map") == {*aggregation_input._FIELDS, *tops} - {"top"}
     assert fields_in_readme("distinct_keys") == {*distinct_input._FIELDS, "keys.bucket", "keys.key"} - {"keys"}
 
 

@@ -242,3 +242,35 @@ def test_a_run_that_left_the_table_to_another_names_it() -> None:
         f"reason       another execution exports this table: {owner}",
         "owner        8f2e_0",
     ]
+
+
+MAPPED = SUMMARY | {
+    "workflow": "object_map",
+    "counts": {"read": 9, "written": 7, "skipped": 0, "rejected": 2, "failed": 0},
+    "rejects": {"key": "object_map/july/rejects.jsonl", "reasons": {"NumberInvalid": 3}},
+    "rows": {"read": 5000, "aggregated": 4000, "filtered": 997, "rejected": 3},
+    "bytes": 123456,
+    "groups": 240,
+    "unreadable": {"key": "object_map/july/unreadable.jsonl", "objects": 2},
+    "result": {
+        "complete": False,
+        "missing": {"objects": 2, "unreadable": 2, "failed": 0},
+        "groups": 12,
+        "csv": "object_map/july/partial_result.csv",
+        "json": "object_map/july/partial_result.json",
+    },
+}
+
+
+def test_objects_rows_and_groups_are_shown() -> None:
+    lines = summary_lines(MAPPED)
+    assert lines[lines.index("results      s3://data/csv_load/july/") + 1 :][:8] == [
+        "rows         5,000 read, 4,000 aggregated, 997 filtered, 3 rejected",
+        "bytes        123,456",
+        "unreadable   2 in s3://data/object_map/july/unreadable.jsonl",
+        "groups       240, 12 of them in the result",
+        "result       s3://data/object_map/july/partial_result.csv",
+        "             PARTIAL: 2 objects are missing from it",
+        "rejects      3 in s3://data/object_map/july/rejects.jsonl",
+        "             NumberInvalid 3",
+    ]

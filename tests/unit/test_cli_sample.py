@@ -11,7 +11,8 @@ from botocore.response import StreamingBody
 
 from sluice_cli.exit_code import ExitCode, NotDeployedError
 from sluice_cli.plain_text import is_same, plain_key, plain_value
-from sluice_cli.sample_view import BYTES_READ, item_lines, sample_lines
+from sluice_cli.sample_view import item_lines, sample_lines
+from sluice_cli.stored_lines import BYTES_READ
 from tests.unit.cli_aws import SUMMARY, StubbedAws, Terminal, stubbed_aws
 
 KEY = "table_transform/july/sample.jsonl"

@@ -7,8 +7,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from decimal import Decimal
 from json.encoder import encode_basestring as quote
+from typing import Any
 
 from sluice.aggregating.group_tally import GroupTally, Key, MeasureTally
 
@@ -25,7 +27,12 @@ def to_line(key: Key, tally: GroupTally) -> bytes:
 def from_line(line: bytes) -> tuple[Key, GroupTally]:
     """Read what `to_line` returns."""
     key, rows, measures = json.loads(line)
-    return tuple(key), GroupTally(
+    return tuple(key), tally_of(rows, measures)
+
+
+def tally_of(rows: int, measures: Iterable[Any]) -> GroupTally:
+    """What a line has behind its key."""
+    return GroupTally(
         rows,
         [MeasureTally(count, Decimal(total), _number(low), _number(high)) for count, total, low, high in measures],
     )

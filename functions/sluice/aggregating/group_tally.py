@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Context, Decimal, Inexact, InvalidOperation
-from fractions import Fraction
 
 Key = tuple[str, ...]
 
@@ -39,7 +38,11 @@ class MeasureTally:
     @property
     def mean(self) -> float | None:
         """The double that is nearest to the exact mean."""
-        return float(Fraction(self.total) / self.count) if self.count else None
+        if not self.count:
+            return None
+        numerator, denominator = self.total.as_integer_ratio()
+        # Of whole numbers the quotient is the nearest double.
+        return numerator / (denominator * self.count)
 
 
 @dataclass(slots=True)

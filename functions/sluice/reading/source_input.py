@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from sluice.fields import Fields
-from sluice.reading.encodings import text_encoding
+from sluice.reading.csv_dialect import CsvDialect, bucket_name, refuse_csv_fields
 from sluice.reading.source import CSV, GZIP, JSONL, NONE, REJECTS
 
 _FIELDS = (
@@ -21,7 +20,6 @@ _FIELDS = (
     "encoding",
     "maxRows",
 )
-_CSV_FIELDS = ("delimiter", "quote", "headers")
 _FORMATS = {
     "rejects.jsonl": REJECTS,
     ".csv": CSV,
@@ -31,7 +29,6 @@ _FORMATS = {
     ".ndjson": JSONL,
     ".json": JSONL,
 }
-_BUCKET = re.compile(r"[a-zA-Z0-9.\-_]{1,255}|arn:[^/]+[:/].+")
 _KEY_MAX_BYTES = 1024
 _ROWS_MAX = 10**15
 
@@ -55,32 +52,22 @@ class SourceInput:
     def from_input(cls, source: object) -> SourceInput:
         """Read the input's `source`. Raises InvalidInputError."""
         fields = Fields(source, _FIELDS, "source")
-        bucket, key = _bucket(fields), _key(fields)
+        bucket, key = bucket_name(fields, fields.text("bucket")), _key(fields)
         name = key.lower().removesuffix(".gz")
         layout = _format(fields, name)
-        encoding = text_encoding(fields.text_or("encoding", "utf-8"), fields.path("encoding"))
-        delimiter = fields.character("delimiter", "\t" if name.endswith(".tsv") else ",")
-        quote = None if fields.is_null("quote") else fields.character("quote", '"')
-        _check_dialect(fields, delimiter, quote, encoding)
+        dialect = CsvDialect.from_fields(fields, "\t" if name.endswith(".tsv") else ",")
         return cls(
             bucket=bucket,
             key=key,
             version_id=fields.text_or("versionId", None),
             format=layout,
             compression=fields.choice("compression", (NONE, GZIP), GZIP if key.lower().endswith(".gz") else NONE),
-            delimiter=delimiter,
-            quote=quote,
-            headers=_headers(fields),
-            encoding=encoding,
+            delimiter=dialect.delimiter,
+            quote=dialect.quote,
+            headers=dialect.headers,
+            encoding=dialect.encoding,
             max_rows=fields.integer("maxRows", None, low=1, high=_ROWS_MAX),
         )
-
-
-def _bucket(fields: Fields) -> str:
-    bucket = fields.text("bucket")
-    if not _BUCKET.fullmatch(bucket):
-        raise fields.wrong("bucket", f"{bucket} is no bucket's name, nor an access point's ARN")
-    return bucket
 
 
 def _key(fields: Fields) -> str:
@@ -96,28 +83,5 @@ def _format(fields: Fields, name: str) -> str:
     layout = fields.choice("format", (CSV, JSONL, REJECTS), by_name)
     if layout is None:
         raise fields.wrong("format", f"give csv, jsonl or rejects; the key's ending tells none of them: {name}")
-    for each in _CSV_FIELDS:
-        if layout != CSV and fields.has(each):
-            raise fields.wrong(each, f"means nothing for the format {layout}")
+    refuse_csv_fields(fields, layout)
     return layout
-
-
-def _check_dialect(fields: Fields, delimiter: str, quote: str | None, encoding: str) -> None:
-    for name, character in (("delimiter", delimiter), ("quote", quote)):
-        if character in ("\r", "\n"):
-            raise fields.wrong(name, "must not be a newline")
-        try:
-            (character or "").encode(encoding)
-        except UnicodeEncodeError as error:
-            raise fields.wrong(name, f"has no bytes in {encoding}") from error
-    if delimiter == quote:
-        raise fields.wrong("quote", "must not be the delimiter")
-
-
-def _headers(fields: Fields) -> tuple[str, ...] | None:
-    if not fields.has("headers"):
-        return None
-    headers = fields.texts("headers")
-    if not headers:
-        raise fields.wrong("headers", "must name the columns; leave it out when the first row does")
-    return headers

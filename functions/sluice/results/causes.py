@@ -11,3 +11,12 @@ def message_of(cause: str | None) -> str | None:
         return str(json.loads(cause or "")["errorMessage"])
     except (ValueError, KeyError, TypeError):
         return cause
+
+
+def told_by(cause: str | None) -> str:
+    """The innermost message: a child of slices carries its progress beside it, others have Lambda's own JSON."""
+    try:
+        inner = json.loads(cause or "")["cause"]
+    except (ValueError, KeyError, TypeError):
+        inner = cause
+    return message_of(inner) or ""

@@ -9,7 +9,7 @@ from heapq import nlargest
 from typing import Any
 
 from sluice.counts import Counts
-from sluice.results.causes import message_of
+from sluice.results.causes import told_by
 from sluice.results.summary import RunError, Status
 from sluice.run import Run
 
@@ -31,7 +31,7 @@ class Scanned:
         if record["Status"] == "SUCCEEDED":
             self.segments[number] = json.loads(record["Output"])
         elif record["Status"] != "PENDING":
-            self.errors.append((number, record.get("Error", record["Status"]), _message(record.get("Cause"))))
+            self.errors.append((number, record.get("Error", record["Status"]), told_by(record.get("Cause"))))
 
     def total(self, count: str) -> int:
         """One count over all segments."""
@@ -72,7 +72,7 @@ class Processed:
             yield from self._add_output(json.loads(record["Output"]))
             return
         self.failed_batches += 1
-        error, cause = record.get("Error", record["Status"]), _message(record.get("Cause"))
+        error, cause = record.get("Error", record["Status"]), told_by(record.get("Cause"))
         for key in json.loads(record["Input"])["Items"]:
             yield self._failed({"key": key, "error": error, "cause": cause})
 
@@ -200,12 +200,3 @@ def add_all(scanned: Scanned, records: Iterable[Mapping[str, Any]]) -> Scanned:
     for record in records:
         scanned.add(record)
     return scanned
-
-
-def _message(cause: str | None) -> str:
-    """The innermost message: SegmentFailed's cause carries the progress beside it, a batch's is Lambda's own."""
-    try:
-        inner = json.loads(cause or "")["cause"]
-    except (ValueError, KeyError, TypeError):
-        inner = cause
-    return message_of(inner) or ""

@@ -17,11 +17,11 @@ def merge_objects(s3: S3Client, bucket: str, keys: Iterable[str], merged_key: st
     s3.upload_fileobj(io.BufferedReader(MergedObjects(s3, bucket, keys)), bucket, merged_key)
 
 
-class MergedObjects(io.RawIOBase):
-    """Reads the objects in the order of their keys, each opened when the one before it has ended."""
+class ChunkStream(io.RawIOBase):
+    """Pieces of bytes, made when they are asked for, as one stream."""
 
-    def __init__(self, s3: S3Client, bucket: str, keys: Iterable[str]) -> None:
-        self._chunks = self._read(s3, bucket, keys)
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = iter(chunks)
         self._rest = b""
 
     def readable(self) -> bool:
@@ -37,6 +37,13 @@ class MergedObjects(io.RawIOBase):
         buffer[:size] = self._rest[:size]
         self._rest = self._rest[size:]
         return size
+
+
+class MergedObjects(ChunkStream):
+    """Reads the objects in the order of their keys, each opened when the one before it has ended."""
+
+    def __init__(self, s3: S3Client, bucket: str, keys: Iterable[str]) -> None:
+        super().__init__(self._read(s3, bucket, keys))
 
     @staticmethod
     def _read(s3: S3Client, bucket: str, keys: Iterable[str]) -> Iterator[bytes]:

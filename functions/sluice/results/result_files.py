@@ -32,6 +32,12 @@ def result_records(s3: S3Client, bucket: str, manifest_key: str) -> Iterator[dic
                 yield json.loads(line)
 
 
+def map_run_of(s3: S3Client, bucket: str, manifest_key: str) -> str:
+    """The ARN of the Map Run whose manifest this is."""
+    arn: str = json.loads(s3.get_object(Bucket=bucket, Key=manifest_key)["Body"].read())["MapRunArn"]
+    return arn
+
+
 def map_run_records(
     s3: S3Client, bucket: str, results_prefix: str, map_run: Mapping[str, Any] | None
 ) -> Iterator[dict[str, Any]]:

@@ -93,7 +93,7 @@ def summarize(
         write_units=sum(each.write_units for each in reached),
         reasons=sum((each.reasons for each in reached), Counter()),
         failed_batches=len(failed),
-        error=_telling(error, failed) or _too_many_rejects(counts, rejects_tolerated),
+        error=_telling(error, failed) or too_many_rejects(counts, rejects_tolerated),
     )
 
 
@@ -121,7 +121,8 @@ def _telling(error: RunError | None, failed: Sequence[RangeOutcome]) -> RunError
     return RunError(name, f"{len(ended)} of the {first.planned.kind}s failed; the first is {where}")
 
 
-def _too_many_rejects(counts: Counts, tolerated: Mapping[str, float] | None) -> RunError | None:
+def too_many_rejects(counts: Counts, tolerated: Mapping[str, float] | None) -> RunError | None:
+    """The error of a run with more rejects than its input tolerates: a count, a percentage, or None for any number."""
     if tolerated is None:
         return None
     most = tolerated["count"] if "count" in tolerated else counts.read * tolerated["percentage"] / 100

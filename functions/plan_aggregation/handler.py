@@ -1,0 +1,46 @@
+"""PlanAggregation: what is asked of the objects below a prefix, checked before any of them is read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from sluice.aggregating.aggregation_input import AggregationInput
+from sluice.aws import aws_errors, s3_client
+from sluice.errors import SourceNotFoundError
+from sluice.fields import Fields
+from sluice.run import Run
+from sluice.settings import Settings
+
+if TYPE_CHECKING:
+    from sluice.aggregating.aggregation import Aggregation
+
+settings = Settings.from_env()
+logger = Logger()
+
+
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """Check the input, and that there is anything to aggregate. Takes {"run", "input"}.
+
+    Raises InvalidInputError, SourceNotFoundError, AccessDeniedError, ServiceUnavailableError.
+    """
+    fields = Fields(event, ("run", "input"))
+    run = Run.from_state(fields.raw("run"))
+    asked = AggregationInput.from_input(fields.raw("input"), run, settings.data_bucket)
+    _check_objects(asked.aggregation)
+    state = asked.to_state()
+    logger.info("planned", extra={"run": run.name, "batchSize": asked.batch_size})
+    return state
+
+
+def _check_objects(aggregation: Aggregation) -> None:
+    """A prefix without any object is nearly always a typing error: it must not look like an empty result."""
+    bucket, prefix = aggregation.bucket, aggregation.prefix
+    missing = SourceNotFoundError(f"there is no bucket {bucket}")
+    with aws_errors(f"s3://{bucket}/{prefix}", {"NoSuchBucket": missing}):
+        found = s3_client().list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)
+    if not found.get("Contents"):
+        raise SourceNotFoundError(f"there is no object in s3://{bucket} whose key begins with {prefix}")

@@ -1,0 +1,34 @@
+"""ReduceAggregates: one slice of a merge of sorted parts, into another part or into the result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from sluice.aws import s3_client
+from sluice.reducing.merge_request import MergeRequest
+from sluice.reducing.merge_slice import run_slice
+from sluice.settings import Settings
+from sluice.time_left import time_is_up
+
+settings = Settings.from_env()
+logger = Logger()
+
+
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Merge until all is merged or the time is up, and return how far it has come.
+
+    Takes {"run", "aggregation", "merge", "progress"}, as PlanReduction and the call before have returned them.
+    Raises InvalidInputError, SourceNotFoundError, SourceChangedError, SourceMalformedError, ServiceUnavailableError,
+    AccessDeniedError, UnexpectedResponseError, CountsDoNotReconcileError.
+    """
+    request = MergeRequest.from_event(event)
+    progress = run_slice(s3_client(), settings.data_bucket, request, time_is_up(context))
+    logger.info(
+        "slice done",
+        extra={"run": request.run.name, "merge": request.merge.name, "groups": progress.groups, "done": progress.done},
+    )
+    return progress.to_state()

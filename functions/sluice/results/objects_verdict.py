@@ -1,0 +1,125 @@
+"""Whether an object_map run may have a result, and what it lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sluice.aggregating.aggregation_input import REPORT
+from sluice.aggregating.batch_progress import RowCounts
+from sluice.counts import Counts
+from sluice.errors import (
+    BatchesFailedError,
+    CountsDoNotReconcileError,
+    IncompleteResultError,
+)
+from sluice.results.batch_outcomes import BatchOutcomes
+from sluice.results.summary import RunError, too_many_rejects
+
+THRESHOLD = "States.ExceedToleratedFailureThreshold"
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What the batches of a run have come to. `listed`: objects that the Map Run had; None where there was none."""
+
+    listed: int | None
+    objects: Counts
+    rows: RowCounts
+    bytes: int
+    reasons: Mapping[str, int]
+    failed_batches: int
+
+    @classmethod
+    def of(cls, outcomes: BatchOutcomes, listed: int | None) -> Collected:
+        """What is known of all batches."""
+        return cls(
+            listed, outcomes.objects, outcomes.rows, outcomes.bytes, dict(outcomes.reasons), outcomes.failed_batches
+        )
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any] | None) -> Collected:
+        """Read what `to_state` returns; nothing is known without."""
+        if state is None:
+            return cls(None, Counts(), RowCounts(), 0, {}, 0)
+        return cls(
+            listed=state["listed"],
+            objects=Counts.from_state(state["objects"]),
+            rows=RowCounts(**state["rows"]),
+            bytes=state["bytes"],
+            reasons=state["reasons"],
+            failed_batches=state["failedBatches"],
+        )
+
+    def to_state(self) -> dict[str, Any]:
+        """As it travels in state."""
+        return {
+            "listed": self.listed,
+            "objects": self.objects.to_state(),
+            "rows": asdict(self.rows),
+            "bytes": self.bytes,
+            "reasons": dict(self.reasons),
+            "failedBatches": self.failed_batches,
+        }
+
+    @property
+    def missing(self) -> dict[str, int] | None:
+        """Objects that a result would lack; None when there are none."""
+        unreadable, failed = self.objects.rejected, self.objects.failed
+        if not unreadable + failed:
+            return None
+        return {"objects": unreadable + failed, "unreadable": unreadable, "failed": failed}
+
+
+def judged(
+    collected: Collected, planned: Mapping[str, Any], errors: Mapping[str, str], error: RunError | None
+) -> RunError | None:
+    """Why there is no result, None when there is one. `errors`: the children's own, with their messages."""
+    if error:
+        return _telling(collected, errors, error)
+    rows = Counts(read=collected.rows.read, rejected=collected.rows.rejected)
+    return (
+        _unaccounted(collected)
+        or _incomplete(collected, planned)
+        or too_many_rejects(rows, planned["rejectsTolerated"])
+    )
+
+
+def _telling(collected: Collected, errors: Mapping[str, str], error: RunError) -> RunError:
+    """The children's own error in place of "threshold exceeded"."""
+    if error.name != THRESHOLD or not errors:
+        return error
+    first, message = next(iter(errors.items()))
+    name = first if len(errors) == 1 else BatchesFailedError.__name__
+    return RunError(name, f"{collected.failed_batches} batches of objects failed; the first: {first}: {message}")
+
+
+def _unaccounted(collected: Collected) -> RunError | None:
+    try:
+        objects, rows = collected.objects.check("run"), collected.rows
+    except CountsDoNotReconcileError as mismatch:
+        return RunError(type(mismatch).__name__, str(mismatch))
+    problem = None
+    if objects.read != collected.listed:
+        problem = f"{collected.listed} objects were listed, {objects.read} stand in the result files"
+    elif rows.read != rows.aggregated + rows.filtered + rows.rejected:
+        problem = f"{rows.read} rows were read, but {rows} tells of others"
+    return RunError(CountsDoNotReconcileError.__name__, problem) if problem else None
+
+
+def _incomplete(collected: Collected, planned: Mapping[str, Any]) -> RunError | None:
+    missing, objects = collected.missing, collected.objects
+    if missing is None:
+        return None
+    told = (
+        f"{missing['objects']} of {objects.read} objects are missing from the result: "
+        f"{missing['unreadable']} could not be read (unreadable.jsonl), {missing['failed']} are in batches that failed "
+        "(failed.jsonl)"
+    )
+    if planned["onIncomplete"] != REPORT:
+        return RunError(IncompleteResultError.__name__, f"{told}; onIncomplete report would give the rest")
+    tolerated = planned["toleratedFailurePercentage"]
+    if missing["objects"] * 100 > tolerated * objects.read:
+        return RunError(IncompleteResultError.__name__, f"{told}, more than the {tolerated} % tolerated")
+    return None if objects.written else RunError(IncompleteResultError.__name__, f"{told}; nothing is left")

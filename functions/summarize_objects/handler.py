@@ -1,0 +1,57 @@
+"""SummarizeObjects: what the batches and the last merge have come to becomes the run's summary."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from sluice.aws import aws_errors, s3_client
+from sluice.fields import Fields
+from sluice.reducing.merge_request import MergeProgress
+from sluice.results.late_results import read_until_complete
+from sluice.results.objects_summary import ObjectsSummary, checked, merge_error, readable
+from sluice.results.objects_verdict import THRESHOLD, Collected
+from sluice.results.result_files import map_run_records
+from sluice.results.summary import RunError
+from sluice.run import Run
+from sluice.settings import Settings
+
+settings = Settings.from_env()
+logger = Logger()
+
+
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """Sum up a run. Raises InvalidInputError, AccessDeniedError, ServiceUnavailableError.
+
+    Takes {"run", "collected": PlanReduction's, "reduced": ReduceAggregates' progress, "error": {"name", "message"}};
+    all but the run may be null.
+    """
+    fields = Fields(event, ("run", "collected", "reduced", "error"))
+    run, collected = Run.from_state(fields.raw("run")), Collected.from_state(event.get("collected"))
+    reduced = MergeProgress.from_state(event["reduced"]) if fields.has("reduced") else None
+    error = readable(RunError.from_state(event.get("error")))
+    with aws_errors(f"s3://{settings.data_bucket}/{run.prefix}"):
+        if error and error.name == THRESHOLD and fields.has("collected"):
+            error = _of_merge(run) or error
+        state = ObjectsSummary(
+            run, settings.data_bucket, collected, reduced, checked(collected, reduced, error)
+        ).to_state()
+        s3_client().put_object(
+            Bucket=settings.data_bucket,
+            Key=run.summary_key,
+            Body=json.dumps(state, ensure_ascii=False, indent=2).encode(),
+        )
+    logger.info("run summarized", extra={"run": run.name, "status": state["status"], "counts": state["counts"]})
+    return state
+
+
+def _of_merge(run: Run) -> RunError | None:
+    """The error of a merge that failed, in place of "threshold exceeded"; batches' own have been told before."""
+    prefix = f"{run.results_prefix}/merges"
+    return read_until_complete(
+        lambda: merge_error(map_run_records(s3_client(), settings.data_bucket, prefix, None)), bool
+    )

@@ -1,0 +1,236 @@
+"""object_map as its users run it: the deployed state machine and functions on local AWS, against DuckDB."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from local_aws import faults
+from tests.local.deployed import Deployed, Ended
+from tests.local.weather_objects import as_csv, by_duckdb, daily_rows, mixed_objects, put_objects, result_rows
+
+STATISTICS = ["count", "min", "max", "sum", "mean"]
+MONTHLY = {
+    "groupBy": ["DATE:month", "NAME"],
+    "measures": {"TEMP": STATISTICS},
+    "missing": ["9999.9"],
+}
+NAMES = tuple(f"TEMP.{each}" for each in STATISTICS)
+# AggregateObjects is tried four times.
+ATTEMPTS = 4
+
+
+def put(stack: Deployed, objects: dict[str, bytes]) -> str:
+    """Put objects below a prefix of their own."""
+    return put_objects(stack, f"weather-{uuid4().hex[:12]}", objects)
+
+
+def run(stack: Deployed, prefix: str, **fields: Any) -> Ended:
+    """Run object_map over the prefix, by month and name unless told otherwise."""
+    return stack.run("object_map", MONTHLY | {"prefix": prefix} | fields)
+
+
+def statistics(row: dict[str, str]) -> tuple[Decimal | float | None, ...]:
+    """A row's numbers, exact but for the mean."""
+    exact = [Decimal(row[name]) if row[name] else None for name in NAMES[:-1]]
+    return (*exact, float(row["TEMP.mean"]) if row["TEMP.mean"] else None)
+
+
+GROUPED = """
+    SELECT substr(DATE, 1, 7) AS month, NAME, count(*), count(TEMP), min(TEMP), max(TEMP), sum(TEMP),
+           CAST(sum(TEMP) AS DOUBLE) / count(TEMP)
+    FROM rows {where} GROUP BY ALL ORDER BY month, NAME
+"""
+
+
+def test_result_is_that_of_duckdb_on_the_same_objects(stack: Deployed, tmp_path: Path) -> None:
+    objects = mixed_objects(80, 60)
+    ended = run(stack, put(stack, objects), batchSize=2)
+    assert (ended.status, ended.summary["status"], ended.counts) == ("SUCCEEDED", "COMPLETE", (80, 80, 0, 0, 0)), ended
+    expected = by_duckdb(objects, tmp_path, GROUPED.format(where=""))
+    rows = result_rows(stack, ended.summary)
+    assert [(row["DATE:month"], row["NAME"], int(row["rows"])) for row in rows] == [each[:3] for each in expected]
+    for row, (*_, count, low, high, total, mean) in zip(rows, expected, strict=True):
+        assert statistics(row)[:-1] == (count, low, high, total if count else None)
+        assert statistics(row)[-1] == pytest.approx(mean, rel=1e-15)
+    document = json.loads(stack.object(ended.summary["result"]["json"]), parse_float=str, parse_int=str)
+    assert [{name: value or "" for name, value in group.items()} for group in document["groups"]] == rows
+    assert document["complete"] is True
+    assert ended.summary["rows"] == {"read": 4800, "aggregated": 4800, "filtered": 0, "rejected": 0}
+    assert ended.summary["bytes"] == sum(map(len, objects.values()))
+
+
+def test_where_takes_some_rows(stack: Deployed, tmp_path: Path) -> None:
+    objects = mixed_objects(12, 60)
+    where = {"TEMP": {"atLeast": -10.5, "lessThan": 20}, "DATE:month": {"in": ["2025-01", "2025-03"]}}
+    ended = run(stack, put(stack, objects), where=where)
+    condition = "WHERE TEMP >= -10.5 AND TEMP < 20 AND substr(DATE, 1, 7) IN ('2025-01', '2025-03')"
+    expected = by_duckdb(objects, tmp_path, GROUPED.format(where=condition))
+    rows = result_rows(stack, ended.summary)
+    assert [(row["DATE:month"], row["NAME"], int(row["rows"])) for row in rows] == [each[:3] for each in expected]
+    taken = sum(each[2] for each in expected)
+    assert ended.summary["rows"] == {"read": 720, "aggregated": taken, "filtered": 720 - taken, "rejected": 0}
+
+
+def test_top_is_the_warmest_station_of_each_month(stack: Deployed, tmp_path: Path) -> None:
+    objects = mixed_objects(40, 60)
+    top = {"by": "TEMP.mean", "per": ["DATE:month"], "count": 2}
+    ended = run(stack, put(stack, objects), groupBy=["STATION", "DATE:month"], top=top, batchSize=3)
+    select = """
+        SELECT STATION, month FROM (
+            SELECT STATION, month, row_number() OVER (PARTITION BY month ORDER BY mean DESC, STATION) AS place
+            FROM (SELECT STATION, substr(DATE, 1, 7) AS month, sum(TEMP) / count(TEMP) AS mean FROM rows GROUP BY ALL)
+        ) WHERE place <= 2 ORDER BY month, place
+    """
+    rows = result_rows(stack, ended.summary)
+    assert [(row["STATION"], row["DATE:month"]) for row in rows] == by_duckdb(objects, tmp_path, select)
+    assert (ended.summary["groups"], ended.summary["result"]["groups"]) == (40 * 3, 6)
+
+
+def test_two_runs_are_equal_to_the_last_byte(stack: Deployed) -> None:
+    prefix = put(stack, mixed_objects(50, 40))
+    faults.kill_worker(stack.aws, stack.outputs["ReduceAggregatesFunctionName"])
+    faults.kill_worker(stack.aws, stack.outputs["AggregateObjectsFunctionName"], times=2)
+    try:
+        one = run(stack, prefix, batchSize=1)
+    finally:
+        faults.clear(stack.aws)
+    other = run(stack, prefix, batchSize=17, maxConcurrency=1)
+    for ending in ("csv", "json"):
+        first, second = (stack.object(each.summary["result"][ending]) for each in (one, other))
+        assert first == second
+
+
+def test_folder_keys_and_other_suffixes_are_left_out_and_counted(stack: Deployed) -> None:
+    objects = mixed_objects(8, 30) | {"": b"", "sub/": b"", "sub/notes.md": b"# Notes", "empty.csv": b""}
+    ended = run(stack, put(stack, objects), suffix=".csv")
+    # Two stations in plain CSV, and an object without a byte.
+    assert (ended.summary["status"], ended.counts) == ("COMPLETE", (12, 3, 9, 0, 0)), ended
+    assert ended.summary["rows"]["read"] == 60
+
+
+def test_only_folders_are_an_empty_result(stack: Deployed) -> None:
+    ended = run(stack, put(stack, {"": b"", "sub/": b""}))
+    assert (ended.summary["status"], ended.counts) == ("COMPLETE", (2, 0, 2, 0, 0)), ended
+    assert result_rows(stack, ended.summary) == []
+
+
+def test_rows_that_are_no_data_are_rejects(stack: Deployed) -> None:
+    rows = [*daily_rows(1, 5), {**daily_rows(1, 1)[0], "TEMP": "warm"}, {**daily_rows(1, 1)[0], "DATE": "yesterday"}]
+    prefix = put(stack, {"1.csv": as_csv(rows)})
+    ended = run(stack, prefix)
+    assert (ended.status, ended.summary["rows"]["rejected"]) == ("SUCCEEDED", 2), ended
+    assert len(ended.summary["rejects"]["reasons"]) == 2
+    assert next(each["record"]["TEMP"] for each in stack.rejects(ended)) == "warm"
+    refused = run(stack, prefix, rejectsTolerated=1)
+    assert (refused.error, refused.summary["result"]) == ("TooManyRejectsError", None)
+
+
+# Objects that are missing from the answer.
+
+
+def test_one_unreadable_object_among_a_thousand_is_no_answer(stack: Deployed) -> None:
+    objects = {f"{number:04d}.csv": as_csv(daily_rows(number, 2)) for number in range(1000)}
+    objects["0500.csv"] = b"not what the others are\n1\n"
+    objects["0600.csv.gz"] = b"no gzip"
+    prefix = put(stack, objects)
+    ended = run(stack, prefix, batchSize=100)
+    assert (ended.status, ended.error) == ("FAILED", "IncompleteResultError"), ended
+    assert "2 of 1001 objects are missing from the result: 2 could not be read" in (ended.cause or "")
+    assert (ended.counts, ended.summary["result"]) == ((1001, 999, 0, 2, 0), None)
+    unreadable = [json.loads(line) for line in stack.object(ended.summary["unreadable"]["key"]).splitlines()]
+    assert [each["key"] for each in unreadable] == [f"{prefix}0500.csv", f"{prefix}0600.csv.gz"]
+    assert not any("result." in key for key in keys_of(stack, ended))
+
+
+def test_partial_answer_looks_like_none(stack: Deployed) -> None:
+    objects = mixed_objects(8, 30) | {"bad.csv": b"nothing\n"}
+    ended = run(stack, put(stack, objects), onIncomplete="report")
+    assert (ended.status, ended.summary["status"], ended.counts) == ("SUCCEEDED", "PARTIAL", (9, 8, 0, 1, 0)), ended
+    result = ended.summary["result"]
+    assert (result["complete"], result["missing"]) == (False, {"objects": 1, "unreadable": 1, "failed": 0})
+    document = json.loads(stack.object(result["json"]))
+    assert (document["complete"], document["missing"]) == (False, result["missing"])
+    assert all("partial_result." in result[each] for each in ("csv", "json"))
+    assert sum(int(row["rows"]) for row in result_rows(stack, ended.summary)) == 240
+    refused = run(stack, put(stack, objects), onIncomplete="report", toleratedFailurePercentage=5)
+    assert (refused.error, refused.summary["result"]) == ("IncompleteResultError", None)
+
+
+@pytest.mark.usefixtures("no_faults_left")
+@pytest.mark.parametrize(
+    ("fields", "error", "counts"),
+    [
+        ({}, "Lambda.Unknown", (8, 0, 0, 0, 8)),
+        ({"toleratedFailurePercentage": 100}, "IncompleteResultError", (8, 6, 0, 0, 2)),
+        ({"onIncomplete": "report"}, None, (8, 6, 0, 0, 2)),
+    ],
+)
+def test_lost_batch_is_named(
+    stack: Deployed, fields: dict[str, Any], error: str | None, counts: tuple[int, ...]
+) -> None:
+    prefix = put(stack, mixed_objects(8, 10))
+    faults.kill_worker(stack.aws, stack.outputs["AggregateObjectsFunctionName"], times=ATTEMPTS)
+    ended = run(stack, prefix, batchSize=2, maxConcurrency=1, **fields)
+    assert (ended.error, ended.counts) == (error, counts), ended
+    failed = [json.loads(line) for line in stack.object(ended.summary["failures"]["key"]).splitlines()]
+    assert len(failed) == counts[-1]
+    assert [each["key"] for each in failed[:2]] == [f"{prefix}000000.csv", f"{prefix}000001.csv.gz"]
+    assert {each["error"] for each in failed} <= {"Lambda.Unknown", "PENDING"}
+    assert (ended.summary["result"] or {"complete": None})["complete"] == (None if error else False)
+
+
+def keys_of(stack: Deployed, ended: Ended) -> list[str]:
+    """All keys that the run has left."""
+    pages = stack.s3.get_paginator("list_objects_v2").paginate(Bucket=stack.bucket, Prefix=f"object_map/{ended.name}/")
+    return [each["Key"] for page in pages for each in page.get("Contents", [])]
+
+
+# What is too much for one child, or one slice.
+
+
+def test_batch_longer_than_a_slice_is_finished_by_another_child(stack: Deployed) -> None:
+    """So many groups end a slice of AggregateObjects before its time."""
+    groups = 450_000
+    big = b"DATE,STATION,NAME,TEMP,WDSP\n" + b"".join(b"2026-01-01,%06d,n,1,1\n" % each for each in range(groups))
+    prefix = put(stack, {"a.csv": as_csv(daily_rows(1, 3)), "big.csv": big, "z.csv": as_csv(daily_rows(2, 3))})
+    ended = run(stack, prefix, groupBy=["STATION"], measures={})
+    assert (ended.status, ended.counts) == ("SUCCEEDED", (3, 3, 0, 0, 0)), ended
+    assert any("/remainder/" in key for key in keys_of(stack, ended))
+    assert ended.summary["rows"]["aggregated"] == groups + 6
+    lines = stack.object(ended.summary["result"]["csv"]).splitlines()
+    # Two of the stations of the small objects are among those of the large one.
+    assert (len(lines), lines[1], lines[2], lines[-1]) == (groups + 1, b"000000,1", b"000001,4", b"449999,1")
+
+
+def test_no_groups_asked_for_is_one_group(stack: Deployed) -> None:
+    ended = run(stack, put(stack, mixed_objects(4, 10)), groupBy=[], measures={})
+    assert stack.object(ended.summary["result"]["csv"]) == b"rows\n40\n"
+
+
+# Bad input.
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "words"),
+    [
+        ({"prefix": "input/wether/"}, "SourceNotFoundError", "whose key begins with input/wether/"),
+        ({"prefix": "object_map/"}, "InvalidInputError", "prefix: this run itself writes below object_map/"),
+        ({"measures": {"TEMP": ["median"]}}, "InvalidInputError", "measures.TEMP: must list some of count"),
+        ({"top": {"by": "TEMP.mean", "per": ["YEAR"]}}, "InvalidInputError", "top.per: YEAR is not among groupBy"),
+        ({"bucket": "no-such-bucket-here"}, "AccessDeniedError", "no-such-bucket-here"),
+    ],
+)
+def test_bad_input_ends_the_run_before_anything_is_read(
+    stack: Deployed, fields: dict[str, Any], error: str, words: str
+) -> None:
+    ended = run(stack, **{"prefix": "input/"} | fields)
+    assert (ended.status, ended.error) == ("FAILED", error)
+    assert words in (ended.cause or "")
+    assert (ended.counts, ended.summary["result"]) == ((0, 0, 0, 0, 0), None)
+    assert keys_of(stack, ended) == [f"object_map/{ended.name}/summary.json"]

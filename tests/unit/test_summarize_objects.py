@@ -1,0 +1,150 @@
+"""SummarizeObjects: one summary, and an answer that never looks more whole than it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from sluice import errors
+from sluice.run import Run
+from tests.fixtures import EVENTS, expected_error, fixture
+from tests.unit.lambda_context import Context
+
+USUAL = fixture("summarize_objects", "usual")
+RUN = Run.from_state(USUAL["run"])
+BUCKET = "sluice-data-000000000000-us-east-1"
+REDUCED = {"done": True, "slices": 1, "groups": 9, "listed": 3, "rows": 50}
+
+Json = dict[str, Any]
+
+
+def collected(*, unreadable: int = 0, failed: int = 0) -> Json:
+    """Ten objects of ten rows, some of which could not be read."""
+    read = 10 - unreadable - failed
+    return {
+        "listed": 10,
+        "objects": {"read": 10, "written": read, "skipped": 0, "rejected": unreadable, "failed": failed},
+        "rows": {"read": 60, "aggregated": 50, "filtered": 7, "rejected": 3},
+        "bytes": 1234,
+        "reasons": {"NumberInvalid": 3},
+        "failedBatches": 1 if failed else 0,
+    }
+
+
+@pytest.fixture
+def s3() -> Iterator[Any]:
+    with mock_aws():
+        s3 = boto3.client("s3")
+        s3.create_bucket(Bucket=BUCKET)
+        yield s3
+
+
+def summarize(**changed: Any) -> Json:
+    event = USUAL | {"collected": collected(), "reduced": REDUCED, "error": None} | changed
+    answer: Json = import_module("summarize_objects.handler").lambda_handler(event, Context())
+    return answer
+
+
+def test_complete_run_has_its_result(s3: Any) -> None:
+    summary = summarize()
+    assert summary == {
+        "workflow": "object_map",
+        "status": "COMPLETE",
+        "execution": "fixture",
+        "counts": {"read": 10, "written": 10, "skipped": 0, "rejected": 0, "failed": 0},
+        "capacity": {"readUnits": 0, "writeUnits": 0},
+        "results": {"bucket": BUCKET, "prefix": RUN.prefix},
+        "rejects": {"key": RUN.rejects_key, "reasons": {"NumberInvalid": 3}},
+        "failures": None,
+        "error": None,
+        "rows": {"read": 60, "aggregated": 50, "filtered": 7, "rejected": 3},
+        "bytes": 1234,
+        "groups": 9,
+        "unreadable": None,
+        "result": {
+            "complete": True,
+            "missing": None,
+            "groups": 3,
+            "csv": f"{RUN.prefix}result.csv",
+            "json": f"{RUN.prefix}result.json",
+        },
+    }
+    assert json.loads(s3.get_object(Bucket=BUCKET, Key=RUN.summary_key)["Body"].read()) == summary
+
+
+@pytest.mark.usefixtures("s3")
+def test_partial_result_is_called_so_everywhere() -> None:
+    summary = summarize(collected=collected(unreadable=1, failed=4))
+    assert summary["status"] == "PARTIAL"
+    assert summary["unreadable"] == {"key": RUN.unreadable_key, "objects": 1}
+    assert summary["failures"] == {"key": RUN.failures_key, "batches": 1}
+    assert summary["result"] == {
+        "complete": False,
+        "missing": {"objects": 5, "unreadable": 1, "failed": 4},
+        "groups": 3,
+        "csv": f"{RUN.prefix}partial_result.csv",
+        "json": f"{RUN.prefix}partial_result.json",
+    }
+
+
+@pytest.mark.usefixtures("s3")
+def test_run_that_failed_has_no_result() -> None:
+    error = {"name": "IncompleteResultError", "message": "told"}
+    summary = summarize(collected=collected(failed=4), reduced=None, error=error)
+    assert (summary["status"], summary["error"], summary["result"]) == ("FAILED", error, None)
+    assert summary["counts"]["failed"] == 4
+
+
+@pytest.mark.usefixtures("s3")
+def test_result_with_other_rows_than_the_batches_fails_the_run() -> None:
+    summary = summarize(reduced=REDUCED | {"rows": 49})
+    assert summary["error"] == {
+        "name": "CountsDoNotReconcileError",
+        "message": "50 rows were aggregated, 49 are in the result's groups",
+    }
+    assert summary["result"] is None
+
+
+@pytest.mark.usefixtures("s3")
+def test_message_of_a_functions_error_has_no_stack_trace() -> None:
+    cause = json.dumps({"errorMessage": "told", "errorType": "SourceNotFoundError", "stackTrace": ["..."]})
+    error = {"name": "SourceNotFoundError", "message": cause}
+    assert summarize(reduced=None, error=error)["error"] == {"name": "SourceNotFoundError", "message": "told"}
+
+
+def test_merge_that_failed_is_told_by_its_own_error(s3: Any) -> None:
+    place = f"{RUN.results_prefix}/merges/1/a"
+    cause = json.dumps({"progress": None, "cause": json.dumps({"errorMessage": "there is no part"})})
+    given = json.dumps({"merge": {"name": "1-000007"}})
+    records = [
+        {"Status": "PENDING", "Input": given},
+        {"Status": "FAILED", "Input": given, "Error": "SourceNotFoundError", "Cause": cause},
+    ]
+    for number, record in enumerate(records):
+        s3.put_object(Bucket=BUCKET, Key=f"{place}/{number}.jsonl", Body=json.dumps(record).encode())
+    files = {"PENDING": [{"Key": f"{place}/0.jsonl"}], "FAILED": [{"Key": f"{place}/1.jsonl"}]}
+    s3.put_object(Bucket=BUCKET, Key=f"{place}/manifest.json", Body=json.dumps({"ResultFiles": files}).encode())
+    error = {"name": "States.ExceedToleratedFailureThreshold", "message": "exceeded"}
+    assert summarize(reduced=None, error=error)["error"] == {
+        "name": "SourceNotFoundError",
+        "message": "merge 1-000007: there is no part",
+    }
+
+
+@pytest.mark.parametrize("path", sorted((EVENTS / "summarize_objects").glob("*.json")), ids=lambda path: path.stem)
+@pytest.mark.usefixtures("s3")
+def test_fixture_ends_as_it_is_named(path: Path) -> None:
+    handler = import_module("summarize_objects.handler").lambda_handler
+    event, error = fixture("summarize_objects", path.stem), expected_error(path)
+    if error is None:
+        assert handler(event, Context())["status"] == "FAILED"
+        return
+    with pytest.raises(getattr(errors, error)):
+        handler(event, Context())
