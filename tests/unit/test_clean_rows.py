@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -184,6 +185,45 @@ def test_text_of_any_kind_comes_to_the_same(text: str, missing: list[str], quote
     aggregation = asked(missing=missing, layout={"quote": quote})
     data = b"g,x\n" + text.encode()
     assert outcome(aggregation, data, clean=True) == outcome(aggregation, data, clean=False)
+
+
+raw_cells = st.sampled_from(
+    [
+        "a",
+        '"a"',
+        "1",
+        '"1"',
+        " 1",
+        '" 1 "',
+        "",
+        '""',
+        '"a,b"',
+        '"a""b"',
+        '"a',
+        'a"',
+        '"a"b',
+        ' "a"',
+        '"a\nb"',
+        "2026-01-31",
+    ]
+)
+raw_lines = st.lists(st.lists(raw_cells, min_size=3, max_size=4), min_size=1, max_size=6)
+# Those that would reach beyond a cell stand for none.
+tricky = st.lists(st.sampled_from(["1", "1,1", '1","1', "1\na", "a"]), max_size=2, unique=True)
+
+
+@settings(max_examples=600, deadline=None)
+@given(asked_for, raw_lines, tricky, st.sampled_from([["g", "x", "d"], ["d", "g", "x"], ["x", "g", "d"]]))
+@example(asked(groupBy=["g"]), [["a", "1", "c"], ['"a"', "1", "c"]], [], ["g", "x", "d"])
+@example(asked(groupBy=["g"]), [["a", "1", "c"], ["a", "1", "c", "d"]], [], ["g", "x", "d"])
+@example(asked(groupBy=["g"]), [["a", "1", "c"], ["a", "1", "1", "c"]], ["1,1"], ["g", "x", "d"])
+@example(asked(groupBy=["g"]), [['"a"', '"1"', '"c"'], ['"a"', '"1"', '"1"', '"c"']], ['1","1'], ["g", "x", "d"])
+def test_cells_of_any_kind_come_to_the_same(
+    asked: Aggregation, lines: list[list[str]], missing: list[str], header: list[str]
+) -> None:
+    asked = replace(asked, missing=frozenset(missing))
+    data = "".join(",".join(line) + "\n" for line in [header, *lines]).encode()
+    assert outcome(asked, data, clean=True) == outcome(asked, data, clean=False)
 
 
 # Sums.
