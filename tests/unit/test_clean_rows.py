@@ -13,6 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from sluice.aggregating import clean_engine
 from sluice.aggregating.aggregation import Aggregation
 from sluice.aggregating.clean_engine import CleanEngine, measure_tally
 from sluice.aggregating.clean_patterns import Numbers
@@ -240,3 +241,22 @@ def test_sum_of_short_numbers_is_exact(cells: list[str]) -> None:
 def test_sum_of_many_short_numbers_is_exact(value: str) -> None:
     found = measure_tally([value] * 99_999, Numbers.SHORT)
     assert (found.total, found.low, found.high) == (99_999 * Decimal(value), Decimal(value), Decimal(value))
+
+
+def test_numbers_are_forgotten_rather_than_held_for_ever() -> None:
+    cells = [f"{number}.5" for number in range(1 << 17)]
+    assert measure_tally(cells, Numbers.SHORT).total == sum(map(Decimal, cells))
+    assert len(clean_engine._units) <= clean_engine._KNOWN_MAX
+
+
+def test_header_whose_quotes_change_for_ever_is_read_row_by_row() -> None:
+    names = [f"c{number}" for number in range(70)]
+    several = asked(groupBy=["g"], measures=[], where=[])
+    records = ObjectRecords(["g"], clean_rows_for(several), 1 << 20)
+    tally = Tally(0)
+    for number in range(70):
+        cells = [f'"{name}"' if place == number else name for place, name in enumerate(names)]
+        data = f"g,{','.join(names)}\na,{','.join(cells)}\n".encode()
+        pieces = list(records.pieces(lambda start, data=data: io.BytesIO(data[start:]), a_source(header=None), None))  # type: ignore[misc]
+        CleanEngine(several).tally(pieces, tally)
+    assert tally.groups[("a",)].rows == 70
