@@ -18,7 +18,7 @@ from sluice.results.batch_outcomes import BatchOutcomes, keys_in_order
 from sluice.results.late_results import read_until_complete
 from sluice.results.merged_objects import merge_objects
 from sluice.results.objects_verdict import THRESHOLD, Collected, judged
-from sluice.results.result_files import find_manifest, map_run_of, result_records
+from sluice.results.result_files import find_manifest, map_run_of, map_run_records
 from sluice.results.summary import RunError
 from sluice.run import Run
 from sluice.settings import Settings
@@ -95,8 +95,7 @@ def _write(failed: Iterable[Mapping[str, Any]], failures: IO[bytes]) -> None:
 
 def _records(results_prefix: str) -> Iterator[dict[str, Any]]:
     """The records of a Map Run, as far as there are result files."""
-    manifest = find_manifest(s3_client(), settings.data_bucket, results_prefix)
-    return result_records(s3_client(), settings.data_bucket, manifest) if manifest else iter(())
+    return map_run_records(s3_client(), settings.data_bucket, results_prefix, None)
 
 
 def _listed(run: Run) -> int | None:

@@ -17,7 +17,7 @@ from sluice.fields import Fields
 from sluice.results.keys_summary import KeysSummary, Processed, Scanned, add_all, judged
 from sluice.results.late_results import read_until_complete
 from sluice.results.merged_objects import MergedObjects
-from sluice.results.result_files import find_manifest, result_records
+from sluice.results.result_files import map_run_records
 from sluice.results.summary import RunError
 from sluice.run import Run
 from sluice.settings import Settings
@@ -108,8 +108,7 @@ def _gather(records: Iterator[dict[str, Any]], failures: IO[bytes], failed_keys:
 
 def _records(results_prefix: str) -> Iterator[dict[str, Any]]:
     """The records of a Map Run, as far as there are result files."""
-    manifest = find_manifest(s3_client(), settings.data_bucket, results_prefix)
-    return result_records(s3_client(), settings.data_bucket, manifest) if manifest else iter(())
+    return map_run_records(s3_client(), settings.data_bucket, results_prefix, None)
 
 
 def _upload(spooled: Any, key: str) -> None:
