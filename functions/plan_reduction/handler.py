@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from typing import IO, Any, BinaryIO
+from typing import IO, Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -19,11 +18,10 @@ from sluice.results.late_results import read_until_complete
 from sluice.results.merged_objects import merge_objects
 from sluice.results.objects_verdict import THRESHOLD, Collected, judged
 from sluice.results.result_files import find_manifest, map_run_of, map_run_records
+from sluice.results.spooled import empty, spooled, upload
 from sluice.results.summary import RunError
 from sluice.run import Run
 from sluice.settings import Settings
-
-SPOOL_BYTES = 8 << 20
 
 settings = Settings.from_env()
 logger = Logger()
@@ -61,22 +59,19 @@ def _outcomes(run: Run, error: RunError | None, *, has_remainder: bool) -> tuple
     A Map that could not read its items, say, leaves none.
     """
     leaves_files = error is None or error.name == THRESHOLD
-    with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as failures:
+    with spooled() as failures:
         outcomes, listed = read_until_complete(
             lambda: _read(run, failures, has_remainder=has_remainder),
             lambda found: not leaves_files or _is_complete(*found, has_remainder=has_remainder),
         )
         _write(outcomes.give_up(_records(f"{run.results_prefix}/batches")), failures)
         if outcomes.failed_batches:
-            failures.seek(0)
-            body: BinaryIO = failures  # type: ignore[assignment]
-            s3_client().upload_fileobj(body, settings.data_bucket, run.failures_key)
+            upload(s3_client(), failures, settings.data_bucket, run.failures_key)
     return outcomes, listed
 
 
 def _read(run: Run, failures: IO[bytes], *, has_remainder: bool) -> tuple[BatchOutcomes, int | None]:
-    failures.seek(0)
-    failures.truncate()
+    empty(failures)
     outcomes = BatchOutcomes(run)
     _write(outcomes.add_first(_records(f"{run.results_prefix}/batches")), failures)
     if has_remainder:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import IO, Any, BinaryIO
+from typing import IO, Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -18,11 +17,11 @@ from sluice.results.keys_summary import KeysSummary, Processed, Scanned, add_all
 from sluice.results.late_results import read_until_complete
 from sluice.results.merged_objects import MergedObjects
 from sluice.results.result_files import map_run_records
+from sluice.results.spooled import empty, spooled, upload
 from sluice.results.summary import RunError
 from sluice.run import Run
 from sluice.settings import Settings
 
-SPOOL_BYTES = 8 << 20
 CHUNK_BYTES = 1 << 20
 
 settings = Settings.from_env()
@@ -80,24 +79,20 @@ def _processed(run: Run, keys: int) -> Processed:
 
     Leaves two files of the keys that failed: with their errors, and as keys to feed back.
     """
-    with (
-        tempfile.SpooledTemporaryFile(SPOOL_BYTES) as failures,
-        tempfile.SpooledTemporaryFile(SPOOL_BYTES) as failed_keys,
-    ):
+    with spooled() as failures, spooled() as failed_keys:
         processed = read_until_complete(
             lambda: _gather(_records(f"{run.results_prefix}/keys"), failures, failed_keys),
             lambda gathered: gathered.done >= keys,
         )
         if processed.failed:
-            _upload(failures, run.failures_key)
-            _upload(failed_keys, run.failed_keys_key)
+            upload(s3_client(), failures, settings.data_bucket, run.failures_key)
+            upload(s3_client(), failed_keys, settings.data_bucket, run.failed_keys_key)
     return processed
 
 
 def _gather(records: Iterator[dict[str, Any]], failures: IO[bytes], failed_keys: IO[bytes]) -> Processed:
     for each in (failures, failed_keys):
-        each.seek(0)
-        each.truncate()
+        empty(each)
     processed = Processed()
     for record in records:
         for failed in processed.add(record):
@@ -109,12 +104,6 @@ def _gather(records: Iterator[dict[str, Any]], failures: IO[bytes], failed_keys:
 def _records(results_prefix: str) -> Iterator[dict[str, Any]]:
     """The records of a Map Run, as far as there are result files."""
     return map_run_records(s3_client(), settings.data_bucket, results_prefix, None)
-
-
-def _upload(spooled: Any, key: str) -> None:
-    spooled.seek(0)
-    body: BinaryIO = spooled
-    s3_client().upload_fileobj(body, settings.data_bucket, key)
 
 
 def _put(key: str, body: bytes) -> None:

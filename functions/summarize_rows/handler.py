@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -19,11 +18,11 @@ from sluice.querying.query_figures import QueryFigures, query_end
 from sluice.results.late_results import read_until_complete
 from sluice.results.result_files import map_run_records
 from sluice.results.rows_summary import RowsDone, RowsSummary, judged_rows
+from sluice.results.spooled import empty, spooled, upload
 from sluice.results.summary import RunError
 from sluice.run import Run
 from sluice.settings import Settings
 
-SPOOL_BYTES = 8 << 20
 CHUNK_BYTES = 1 << 20
 
 settings = Settings.from_env()
@@ -93,8 +92,7 @@ class _Files:
     def empty(self) -> None:
         """Begin anew."""
         for each in (self.rejects, self.failures, self.failed_rows):
-            each.seek(0)
-            each.truncate()
+            empty(each)
 
 
 def _done(run: Run, inspection: Inspection | None, found: int | None, map_run: Mapping[str, Any] | None) -> RowsDone:
@@ -102,8 +100,7 @@ def _done(run: Run, inspection: Inspection | None, found: int | None, map_run: M
     if inspection is None:
         return RowsDone()
     with ExitStack() as stack:
-        spooled = [stack.enter_context(tempfile.SpooledTemporaryFile(SPOOL_BYTES)) for _ in range(3)]
-        files = _Files(*spooled)
+        files = _Files(*(stack.enter_context(spooled()) for _ in range(3)))
         done = RowsDone()
         if inspection.reader is not Reader.NONE:
             done = read_until_complete(
@@ -112,10 +109,10 @@ def _done(run: Run, inspection: Inspection | None, found: int | None, map_run: M
         else:
             _copy_reject_parts(run, inspection, files.rejects)
         if done.rejected or inspection.rejected:
-            _upload(files.rejects, run.rejects_key)
+            upload(s3_client(), files.rejects, settings.data_bucket, run.rejects_key)
         if done.failed:
-            _upload(files.failures, run.failures_key)
-            _upload(files.failed_rows, run.failed_rows_key)
+            upload(s3_client(), files.failures, settings.data_bucket, run.failures_key)
+            upload(s3_client(), files.failed_rows, settings.data_bucket, run.failed_rows_key)
     return done
 
 
@@ -135,8 +132,3 @@ def _copy_reject_parts(run: Run, inspection: Inspection, rejects: IO[bytes]) -> 
     for part in inspection.reject_parts:
         body = s3_client().get_object(Bucket=settings.data_bucket, Key=run.reject_part_key(part, 0))["Body"]
         rejects.writelines(body.iter_chunks(CHUNK_BYTES))
-
-
-def _upload(spooled: Any, key: str) -> None:
-    spooled.seek(0)
-    s3_client().upload_fileobj(spooled, settings.data_bucket, key)
