@@ -7,17 +7,18 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from functools import reduce
 from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sluice.aggregating import clean_engine
 from sluice.aggregating.aggregation import Aggregation
-from sluice.aggregating.clean_engine import CleanEngine, measure_tally
-from sluice.aggregating.clean_patterns import Numbers
+from sluice.aggregating.clean_engine import CleanEngine
 from sluice.aggregating.clean_rows import clean_rows_for
+from sluice.aggregating.group_tally import EXACT, MeasureTally
+from sluice.aggregating.known_cells import Known, KnownCells
 from sluice.aggregating.object_records import ObjectRecords, Piece
 from sluice.aggregating.row_engine import RowEngine
 from sluice.aggregating.row_rules import columns_of
@@ -86,6 +87,18 @@ CLEAN = [
         {"where": [{"column": "g:year", "comparator": "in", "value": ["2026"]}]},
         id="where_part",
     ),
+    pytest.param(
+        b"g,x\n2026,1\n2025,1\n",
+        {"where": [{"column": "g:year", "comparator": "equals", "value": {"number": "2026"}}]},
+        id="number_of_a_date",
+    ),
+    pytest.param(b"g1x\na12\n", {"layout": {"delimiter": "1"}}, id="delimiter_of_numbers"),
+    pytest.param(b"g,x\na,1\nb,2\n", {"groupBy": [], "measures": []}, id="nothing_but_rows"),
+    pytest.param(
+        b"g,x\na,no\nb,1\n",
+        {"where": [{"column": "g", "comparator": "notEquals", "value": "a"}]},
+        id="no_number_where_nobody_looks",
+    ),
 ]
 
 
@@ -113,12 +126,6 @@ NOT_CLEAN = [
     pytest.param(b"g,x\n0000-01,1\n", {"groupBy": ["g:year"]}, id="no_such_year"),
     pytest.param(b"g,x\n2026,1\n", {"groupBy": ["g:month"]}, id="too_short"),
     pytest.param(b"g,x\n20x6,1\n", {"where": [{"column": "g:year", "comparator": "in", "value": []}]}, id="where_part"),
-    pytest.param(
-        b"g,x\n2026,1\n",
-        {"where": [{"column": "g:year", "comparator": "equals", "value": {"number": "2026"}}]},
-        id="number_of_a_date",
-    ),
-    pytest.param(b"g1x\na12\n", {"layout": {"delimiter": "1"}}, id="delimiter_of_numbers"),
 ]
 
 
@@ -226,27 +233,43 @@ def test_cells_of_any_kind_come_to_the_same(
     assert outcome(asked, data, clean=True) == outcome(asked, data, clean=False)
 
 
-# Sums.
+# Numbers.
+
+
+def tallied(cells: Sequence[str], *rows: slice) -> MeasureTally:
+    return KnownCells(frozenset()).numbers(cells).tally(rows or [slice(0, len(cells))])
+
 
 short = st.decimals(-(10**14) + 1, 10**14 - 1, places=4).map(str)
+any_number = st.one_of(short, st.decimals(-(10**20), 10**20, places=9).map(str), st.sampled_from(["", "1e125", "-0"]))
 
 
 @settings(max_examples=300)
-@given(st.lists(short, min_size=1, max_size=60))
-def test_sum_of_short_numbers_is_exact(cells: list[str]) -> None:
-    assert measure_tally(cells, Numbers.SHORT) == measure_tally(cells, Numbers.LONG)
+@given(st.lists(st.one_of(short, any_number), min_size=1, max_size=60))
+def test_numbers_are_tallied_exactly(cells: list[str]) -> None:
+    numbers = [Decimal(each) for each in cells if each]
+    total = reduce(EXACT.add, numbers, Decimal(0))
+    low, high = min(numbers, default=None), max(numbers, default=None)
+    assert tallied(cells) == MeasureTally(len(numbers), total, low, high)
 
 
-@pytest.mark.parametrize("value", ["0.0001", "99999.9999", "0.1", "-0"])
-def test_sum_of_many_short_numbers_is_exact(value: str) -> None:
-    found = measure_tally([value] * 99_999, Numbers.SHORT)
+def test_numbers_of_several_stretches_are_tallied_together() -> None:
+    assert tallied(["1", "9", "-2.5", "", "4"], slice(0, 1), slice(2, 5)) == MeasureTally(
+        3, Decimal("2.5"), Decimal("-2.5"), Decimal(4)
+    )
+
+
+@pytest.mark.parametrize("value", ["0.0001", "99999.9999", "0.1", "-0", "0.123456789012345678"])
+def test_sum_of_many_numbers_is_exact(value: str) -> None:
+    found = tallied([value] * 99_999)
     assert (found.total, found.low, found.high) == (99_999 * Decimal(value), Decimal(value), Decimal(value))
 
 
-def test_numbers_are_forgotten_rather_than_held_for_ever() -> None:
-    cells = [f"{number}.5" for number in range(1 << 17)]
-    assert measure_tally(cells, Numbers.SHORT).total == sum(map(Decimal, cells))
-    assert len(clean_engine._units) <= clean_engine._KNOWN_MAX
+def test_texts_are_forgotten_rather_than_held_for_ever() -> None:
+    known = Known(int, texts_max=10)
+    for number in range(100):
+        assert known.of([str(number), "7"]) == [number, 7]
+        assert len(known) <= 10
 
 
 def test_header_whose_quotes_change_for_ever_is_read_row_by_row() -> None:

@@ -35,7 +35,7 @@ class Bounds:
 
     numbers_max: int = 400_000
     whole_max_bytes: int = WHOLE_MAX_BYTES
-    together_bytes: int = 2 << 20
+    together_bytes: int = 256 << 10
     block_bytes: int = BLOCK_BYTES
 
 
@@ -79,6 +79,7 @@ class BatchSlice:
         self._records = ObjectRecords(columns_of(aggregation), clean_rows_of, bounds.block_bytes)
         self._bounds = bounds
         self._progress = replace(before, position=None, pending_slices=())
+        self._next_object = before.next_object
         self._earlier = PendingObject.from_state(before.position)
         self._tally = self._new_tally()
         self._pending: Tally | None = None
@@ -93,14 +94,14 @@ class BatchSlice:
 
         Raises AccessDeniedError when no object may be read, and what reading raises that is not about one object.
         """
-        planned = [(each, self._planned(each)) for each in self._all[self._before.next_object :]]
+        planned = [(each, self._planned(each)) for each in self._all[self._next_object :]]
         reads = iter(read([source for _, source in planned if isinstance(source, Source)]))
         for each, source in planned:
-            if self._progress.next_object > self._before.next_object and self._is_over(is_time_up):
+            if self._next_object > self._before.next_object and self._is_over(is_time_up):
                 break
             if not self._take(each, source, reads, is_time_up):
                 break
-            self._progress = replace(self._progress, next_object=self._progress.next_object + 1)
+            self._next_object += 1
         self._tally_waiting()
         if self._denied and not self._answered and not self._before.objects.written:
             raise self._denied
@@ -225,15 +226,16 @@ class BatchSlice:
 
     def _result(self) -> SliceResult:
         before, tally, number = self._before, self._tally, self._before.slices
-        progress = self._progress
-        pending_slices = before.pending_slices if before.next_object == progress.next_object else ()
+        progress, next_object = self._progress, self._next_object
+        pending_slices = before.pending_slices if before.next_object == next_object else ()
         if self._pending and self._pending.groups:
             pending_slices = (*pending_slices, number + 1)
         return SliceResult(
             replace(
                 progress,
-                done=progress.next_object == len(self._all),
+                done=next_object == len(self._all),
                 slices=number + (2 if self._pending else 1),
+                next_object=next_object,
                 position=self._earlier.to_state(),
                 pending_slices=pending_slices,
                 part_slices=(*progress.part_slices, number) if tally.groups else progress.part_slices,

@@ -19,7 +19,7 @@ def to_line(key: Key, tally: GroupTally) -> bytes:
     """One group as a line, newline at the end."""
     texts = ",".join(map(quote, key))
     measures = ",".join(
-        [f'[{each.count},"{each.total}",{_text(each.low)},{_text(each.high)}]' for each in tally.measures]
+        [f'[{each.count},"{each.total!s}",{_text(each.low)},{_text(each.high)}]' for each in tally.measures]
     )
     return f"[[{texts}],{tally.rows},[{measures}]]\n".encode()
 
@@ -39,7 +39,7 @@ def tally_of(rows: int, measures: Iterable[Any]) -> GroupTally:
 
 
 def _text(value: Decimal | None) -> str:
-    return "null" if value is None else f'"{value}"'
+    return "null" if value is None else f'"{value!s}"'
 
 
 def _number(text: str | None) -> Decimal | None:

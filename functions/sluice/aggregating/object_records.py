@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-from sluice.aggregating.clean_rows import CleanGroups, CleanRows
+from sluice.aggregating.clean_rows import CleanRows
+from sluice.aggregating.tally import Tally
 from sluice.errors import SourceMalformedError
 from sluice.reading.csv_rows import csv_records
 from sluice.reading.object_stream import SourceStream
@@ -39,13 +40,13 @@ class Place:
 class Piece:
     """Some records of an object, whose header `source` knows; `first_row` is the number of the first, from 1.
 
-    `clean`: the records' groups, where all of them are clean.
+    `clean`: what the records come to, where all of them are clean.
     """
 
     source: Source
     block: Block
     first_row: int
-    clean: CleanGroups | None = None
+    clean: Tally | None = None
 
     @property
     def end(self) -> Place:
@@ -71,8 +72,8 @@ class ObjectRecords:
         source = replace(source, header=header)
         clean_rows = self._clean_rows_of(source) if header else None
         joined = b"".join(bodies)
-        groups = clean_rows.groups(joined) if clean_rows else None
-        return None if groups is None else Piece(source, Block(0, joined, groups.rows), 1, groups)
+        tally = clean_rows.tally(joined) if clean_rows else None
+        return None if tally is None else Piece(source, Block(0, joined, tally.rows.read), 1, tally)
 
     def pieces(self, open_at: OpenAt, source: Source, place: Place | None) -> Iterator[Piece]:
         """The object's records from `place` on (None: all).
@@ -98,9 +99,9 @@ class ObjectRecords:
         clean_rows = self._clean_rows_of(source)
         clean = None if clean_rows is None else _CleanFirst(grammar, clean_rows)
         for block in blocks(stream, clean or grammar, place.offset, row, self._block_bytes):
-            groups = clean.groups if clean else None
+            tally = clean.tally if clean else None
             # A long record is taken alone, out of what was read together.
-            yield Piece(source, block, row, groups if groups and groups.rows == block.rows else None)
+            yield Piece(source, block, row, tally if tally and tally.rows.read == block.rows else None)
             row += block.rows
 
     def _with_header(self, open_at: OpenAt, source: Source, lead: bytes, start: int) -> tuple[Source, int]:
@@ -140,14 +141,14 @@ class _CleanFirst:
     def __init__(self, grammar: Grammar, clean_rows: CleanRows) -> None:
         self._grammar = grammar
         self._clean_rows = clean_rows
-        self.groups: CleanGroups | None = None
+        self.tally: Tally | None = None
 
     def measure(self, data: bytes, *, is_last: bool) -> tuple[int, int]:
         """See Grammar."""
         end = len(data) if is_last else data.rfind(b"\n") + 1
-        self.groups = self._clean_rows.groups(data[:end])
-        if self.groups is not None:
-            return end, self.groups.rows
+        self.tally = self._clean_rows.tally(data[:end])
+        if self.tally is not None:
+            return end, self.tally.rows.read
         return self._grammar.measure(data, is_last=is_last)
 
     def starts(self, data: bytes) -> list[int]:
@@ -156,7 +157,7 @@ class _CleanFirst:
 
     def open_quote(self, data: bytes) -> int | None:
         """See Grammar."""
-        return None if self.groups is not None else self._grammar.open_quote(data)
+        return None if self.tally is not None else self._grammar.open_quote(data)
 
 
 def _text_start(lead: bytes, source: Source) -> int:
