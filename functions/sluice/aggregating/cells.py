@@ -23,6 +23,12 @@ _match_date = re.compile(
 
 def number_of(cell: str, missing: AbstractSet[str], column: str) -> Decimal | None:
     """The number that a cell holds, None where it is missing. Raises RejectError for what DynamoDB would not take."""
+    text = number_text(cell, missing, column)
+    return None if text is None else Decimal(text)
+
+
+def number_text(cell: str, missing: AbstractSet[str], column: str) -> str | None:
+    """What `number_of` reads, still as text: [+-]digits[.digits][e[+-]digits], or none of the digits before the dot."""
     text = cell.strip(BLANKS)
     if not text or text in missing:
         return None
@@ -30,7 +36,7 @@ def number_of(cell: str, missing: AbstractSet[str], column: str) -> Decimal | No
         check_number(text)
     except RejectError as error:
         raise RejectError(error.reason, f"column {column}: {error}") from error
-    return Decimal(text)
+    return text
 
 
 def part_of_date(cell: str, part: DatePart, column: str) -> str:

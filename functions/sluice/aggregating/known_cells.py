@@ -10,12 +10,13 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from sluice.aggregating.aggregation import DatePart
-from sluice.aggregating.cells import number_of, part_of_date
+from sluice.aggregating.cells import number_of, number_text, part_of_date
 from sluice.aggregating.group_tally import EXACT, ZERO, MeasureTally
 
 T = TypeVar("T")
 
 # A unit is one ten-thousandth: most numbers are some of them, and whole numbers are quickly added.
+_DECIMALS = 4
 _UNIT = Decimal("0.0001")
 TEXTS_MAX = 1 << 16
 
@@ -61,7 +62,7 @@ class KnownCells:
 
     def __init__(self, missing: AbstractSet[str]) -> None:
         self._numbers = Known(lambda cell: number_of(cell, missing, ""))
-        self._units = Known(lambda cell: _whole_units(number_of(cell, missing, "")))
+        self._units = Known(lambda cell: _units(number_text(cell, missing, "")))
         self._dates = cache(lambda part: Known(lambda cell: part_of_date(cell, part, "")))
 
     def number(self, cell: str) -> Decimal | None:
@@ -72,7 +73,7 @@ class KnownCells:
         """Many numbers."""
         try:
             return NumberColumn(self._units.of(cells), _tally_of_units)
-        except _NotWholeError:
+        except _NotUnitsError:
             return NumberColumn(self._numbers.of(cells), _tally_of_decimals)
 
     def dates(self, cells: Sequence[str], part: DatePart) -> list[str]:
@@ -80,17 +81,20 @@ class KnownCells:
         return self._dates(part).of(cells)
 
 
-class _NotWholeError(Exception):
-    """A number is not some whole units."""
+class _NotUnitsError(Exception):
+    """A number has more decimals than units have, or an exponent."""
 
 
-def _whole_units(number: Decimal | None) -> int | None:
-    if number is None:
+def _units(text: str | None) -> int | None:
+    if text is None:
         return None
-    units, rest = EXACT.divmod(number, _UNIT)
-    if rest:
-        raise _NotWholeError
-    return int(units)
+    whole, _, decimals = text.partition(".")
+    if len(decimals) > _DECIMALS:
+        raise _NotUnitsError
+    try:
+        return int(whole + decimals.ljust(_DECIMALS, "0"))
+    except ValueError as error:
+        raise _NotUnitsError from error
 
 
 def _tally_of_units(units: list[int]) -> MeasureTally:
