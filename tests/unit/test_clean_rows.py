@@ -93,6 +93,7 @@ CLEAN = [
         id="number_of_a_date",
     ),
     pytest.param(b"g1x\na12\n", {"layout": {"delimiter": "1"}}, id="delimiter_of_numbers"),
+    pytest.param("g,x\n\u00a7a,b\u00a7,1\n".encode(), {"layout": {"quote": "\u00a7"}}, id="quote_of_two_bytes"),
     pytest.param(b"g,x\na,1\nb,2\n", {"groupBy": [], "measures": []}, id="nothing_but_rows"),
     pytest.param(
         b"g,x\na,no\nb,1\n",
@@ -121,6 +122,12 @@ NOT_CLEAN = [
     pytest.param(b'g,x\n"a" ,1\n', {}, id="blank_after_a_quote"),
     pytest.param(b'g,x\n"a""b",1\n', {}, id="doubled_quote_in_a_group"),
     pytest.param(b"g,x\na,1\rb,2\n", {}, id="lone_carriage_return"),
+    pytest.param(b"g,x\na\rb,1\n", {}, id="carriage_return_in_a_group"),
+    pytest.param(
+        b"g,x\n0000,1\n",
+        {"where": [{"column": "g:year", "comparator": "equals", "value": {"number": "1"}}]},
+        id="number_of_no_date",
+    ),
     pytest.param(b"g,x\n\xff,1\n", {}, id="undecodable"),
     pytest.param(b"g,x\n2026-02-30,1\n", {"groupBy": ["g:day"]}, id="no_such_day"),
     pytest.param(b"g,x\n0000-01,1\n", {"groupBy": ["g:year"]}, id="no_such_year"),
@@ -259,7 +266,7 @@ def test_numbers_of_several_stretches_are_tallied_together() -> None:
     )
 
 
-@pytest.mark.parametrize("value", ["0.0001", "99999.9999", "0.1", "-0", "0.123456789012345678"])
+@pytest.mark.parametrize("value", ["0.0001", "99999.9999", "0.1", "-0", "0.12345", "0.123456789012345678"])
 def test_sum_of_many_numbers_is_exact(value: str) -> None:
     found = tallied([value] * 99_999)
     assert (found.total, found.low, found.high) == (99_999 * Decimal(value), Decimal(value), Decimal(value))

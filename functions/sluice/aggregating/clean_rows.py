@@ -36,7 +36,7 @@ class _Block:
         if b"\r" in data:
             # No cell of a clean record has a newline: this one was a record's end, or nothing will match.
             data = data.replace(b"\r\n", b"\n")
-        if b"\r" in data or not data:
+        if b"\r" in data:
             raise _NotCleanError
         self._data = data if data.endswith(b"\n") else data + b"\n"
         self._encoding = encoding
