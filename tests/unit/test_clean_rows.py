@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from functools import reduce
@@ -15,49 +15,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sluice.aggregating.aggregation import Aggregation
-from sluice.aggregating.clean_engine import CleanEngine
 from sluice.aggregating.clean_rows import clean_rows_for
+from sluice.aggregating.column_engine import ColumnEngine
 from sluice.aggregating.group_tally import EXACT, MeasureTally
 from sluice.aggregating.known_cells import Known, KnownCells
-from sluice.aggregating.object_records import ObjectRecords, Piece
-from sluice.aggregating.row_engine import RowEngine
-from sluice.aggregating.row_rules import columns_of
+from sluice.aggregating.object_records import ObjectRecords
 from sluice.aggregating.tally import Tally
-from sluice.errors import SourceMalformedError
-from sluice.reading.source import Source
-from tests.unit.aggregated import aggregation
 from tests.unit.sources import a_source
-
-
-def pieces_of(asked: Aggregation, data: bytes, block_bytes: int = 1 << 20, *, clean: bool = True) -> list[Piece]:
-    """An object's records. Raises SourceMalformedError."""
-    layout = asked.layout
-    source = a_source(
-        header=layout.headers,
-        delimiter=layout.delimiter,
-        quote=layout.quote,
-        encoding=layout.encoding,
-        size=len(data),
-    )
-    clean_of: Callable[[Source], Any] = clean_rows_for(asked) if clean else lambda _source: None
-    records = ObjectRecords(columns_of(asked), clean_of, block_bytes)
-    return list(records.pieces(lambda start: io.BytesIO(data[start:]), source, None))
-
-
-def outcome(asked: Aggregation, data: bytes, block_bytes: int = 1 << 20, *, clean: bool) -> object:
-    """All that is known of an object's rows, or what makes it unreadable."""
-    tally = Tally(len(asked.measures))
-    try:
-        pieces = pieces_of(asked, data, block_bytes, clean=clean)
-    except SourceMalformedError as error:
-        return str(error)
-    (CleanEngine if clean else RowEngine)(asked).tally(pieces, tally)
-    return tally.groups, tally.rows, tally.reasons, sorted(tally.rejects)
-
-
-def asked(**changed: Any) -> Aggregation:
-    return Aggregation.from_state(aggregation(layout={"format": "csv"} | changed.pop("layout", {}), **changed))
-
+from tests.unit.tallied import asked, outcome, pieces_of
 
 CLEAN = [
     pytest.param(b"g,x\na,1\nb,-2.5\n", {}, id="bare"),
@@ -288,5 +253,5 @@ def test_header_whose_quotes_change_for_ever_is_read_row_by_row() -> None:
         cells = [f'"{name}"' if place == number else name for place, name in enumerate(names)]
         data = f"g,{','.join(names)}\na,{','.join(cells)}\n".encode()
         pieces = list(records.pieces(lambda start, data=data: io.BytesIO(data[start:]), a_source(header=None), None))  # type: ignore[misc]
-        CleanEngine(several).tally(pieces, tally)
+        ColumnEngine(several).tally(pieces, tally)
     assert tally.groups[("a",)].rows == 70

@@ -95,6 +95,18 @@ def test_first_rows_are_the_first_records(text: str, dialect: tuple[str, str | N
     assert block.rows == min(count, len(rows))
 
 
+@given(texts, dialects)
+@example('"a","b""","c', (",", '"'))
+def test_open_quote_is_where_the_open_field_begins(text: str, dialect: tuple[str, str | None]) -> None:
+    text = in_dialect(text, *dialect)
+    data, quote = text.encode(), dialect[1] or ""
+    opened = grammar_of(*dialect).open_quote(data)
+    assert (opened is None) == is_closed(text, *dialect)
+    if opened is not None:
+        assert data.startswith(quote.encode(), opened)
+        assert is_closed(data[:opened].decode(), *dialect)
+
+
 @given(st.lists(st.sampled_from([b"{}", b"\n", b"\r\n", b"\r", b" ", b"\t", b'"a\\n"', b"["]), max_size=30))
 def test_json_lines_end_with_a_newline_and_blank_ones_are_none(tokens: list[bytes]) -> None:
     data = b"".join(tokens)

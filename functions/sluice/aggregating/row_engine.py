@@ -26,12 +26,12 @@ class RowEngine:
     def tally(self, pieces: Sequence[Piece], into: Tally) -> None:
         """Add the rows of all pieces."""
         for each in pieces:
-            self._tally(each, into)
+            self.add(parse(each.block, each.source), each.first_row, each.source, into)
 
-    def _tally(self, piece: Piece, into: Tally) -> None:
-        source, before = piece.source, len(into.rejects)
-        cells_of, aggregated = self._cells_of(source), 0
-        for number, row in enumerate(parse(piece.block, source), piece.first_row):
+    def add(self, rows: Sequence[Row | BadRow], first_row: int, source: Source, into: Tally) -> None:
+        """Add rows of a source, of which the first has this number."""
+        cells_of, aggregated, before = self._cells_of(source), 0, len(into.rejects)
+        for number, row in enumerate(rows, first_row):
             if isinstance(row, BadRow):
                 into.refuse(Reject(number, row.reason, row.message, row.record, row.byte_offset, source.key))
                 continue
@@ -44,7 +44,7 @@ class RowEngine:
             if taken is not None:
                 into.add(*taken)
                 aggregated += 1
-        read, rejected = piece.block.rows, len(into.rejects) - before
+        read, rejected = len(rows), len(into.rejects) - before
         into.rows += RowCounts(read, aggregated, read - aggregated - rejected, rejected)
 
     def _cells_of(self, source: Source) -> Callable[[Row], Cells]:

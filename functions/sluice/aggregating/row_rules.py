@@ -83,7 +83,7 @@ def cells_of_json(columns: Sequence[str]) -> Callable[[Row], Cells]:
 
     def take(row: Row) -> Cells:
         assert isinstance(row, Mapping)
-        return [_text(row.get(name), name) for name in columns]
+        return [json_cell(row.get(name), name) for name in columns]
 
     return take
 
@@ -94,7 +94,8 @@ def cells_of_csv(columns: Sequence[str], header: Sequence[str]) -> Callable[[Row
     return lambda row: [row[place] for place in places]  # type: ignore[index]
 
 
-def _text(value: object, column: str) -> str:
+def json_cell(value: object, column: str) -> str:
+    """A value as a cell. Raises RejectError for one that is no single value."""
     if isinstance(value, str):
         if not value.isascii() and has_half_pair(value):
             raise RejectError(Reason.TEXT_INVALID, f"column {column}: half a surrogate pair, which has no UTF-8")

@@ -81,7 +81,11 @@ class CsvGrammar:
         """See Grammar."""
         if self.quote is None or self.quote not in data:
             return None
-        open_fields = (field.start() for field in self._quoted_field.finditer(data) if field[1] is None)
+        # An open field goes on to the end: it is among those of the last match.
+        start = 0
+        for fields in self._quoted_fields.finditer(data):
+            start = fields.start()
+        open_fields = (field.start() for field in self._quoted_field.finditer(data, start) if field[1] is None)
         return next(open_fields, None)
 
     def _masked(self, data: bytes) -> bytes:

@@ -1,0 +1,50 @@
+"""Objects tallied by the engine and by the reference, for tests that hold the one against the other."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+from sluice.aggregating.aggregation import Aggregation
+from sluice.aggregating.clean_rows import clean_rows_for
+from sluice.aggregating.column_engine import ColumnEngine
+from sluice.aggregating.object_records import ObjectRecords, Piece
+from sluice.aggregating.row_engine import RowEngine
+from sluice.aggregating.row_rules import columns_of
+from sluice.aggregating.tally import Tally
+from sluice.errors import SourceMalformedError
+from sluice.reading.source import Source
+from tests.unit.aggregated import aggregation
+from tests.unit.sources import a_source
+
+
+def pieces_of(asked: Aggregation, data: bytes, block_bytes: int = 1 << 20, *, clean: bool = True) -> list[Piece]:
+    """An object's records. Raises SourceMalformedError."""
+    layout = asked.layout
+    source = a_source(
+        format=layout.format,
+        header=layout.headers,
+        delimiter=layout.delimiter,
+        quote=layout.quote,
+        encoding=layout.encoding,
+        size=len(data),
+    )
+    clean_of: Callable[[Source], Any] = clean_rows_for(asked) if clean else lambda _source: None
+    records = ObjectRecords(columns_of(asked), clean_of, block_bytes)
+    return list(records.pieces(lambda start: io.BytesIO(data[start:]), source, None))
+
+
+def outcome(asked: Aggregation, data: bytes, block_bytes: int = 1 << 20, *, clean: bool) -> object:
+    """All that is known of an object's rows, or what makes it unreadable."""
+    tally = Tally(len(asked.measures))
+    try:
+        pieces = pieces_of(asked, data, block_bytes, clean=clean)
+    except SourceMalformedError as error:
+        return str(error)
+    (ColumnEngine if clean else RowEngine)(asked).tally(pieces, tally)
+    return tally.groups, tally.rows, tally.reasons, sorted(tally.rejects)
+
+
+def asked(**changed: Any) -> Aggregation:
+    return Aggregation.from_state(aggregation(layout={"format": "csv"} | changed.pop("layout", {}), **changed))
