@@ -133,9 +133,11 @@ def test_up_detached_outlives_the_command_until_down(tmp_path: Path) -> None:
 
 
 def test_up_in_the_foreground_ends_with_ctrl_c(tmp_path: Path) -> None:
+    # A shell's background jobs, of which these tests may be one, begin with the signal ignored.
     program = (
-        "import sys\nfrom pathlib import Path\nfrom sluice_cli.main import main\n"
+        "import signal, sys\nfrom pathlib import Path\nfrom sluice_cli.main import main\n"
         "from sluice_cli.surroundings import Surroundings\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "sys.exit(main(['local', 'up'], Surroundings(root=Path(sys.argv[1]))))"
     )
     with subprocess.Popen(
@@ -145,12 +147,15 @@ def test_up_in_the_foreground_ends_with_ctrl_c(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        assert process.stdout
-        exports = [process.stdout.readline(), process.stdout.readline()]
-        running = local.require(tmp_path)
-        assert exports[0].startswith(f"export AWS_ENDPOINT_URL={running.endpoint_url} ")
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=DEADLINE_SECONDS)
+        try:
+            assert process.stdout
+            exports = [process.stdout.readline(), process.stdout.readline()]
+            running = local.require(tmp_path)
+            assert exports[0].startswith(f"export AWS_ENDPOINT_URL={running.endpoint_url} ")
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=DEADLINE_SECONDS)
+        finally:
+            process.kill()
 
     assert process.returncode == ExitCode.SUCCEEDED
     assert "stopping local AWS" in said
