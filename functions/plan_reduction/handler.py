@@ -16,7 +16,7 @@ from sluice.reducing.merge_tree import plan_merges
 from sluice.results.batch_outcomes import BatchOutcomes, keys_in_order
 from sluice.results.late_results import read_until_complete
 from sluice.results.merged_objects import merge_objects
-from sluice.results.objects_verdict import THRESHOLD, Collected, judged
+from sluice.results.objects_verdict import Collected, judged
 from sluice.results.result_files import find_manifest, map_run_of, map_run_records
 from sluice.results.spooled import empty, spooled, upload
 from sluice.results.summary import RunError
@@ -58,7 +58,7 @@ def _outcomes(run: Run, error: RunError | None, *, has_remainder: bool) -> tuple
 
     A Map that could not read its items, say, leaves none.
     """
-    leaves_files = error is None or error.name == THRESHOLD
+    leaves_files = error is None or error.exceeds_threshold
     with spooled() as failures:
         outcomes, listed = read_until_complete(
             lambda: _read(run, failures, has_remainder=has_remainder),

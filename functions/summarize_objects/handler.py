@@ -13,7 +13,7 @@ from sluice.fields import Fields
 from sluice.reducing.merge_request import MergeProgress
 from sluice.results.late_results import read_until_complete
 from sluice.results.objects_summary import ObjectsSummary, checked, merge_error, readable
-from sluice.results.objects_verdict import THRESHOLD, Collected
+from sluice.results.objects_verdict import Collected
 from sluice.results.result_files import map_run_records
 from sluice.results.summary import RunError
 from sluice.run import Run
@@ -35,7 +35,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     reduced = MergeProgress.from_state(event["reduced"]) if fields.has("reduced") else None
     error = readable(RunError.from_state(event.get("error")))
     with aws_errors(f"s3://{settings.data_bucket}/{run.prefix}"):
-        if error and error.name == THRESHOLD and fields.has("collected"):
+        if error and error.exceeds_threshold and fields.has("collected"):
             error = _of_merge(run) or error
         state = ObjectsSummary(
             run, settings.data_bucket, collected, reduced, checked(collected, reduced, error)

@@ -128,9 +128,7 @@ class KeysSummary:
     @property
     def status(self) -> Status:
         """FAILED with an error; else PARTIAL when any key failed."""
-        if self.error:
-            return Status.FAILED
-        return Status.PARTIAL if self.counts.failed else Status.COMPLETE
+        return Status.of(self.error, is_partial=bool(self.counts.failed))
 
     def to_state(self) -> dict[str, Any]:
         """The summary object, with what only this workflow has."""
@@ -163,7 +161,7 @@ class KeysSummary:
 def judged(summary: KeysSummary) -> RunError | None:
     """Why the run has failed: its own error, in its children's words if they have any, or counts that do not add up."""
     error, scanned = summary.error, summary.scanned
-    if error and error.name == "States.ExceedToleratedFailureThreshold":
+    if error and error.exceeds_threshold:
         if scanned.errors:
             number, name, message = scanned.errors[0]
             return RunError(name, f"{len(scanned.errors)} segments failed; the first is segment {number}: {message}")

@@ -29,9 +29,7 @@ class ObjectsSummary:
     @property
     def status(self) -> Status:
         """FAILED with an error; else PARTIAL when objects are missing from the result."""
-        if self.error:
-            return Status.FAILED
-        return Status.PARTIAL if self.collected.missing else Status.COMPLETE
+        return Status.of(self.error, is_partial=bool(self.collected.missing))
 
     def to_state(self) -> dict[str, Any]:
         """The summary object, with what only this workflow has."""

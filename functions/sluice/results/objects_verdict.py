@@ -17,8 +17,6 @@ from sluice.errors import (
 from sluice.results.batch_outcomes import BatchOutcomes
 from sluice.results.summary import RunError, too_many_rejects
 
-THRESHOLD = "States.ExceedToleratedFailureThreshold"
-
 
 @dataclass(frozen=True, slots=True)
 class Collected:
@@ -88,7 +86,7 @@ def judged(
 
 def _telling(collected: Collected, errors: Mapping[str, str], error: RunError) -> RunError:
     """The children's own error in place of "threshold exceeded"."""
-    if error.name != THRESHOLD or not errors:
+    if not error.exceeds_threshold or not errors:
         return error
     first, message = next(iter(errors.items()))
     name = first if len(errors) == 1 else BatchesFailedError.__name__

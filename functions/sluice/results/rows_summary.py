@@ -19,7 +19,6 @@ from sluice.run import Run
 
 SUCCEEDED, REJECTED = "SUCCEEDED", "rejected"
 _NOT_STARTED = "NotStarted"
-_THRESHOLD = "States.ExceedToleratedFailureThreshold"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +118,7 @@ class RowsSummary:
     @property
     def status(self) -> Status:
         """FAILED with an error; else PARTIAL when any row failed."""
-        if self.error:
-            return Status.FAILED
-        return Status.PARTIAL if self.counts.failed else Status.COMPLETE
+        return Status.of(self.error, is_partial=bool(self.counts.failed))
 
     def to_state(self) -> dict[str, Any]:
         """The summary object, with what only this workflow has."""
@@ -147,7 +144,7 @@ class RowsSummary:
 
 def judged_rows(summary: RowsSummary) -> RunError | None:
     """Why the run has failed: its own error, in its rows' words if they have any, or counts that do not add up."""
-    if summary.error and summary.error.name == _THRESHOLD:
+    if summary.error and summary.error.exceeds_threshold:
         return _too_many_failed(summary) or summary.error
     if summary.error or summary.inspection is None:
         return summary.error

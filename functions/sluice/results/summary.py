@@ -21,6 +21,13 @@ class Status(StrEnum):
     PARTIAL = "PARTIAL"
     FAILED = "FAILED"
 
+    @classmethod
+    def of(cls, error: RunError | None, *, is_partial: bool) -> Status:
+        """FAILED with an error, whatever else there is."""
+        if error:
+            return cls.FAILED
+        return cls.PARTIAL if is_partial else cls.COMPLETE
+
 
 @dataclass(frozen=True, slots=True)
 class RunError:
@@ -28,6 +35,11 @@ class RunError:
 
     name: str
     message: str
+
+    @property
+    def exceeds_threshold(self) -> bool:
+        """Whether more children failed than are tolerated: Step Functions' own error, which does not say of what."""
+        return self.name == "States.ExceedToleratedFailureThreshold"
 
     @classmethod
     def from_state(cls, state: Mapping[str, str] | None) -> RunError | None:
@@ -50,9 +62,7 @@ class Summary:
     @property
     def status(self) -> Status:
         """FAILED with an error; else PARTIAL when anything failed."""
-        if self.error:
-            return Status.FAILED
-        return Status.PARTIAL if self.counts.failed or self.failed_batches else Status.COMPLETE
+        return Status.of(self.error, is_partial=bool(self.counts.failed or self.failed_batches))
 
     def to_state(self) -> dict[str, Any]:
         """The summary object that every workflow ends with."""
@@ -108,7 +118,7 @@ def _check_none_lost(failed: Sequence[RangeOutcome]) -> None:
 
 def _telling(error: RunError | None, failed: Sequence[RangeOutcome]) -> RunError | None:
     """The children's own error in place of "threshold exceeded", where they all ended with one."""
-    if error is None or error.name != "States.ExceedToleratedFailureThreshold":
+    if error is None or not error.exceeds_threshold:
         return error
     ended = [each for each in failed if each.error]
     names = {each.error for each in ended if each.error}
