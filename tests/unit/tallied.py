@@ -9,6 +9,7 @@ from typing import Any
 from sluice.aggregating.aggregation import Aggregation
 from sluice.aggregating.clean_rows import clean_rows_for
 from sluice.aggregating.column_engine import ColumnEngine
+from sluice.aggregating.column_tally import ColumnTally
 from sluice.aggregating.object_records import ObjectRecords, Piece
 from sluice.aggregating.row_engine import RowEngine
 from sluice.aggregating.row_rules import columns_of
@@ -30,7 +31,7 @@ def pieces_of(asked: Aggregation, data: bytes, block_bytes: int = 1 << 20, *, cl
         encoding=layout.encoding,
         size=len(data),
     )
-    clean_of: Callable[[Source], Any] = clean_rows_for(asked) if clean else lambda _source: None
+    clean_of: Callable[[Source], Any] = clean_rows_for(asked, ColumnTally(asked)) if clean else lambda _source: None
     records = ObjectRecords(columns_of(asked), clean_of, block_bytes)
     return list(records.pieces(lambda start: io.BytesIO(data[start:]), source, None))
 
@@ -42,7 +43,8 @@ def outcome(asked: Aggregation, data: bytes, block_bytes: int = 1 << 20, *, clea
         pieces = pieces_of(asked, data, block_bytes, clean=clean)
     except SourceMalformedError as error:
         return str(error)
-    (ColumnEngine if clean else RowEngine)(asked).tally(pieces, tally)
+    engine = ColumnEngine(asked, ColumnTally(asked)) if clean else RowEngine(asked)
+    engine.tally(pieces, tally)
     return tally.groups, tally.rows, tally.reasons, sorted(tally.rejects)
 
 

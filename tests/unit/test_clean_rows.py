@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from sluice.aggregating.aggregation import Aggregation
 from sluice.aggregating.clean_rows import clean_rows_for
 from sluice.aggregating.column_engine import ColumnEngine
+from sluice.aggregating.column_tally import ColumnTally
 from sluice.aggregating.group_tally import EXACT, MeasureTally
 from sluice.aggregating.known_cells import Known, KnownCells
 from sluice.aggregating.object_records import ObjectRecords
@@ -247,11 +248,12 @@ def test_texts_are_forgotten_rather_than_held_for_ever() -> None:
 def test_header_whose_quotes_change_for_ever_is_read_row_by_row() -> None:
     names = [f"c{number}" for number in range(70)]
     several = asked(groupBy=["g"], measures=[], where=[])
-    records = ObjectRecords(["g"], clean_rows_for(several), 1 << 20)
+    columns = ColumnTally(several)
+    records = ObjectRecords(["g"], clean_rows_for(several, columns), 1 << 20)
     tally = Tally(0)
     for number in range(70):
         cells = [f'"{name}"' if place == number else name for place, name in enumerate(names)]
         data = f"g,{','.join(names)}\na,{','.join(cells)}\n".encode()
         pieces = list(records.pieces(lambda start, data=data: io.BytesIO(data[start:]), a_source(header=None), None))  # type: ignore[misc]
-        ColumnEngine(several).tally(pieces, tally)
+        ColumnEngine(several, columns).tally(pieces, tally)
     assert tally.groups[("a",)].rows == 70

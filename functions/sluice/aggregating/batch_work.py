@@ -10,6 +10,7 @@ from sluice.aggregating.batch_request import BatchRequest
 from sluice.aggregating.batch_slice import BatchSlice, Bounds, SliceResult
 from sluice.aggregating.clean_rows import clean_rows_for
 from sluice.aggregating.column_engine import ColumnEngine
+from sluice.aggregating.column_tally import ColumnTally
 from sluice.aggregating.object_reads import ObjectReads
 from sluice.aggregating.tally import Tally
 from sluice.first_outcome import leave_parts
@@ -35,7 +36,9 @@ def work(
     Raises AccessDeniedError, ServiceUnavailableError.
     """
     aggregation, progress = request.aggregation, request.progress
-    batch = BatchSlice(request, ColumnEngine(aggregation), clean_rows_for(aggregation), bounds)
+    # One for both: what a text is need not be found twice.
+    columns = ColumnTally(aggregation)
+    batch = BatchSlice(request, ColumnEngine(aggregation, columns), clean_rows_for(aggregation, columns), bounds)
     with ObjectReads(s3, gets, bounds.whole_max_bytes) as reads:
         result = batch.run(reads.each, is_time_up)
     outcome_key = request.run.outcome_key(request.run.batch_part_key(progress.batch, progress.slices))

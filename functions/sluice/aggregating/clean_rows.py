@@ -94,9 +94,8 @@ class CleanRows:
         return found
 
 
-def clean_rows_for(aggregation: Aggregation) -> Callable[[Source], CleanRows | None]:
+def clean_rows_for(aggregation: Aggregation, columns: ColumnTally) -> Callable[[Source], CleanRows | None]:
     """How the clean records of a source are read; None where they have to be parsed."""
-    columns = ColumnTally(aggregation)
 
     @cache
     def of_header(header: tuple[str, ...], encoding: str) -> CleanRows:

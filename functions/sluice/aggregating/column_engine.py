@@ -23,8 +23,8 @@ _FEW_ROWS = 64
 class ColumnEngine:
     """What it comes to is what RowEngine comes to."""
 
-    def __init__(self, aggregation: Aggregation) -> None:
-        self._columns = ColumnTally(aggregation)
+    def __init__(self, aggregation: Aggregation, columns: ColumnTally) -> None:
+        self._columns = columns
         self._rows = RowEngine(aggregation)
 
     def tally(self, pieces: Sequence[Piece], into: Tally) -> None:

@@ -39,6 +39,7 @@ def tally_of(rows: int, measures: Iterable[Any]) -> GroupTally:
 
 
 def _text(value: Decimal | None) -> str:
+    # Formatting a Decimal takes twice the time of str.
     return "null" if value is None else f'"{value!s}"'
 
 

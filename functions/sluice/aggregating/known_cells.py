@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from decimal import Decimal
-from functools import cache
+from functools import cache, reduce
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -18,13 +18,13 @@ T = TypeVar("T")
 # A unit is one ten-thousandth: most numbers are some of them, and whole numbers are quickly added.
 _DECIMALS = 4
 _UNIT = Decimal("0.0001")
-TEXTS_MAX = 1 << 16
+_TEXTS_MAX = 1 << 16
 
 
 class Known(dict[str, T]):
     """What `read` has made of texts; all are forgotten rather than more than `texts_max` held."""
 
-    def __init__(self, read: Callable[[str], T], texts_max: int = TEXTS_MAX) -> None:
+    def __init__(self, read: Callable[[str], T], texts_max: int = _TEXTS_MAX) -> None:
         super().__init__()
         self._read = read
         self._texts_max = texts_max
@@ -105,7 +105,4 @@ def _tally_of_units(units: list[int]) -> MeasureTally:
 
 
 def _tally_of_decimals(numbers: list[Decimal]) -> MeasureTally:
-    total = ZERO
-    for each in numbers:
-        total = EXACT.add(total, each)
-    return MeasureTally(len(numbers), total, min(numbers), max(numbers))
+    return MeasureTally(len(numbers), reduce(EXACT.add, numbers, ZERO), min(numbers), max(numbers))
