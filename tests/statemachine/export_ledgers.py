@@ -15,7 +15,7 @@ from local_aws.stepfunctions import dynamodb_calls
 from local_aws.stepfunctions.errors import state_error
 from tests.statemachine.definitions import resources
 
-OPTIMISED = "arn:aws:states:::dynamodb:"
+OPTIMISED = "arn:${Partition}:states:::dynamodb:"
 _numbers = count()
 
 

@@ -161,7 +161,7 @@ class World:
         return answer
 
     def _answer(self, resource: str, given: Any) -> Any:
-        kind, _, action = resource.removeprefix("arn:aws:states:::").rpartition(":")
+        kind, _, action = resource.removeprefix("arn:${Partition}:states:::").rpartition(":")
         if kind == "aws-sdk:dynamodb":
             return getattr(self.service, _snake(action))(given)
         if kind == "dynamodb":
@@ -203,11 +203,11 @@ def definition_with(ledger_name: str) -> dict[str, Any]:
 
 def _prefix(resource: str) -> str:
     prefixes = {
-        "arn:aws:states:::dynamodb": "DynamoDB",
-        "arn:aws:states:::aws-sdk:dynamodb": "DynamoDb",
-        "arn:aws:states:::aws-sdk:sfn": "Sfn",
-        "arn:aws:states:::states": "StepFunctions",
-        "arn:aws:states:::lambda": "Lambda",
+        "arn:${Partition}:states:::dynamodb": "DynamoDB",
+        "arn:${Partition}:states:::aws-sdk:dynamodb": "DynamoDb",
+        "arn:${Partition}:states:::aws-sdk:sfn": "Sfn",
+        "arn:${Partition}:states:::states": "StepFunctions",
+        "arn:${Partition}:states:::lambda": "Lambda",
     }
     return prefixes[resource.rpartition(":")[0]]
 

@@ -34,9 +34,11 @@ machines = pytest.mark.parametrize("name", NAMES)
 
 @machines
 def test_cfn_lint_accepts_the_definition(name: str, tmp_path: Path) -> None:
+    # cfn-lint reads a resource's ARN before it applies the substitutions.
+    filled = json.loads(json.dumps(definition(name)).replace("${Partition}", "aws"))
     properties = {
         "RoleArn": "arn:aws:iam::111122223333:role/sluice",
-        "Definition": _with_numbers(definition(name)),
+        "Definition": _with_numbers(filled),
         "DefinitionSubstitutions": dict.fromkeys(machine_resource(name)["DefinitionSubstitutions"], "value"),
     }
     resources = {"Machine": {"Type": "AWS::StepFunctions::StateMachine", "Properties": properties}}
