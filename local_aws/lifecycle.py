@@ -23,6 +23,7 @@ ACCOUNT_ID = "000000000000"
 LOCK_FILE = "lock"
 LOG_FILE = "server.log"
 FAULT_INJECTION = "LOCAL_AWS_FAULT_INJECTION"
+LAMBDA_CONCURRENCY = "LOCAL_AWS_LAMBDA_CONCURRENCY"
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 STOP_SECONDS = 5.0
 INHERITED_VARIABLES = ("PATH", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE")
@@ -50,6 +51,7 @@ class _Options:
     region: str
     fault_injection: bool
     enforce_iam: bool
+    lambda_concurrency: int | None
 
 
 @dataclass(frozen=True)
@@ -77,13 +79,15 @@ def start(
     region: str = "us-east-1",
     fault_injection: bool = False,
     enforce_iam: bool = False,
+    lambda_concurrency: int | None = None,
 ) -> LocalAws:
     """Start a server and wait until it answers.
 
     It runs in a session of its own, so a Ctrl-C does not reach it. It ends when its caller does, unless
-    `outlive_caller`. Raises PortTakenError and StartFailedError.
+    `outlive_caller`. Beyond `lambda_concurrency` executions at a time, Lambda throttles. Raises PortTakenError and
+    StartFailedError.
     """
-    options = _Options(bind_host, region, fault_injection, enforce_iam)
+    options = _Options(bind_host, region, fault_injection, enforce_iam, lambda_concurrency)
     sockets = _listen(bind_host, port or 0)
     try:
         bound_port = sockets[0].getsockname()[1]
@@ -136,6 +140,7 @@ def running(
     region: str = "us-east-1",
     fault_injection: bool = False,
     enforce_iam: bool = False,
+    lambda_concurrency: int | None = None,
 ) -> Iterator[LocalAws]:
     """A server for the length of a with block."""
     local_aws = start(
@@ -145,6 +150,7 @@ def running(
         region=region,
         fault_injection=fault_injection,
         enforce_iam=enforce_iam,
+        lambda_concurrency=lambda_concurrency,
     )
     try:
         yield local_aws
@@ -188,6 +194,8 @@ def _listen(bind_host: str, port: int) -> list[socket.socket]:
 def _server_environment(directory: Path, port: int, options: _Options) -> dict[str, str]:
     """Nothing of the caller's but paths and locale: its AWS configuration must not leak into the server."""
     inherited = {name: os.environ[name] for name in INHERITED_VARIABLES if name in os.environ}
+    if options.lambda_concurrency is not None:
+        inherited[LAMBDA_CONCURRENCY] = str(options.lambda_concurrency)
     return inherited | {
         "HOME": str(directory),
         "TMPDIR": str(directory / "tmp"),

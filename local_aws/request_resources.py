@@ -1,4 +1,4 @@
-"""What IAM is told that a request is about, where ministack takes it for any resource."""
+"""What IAM is told about a request, where ministack takes it for any resource or for no action."""
 
 import json
 from collections.abc import Callable
@@ -7,13 +7,15 @@ from typing import Any
 from ministack.core import iam_actions
 
 from local_aws.athena.permissions import query_resource
-from local_aws.replacements import replace
+from local_aws.replacements import replace, require
 
 _original: dict[str, Callable[..., str]] = {}
 
 
 def install() -> None:
-    """Let IAM see the workgroup of a query, and the Map Run that is asked about."""
+    """Let IAM see the workgroup of a query, the Map Run that is asked about, and Lambda's calls without a function."""
+    require(iam_actions, "_BOTOCORE_SERVICE_MAP")
+    iam_actions._BOTOCORE_SERVICE_MAP.setdefault("lambda", ["lambda"])
     parameters = ("service", "method", "path", "headers", "body", "query_params", "region", "account_id")
     _original["arn"] = replace(iam_actions, "extract_resource_arn", parameters, resource_arn)
 

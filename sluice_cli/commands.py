@@ -28,9 +28,17 @@ from sluice_cli.where import command_line, explaining, place_of
 
 def local_up(options: Namespace, surroundings: Surroundings) -> ExitCode:
     """Start local AWS; without --detach stay until it ends or Ctrl-C ends it."""
-    aws, is_new = local.up(surroundings.root, port=options.port, bind_host=options.bind, outlive_caller=options.detach)
+    aws, is_new = local.up(
+        surroundings.root,
+        port=options.port,
+        bind_host=options.bind,
+        outlive_caller=options.detach,
+        lambda_concurrency=options.lambda_concurrency,
+    )
     try:
         surroundings.say(f"local AWS {'is ready' if is_new else 'is already running'} at {aws.endpoint_url}")
+        if not is_new and options.lambda_concurrency is not None:
+            surroundings.say("it keeps the concurrency that it was started with; `sluice local down` ends it")
         if is_new and options.bind != LOOPBACK:
             surroundings.say(f"it listens on {options.bind}, too: whoever reaches that address can use it")
         _print_exports(aws, surroundings)

@@ -43,6 +43,7 @@ def up(
     outlive_caller: bool,
     fault_injection: bool = False,
     enforce_iam: bool = True,
+    lambda_concurrency: int | None = None,
 ) -> tuple[LocalAws, bool]:
     """The project's local AWS, and whether this call started it. Raises CommandError."""
     with _only_one(root):
@@ -56,6 +57,7 @@ def up(
                 outlive_caller=outlive_caller,
                 fault_injection=fault_injection,
                 enforce_iam=enforce_iam,
+                lambda_concurrency=lambda_concurrency,
             )
         except LocalAwsError as error:
             raise CommandError(str(error)) from error

@@ -197,6 +197,12 @@ def _add_local_up(level: "Commands") -> None:
         default=LOOPBACK,
         help="an address to listen on besides loopback, for containers; off by default",
     )
+    parser.add_argument(
+        "--lambda-concurrency",
+        metavar="N",
+        type=_positive,
+        help="throttle Lambda beyond N executions at a time, as AWS does; invocations wait otherwise",
+    )
     parser.add_argument("--detach", action="store_true", help="leave it running in the background")
     parser.set_defaults(command=commands.local_up)
 
@@ -259,6 +265,12 @@ def _add_json(parser: ArgumentParser) -> None:
 def _units(text: str) -> int:
     if not (text.isdecimal() and 1 <= int(text) <= MOST_UNITS_PER_SECOND):
         raise ArgumentTypeError(f"{text} is no whole number from 1 to {MOST_UNITS_PER_SECOND:,}")
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    if not (text.isdecimal() and int(text) >= 1):
+        raise ArgumentTypeError(f"{text} is not a whole number above 0")
     return int(text)
 
 

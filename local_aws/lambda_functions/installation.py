@@ -5,6 +5,7 @@ from typing import Any
 from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
+from local_aws.lambda_functions import concurrency
 from local_aws.lambda_functions.worker import PythonWorker
 from local_aws.replacements import check, replace, require
 
@@ -12,7 +13,8 @@ _original: dict[str, Any] = {}
 
 
 def install() -> None:
-    """Replace the Python worker and how an invocation's result is told."""
+    """Replace the Python worker, how an invocation's result is told, and the account's concurrency."""
+    concurrency.install()
     require(lambda_runtime, "_RESERVED_RUNTIME_ENV_VARS", "_account_region_from_function_config")
     require(lambda_svc, "_ensure_reaper_thread", "_resolve_layer_zip", "_xray_trace_id_for_invocation")
     check(lambda_runtime, "execution_credentials", ("config",))

@@ -9,12 +9,14 @@ from typing import Any
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import lambda_svc as service
 
+from local_aws.lambda_functions.concurrency import is_limited
 from local_aws.stepfunctions.errors import state_error
 from local_aws.stepfunctions.scope import Scope, compact_json
 from local_aws.stepfunctions.sdk_metadata import optimised_cause, with_metadata
 
 # Every invocation holds a Python process. State machines queue for them here, where AWS would start more: a
 # laptop is slower, not faster, with fifty of them. Invoke is not limited, so functions may call functions.
+# A local AWS that was started with a limit throttles instead, as AWS does.
 CONCURRENT_INVOCATIONS = max(4, 2 * (os.cpu_count() or 1))
 CHECK_SECONDS = 0.25
 
@@ -24,7 +26,8 @@ _slots = threading.BoundedSemaphore(CONCURRENT_INVOCATIONS)
 @contextlib.contextmanager
 def turn(resource: str, scope: Scope) -> Iterator[None]:
     """Hold one of the slots for an invocation; the wait for it is not part of the Task's time."""
-    if ":function:" not in resource and not resource.endswith(":lambda:invoke"):
+    is_invocation = ":function:" in resource or resource.endswith(":lambda:invoke")
+    if not is_invocation or is_limited():
         yield
         return
     while not _slots.acquire(timeout=CHECK_SECONDS):

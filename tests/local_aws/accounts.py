@@ -2,9 +2,11 @@
 
 import json
 import time
+from functools import cached_property
 from typing import Any
 
 import boto3
+from botocore.config import Config
 
 from local_aws import LocalAws
 
@@ -21,6 +23,12 @@ class Account:
 
     def client(self, service: str) -> Any:
         return self._session.client(service, endpoint_url=self._endpoint)
+
+    @cached_property
+    def functions(self) -> Any:
+        """Lambda, without retries, so that a test sees a throttle."""
+        config = Config(retries={"total_max_attempts": 1})
+        return self._session.client("lambda", endpoint_url=self._endpoint, config=config)
 
     def session(self, service: str, *allowed: tuple[str, ...]) -> Any:
         """A client that has assumed a role with these rights."""

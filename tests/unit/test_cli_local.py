@@ -48,6 +48,26 @@ def test_up_says_that_it_is_running_already_and_returns(tmp_path: Path) -> None:
     assert shell.stderr.getvalue() == "local AWS is already running at http://127.0.0.1:4999\n"
 
 
+def test_up_says_that_a_running_one_keeps_its_concurrency(tmp_path: Path) -> None:
+    shell = Terminal(tmp_path, no_aws)
+
+    with local_aws_seeming_to_run(tmp_path):
+        assert shell.sluice("local", "up", "--lambda-concurrency", "10") == ExitCode.SUCCEEDED
+
+    assert "it keeps the concurrency that it was started with" in shell.stderr.getvalue()
+
+
+@pytest.mark.parametrize("given", ["0", "-1", "ten", "1.5", ""])
+def test_concurrency_is_a_whole_number_above_zero(tmp_path: Path, given: str) -> None:
+    shell = Terminal(tmp_path, no_aws)
+
+    with pytest.raises(SystemExit) as ended:
+        shell.sluice("local", "up", f"--lambda-concurrency={given}")
+
+    assert ended.value.code == ExitCode.BAD_INPUT
+    assert not (tmp_path / ".sluice").exists()
+
+
 def test_status_prints_the_two_lines_that_other_tools_need(tmp_path: Path) -> None:
     shell = Terminal(tmp_path, no_aws)
 
