@@ -19,6 +19,7 @@ MODULES = (
     "request_resources",
     "scheduler.installation",
     "stack_conditions",
+    "stacks.installation",
 )
 
 

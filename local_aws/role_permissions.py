@@ -109,6 +109,14 @@ def denial(role_arn: str, action: str, resource_arn: str, keys: ConditionKeys = 
     return told
 
 
+def current_denial(role_arn: str, action: str, resource_arn: str) -> str | None:
+    """The same, by the policies of this very moment: a role is often given its rights just before it is used."""
+    if not is_enforced():
+        return None
+    _policies.pop((role_arn.rsplit("/", 1)[-1], get_account_id()), None)
+    return _evaluate(role_arn, action, resource_arn, ())
+
+
 def _evaluate(role_arn: str, action: str, resource_arn: str, keys: ConditionKeys) -> str | None:
     principal = iam_evaluator.resolve_principal(credentials_of(role_arn).access_key, get_account_id())
     context = iam_evaluator.EvalContext(

@@ -4,17 +4,15 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from ministack.core import iam_evaluator
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import iam
 
 from local_aws.role_permissions import is_enforced
+from local_aws.role_trust import trusts
 from local_aws.scheduler.expressions import InvalidExpressionError, occurrences
 from local_aws.scheduler.invocations import TargetError
 from local_aws.scheduler.targets import UNIVERSAL, is_state_machine, service_and_operation
 
 PRINCIPAL = "scheduler.amazonaws.com"
-ASSUME_ROLE = "sts:AssumeRole"
 LIMITS = (
     ("FlexibleTimeWindow", "MaximumWindowInMinutes", 1, 1_440),
     ("RetryPolicy", "MaximumRetryAttempts", 0, 185),
@@ -87,33 +85,5 @@ def _target_refusal(target: dict[str, Any], group: str) -> str | None:
 
 def _may_assume(role_arn: str, group: str) -> bool:
     """Whether the role's trust policy lets the service in, for schedules of this account and group."""
-    role = iam._roles.get(role_arn.rsplit("/", 1)[-1])
-    if role is None:
-        return False
     source = f"arn:aws:scheduler:{get_region()}:{get_account_id()}:schedule-group/{group}"
-    context = iam_evaluator.EvalContext(
-        principal_arn=PRINCIPAL,
-        principal_type="Service",
-        principal_account="",
-        action=ASSUME_ROLE,
-        resource_arn=role_arn,
-        region=get_region(),
-        service_context={"aws:sourceaccount": get_account_id(), "aws:sourcearn": source},
-    )
-    return bool(iam_evaluator.evaluate_trust_policy(_as_trusted(role["AssumeRolePolicyDocument"]), PRINCIPAL, context))
-
-
-def _as_trusted(document: str) -> dict[str, Any]:
-    """The policy with services among the principals that ministack compares: it takes none for a caller."""
-    policy: dict[str, Any] = json.loads(document)
-    for statement in _listed(policy.get("Statement")):
-        principal = statement.get("Principal")
-        if isinstance(principal, dict):
-            principal["AWS"] = [*_listed(principal.get("AWS")), *_listed(principal.get("Service"))]
-    return policy
-
-
-def _listed(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]
+    return trusts(role_arn, PRINCIPAL, {"aws:sourceaccount": get_account_id(), "aws:sourcearn": source})

@@ -4,6 +4,7 @@ import contextlib
 import json
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from ministack.core.responses import now_iso
@@ -17,6 +18,7 @@ EXPRESS_SECONDS = 300
 EXPRESS = "EXPRESS"
 
 running: dict[str, Run] = {}
+on_end: list[Callable[[Run], None]] = []
 _ending = threading.Lock()
 
 
@@ -36,6 +38,8 @@ def run_execution(execution_arn: str) -> None:
         if timer is not None:
             timer.cancel()
         running.pop(execution_arn, None)
+        for each in on_end:
+            each(run)
         run.ended.set()
 
 

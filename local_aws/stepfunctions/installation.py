@@ -1,11 +1,14 @@
 """Puts this package in the place of ministack's way of running executions."""
 
+from collections.abc import Callable
+
 import jsonata
 from ministack.services import stepfunctions as service
 
 from local_aws.replacements import check, replace, require
-from local_aws.stepfunctions import operations
+from local_aws.stepfunctions import machine_deletion, operations
 from local_aws.stepfunctions.branches import run_parallel
+from local_aws.stepfunctions.creation_checks import checked_creation, checked_update, machine_arn
 from local_aws.stepfunctions.definition_checks import with_checks
 from local_aws.stepfunctions.executions import run_execution
 from local_aws.stepfunctions.jsonata_expressions import lookup
@@ -58,3 +61,22 @@ def install() -> None:
         "_list_executions",
     ):
         operations.remember(name, replace(service, name, ("data",), getattr(operations, name.removeprefix("_"))))
+    _install_machine_operations()
+
+
+def _install_machine_operations() -> None:
+    """Replace what creates, updates and deletes state machines."""
+
+    def wrap(name: str, wrapper: Callable[[machine_deletion.Operation], machine_deletion.Operation]) -> None:
+        replace(service, name, ("data",), wrapper(check(service, name, ("data",))))
+
+    machine_deletion.prepare()
+    wrap("_create_state_machine", checked_creation)
+    wrap("_create_state_machine", lambda create: machine_deletion.unless_deleting(create, machine_arn))
+    wrap("_update_state_machine", checked_update)
+    for name in ("_update_state_machine", "_start_execution", "_start_sync_execution"):
+        wrap(
+            name,
+            lambda operation: machine_deletion.unless_deleting(operation, lambda data: data.get("stateMachineArn", "")),
+        )
+    wrap("_delete_state_machine", machine_deletion.deletion)

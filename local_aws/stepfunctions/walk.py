@@ -1,11 +1,13 @@
 """From state to state."""
 
+from collections.abc import Callable
 from typing import Any
 
 from local_aws.stepfunctions.errors import RUNTIME
-from local_aws.stepfunctions.scope import Handler, Scope, State, check_size, compact_json
+from local_aws.stepfunctions.scope import Handler, Run, Scope, State, check_size, compact_json
 
 HANDLERS: dict[str, Handler] = {}
+before_state: list[Callable[[Run], None]] = []
 STATES_WITH_RETRIES = ("Task", "Parallel", "Map")
 
 
@@ -13,6 +15,8 @@ def walk(states: dict[str, State], start_at: str, data: Any, scope: Scope) -> An
     """Run a machine, a branch or an iteration, and return its output. Raises StateError, StoppedError."""
     name: str | None = start_at
     while name is not None:
+        for each in before_state:
+            each(scope.run)
         scope.run.check()
         data, name = _visit(name, states[name], data, scope)
     return data

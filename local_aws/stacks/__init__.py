@@ -1,0 +1,1 @@
+"""CloudFormation as it refuses, rolls back, retains and deletes."""

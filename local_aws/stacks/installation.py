@@ -1,0 +1,75 @@
+"""Puts these parts in the place of ministack's CloudFormation."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from ministack.services.cloudformation import changesets, handlers, provisioners, stacks
+
+from local_aws.replacements import check, replace, require
+from local_aws.stacks import creation_requests, deletions, generated_names, state_machines
+from local_aws.stacks.existing_names import NAMES, checked_creation
+
+PROVISION_PARAMETERS = ("resource_type", "logical_id", "props", "stack_name")
+RENAME_PARAMETERS = (
+    "physical_id",
+    "old_props",
+    "new_props",
+    "stack_name",
+    "logical_id",
+    "declared_name",
+    "current_name",
+    "create_fn",
+    "delete_fn",
+    "delete_when_id_unchanged",
+)
+
+
+def install() -> None:
+    """Replace how resources are created and deleted, and what is asked of a stack before."""
+    require(provisioners, "_RESOURCE_HANDLERS", "_NAME_SEED", "_physical_name", "_sfn_definition")
+    _install_requests()
+    _install_creations()
+    _wrap("AWS::DynamoDB::Table", "delete", deletions.delete_table)
+    _wrap("AWS::S3::Bucket", "delete", deletions.delete_bucket)
+    _wrap("AWS::StepFunctions::StateMachine", "delete", deletions.delete_state_machine)
+
+
+def _install_requests() -> None:
+    for name, wrap in (
+        ("_create_stack", creation_requests.create_stack),
+        ("_create_change_set", creation_requests.create_change_set),
+    ):
+        new = wrap(check(handlers, name, ("params",)))
+        setattr(handlers, name, new)
+        handlers._ACTION_HANDLERS[name.removeprefix("_").title().replace("_", "")] = new
+    check(changesets, "_create_change_set", ("params",))
+
+
+def _install_creations() -> None:
+    original = {kind: provisioners._RESOURCE_HANDLERS[kind]["create"] for kind in NAMES}
+    _wrap("AWS::StepFunctions::StateMachine", "create", state_machines.checked_creation)
+    _wrap(generated_names.LOG_GROUP, "create", generated_names.create_log_group)
+    _wrap(generated_names.LOG_GROUP, "update", generated_names.update_log_group)
+    for kind in NAMES:
+        _wrap(kind, "create", partial(checked_creation, kind))
+    _check_renamed({create: provisioners._RESOURCE_HANDLERS[kind]["create"] for kind, create in original.items()})
+    provision = generated_names.with_new_names(check(provisioners, "_provision_resource", PROVISION_PARAMETERS))
+    for module in (provisioners, stacks):
+        replace(module, "_provision_resource", PROVISION_PARAMETERS, provision)
+
+
+def _check_renamed(checked: dict[Callable[..., Any], Callable[..., Any]]) -> None:
+    """A resource that an update renames is created, too, but not by way of its handler."""
+    rename = check(provisioners, "_rename_replacement", RENAME_PARAMETERS)
+
+    def rename_checked(*given: Any, **options: Any) -> Any:
+        place = RENAME_PARAMETERS.index("create_fn")
+        return rename(*given[:place], checked.get(given[place], given[place]), *given[place + 1 :], **options)
+
+    provisioners._rename_replacement = rename_checked
+
+
+def _wrap(kind: str, step: str, wrapper: Callable[[Any], Any]) -> None:
+    known = provisioners._RESOURCE_HANDLERS[kind]
+    known[step] = wrapper(known[step])

@@ -1,0 +1,40 @@
+"""AWS::StepFunctions::StateMachine: what CreateStateMachine refuses fails the resource, too."""
+
+import json
+from typing import Any
+
+from ministack.core.responses import error_response_json, get_account_id, get_region
+from ministack.services import stepfunctions
+from ministack.services.cloudformation import provisioners
+
+from local_aws.stacks.existing_names import Create, Properties
+from local_aws.stacks.failures import service_error
+from local_aws.stepfunctions.creation_checks import refusal
+from local_aws.stepfunctions.machine_deletion import while_deleting
+
+LONGEST_NAME = 80
+
+
+def checked_creation(create: Create) -> Create:
+    """The creation of a state machine, after Step Functions' own checks."""
+
+    def checked(logical_id: str, properties: Properties, stack_name: str) -> tuple[str, dict[str, Any]]:
+        name = properties.get("StateMachineName") or provisioners._physical_name(
+            stack_name, logical_id, max_len=LONGEST_NAME
+        )
+        definition = provisioners._sfn_definition(properties)
+        arn = f"arn:aws:states:{get_region()}:{get_account_id()}:stateMachine:{name}"
+        invalid = stepfunctions._validate_definition_jsonata(definition)
+        answer = error_response_json("InvalidDefinition", invalid, 400) if invalid else while_deleting(arn)
+        answer = answer or refusal(arn, definition, properties.get("RoleArn"), properties.get("LoggingConfiguration"))
+        if answer is not None:
+            told = json.loads(answer[2])
+            message = told.get("message") or told.get("Message") or ""
+            raise service_error(message, "AWSStepFunctions", answer[0], _handler_code(told))
+        return create(logical_id, properties, stack_name)
+
+    return checked
+
+
+def _handler_code(told: dict[str, Any]) -> str:
+    return "AccessDenied" if "AccessDenied" in str(told.get("__type")) else "InvalidRequest"
