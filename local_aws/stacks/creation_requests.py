@@ -25,6 +25,16 @@ def create_stack(create: Operation) -> Operation:
     return create_unless_rolled_back
 
 
+def update_stack(update: Operation) -> Operation:
+    """UpdateStack: a stack that was rolled back cannot be updated."""
+
+    def update_unless_rolled_back(params: Parameters) -> Response:
+        stack = _rolled_back(_p(params, "StackName"))
+        return update(params) if stack is None else _error("ValidationError", _no_update(stack))
+
+    return update_unless_rolled_back
+
+
 def create_change_set(create: Operation) -> Operation:
     """CreateChangeSet: a stack that was rolled back can neither be created nor updated."""
 
@@ -39,10 +49,14 @@ def create_change_set(create: Operation) -> Operation:
                 f"[{_p(params, 'ChangeSetName')}]."
             )
         else:
-            told = f"Stack:{stack['StackId']} is in {stack['StackStatus']} state and can not be updated."
+            told = _no_update(stack)
         return _error("ValidationError", told)  # type: ignore[no-any-return]
 
     return create_unless_rolled_back
+
+
+def _no_update(stack: dict[str, Any]) -> str:
+    return f"Stack:{stack['StackId']} is in {stack['StackStatus']} state and can not be updated."
 
 
 def _rolled_back(name: str) -> Any | None:

@@ -7,7 +7,7 @@ from typing import Any
 from ministack.services.cloudformation import changesets, handlers, provisioners, stacks
 
 from local_aws.replacements import check, replace, require
-from local_aws.stacks import creation_requests, deletions, generated_names, state_machines
+from local_aws.stacks import creation_requests, deletions, functions, generated_names, state_machines
 from local_aws.stacks.existing_names import NAMES, checked_creation
 
 PROVISION_PARAMETERS = ("resource_type", "logical_id", "props", "stack_name")
@@ -30,6 +30,8 @@ def install() -> None:
     require(provisioners, "_RESOURCE_HANDLERS", "_NAME_SEED", "_physical_name", "_sfn_definition")
     _install_requests()
     _install_creations()
+    _wrap("AWS::Lambda::Function", "create", functions.create)
+    _wrap("AWS::Lambda::Function", "update", functions.update)
     _wrap("AWS::DynamoDB::Table", "delete", deletions.delete_table)
     _wrap("AWS::S3::Bucket", "delete", deletions.delete_bucket)
     _wrap("AWS::StepFunctions::StateMachine", "delete", deletions.delete_state_machine)
@@ -38,6 +40,7 @@ def install() -> None:
 def _install_requests() -> None:
     for name, wrap in (
         ("_create_stack", creation_requests.create_stack),
+        ("_update_stack", creation_requests.update_stack),
         ("_create_change_set", creation_requests.create_change_set),
     ):
         new = wrap(check(handlers, name, ("params",)))
