@@ -1,6 +1,8 @@
 """What a role may do, when IAM is enforced: its credentials, and the policies behind them."""
 
+import functools
 import hashlib
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -50,8 +52,16 @@ def install() -> None:
         ("source_ip", "secure_transport"),
         lambda source_ip, secure_transport: pin(source_ip, True),  # noqa: FBT003
     )
+    replace(iam_evaluator, "_fnmatch_compile", ("pattern", "ignore_case"), compiled_wildcards)
     gather = check(iam_evaluator, "_gather_role_policies", ("role_name", "account_id"))
     replace(iam_evaluator, "_gather_role_policies", ("role_name", "account_id"), _remembered(gather))
+
+
+@functools.lru_cache(maxsize=4096)
+def compiled_wildcards(pattern: str, ignore_case: bool) -> re.Pattern[str]:
+    """The pattern of an action or a resource: its wildcards stand for any characters, line ends as well."""
+    text = "".join({"*": ".*", "?": "."}.get(each) or re.escape(each) for each in pattern)
+    return re.compile(rf"{text}\Z", re.DOTALL | (re.IGNORECASE if ignore_case else 0))
 
 
 def _remembered(gather: Callable[[str, str], Any]) -> Callable[[str, str], Any]:

@@ -7,7 +7,7 @@ from typing import Any
 from ministack.core.responses import json_response
 from ministack.services import dynamodb as service
 
-from local_aws.dynamodb import expressions, number_keys, query, scan, table_orders
+from local_aws.dynamodb import empty_names, expressions, number_keys, query, scan, table_orders
 from local_aws.dynamodb.batch_write import plain_writes, write_plain
 from local_aws.dynamodb.request_faults import planned_failure, split_unprocessed
 from local_aws.dynamodb.table_orders import one_at_a_time
@@ -47,7 +47,7 @@ def install() -> None:
     require(service, *USED)
     check(service, "_emit_stream_event", ("table_name", "event_name", "old_item", "new_item", "replicate"))
     check(service, "_validate_attribute_value", ("attr_name", "value", "_depth"))
-    for replacement in (expressions, number_keys, table_orders, scan, query):
+    for replacement in (empty_names, expressions, number_keys, table_orders, scan, query):
         replacement.install()
     for name, operation in SINGLE_OPERATIONS.items():
         guarded = _guarded(operation, check(service, name, ("data",)))

@@ -27,6 +27,8 @@ def plain(item: Item) -> tuple[Item, int] | None:
 
     Equal scalar values share one object: a table of a million rows repeats few of them.
     """
+    if "" in item:
+        return None
     stored: Item = {}
     size = 0
     for name, value in item.items():

@@ -4,13 +4,17 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ministack.services.cloudformation import changesets, handlers, provisioners, stacks
+from ministack.services.cloudformation import changesets, engine, handlers, provisioners, stacks
 
 from local_aws.replacements import check, replace, require
-from local_aws.stacks import creation_requests, deletions, functions, generated_names, state_machines
+from local_aws.stacks import creation_requests, deletions, functions, generated_names, state_machines, template_checks
 from local_aws.stacks.existing_names import NAMES, checked_creation
+from local_aws.stacks.service_checks import check_properties
 
 PROVISION_PARAMETERS = ("resource_type", "logical_id", "props", "stack_name")
+SUPPORT_PARAMETERS = ("template", "conditions", "params")
+RESOLVE_PARAMETERS = ("template", "provided_params", "previous_params")
+UPDATE_PARAMETERS = ("resource_type", "physical_id", "old_props", "new_props", "stack_name", "logical_id", "old_attrs")
 RENAME_PARAMETERS = (
     "physical_id",
     "old_props",
@@ -57,9 +61,35 @@ def _install_creations() -> None:
     for kind in NAMES:
         _wrap(kind, "create", partial(checked_creation, kind))
     _check_renamed({create: provisioners._RESOURCE_HANDLERS[kind]["create"] for kind, create in original.items()})
+    _install_checks()
     provision = generated_names.with_new_names(check(provisioners, "_provision_resource", PROVISION_PARAMETERS))
     for module in (provisioners, stacks):
         replace(module, "_provision_resource", PROVISION_PARAMETERS, provision)
+
+
+def _install_checks() -> None:
+    """Check templates, parameters and properties before they are used."""
+    support = template_checks.checked_support(check(engine, "validate_template_support", SUPPORT_PARAMETERS))
+    parameters = template_checks.checked_parameters(check(engine, "_resolve_parameters", RESOLVE_PARAMETERS))
+    for module in (engine, handlers, changesets):
+        replace(module, "validate_template_support", SUPPORT_PARAMETERS, support)
+        replace(module, "_resolve_parameters", RESOLVE_PARAMETERS, parameters)
+    provision = check(provisioners, "_provision_resource", PROVISION_PARAMETERS)
+    update = check(provisioners, "_update_resource", UPDATE_PARAMETERS)
+
+    def provision_checked(resource_type: str, logical_id: str, props: Any, stack_name: str) -> Any:
+        check_properties(resource_type, logical_id, props)
+        return provision(resource_type, logical_id, props, stack_name)
+
+    def update_checked(*given: Any) -> Any:
+        resource_type, _, old, new, _, logical_id, *_ = given
+        if old != new:
+            check_properties(resource_type, logical_id, new)
+        return update(*given)
+
+    for module in (provisioners, stacks):
+        replace(module, "_provision_resource", PROVISION_PARAMETERS, provision_checked)
+        replace(module, "_update_resource", UPDATE_PARAMETERS, update_checked)
 
 
 def _check_renamed(checked: dict[Callable[..., Any], Callable[..., Any]]) -> None:

@@ -194,3 +194,31 @@ def test_planned_unprocessed_items_are_not_written(
     assert len(answer["UnprocessedItems"][table]) == 3 - written
     assert answer["UnprocessedItems"][table][-1] == {"PutRequest": {"Item": item("c")}}
     assert dynamodb.scan(TableName=table)["Count"] == written
+
+
+NAMELESS: list[dict[str, Any]] = [
+    {"": {"S": "x"}},
+    {"a": {"M": {"": {"S": "x"}}}},
+    {"a": {"L": [{"M": {"b": {"M": {"": {"N": "1"}}}}}]}},
+]
+
+
+@pytest.mark.parametrize("attributes", NAMELESS)
+def test_attribute_without_a_name_is_refused(client: Client, table: str, attributes: dict[str, Any]) -> None:
+    database = client("dynamodb")
+    item = {"pk": {"S": "k"}, **attributes}
+    for write in (
+        lambda: database.put_item(TableName=table, Item=item),
+        lambda: database.batch_write_item(RequestItems={table: [{"PutRequest": {"Item": item}}]}),
+        lambda: database.transact_write_items(TransactItems=[{"Put": {"TableName": table, "Item": item}}]),
+        lambda: database.update_item(
+            TableName=table,
+            Key={"pk": {"S": "k"}},
+            UpdateExpression="SET a = :a",
+            ExpressionAttributeValues={":a": {"M": attributes}},
+        ),
+    ):
+        with pytest.raises(ClientError, match="Empty attribute name") as refused:
+            write()
+        assert refused.value.response["Error"]["Code"] == "ValidationException"
+    assert database.scan(TableName=table)["Count"] == 0

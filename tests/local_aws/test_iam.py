@@ -196,3 +196,14 @@ def test_right_on_a_map_run_is_about_its_arn(account: Account) -> None:
         with pytest.raises(ClientError) as caught:
             allowed.describe_map_run(mapRunArn=f"{prefix.removesuffix('m')}{label}")
         assert caught.value.response["Error"]["Code"] == error
+
+
+@pytest.mark.parametrize("pattern", [f"arn:aws:s3:::{BUCKET}/lines/*", f"arn:aws:s3:::{BUCKET}/lines/a?b"])
+def test_wildcards_stand_for_line_ends_as_well(account: Account, pattern: str) -> None:
+    account.client("s3").put_object(Bucket=BUCKET, Key="lines/a\nb", Body=b"x")
+    assert (
+        account.session("s3", ("s3:GetObject", pattern)).get_object(Bucket=BUCKET, Key="lines/a\nb")["Body"].read()
+        == b"x"
+    )
+    with pytest.raises(ClientError, match="AccessDenied"):
+        account.session("s3", ("s3:GetObject", f"{pattern[:-1]}x")).get_object(Bucket=BUCKET, Key="lines/a\nb")
