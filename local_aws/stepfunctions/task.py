@@ -13,6 +13,7 @@ from local_aws.stepfunctions.errors import TIMEOUT, StateError, state_error
 from local_aws.stepfunctions.instant import is_quick
 from local_aws.stepfunctions.integrations import invoke, invoke_with_token
 from local_aws.stepfunctions.lambda_calls import turn
+from local_aws.stepfunctions.partitions import known_resource
 from local_aws.stepfunctions.retries import with_retries
 from local_aws.stepfunctions.scope import Scope, State, check_size, compact_json
 from local_aws.stepfunctions.templates import integer_field
@@ -24,7 +25,7 @@ def run_task(state: State, data: Any, scope: Scope) -> tuple[Any, str | None]:
 
 
 def _attempt(state: State, data: Any, scope: Scope) -> tuple[Any, str | None]:
-    resource = state["Resource"]
+    resource = known_resource(state["Resource"], scope)
     if resource.endswith(".waitForTaskToken"):
         scope.extra = {**scope.extra, "Task": {"Token": new_uuid()}}
     given = arguments(state, data, scope)

@@ -194,6 +194,17 @@ def test_missing_log_group_is_refused_without_iam_too(client: Client, name: str)
         )
 
 
+@pytest.mark.parametrize(("partition", "status"), [("aws", "FAILED"), ("aws-us-gov", "SUCCEEDED")])
+def test_resources_are_in_the_partition_of_the_region(partition: str, status: str) -> None:
+    state = {"Type": "Task", "Resource": f"arn:{partition}:states:::aws-sdk:dynamodb:listTables", "Arguments": {}}
+    with running(region="us-gov-west-1") as governmental:
+        ended = Account(governmental).run(state)
+    assert ended["status"] == status
+    if status == "FAILED":
+        assert ended["error"] == "States.Runtime"
+        assert ended["cause"].endswith("Expected 'aws-us-gov', was 'aws'.")
+
+
 def test_machine_is_deleting_until_its_executions_have_ended(client: Client, name: str, function: Any) -> None:
     states = client("stepfunctions")
     task = {
@@ -216,7 +227,7 @@ def test_machine_is_deleting_until_its_executions_have_ended(client: Client, nam
         lambda: states.start_execution(stateMachineArn=arn),
     ):
         with pytest.raises(states.exceptions.StateMachineDeleting):
-            call()
+            call()  # type: ignore[no-untyped-call]
     wait_until_gone(states, arn)
     states.create_state_machine(name=name, definition=definition, roleArn=ROLE)
 

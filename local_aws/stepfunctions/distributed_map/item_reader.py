@@ -12,6 +12,7 @@ from local_aws.stepfunctions.distributed_map.formats import count_records, read_
 from local_aws.stepfunctions.distributed_map.manifests import athena_files, inventory_rows
 from local_aws.stepfunctions.errors import state_error
 from local_aws.stepfunctions.map_fields import STATE_DATA, map_items
+from local_aws.stepfunctions.partitions import known_resource
 from local_aws.stepfunctions.scope import Scope, State
 from local_aws.stepfunctions.templates import bindings, fill_json_path, fill_jsonata, integer_field
 
@@ -35,6 +36,7 @@ def open_source(state: State, data: Any, scope: Scope) -> ItemSource:
     if reader is None:
         items = map_items(state, data, scope)
         return ItemSource(len(items), lambda: ((item, STATE_DATA) for item in items))
+    known_resource(reader["Resource"], scope)
     place = _arguments(reader, data, state, scope)
     config = reader.get("ReaderConfig", {})
     limit = _maximum_items(config, data, state, scope)
