@@ -219,6 +219,6 @@ def test_attribute_without_a_name_is_refused(client: Client, table: str, attribu
         ),
     ):
         with pytest.raises(ClientError, match="Empty attribute name") as refused:
-            write()
+            write()  # type: ignore[no-untyped-call]
         assert refused.value.response["Error"]["Code"] == "ValidationException"
     assert database.scan(TableName=table)["Count"] == 0
