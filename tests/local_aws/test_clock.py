@@ -99,7 +99,9 @@ def test_state_machine_calls_with_the_servers_time(enforcing: Exporting) -> None
     statement = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": "*"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     iam = enforcing.client("iam")
-    iam.create_role(RoleName="local", AssumeRolePolicyDocument=policy)
+    service = {"Service": "states.amazonaws.com"}
+    trust = {"Statement": [{"Effect": "Allow", "Principal": service, "Action": "sts:AssumeRole"}]}
+    iam.create_role(RoleName="local", AssumeRolePolicyDocument=json.dumps(trust))
     iam.put_role_policy(RoleName="local", PolicyName="p", PolicyDocument=policy)
     arguments = {"Bucket": BUCKET, "Key": "from-a-machine", "Body": "text"}
     state = {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:s3:putObject", "Arguments": arguments}

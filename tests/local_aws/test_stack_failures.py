@@ -43,7 +43,8 @@ def failing(after: str, name: str = "taken") -> dict[str, Any]:
 
 
 def tables(client: Client, name: str) -> list[str]:
-    return [each for each in client("dynamodb").list_tables()["TableNames"] if name in each]
+    pages = client("dynamodb").get_paginator("list_tables").paginate()
+    return [each for page in pages for each in page["TableNames"] if name in each]
 
 
 @pytest.fixture
