@@ -10,11 +10,13 @@ from typing import Any
 
 from tests.local.deployed import Deployed
 
+SERVICES = ["lambda.amazonaws.com", "states.amazonaws.com"]
+
 
 def create_function(stack: Deployed, name: str, code: str) -> str:
     """A function whose `handler` may write below processed/ in the data bucket; returns its role."""
     statement = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{stack.bucket}/processed/*"}
-    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    trust = {"Effect": "Allow", "Principal": {"Service": SERVICES}, "Action": "sts:AssumeRole"}
     iam = stack.client("iam")
     role: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=_policy(trust))["Role"]["Arn"]
     iam.put_role_policy(RoleName=name, PolicyName="Write", PolicyDocument=_policy(statement))
