@@ -13,6 +13,7 @@ from sluice.aws import aws_errors, dynamodb_client, s3_client
 from sluice.exports.check import check
 from sluice.exports.process_input import ObjectPlace, ProcessInput
 from sluice.fields import Fields
+from sluice.format_version import FIELD, FORMAT
 from sluice.pacing.budget import Budget, most_workers, state_of
 from sluice.pacing.budget_item import create_item
 from sluice.run import Run
@@ -44,6 +45,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
             s3_client().put_object(Bucket=listed_in.bucket, Key=listed_in.key, Body=checked.manifest)
     logger.info("checked", extra={"run": run.name, "files": checked.files, "items": checked.items})
     return {
+        FIELD: FORMAT,
         "process": replace(checked.process, budget=state_of(budget)).to_state(),
         "plan": {
             "bucket": listed_in.bucket,

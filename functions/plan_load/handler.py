@@ -9,6 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.aws import dynamodb_client, s3_client
 from sluice.fields import Fields
+from sluice.format_version import FIELD, FORMAT
 from sluice.loading.load_input import LoadInput
 from sluice.loading.load_plan import PlanProgress, advance, begin, load_state
 from sluice.loading.plan import Range, read_plan, write_plan
@@ -39,6 +40,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     _write(run, before, ranges)
     logger.info("planned", extra={"run": run.name, "ranges": after.unfinished.index, "rows": after.rows, "done": done})
     return {
+        FIELD: FORMAT,
         "done": done,
         "progress": None if done else after.to_state(),
         "load": load_state(load, after.source, after.schema),

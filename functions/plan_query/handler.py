@@ -11,6 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from sluice.aws import aws_errors, s3_client
 from sluice.errors import InvalidInputError, SourceNotFoundError
 from sluice.fields import Fields
+from sluice.format_version import FIELD, FORMAT
 from sluice.querying.map_input import MapInput, RowsObject
 from sluice.querying.row_action import DESTINATION, Destination
 from sluice.run import Run
@@ -37,6 +38,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         _check_rows(asked.rows)
     logger.info("planned", extra={"run": run.name, "action": asked.action.type})
     return {
+        FIELD: FORMAT,
         "query": asked.query and asked.query.to_arguments(run, settings.data_bucket),
         "format": asked.query and str(asked.query.format),
         "rows": asked.rows and {"bucket": asked.rows.bucket, "key": asked.rows.key},

@@ -11,6 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.aws import aws_errors, s3_client, stepfunctions_client
 from sluice.fields import Fields
+from sluice.format_version import readable
 from sluice.reducing.merge_request import LastMerge, Merge
 from sluice.reducing.merge_tree import plan_merges
 from sluice.results.batch_outcomes import BatchOutcomes, keys_in_order
@@ -35,7 +36,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     Raises InvalidInputError, CountsDoNotReconcileError, AccessDeniedError, ServiceUnavailableError.
     """
     fields = Fields(event, ("run", "planned", "hasRemainder", "error"))
-    run, planned = Run.from_state(fields.raw("run")), fields.raw("planned")
+    run, planned = Run.from_state(fields.raw("run")), readable(fields.raw("planned"), "the run's plan")
     has_remainder = fields.boolean("hasRemainder", default=False)
     error = RunError.from_state(event.get("error"))
     with aws_errors(f"s3://{settings.data_bucket}/{run.prefix}"):

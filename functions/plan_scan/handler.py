@@ -10,6 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.aws import dynamodb_client, s3_client
 from sluice.fields import Fields
+from sluice.format_version import FIELD, FORMAT
 from sluice.pacing.budget_item import create_item
 from sluice.run import Run
 from sluice.scanning.distinct_input import MEASURE, DistinctInput
@@ -49,6 +50,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         create_item(dynamodb_client(), scan.budget, time.time())
     logger.info("planned", extra={"run": run.name, "segments": scan.segments, "processor": asked.processor.type})
     return {
+        FIELD: FORMAT,
         "scan": scan.to_state(),
         "plan": plan,
         "keys": {"bucket": bucket, "prefix": run.keys_prefix},

@@ -11,6 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.aws import dynamodb_client, s3_client
 from sluice.fields import Fields
+from sluice.format_version import FIELD, FORMAT
 from sluice.pacing.budget_item import create_item
 from sluice.run import Run
 from sluice.scanning.scan_plan import write_segments
@@ -42,6 +43,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     _leave(run, plan, earlier)
     logger.info("planned", extra={"run": run.name, "segments": len(plan.segments), "mode": plan.job.mode})
     return {
+        FIELD: FORMAT,
         **plan.to_state(run, settings.data_bucket),
         "toleratedFailurePercentage": asked.tolerated_failure_percentage,
         "rejectsTolerated": asked.rejects_tolerated,

@@ -12,6 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from sluice.aws import aws_errors, s3_client
 from sluice.exports.data_file import read_files
 from sluice.fields import Fields
+from sluice.format_version import readable
 from sluice.loading.plan import read_plan
 from sluice.results.late_results import read_until_complete
 from sluice.results.merged_objects import merge_objects
@@ -35,7 +36,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     """
     fields = Fields(event, ("run", "planned", "mapRun", "error"))
     run = Run.from_state(fields.raw("run"))
-    planned: Mapping[str, Any] = event.get("planned") or {}
+    planned: Mapping[str, Any] = readable(fields.raw("planned"), "the run's plan") if fields.has("planned") else {}
     error = RunError.from_state(event.get("error"))
     with aws_errors(f"s3://{settings.data_bucket}/{run.prefix}"):
         ends = _outcomes(run, planned, event.get("mapRun")) if planned else []

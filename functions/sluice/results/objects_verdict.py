@@ -14,6 +14,7 @@ from sluice.errors import (
     CountsDoNotReconcileError,
     IncompleteResultError,
 )
+from sluice.format_version import FIELD, FORMAT, readable
 from sluice.results.batch_outcomes import BatchOutcomes
 from sluice.results.summary import RunError, too_many_rejects
 
@@ -41,6 +42,7 @@ class Collected:
         """Read what `to_state` returns; nothing is known without."""
         if state is None:
             return cls(None, Counts(), RowCounts(), 0, {}, 0)
+        readable(state, "what the batches have come to")
         return cls(
             listed=state["listed"],
             objects=Counts.from_state(state["objects"]),
@@ -53,6 +55,7 @@ class Collected:
     def to_state(self) -> dict[str, Any]:
         """As it travels in state."""
         return {
+            FIELD: FORMAT,
             "listed": self.listed,
             "objects": self.objects.to_state(),
             "rows": asdict(self.rows),

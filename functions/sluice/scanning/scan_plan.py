@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sluice.aws import aws_errors
 from sluice.errors import InvalidInputError
+from sluice.format_version import FIELD, FORMAT
 from sluice.keys import KeySchema
 from sluice.pacing.budget import Budget, most_workers, state_of
 from sluice.run import Run
@@ -56,6 +57,7 @@ class ScanPlan:
     def to_state(self) -> dict[str, Any]:
         """The scan as every child gets it."""
         return {
+            FIELD: FORMAT,
             "table": {"name": self.table, "keys": self.schema.to_state()},
             "index": self.index.to_state() if self.index else None,
             "totalSegments": self.segments,
@@ -92,7 +94,7 @@ def write_segments(s3_client: S3Client, bucket: str, key: str, segments: Iterabl
     """
     lines = list(segments)
     random.Random(len(lines)).shuffle(lines)  # noqa: S311 - nothing is to be kept secret
-    body = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+    body = b"".join(json.dumps({FIELD: FORMAT, **line}).encode() + b"\n" for line in lines)
     with aws_errors(f"s3://{bucket}/{key}"):
         s3_client.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/jsonl")
 
