@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import IO, Any
 
 from aws_lambda_powertools import Logger
@@ -21,6 +22,7 @@ from sluice.results.objects_verdict import Collected, judged
 from sluice.results.result_files import find_manifest, map_run_of, map_run_records
 from sluice.results.spooled import empty, spooled, upload
 from sluice.results.summary import RunError
+from sluice.results.summary_state import notes_in
 from sluice.run import Run
 from sluice.settings import Settings
 
@@ -41,7 +43,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     error = RunError.from_state(event.get("error"))
     with aws_errors(f"s3://{settings.data_bucket}/{run.prefix}"):
         outcomes, listed = _outcomes(run, error, has_remainder=has_remainder)
-        collected = Collected.of(outcomes, listed)
+        collected = replace(Collected.of(outcomes, listed), notes=notes_in(planned))
         _merge(keys_in_order(outcomes.unreadable), run.unreadable_key)
         _merge(keys_in_order(outcomes.rejects), run.rejects_key)
         error = judged(collected, planned, outcomes.errors, error)

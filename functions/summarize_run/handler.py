@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -19,6 +20,7 @@ from sluice.results.merged_objects import merge_objects
 from sluice.results.range_outcome import LOST, RangeOutcome, outcomes
 from sluice.results.result_files import map_run_records
 from sluice.results.summary import RunError, Summary, summarize
+from sluice.results.summary_state import notes_in
 from sluice.run import Run
 from sluice.settings import Settings
 
@@ -41,6 +43,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     with aws_errors(f"s3://{settings.data_bucket}/{run.prefix}"):
         ends = _outcomes(run, planned, event.get("mapRun")) if planned else []
         summary = summarize(run, settings.data_bucket, ends, planned.get("rejectsTolerated"), error)
+        summary = replace(summary, notes=notes_in(planned))
         _leave(summary, ends)
     logger.info(
         "run summarized",

@@ -12,7 +12,7 @@ from sluice.counts import Counts
 from sluice.format_version import readable
 from sluice.results.causes import told_by
 from sluice.results.summary import RunError, Status
-from sluice.results.summary_state import summary_state
+from sluice.results.summary_state import notes_in, summary_state
 from sluice.run import Run
 
 LARGEST = 10
@@ -144,6 +144,7 @@ class KeysSummary:
             error=self.error,
             capacity={"readUnits": self.scanned.read_units + processed.read_units, "writeUnits": 0},
             failures=failed if processed.failed else None,
+            notes=notes_in(self.planned),
         )
         return common | {
             "scan": {

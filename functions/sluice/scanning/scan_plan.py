@@ -12,7 +12,7 @@ from sluice.aws import aws_errors
 from sluice.errors import InvalidInputError
 from sluice.format_version import FIELD, FORMAT
 from sluice.keys import KeySchema
-from sluice.pacing.budget import Budget, most_workers, state_of
+from sluice.pacing.budget import Budget, state_of
 from sluice.run import Run
 from sluice.scanning.distinct_input import SEGMENTS_MAX, DistinctInput
 
@@ -67,14 +67,18 @@ class ScanPlan:
         }
 
 
-def plan_scan(asked: DistinctInput, table: TableDescriptionTypeDef, run: Run, budget_table: str) -> ScanPlan:
-    """Plan a scan of what DescribeTable describes. Raises InvalidInputError for an index that is not there."""
+def plan_scan(
+    asked: DistinctInput, table: TableDescriptionTypeDef, run: Run, budget_table: str, children: int
+) -> ScanPlan:
+    """Plan a scan of what DescribeTable describes. Raises InvalidInputError for an index that is not there.
+
+    `children` scan, or measure, at the same time.
+    """
     schema = KeySchema.from_describe_table(table)
     index = _find_index(asked.index, table) if asked.index else None
     described: Mapping[str, Any] = index or table
     items = int(described.get("ItemCount", 0))
     segments = asked.segments or segments_for(items, asked.max_concurrency)
-    children = most_workers(asked.limits, asked.max_concurrency)
     return ScanPlan(
         table=asked.table,
         schema=schema,
