@@ -21,6 +21,7 @@ _ENVIRONMENT = {
     "PROCESSOR_FUNCTIONS": "",
     "PROCESSOR_STATE_MACHINES": "",
     "RUN_BUDGET_TABLE": "bench",
+    "EXPORT_LEDGER_TABLE": "bench",
     "ATHENA_WORK_GROUPS": "primary",
     "POWERTOOLS_SERVICE_NAME": "bench",
     "PYTHONPATH": str(FUNCTIONS),

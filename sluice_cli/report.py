@@ -71,6 +71,7 @@ def summary_lines(summary: Any) -> list[str]:
     if failures:
         batches = f"{failures['batches']:,} {'batch' if failures['batches'] == 1 else 'batches'}"
         lines.append(_line("failures", f"{batches} in {_uri(results, failures['key'])}"))
+    lines += [_line("note", note) for note in summary.get("notes") or []]
     error = summary.get("error")
     if error:
         lines.append(_line("error", f"{error['name']}: {error['message']}"))

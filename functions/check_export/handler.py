@@ -9,17 +9,20 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws import aws_errors, dynamodb_client, s3_client
+from sluice.aws import aws_errors, dynamodb_client, lambda_client, s3_client
 from sluice.exports.check import check
-from sluice.exports.process_input import ObjectPlace, ProcessInput
+from sluice.exports.process_input import ObjectPlace, ProcessInput, TableTarget
 from sluice.fields import Fields
-from sluice.pacing.budget import Budget, most_workers, state_of
+from sluice.format_version import FIELD, FORMAT
+from sluice.pacing.budget import Budget, state_of
 from sluice.pacing.budget_item import create_item
 from sluice.run import Run
-from sluice.settings import BudgetSettings, Settings
+from sluice.settings import BudgetSettings, Settings, own_tables_from_env
+from sluice.workers import notes_of, read_quota, workers_for
 
 settings = Settings.from_env()
 budgets = BudgetSettings.from_env()
+own_tables = own_tables_from_env()
 logger = Logger()
 
 
@@ -33,9 +36,11 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     fields = Fields(event, ("run", "input"))
     run = Run.from_state(fields.raw("run"))
     asked = ProcessInput.from_input(fields.raw("input"), settings.data_bucket)
+    if isinstance(asked.sink, TableTarget):
+        own_tables.refuse("sink.table", asked.sink.table)
     checked = check(s3_client(), dynamodb_client(), asked, ObjectPlace(settings.data_bucket, run.plan_key))
-    children = most_workers(asked.limits, asked.max_concurrency)
-    budget = Budget.for_run(budgets.table, run, asked.limits, max(1, min(children, checked.filled)))
+    workers = workers_for("files", asked.max_concurrency, read_quota(lambda_client()), asked.limits)
+    budget = Budget.for_run(budgets.table, run, asked.limits, max(1, min(workers.number, checked.filled)))
     if budget:
         create_item(dynamodb_client(), budget, time.time())
     listed_in = checked.listed_in
@@ -44,6 +49,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
             s3_client().put_object(Bucket=listed_in.bucket, Key=listed_in.key, Body=checked.manifest)
     logger.info("checked", extra={"run": run.name, "files": checked.files, "items": checked.items})
     return {
+        FIELD: FORMAT,
         "process": replace(checked.process, budget=state_of(budget)).to_state(),
         "plan": {
             "bucket": listed_in.bucket,
@@ -51,7 +57,8 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
             "files": checked.files,
             "items": checked.items,
         },
-        "maxConcurrency": children,
+        "maxConcurrency": workers.number,
+        "notes": notes_of([workers]),
         "toleratedFailurePercentage": asked.tolerated_failure_percentage,
         "rejectsTolerated": asked.rejects_tolerated,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -9,6 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.aws import s3_client
 from sluice.fields import Fields
+from sluice.format_version import readable
 from sluice.querying.inspection import Inspection, Reader
 from sluice.querying.inspector import Inspector
 from sluice.querying.statements import ResultFormat
@@ -31,15 +33,16 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     """
     fields = Fields(event, ("run", "planned", "query", "inspection"))
     run, earlier = Run.from_state(fields.raw("run")), event.get("inspection")
+    planned = readable(fields.raw("planned"), "the run's plan")
     inspector = Inspector(s3_client(), settings.data_bucket, run)
-    begun = Inspection.from_state(earlier) if earlier else _begin(inspector, fields.raw("planned"), event.get("query"))
+    begun = Inspection.from_state(earlier) if earlier else _begin(inspector, planned, event.get("query"))
     inspection = inspector.go_on(begun, time_is_up(context))
     told = {"phase": str(inspection.phase), "rows": inspection.rows, "cause": inspection.cause}
     logger.info("inspected", extra={"run": run.name, **told})
     return inspection.to_state()
 
 
-def _begin(inspector: Inspector, planned: dict[str, Any], query: dict[str, Any] | None) -> Inspection:
+def _begin(inspector: Inspector, planned: Mapping[str, Any], query: dict[str, Any] | None) -> Inspection:
     if query is None:
         return inspector.begin_given(planned["rows"]["bucket"], planned["rows"]["key"])
     if planned["format"] == ResultFormat.CSV:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.aggregating.aggregation_input import AggregationInput
-from sluice.aws import aws_errors, s3_client
+from sluice.aws import aws_errors, lambda_client, s3_client
 from sluice.errors import SourceNotFoundError
 from sluice.fields import Fields
 from sluice.run import Run
 from sluice.settings import Settings
+from sluice.workers import notes_of, read_quota, workers_for
 
 if TYPE_CHECKING:
     from sluice.aggregating.aggregation import Aggregation
@@ -31,9 +33,9 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     run = Run.from_state(fields.raw("run"))
     asked = AggregationInput.from_input(fields.raw("input"), run, settings.data_bucket)
     _check_objects(asked.aggregation)
-    state = asked.to_state()
+    workers = workers_for("batches of objects", asked.max_concurrency, read_quota(lambda_client()))
     logger.info("planned", extra={"run": run.name, "batchSize": asked.batch_size})
-    return state
+    return replace(asked, max_concurrency=workers.number).to_state() | {"notes": notes_of([workers])}
 
 
 def _check_objects(aggregation: Aggregation) -> None:

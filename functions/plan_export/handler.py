@@ -9,11 +9,12 @@ from aws_lambda_powertools.metrics import MetricUnit, single_metric
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.export_plan.export_request import PlanRequest
-from sluice.settings import Settings
+from sluice.settings import Settings, own_tables_from_env
 
 METRICS_NAMESPACE = "Sluice"
 
 settings = Settings.from_env()
+own_tables = own_tables_from_env()
 logger = Logger()
 
 
@@ -27,6 +28,9 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     """
     request = PlanRequest.from_event(event, settings.data_bucket)
     table = request.asked.table
+    own_tables.refuse("table", table)
+    if request.asked.process:
+        own_tables.refuse("process.sink.table", request.asked.process["sink"].get("table"))
     if request.lag_seconds is not None:
         _report("ExportLag", MetricUnit.Seconds, request.lag_seconds, table)
     decision = request.decide()

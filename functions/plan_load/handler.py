@@ -7,16 +7,19 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws import dynamodb_client, s3_client
+from sluice.aws import dynamodb_client, lambda_client, s3_client
 from sluice.fields import Fields
+from sluice.format_version import FIELD, FORMAT
 from sluice.loading.load_input import LoadInput
 from sluice.loading.load_plan import PlanProgress, advance, begin, load_state
 from sluice.loading.plan import Range, read_plan, write_plan
 from sluice.run import Run
-from sluice.settings import Settings
+from sluice.settings import Settings, own_tables_from_env
 from sluice.time_left import time_is_up
+from sluice.workers import notes_of, read_quota, workers_for
 
 settings = Settings.from_env()
+own_tables = own_tables_from_env()
 logger = Logger()
 
 
@@ -30,6 +33,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     """
     fields = Fields(event, ("run", "input", "progress"))
     run, load = Run.from_state(fields.raw("run")), LoadInput.from_input(fields.raw("input"))
+    own_tables.refuse("table", load.table)
     before = (
         PlanProgress.from_state(event["progress"])
         if fields.has("progress")
@@ -37,8 +41,10 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     )
     ranges, after, done = advance(s3_client(), load, before, time_is_up(context))
     _write(run, before, ranges)
+    workers = workers_for("ranges", load.max_concurrency, read_quota(lambda_client()))
     logger.info("planned", extra={"run": run.name, "ranges": after.unfinished.index, "rows": after.rows, "done": done})
     return {
+        FIELD: FORMAT,
         "done": done,
         "progress": None if done else after.to_state(),
         "load": load_state(load, after.source, after.schema),
@@ -48,7 +54,8 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
             "ranges": after.unfinished.index,
             "rows": after.rows,
         },
-        "maxConcurrency": load.max_concurrency,
+        "maxConcurrency": workers.number,
+        "notes": notes_of([workers]),
         "toleratedFailurePercentage": load.tolerated_failure_percentage,
         "rejectsTolerated": load.rejects_tolerated,
     }

@@ -8,13 +8,15 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws import aws_errors, s3_client
+from sluice.aws import aws_errors, lambda_client, s3_client
 from sluice.errors import InvalidInputError, SourceNotFoundError
 from sluice.fields import Fields
+from sluice.format_version import FIELD, FORMAT
 from sluice.querying.map_input import MapInput, RowsObject
-from sluice.querying.row_action import DESTINATION, Destination
+from sluice.querying.row_action import DESTINATION, FUNCTION, Destination
 from sluice.run import Run
 from sluice.settings import QuerySettings, Settings
+from sluice.workers import Workers, notes_of, read_quota, workers_for
 
 settings = Settings.from_env()
 allowed = QuerySettings.from_env()
@@ -35,18 +37,28 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         action = replace(action, destination=_looked_at(action.destination))
     if asked.rows:
         _check_rows(asked.rows)
+    workers = _workers(asked)
     logger.info("planned", extra={"run": run.name, "action": asked.action.type})
     return {
+        FIELD: FORMAT,
         "query": asked.query and asked.query.to_arguments(run, settings.data_bucket),
         "format": asked.query and str(asked.query.format),
         "rows": asked.rows and {"bucket": asked.rows.bucket, "key": asked.rows.key},
         "action": action.to_state(),
         "needed": asked.action.columns,
         "batchSize": asked.batch_size,
-        "maxConcurrency": asked.max_concurrency,
+        "maxConcurrency": workers.number,
+        "notes": notes_of([workers]),
         "toleratedFailurePercentage": asked.tolerated_failure_percentage,
         "rejectsTolerated": asked.rejects_tolerated,
     }
+
+
+def _workers(asked: MapInput) -> Workers:
+    """Copies take no function."""
+    if asked.action.type != FUNCTION:
+        return Workers(asked.max_concurrency)
+    return workers_for("batches of rows", asked.max_concurrency, read_quota(lambda_client()))
 
 
 def _looked_at(destination: Destination) -> Destination:

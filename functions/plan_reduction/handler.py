@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import IO, Any
 
 from aws_lambda_powertools import Logger
@@ -11,6 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.aws import aws_errors, s3_client, stepfunctions_client
 from sluice.fields import Fields
+from sluice.format_version import readable
 from sluice.reducing.merge_request import LastMerge, Merge
 from sluice.reducing.merge_tree import plan_merges
 from sluice.results.batch_outcomes import BatchOutcomes, keys_in_order
@@ -20,6 +22,7 @@ from sluice.results.objects_verdict import Collected, judged
 from sluice.results.result_files import find_manifest, map_run_of, map_run_records
 from sluice.results.spooled import empty, spooled, upload
 from sluice.results.summary import RunError
+from sluice.results.summary_state import notes_in
 from sluice.run import Run
 from sluice.settings import Settings
 
@@ -35,12 +38,12 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     Raises InvalidInputError, CountsDoNotReconcileError, AccessDeniedError, ServiceUnavailableError.
     """
     fields = Fields(event, ("run", "planned", "hasRemainder", "error"))
-    run, planned = Run.from_state(fields.raw("run")), fields.raw("planned")
+    run, planned = Run.from_state(fields.raw("run")), readable(fields.raw("planned"), "the run's plan")
     has_remainder = fields.boolean("hasRemainder", default=False)
     error = RunError.from_state(event.get("error"))
     with aws_errors(f"s3://{settings.data_bucket}/{run.prefix}"):
         outcomes, listed = _outcomes(run, error, has_remainder=has_remainder)
-        collected = Collected.of(outcomes, listed)
+        collected = replace(Collected.of(outcomes, listed), notes=notes_in(planned))
         _merge(keys_in_order(outcomes.unreadable), run.unreadable_key)
         _merge(keys_in_order(outcomes.rejects), run.rejects_key)
         error = judged(collected, planned, outcomes.errors, error)

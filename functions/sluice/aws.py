@@ -18,9 +18,11 @@ from sluice.errors import (
     SluiceError,
     UnexpectedResponseError,
 )
+from sluice.kms import is_about_kms, with_advice
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_stepfunctions import SFNClient
 
@@ -53,6 +55,12 @@ def dynamodb_client() -> DynamoDBClient:
 
 
 @cache
+def lambda_client() -> LambdaClient:
+    """The function's one client for the account's Lambda concurrency."""
+    return boto3.client("lambda", config=BOTO_CONFIG)
+
+
+@cache
 def stepfunctions_client() -> SFNClient:
     """The function's one client for what a Map Run tells of itself."""
     return boto3.client("stepfunctions", config=BOTO_CONFIG)
@@ -76,10 +84,13 @@ def aws_errors(resource: str, named: Mapping[str, SluiceError] | None = None) ->
 
 def _unnamed(error: ClientError, code: str, resource: str) -> SluiceError:
     message = error.response["Error"].get("Message", "")
-    problem = f"{error.operation_name} on {resource}: {code}: {message}"
+    problem = with_advice(f"{error.operation_name} on {resource}: {code}: {message}")
     status = error.response["ResponseMetadata"]["HTTPStatusCode"]
     if code in _DENIED or status == 403:
         return AccessDeniedError(problem)
-    if code in _UNAVAILABLE or status >= 500:
+    if code.removeprefix("KMS.") in _UNAVAILABLE or status >= 500:
         return ServiceUnavailableError(problem)
+    # A key that is disabled, or not there, is answered with 400.
+    if is_about_kms(code):
+        return AccessDeniedError(problem)
     return UnexpectedResponseError(problem)

@@ -41,6 +41,10 @@ class SourceChangedError(SluiceError):
     """The object is no longer the one that the run's plan was made for."""
 
 
+class FormatVersionError(SluiceError):
+    """Another version of Sluice wrote a run's plan or progress, in a format that this one does not read."""
+
+
 class ExportNotCompletedError(SluiceError):
     """The export has not ended as COMPLETED: it goes on, or it failed."""
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sluice.aws import aws_errors
 from sluice.errors import AttemptExistsError, ServiceUnavailableError, SourceNotFoundError
+from sluice.format_version import readable
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -73,6 +74,7 @@ def was_tried_before(s3: S3Client, bucket: str, attempt_key: str) -> bool:
 def _settle(s3: S3Client, bucket: str, outcome: bytes) -> dict[str, Any]:
     head, _, rest = outcome.partition(b"\n")
     first = json.loads(head)
+    readable(first["progress"], "what a slice has come to")
     for key, size in first["parts"].items():
         part, rest = rest[:size], rest[size:]
         if part:

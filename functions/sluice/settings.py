@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sluice.errors import SettingError
+from sluice.own_tables import OwnTables
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,12 @@ class BudgetSettings:
     def from_env(cls, environment: Mapping[str, str] = os.environ) -> BudgetSettings:
         """Read the settings; raises SettingError naming the variable that is missing."""
         return cls(table=_required(environment, "RUN_BUDGET_TABLE"))
+
+
+def own_tables_from_env(environment: Mapping[str, str] = os.environ) -> OwnTables:
+    """The stack's own tables; raises SettingError naming the variable that is missing."""
+    kept = {"RUN_BUDGET_TABLE": "the limits of runs", "EXPORT_LEDGER_TABLE": "its exports"}
+    return OwnTables({_required(environment, variable): what for variable, what in kept.items()})
 
 
 @dataclass(frozen=True, slots=True)

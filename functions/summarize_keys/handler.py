@@ -13,6 +13,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.aws import aws_errors, s3_client
 from sluice.fields import Fields
+from sluice.format_version import readable
 from sluice.results.keys_summary import KeysSummary, Processed, Scanned, add_all, judged
 from sluice.results.late_results import read_until_complete
 from sluice.results.merged_objects import MergedObjects
@@ -36,7 +37,8 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     Takes {"run", "planned": PlanScan's result, "error": {"name", "message"}}; all but the run may be null.
     """
     fields = Fields(event, ("run", "planned", "error"))
-    run, planned = Run.from_state(fields.raw("run")), event.get("planned") or {}
+    run = Run.from_state(fields.raw("run"))
+    planned: Mapping[str, Any] = readable(fields.raw("planned"), "the run's plan") if fields.has("planned") else {}
     error = RunError.from_state(event.get("error"))
     with aws_errors(f"s3://{settings.data_bucket}/{run.prefix}"):
         summary = _summarize(run, planned, error)

@@ -13,6 +13,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.aws import aws_errors, s3_client, stepfunctions_client
 from sluice.fields import Fields
+from sluice.format_version import readable
 from sluice.querying.inspection import Inspection, Reader
 from sluice.querying.query_figures import QueryFigures, query_end
 from sluice.results.late_results import read_until_complete
@@ -38,16 +39,17 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     """
     fields = Fields(event, ("run", "planned", "query", "inspection", "mapRun", "error"))
     run = Run.from_state(fields.raw("run"))
+    planned: Mapping[str, Any] = readable(fields.raw("planned"), "the run's plan") if fields.has("planned") else {}
     with aws_errors(f"s3://{settings.data_bucket}/{run.prefix}"):
-        state = _summarize(run, event).to_state()
+        state = _summarize(run, planned, event).to_state()
         body = json.dumps(state, ensure_ascii=False, indent=2).encode()
         s3_client().put_object(Bucket=settings.data_bucket, Key=run.summary_key, Body=body)
     logger.info("run summarized", extra={"run": run.name, "status": state["status"], "counts": state["counts"]})
     return state
 
 
-def _summarize(run: Run, event: Mapping[str, Any]) -> RowsSummary:
-    planned, inspected = event.get("planned") or {}, event.get("inspection")
+def _summarize(run: Run, planned: Mapping[str, Any], event: Mapping[str, Any]) -> RowsSummary:
+    inspected = event.get("inspection")
     query, error = _query(planned, event.get("query"), RunError.from_state(event.get("error")))
     inspection = Inspection.from_state(inspected) if inspected and inspected["done"] else None
     found = _found(run, inspection)

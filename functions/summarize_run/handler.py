@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -12,12 +13,14 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from sluice.aws import aws_errors, s3_client
 from sluice.exports.data_file import read_files
 from sluice.fields import Fields
+from sluice.format_version import readable
 from sluice.loading.plan import read_plan
 from sluice.results.late_results import read_until_complete
 from sluice.results.merged_objects import merge_objects
 from sluice.results.range_outcome import LOST, RangeOutcome, outcomes
 from sluice.results.result_files import map_run_records
 from sluice.results.summary import RunError, Summary, summarize
+from sluice.results.summary_state import notes_in
 from sluice.run import Run
 from sluice.settings import Settings
 
@@ -35,11 +38,12 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     """
     fields = Fields(event, ("run", "planned", "mapRun", "error"))
     run = Run.from_state(fields.raw("run"))
-    planned: Mapping[str, Any] = event.get("planned") or {}
+    planned: Mapping[str, Any] = readable(fields.raw("planned"), "the run's plan") if fields.has("planned") else {}
     error = RunError.from_state(event.get("error"))
     with aws_errors(f"s3://{settings.data_bucket}/{run.prefix}"):
         ends = _outcomes(run, planned, event.get("mapRun")) if planned else []
         summary = summarize(run, settings.data_bucket, ends, planned.get("rejectsTolerated"), error)
+        summary = replace(summary, notes=notes_in(planned))
         _leave(summary, ends)
     logger.info(
         "run summarized",

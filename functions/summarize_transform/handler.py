@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -11,11 +12,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.aws import aws_errors, s3_client
 from sluice.fields import Fields
+from sluice.format_version import readable
 from sluice.results.late_results import read_until_complete
 from sluice.results.merged_objects import merge_objects
 from sluice.results.range_outcome import LOST, SUCCEEDED, RangeOutcome, outcomes
 from sluice.results.result_files import map_run_records
 from sluice.results.summary import RunError, summarize
+from sluice.results.summary_state import notes_in
 from sluice.results.transform_summary import reached, summarize_transform
 from sluice.run import Run
 from sluice.settings import Settings
@@ -37,11 +40,12 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     """
     fields = Fields(event, ("run", "planned", "mapRun", "verified", "error"))
     run, bucket = Run.from_state(fields.raw("run")), settings.data_bucket
-    planned: Mapping[str, Any] = event.get("planned") or {}
+    planned: Mapping[str, Any] = readable(fields.raw("planned"), "the run's plan") if fields.has("planned") else {}
     error = RunError.from_state(event.get("error"))
     with aws_errors(f"s3://{bucket}/{run.prefix}"):
         ends = _outcomes(run, planned, event.get("mapRun")) if planned else []
         common = summarize(run, bucket, ends, planned.get("rejectsTolerated"), error)
+        common = replace(common, notes=notes_in(planned))
         state = summarize_transform(common, planned, ends, event.get("verified")).to_state()
         _leave(run, ends)
         s3_client().put_object(

@@ -94,7 +94,7 @@ def test_limit_is_the_run_s_for_the_children_of_both_maps(stack: Deployed) -> No
         "processor": "measure",
         "batchSize": 6,
         "maxConcurrency": 4,
-        "maxReadUnitsPerSecond": 20,
+        "maxReadUnitsPerSecond": 75,
     }
     ended = stack.run("distinct_keys", document)
     assert (ended.status, ended.counts) == ("SUCCEEDED", (60, 60, 0, 0, 0)), ended
@@ -107,7 +107,7 @@ def test_limit_is_the_run_s_for_the_children_of_both_maps(stack: Deployed) -> No
     key = {"run": {"S": f"distinct_keys/{ended.name}"}}
     budget = stack.dynamodb.get_item(TableName=stack.outputs["RunBudgetTable"], Key=key)["Item"]
     # Who has come has left; each slice has beaten at least once.
-    assert (budget["readUnitsPerSecond"], float(budget["workers"]["N"])) == ({"N": "20"}, 0)
+    assert (budget["readUnitsPerSecond"], float(budget["workers"]["N"])) == ({"N": "75"}, 0)
     assert int(budget["beats"]["N"]) >= 14
     execution_arn = f"{stack.machine_arn('distinct_keys').replace(':stateMachine:', ':execution:')}:{ended.name}"
     listed = stack.stepfunctions.list_map_runs(executionArn=execution_arn)["mapRuns"]

@@ -16,6 +16,7 @@ os.environ |= {
     "AWS_REGION": "us-east-1",
     "ATHENA_WORK_GROUPS": "primary,reports",
     "DATA_BUCKET": "sluice-data-000000000000-us-east-1",
+    "EXPORT_LEDGER_TABLE": "export-ledger",
     "POWERTOOLS_SERVICE_NAME": "sluice",
     "PROCESSOR_FUNCTIONS": "my-function",
     "PROCESSOR_STATE_MACHINES": "my-machine,other-machine",
@@ -27,11 +28,11 @@ for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
 
 @pytest.fixture(autouse=True)
 def _offline_with_clients_of_its_own() -> Iterator[None]:
-    from sluice.aws import dynamodb_client, s3_client, stepfunctions_client
+    from sluice.aws import dynamodb_client, lambda_client, s3_client, stepfunctions_client
 
     socket_allow_hosts(["127.0.0.1", "localhost", "::1"], allow_unix_socket=True)
-    for each in (s3_client, dynamodb_client, stepfunctions_client):
+    for each in (s3_client, dynamodb_client, stepfunctions_client, lambda_client):
         each.cache_clear()
     yield
-    for each in (s3_client, dynamodb_client, stepfunctions_client):
+    for each in (s3_client, dynamodb_client, stepfunctions_client, lambda_client):
         each.cache_clear()

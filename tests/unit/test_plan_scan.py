@@ -21,6 +21,7 @@ from sluice.scanning.distinct_input import DistinctInput, KeysObject
 from sluice.scanning.given_keys import copy_keys
 from sluice.scanning.scan_plan import SEGMENTS_WHEN_UNKNOWN, ScanPlan, plan_scan
 from sluice.settings import ProcessorSettings
+from sluice.workers import Quota, workers_for
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
 
@@ -70,12 +71,14 @@ def asked(**fields: Any) -> DistinctInput:
 
 
 def plan(asked: DistinctInput, **described: Any) -> ScanPlan:
-    return plan_scan(asked, table(**described), RUN, BUDGETS)
+    workers = workers_for("segments", asked.max_concurrency, Quota(1000), asked.limits)
+    return plan_scan(asked, table(**described), RUN, BUDGETS, workers.number)
 
 
 def test_keys_are_taken_by_name() -> None:
     planned = plan(asked())
     assert planned.to_state() == {
+        "formatVersion": 2,
         "table": {"name": "t", "keys": [{"name": "UserRef", "type": "B"}, {"name": "ConnectionId", "type": "N"}]},
         "index": None,
         "totalSegments": 20,
@@ -121,7 +124,8 @@ def test_segments_have_enough_items_each(items: int, fields: dict[str, Any], seg
     [
         ({"maxReadUnitsPerSecond": 1000, "segments": 4}, 50),
         ({"maxReadUnitsPerSecond": 1000, "maxConcurrency": 10}, 10),
-        ({"maxReadUnitsPerSecond": 12.5, "segments": 100}, 12),
+        ({"maxReadUnitsPerSecond": 120.5, "segments": 100}, 7),
+        ({"maxReadUnitsPerSecond": 12.5, "segments": 100}, 1),
         ({"maxReadUnitsPerSecond": 1}, 1),
     ],
 )
@@ -248,15 +252,15 @@ def test_keys_that_are_too_many_to_copy_are_refused() -> None:
 @pytest.mark.parametrize(
     ("fields", "scan", "processing"),
     [
-        ({"maxReadUnitsPerSecond": 20, "processor": "measure"}, 20, 20),
-        ({"maxReadUnitsPerSecond": 20, "processor": {"function": "my-function"}}, 20, 50),
+        ({"maxReadUnitsPerSecond": 20, "processor": "measure"}, 2, 2),
+        ({"maxReadUnitsPerSecond": 20, "processor": {"function": "my-function"}}, 2, 50),
     ],
 )
 def test_as_many_children_as_the_rate_allows(handler: Any, fields: dict[str, Any], scan: int, processing: int) -> None:
     planned = handler(USUAL | {"input": {"table": "airports", **fields}}, Context())
     assert (planned["plan"]["maxConcurrency"], planned["maxConcurrency"]) == (scan, processing)
     budget = planned["scan"]["budget"]
-    assert (budget["key"], budget["readUnitsPerSecond"], budget["workers"]) == ("distinct_keys/fixture", 20, 20)
+    assert (budget["key"], budget["readUnitsPerSecond"], budget["workers"]) == ("distinct_keys/fixture", 20, 2)
     item = boto3.client("dynamodb").get_item(TableName=BUDGETS, Key={"run": {"S": budget["key"]}})["Item"]
     assert item["readUnitsPerSecond"] == {"N": "20"}
 

@@ -25,6 +25,7 @@ from sluice.transforming.transform_job import TransformJob
 from sluice.transforming.transform_plan import SAMPLE, TransformPlan, plan_transform
 from sluice.transforming.transform_progress import Changes, Done, TransformProgress
 from sluice.transforming.update_requests import Where
+from sluice.workers import Quota, workers_for
 from sluice.writing.writers import OnConflict
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.fake_tables import FakeTable, FakeTables, Json, denied
@@ -179,7 +180,9 @@ def tables() -> FakeTables:
 
 
 def plan(aws: Any, **fields: Any) -> TransformPlan:
-    return plan_transform(aws, tables().call, asked(**fields), RUN, budget_table=BUDGETS, earlier=None)
+    given = asked(**fields)
+    children = workers_for("segments", given.max_concurrency, Quota(1000), given.spent_limits).number
+    return plan_transform(aws, tables().call, given, RUN, budget_table=BUDGETS, children=children, earlier=None)
 
 
 def test_plan_is_what_children_get_to_know(aws: Any) -> None:
@@ -188,6 +191,7 @@ def test_plan_is_what_children_get_to_know(aws: Any) -> None:
     state = planned.to_state(RUN, BUCKET)
     assert state == {
         "transform": {
+            "formatVersion": 2,
             "table": {"name": "airports", "keys": [{"name": "icao", "type": "S"}]},
             "target": {"name": "nests", "keys": [{"name": "id", "type": "S"}]},
             "way": {"mapping": {"id": "{icao}"}},
@@ -212,18 +216,23 @@ def test_sample_is_as_large_as_what_is_to_be_verified(aws: Any) -> None:
 
 
 def test_limits_are_for_as_many_children_as_they_feed(aws: Any) -> None:
-    planned = plan(aws, segments=4, maxReadUnitsPerSecond=100, maxWriteUnitsPerSecond=2.5, maxConcurrency=10)
-    assert planned.children == 2
+    planned = plan(aws, segments=4, maxReadUnitsPerSecond=100, maxWriteUnitsPerSecond=600, mode="apply")
+    assert planned.children == 3
     assert planned.job.budget == {
         "table": BUDGETS,
         "key": "table_transform/fixture",
         "readUnitsPerSecond": 100,
-        "writeUnitsPerSecond": 2.5,
-        "workers": 2,
+        "writeUnitsPerSecond": 600,
+        "workers": 3,
     }
     few = plan(aws, segments=4, maxReadUnitsPerSecond=100)
     assert few.budget is not None
-    assert (few.children, few.budget.workers) == (50, 4)
+    assert (few.children, few.budget.workers) == (6, 4)
+
+
+def test_dry_run_has_no_fewer_children_for_a_limit_on_writes(aws: Any) -> None:
+    limit = {"maxWriteUnitsPerSecond": 2.5}
+    assert (plan(aws, **limit).children, plan(aws, mode="apply", **limit).children) == (50, 1)
 
 
 @pytest.mark.parametrize(
@@ -247,7 +256,7 @@ def test_filter_that_must_not_be_tried_is_told_as_that(aws: Any) -> None:
     wire.before = denied
     given = asked(where={"expression": "attribute_exists(icao)"})
     with pytest.raises(AccessDeniedError):
-        plan_transform(aws, wire.call, given, RUN, budget_table=BUDGETS, earlier=None)
+        plan_transform(aws, wire.call, given, RUN, budget_table=BUDGETS, children=1, earlier=None)
 
 
 @pytest.mark.parametrize("fields", [{}, {"target": "nests", "deleteSource": True}])
@@ -303,7 +312,7 @@ def test_answer_has_what_the_state_machine_needs(handler: Any, aws: Any) -> None
     given: Json = {"rejectsTolerated": "5%", "toleratedFailurePercentage": 10, "maxWriteUnitsPerSecond": 7}
     planned = handler(event(verify={"sample": 3}, mode="apply", **given), Context())
     assert (planned["rejectsTolerated"], planned["toleratedFailurePercentage"]) == ({"percentage": 5.0}, 10)
-    assert (planned["verify"], planned["resumed"], planned["maxConcurrency"]) == ({"sample": 3}, None, 7)
+    assert (planned["verify"], planned["resumed"], planned["maxConcurrency"]) == ({"sample": 3}, None, 1)
     item = aws.get_item(TableName=BUDGETS, Key={"run": {"S": "table_transform/fixture"}})["Item"]
     assert item["writeUnitsPerSecond"] == {"N": "7"}
 

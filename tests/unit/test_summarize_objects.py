@@ -64,6 +64,7 @@ def test_complete_run_has_its_result(s3: Any) -> None:
         "rejects": {"key": RUN.rejects_key, "reasons": {"NumberInvalid": 3}},
         "failures": None,
         "error": None,
+        "notes": [],
         "rows": {"read": 60, "aggregated": 50, "filtered": 7, "rejected": 3},
         "bytes": 1234,
         "groups": 9,

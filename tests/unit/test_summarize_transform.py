@@ -140,6 +140,7 @@ def test_every_segment_done_is_a_complete_run(bucket: Bucket) -> None:
         "rejects": {"key": RUN.rejects_key, "reasons": {"TransformFailed": 2}},
         "failures": None,
         "error": None,
+        "notes": [],
         "mode": "apply",
         "changes": {"changed": 38, "unchanged": 0, "deleted": 0, "conflicts": 4},
         "scanned": 44,

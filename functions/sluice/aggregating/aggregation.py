@@ -8,6 +8,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from sluice.format_version import FIELD, FORMAT, readable
+
 ROWS = "rows"
 
 
@@ -149,6 +151,7 @@ class Aggregation:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Aggregation:
         """Read what `to_state` returns."""
+        readable(state, "the run's plan")
         top = state["top"]
         return cls(
             bucket=state["bucket"],
@@ -168,6 +171,7 @@ class Aggregation:
         """The aggregation as it travels in state; numbers to compare with are {"number": text}."""
         layout, top = self.layout, self.top
         return {
+            FIELD: FORMAT,
             "bucket": self.bucket,
             "prefix": self.prefix,
             "suffix": self.suffix,

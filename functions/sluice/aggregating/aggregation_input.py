@@ -19,6 +19,7 @@ from sluice.aggregating.aggregation import (
 )
 from sluice.aggregating.where_input import read_where
 from sluice.fields import Fields
+from sluice.format_version import FIELD, FORMAT
 from sluice.reading.csv_dialect import CsvDialect, bucket_name, refuse_csv_fields
 from sluice.reading.source import CSV, JSONL
 from sluice.run import Run
@@ -86,6 +87,7 @@ class AggregationInput:
     def to_state(self) -> dict[str, Any]:
         """What the state machine needs of it."""
         return {
+            FIELD: FORMAT,
             "aggregation": self.aggregation.to_state(),
             "batchSize": self.batch_size,
             "maxConcurrency": self.max_concurrency,

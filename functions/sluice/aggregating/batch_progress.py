@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sluice.counts import Counts
+from sluice.format_version import FIELD, FORMAT, readable
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class BatchProgress:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> BatchProgress:
         """Read what `to_state` returns."""
+        readable(state, "how far a batch of objects has come")
         return cls(
             batch=state["batch"],
             done=state["done"],
@@ -74,6 +76,7 @@ class BatchProgress:
     def to_state(self) -> dict[str, Any]:
         """The progress as it travels in state."""
         return {
+            FIELD: FORMAT,
             "batch": self.batch,
             "done": self.done,
             "slices": self.slices,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sluice.format_version import FIELD, FORMAT, readable
 from sluice.keys import KeySchema
 
 FULL, INCREMENTAL = "FULL_EXPORT", "INCREMENTAL_EXPORT"
@@ -85,6 +86,7 @@ class Process:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Process:
         """Read what `to_state` returns."""
+        readable(state, "the run's plan")
         return cls(
             export=Export.from_state(state["export"]),
             sink=_sink(state["sink"]),
@@ -96,6 +98,7 @@ class Process:
     def to_state(self) -> dict[str, Any]:
         """The process as every child gets it."""
         return {
+            FIELD: FORMAT,
             "export": self.export.to_state(),
             "sink": self.sink.to_state(),
             "transform": self.transform,

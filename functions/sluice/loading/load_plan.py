@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sluice.encoding.encoders import encoder_for
 from sluice.errors import InvalidInputError
+from sluice.format_version import FIELD, FORMAT, readable
 from sluice.keys import KeySchema
 from sluice.loading.load_input import LoadInput
 from sluice.loading.plan import Range
@@ -40,6 +41,7 @@ class PlanProgress:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> PlanProgress:
         """Read what `to_state` returns."""
+        readable(state, "how far the plan has come")
         return cls(
             Source.from_state(state["source"]),
             KeySchema.from_state(state["keys"]),
@@ -49,6 +51,7 @@ class PlanProgress:
     def to_state(self) -> dict[str, Any]:
         """The progress as it travels from one call to the next."""
         return {
+            FIELD: FORMAT,
             "source": self.source.to_state(),
             "keys": self.schema.to_state(),
             "unfinished": self.unfinished.to_state(),
@@ -95,6 +98,7 @@ def advance(
 def load_state(load: LoadInput, source: Source, schema: KeySchema) -> dict[str, Any]:
     """What every child gets to know of the load."""
     return {
+        FIELD: FORMAT,
         "source": source.to_state(),
         "table": {"name": load.table, "keys": schema.to_state()},
         load.way: load.recipe,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sluice.aws import aws_errors
 from sluice.errors import SourceNotFoundError
+from sluice.format_version import FIELD, FORMAT, readable
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -29,6 +30,7 @@ class Range:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Range:
         """Read what `to_state` returns."""
+        readable(state, "a line of the run's plan")
         return cls(state["index"], state["start"], state["end"], state["firstRow"], state["rows"])
 
     def to_state(self) -> dict[str, int]:
@@ -67,6 +69,6 @@ def read_plan(s3_client: S3Client, bucket: str, key: str) -> list[Range]:
 
 def write_plan(s3_client: S3Client, bucket: str, key: str, ranges: Iterable[Range]) -> None:
     """Write a plan; writing the same one again is harmless."""
-    body = b"".join(json.dumps(each.to_state()).encode() + b"\n" for each in ranges)
+    body = b"".join(json.dumps({FIELD: FORMAT, **each.to_state()}).encode() + b"\n" for each in ranges)
     with aws_errors(f"s3://{bucket}/{key}"):
         s3_client.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/jsonl")

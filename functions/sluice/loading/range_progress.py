@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sluice.counts import Counts
+from sluice.format_version import FIELD, FORMAT, readable
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class RangeProgress:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> RangeProgress:
         """Read what `to_state` returns."""
+        readable(state, "how far a range has come")
         return cls(
             position=state["position"],
             row=state["row"],
@@ -44,6 +46,7 @@ class RangeProgress:
     def to_state(self) -> dict[str, Any]:
         """The progress as it travels in state, and as a finished child returns it."""
         return {
+            FIELD: FORMAT,
             "position": self.position,
             "row": self.row,
             "slices": self.slices,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sluice.fields import Fields
+from sluice.format_version import readable
 from sluice.keys import KeySchema
 from sluice.loading.plan import Range
 from sluice.loading.range_progress import RangeProgress
@@ -28,10 +29,10 @@ class SliceRequest:
     def from_event(cls, event: object) -> SliceRequest:
         """Read the function's payload. Raises InvalidInputError."""
         fields = Fields(event, ("run", "load", "range", "progress"))
-        planned = Range.from_state(fields.raw("range"))
+        load, planned = readable(fields.raw("load"), "the run's plan"), Range.from_state(fields.raw("range"))
         started = RangeProgress(position=planned.start, row=planned.first_row)
         progress = RangeProgress.from_state(fields.raw("progress")) if fields.has("progress") else started
-        return cls(Run.from_state(fields.raw("run")), fields.raw("load"), planned, progress)
+        return cls(Run.from_state(fields.raw("run")), load, planned, progress)
 
     @property
     def source(self) -> Source:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from sluice.format_version import FIELD, FORMAT, readable
 from sluice.measuring.item_collections import Item, ItemCollections
 from sluice.measuring.largest import Largest, Line
 from sluice.measuring.measure import Measure
@@ -34,6 +35,7 @@ class MeasureProgress:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> MeasureProgress:
         """Read what `to_state` returns."""
+        readable(state, "how far a batch of keys has come")
         return cls(
             position=state["position"],
             slices=state["slices"],
@@ -51,6 +53,7 @@ class MeasureProgress:
     def to_state(self) -> dict[str, Any]:
         """The progress as it travels in state, and as a finished child returns it."""
         return {
+            FIELD: FORMAT,
             "done": self.done,
             "position": self.position,
             "slices": self.slices,

@@ -10,6 +10,7 @@ from typing import Any
 
 from sluice.errors import InvalidInputError
 from sluice.fields import Fields
+from sluice.format_version import readable
 from sluice.measuring.item_collections import ItemCollections, Key
 from sluice.measuring.measure_progress import MeasureProgress
 from sluice.run import Run
@@ -30,7 +31,7 @@ class MeasureRequest:
         """Read the function's payload. Raises InvalidInputError."""
         fields = Fields(event, ("run", "scan", "keys", "progress"))
         run = Run.from_state(fields.raw("run"))
-        scan = fields.raw("scan")
+        scan = readable(fields.raw("scan"), "the run's plan")
         collections = ItemCollections.from_scan(scan)
         keys = tuple(
             collections.key_from(each, f"keys[{position}]") for position, each in enumerate(fields.raw("keys"))

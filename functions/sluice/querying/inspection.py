@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from sluice.errors import TooManyRowsError
+from sluice.format_version import FIELD, FORMAT, readable
 from sluice.reading.source import Source
 
 # https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itemreader.html: MaxItems.
@@ -62,6 +63,7 @@ class Inspection:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Inspection:
         """Read what `to_state` returns."""
+        readable(state, "how far the inspection of the rows has come")
         source, columns = state["source"], state["columns"]
         return cls(
             phase=Phase(state["phase"]),
@@ -82,6 +84,7 @@ class Inspection:
     def to_state(self) -> dict[str, Any]:
         """The inspection as it travels in state."""
         return {
+            FIELD: FORMAT,
             "done": self.phase is Phase.DONE,
             "phase": str(self.phase),
             "reader": str(self.reader),

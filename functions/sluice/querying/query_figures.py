@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sluice.errors import QueryCancelledError, QueryFailedError, QueryRefusedError
+from sluice.kms import with_advice
 
 # USD in us-east-1, as of September 2026; a query is charged for 10 MB at the least, a failed one for nothing.
 # https://aws.amazon.com/athena/pricing/
@@ -75,14 +76,14 @@ def query_end(name: str, cause: str) -> QueryEnd:
     if name == REFUSED:
         return QueryEnd(QueryRefusedError.__name__, cause.partition(" (Service: ")[0], None)
     if "AccessDeniedException" in cause:
-        return QueryEnd("AccessDeniedError", cause.partition(" (Service: ")[0], None)
+        return QueryEnd("AccessDeniedError", with_advice(cause.partition(" (Service: ")[0]), None)
     execution = _execution(cause) if name == TASK_FAILED else None
     if execution is None:
         return QueryEnd(name, cause, None)
     figures = QueryFigures.from_execution(execution)
     error = QueryCancelledError if figures.state == CANCELLED else QueryFailedError
     reason = execution["Status"].get("StateChangeReason") or f"Athena ended the query as {figures.state}"
-    return QueryEnd(error.__name__, f"{reason} (query {figures.id})", figures)
+    return QueryEnd(error.__name__, with_advice(f"{reason} (query {figures.id})"), figures)
 
 
 def _execution(cause: str) -> Mapping[str, Any] | None:

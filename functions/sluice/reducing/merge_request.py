@@ -8,6 +8,7 @@ from typing import Any
 
 from sluice.aggregating.aggregation import Aggregation
 from sluice.fields import Fields
+from sluice.format_version import FIELD, FORMAT, readable
 from sluice.run import Run
 
 
@@ -33,12 +34,13 @@ class Merge:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Merge:
         """Read what `to_state` returns."""
+        readable(state, "a line of the merges' plan")
         last = state["last"]
         return cls(state["name"], tuple(state["parts"]), LastMerge(last["rows"], last["missing"]) if last else None)
 
     def to_state(self) -> dict[str, Any]:
         """The merge as it travels in state, and as a line of its level's plan."""
-        return asdict(self) | {"parts": list(self.parts)}
+        return {FIELD: FORMAT, **asdict(self), "parts": list(self.parts)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,12 @@ class MergeProgress:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> MergeProgress:
         """Read what `to_state` returns."""
-        return cls(**state)
+        readable(state, "how far a merge has come")
+        return cls(**{name: value for name, value in state.items() if name != FIELD})
 
     def to_state(self) -> dict[str, Any]:
         """The progress as it travels in state."""
-        return asdict(self)
+        return {FIELD: FORMAT, **asdict(self)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from sluice.aggregating.group_tally import Key
 from sluice.aws import aws_errors
 from sluice.errors import CountsDoNotReconcileError
 from sluice.first_outcome import earlier_outcome, leave_parts
+from sluice.format_version import FIELD, FORMAT, readable
 from sluice.reducing.merge_outputs import MergeOutput, open_output
 from sluice.reducing.merge_request import MergeProgress, MergeRequest
 from sluice.reducing.part_lines import PartLine, part_lines
@@ -87,14 +88,14 @@ class MergeSlice:
     @property
     def rest(self) -> bytes:
         """What the next slice begins with: a line that says how far everything is, and what has not been sent."""
-        state = {"consumed": self._consumed, "output": self._output.state}
+        state = {FIELD: FORMAT, "consumed": self._consumed, "output": self._output.state}
         return json.dumps(state, ensure_ascii=False).encode() + b"\n" + self._output.rest
 
     def _restore(self) -> None:
         key = self._request.rest_key(self._progress.slices)
         with aws_errors(f"s3://{self._bucket}/{key}"):
             head, _, rest = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read().partition(b"\n")
-        state = json.loads(head)
+        state = readable(json.loads(head), "what a merge has left")
         self._consumed = state["consumed"]
         self._output.restore(state["output"], rest)
 

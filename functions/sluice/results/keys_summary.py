@@ -9,9 +9,10 @@ from heapq import nlargest
 from typing import Any
 
 from sluice.counts import Counts
+from sluice.format_version import readable
 from sluice.results.causes import told_by
 from sluice.results.summary import RunError, Status
-from sluice.results.summary_state import summary_state
+from sluice.results.summary_state import notes_in, summary_state
 from sluice.run import Run
 
 LARGEST = 10
@@ -30,7 +31,7 @@ class Scanned:
         number = json.loads(record["Input"])["segment"]["segment"]
         self.named.add(number)
         if record["Status"] == "SUCCEEDED":
-            self.segments[number] = json.loads(record["Output"])
+            self.segments[number] = dict(readable(json.loads(record["Output"]), "how far a segment has come"))
         elif record["Status"] != "PENDING":
             self.errors.append((number, record.get("Error", record["Status"]), told_by(record.get("Cause"))))
 
@@ -83,6 +84,7 @@ class Processed:
         for each in output["failedKeys"]:
             yield self._failed(each)
         if measured := output["measured"]:
+            readable(measured, "how far a batch of keys has come")
             self.read_units += measured["readUnits"]
             self.parts += measured["parts"]
             self.largest = nlargest(LARGEST, self.largest + measured["largest"], key=lambda each: each["bytes"])
@@ -142,6 +144,7 @@ class KeysSummary:
             error=self.error,
             capacity={"readUnits": self.scanned.read_units + processed.read_units, "writeUnits": 0},
             failures=failed if processed.failed else None,
+            notes=notes_in(self.planned),
         )
         return common | {
             "scan": {

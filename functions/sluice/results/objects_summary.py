@@ -47,6 +47,7 @@ class ObjectsSummary:
             if collected.failed_batches
             else None,
             "error": {"name": self.error.name, "message": self.error.message} if self.error else None,
+            "notes": list(collected.notes),
             "rows": asdict(rows),
             "bytes": collected.bytes,
             "groups": self.reduced.groups if self.reduced else 0,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,13 +14,18 @@ from sluice.errors import (
     CountsDoNotReconcileError,
     IncompleteResultError,
 )
+from sluice.format_version import FIELD, FORMAT, readable
 from sluice.results.batch_outcomes import BatchOutcomes
 from sluice.results.summary import RunError, too_many_rejects
+from sluice.results.summary_state import notes_in
 
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What the batches of a run have come to. `listed`: objects that the Map Run had; None where there was none."""
+    """What the batches of a run have come to. `listed`: objects that the Map Run had; None where there was none.
+
+    `notes` are those of the plan.
+    """
 
     listed: int | None
     objects: Counts
@@ -28,6 +33,7 @@ class Collected:
     bytes: int
     reasons: Mapping[str, int]
     failed_batches: int
+    notes: Sequence[str] = ()
 
     @classmethod
     def of(cls, outcomes: BatchOutcomes, listed: int | None) -> Collected:
@@ -41,6 +47,7 @@ class Collected:
         """Read what `to_state` returns; nothing is known without."""
         if state is None:
             return cls(None, Counts(), RowCounts(), 0, {}, 0)
+        readable(state, "what the batches have come to")
         return cls(
             listed=state["listed"],
             objects=Counts.from_state(state["objects"]),
@@ -48,17 +55,20 @@ class Collected:
             bytes=state["bytes"],
             reasons=state["reasons"],
             failed_batches=state["failedBatches"],
+            notes=notes_in(state),
         )
 
     def to_state(self) -> dict[str, Any]:
         """As it travels in state."""
         return {
+            FIELD: FORMAT,
             "listed": self.listed,
             "objects": self.objects.to_state(),
             "rows": asdict(self.rows),
             "bytes": self.bytes,
             "reasons": dict(self.reasons),
             "failedBatches": self.failed_batches,
+            "notes": list(self.notes),
         }
 
     @property

@@ -10,11 +10,12 @@ from typing import Any
 
 from sluice.counts import Counts
 from sluice.errors import CountsDoNotReconcileError, RowsFailedError, TooManyRowsError
+from sluice.kms import with_advice
 from sluice.querying.inspection import ROWS_MAX, Inspection
 from sluice.querying.query_figures import QueryFigures
 from sluice.results.causes import message_of
 from sluice.results.summary import RunError, Status, too_many_rejects
-from sluice.results.summary_state import summary_state
+from sluice.results.summary_state import notes_in, summary_state
 from sluice.run import Run
 
 SUCCEEDED, REJECTED = "SUCCEEDED", "rejected"
@@ -32,7 +33,7 @@ class UndoneRow:
 
     def to_line(self) -> bytes:
         """The row as one line of the rejects or of the failures."""
-        line = {"error": self.error, "message": self.message, "record": self.row}
+        line = {"error": self.error, "message": with_advice(self.message), "record": self.row}
         return json.dumps(line, ensure_ascii=False).encode() + b"\n"
 
 
@@ -131,6 +132,7 @@ class RowsSummary:
             error=self.error,
             rejects={"key": self.run.rejects_key, "reasons": self.reasons} if counts.rejected else None,
             failures=self._failures(),
+            notes=notes_in(self.planned),
         )
         return common | {"query": self.query.to_state() if self.query else None}
 

@@ -58,6 +58,7 @@ class Summary:
     reasons: Counter[str]
     failed_batches: int
     error: RunError | None
+    notes: Sequence[str] = ()
 
     @property
     def status(self) -> Status:
@@ -76,6 +77,7 @@ class Summary:
             "rejects": {"key": self.run.rejects_key, "reasons": dict(self.reasons)} if self.counts.rejected else None,
             "failures": {"key": self.run.failures_key, "batches": self.failed_batches} if self.failed_batches else None,
             "error": {"name": self.error.name, "message": self.error.message} if self.error else None,
+            "notes": list(self.notes),
         }
 
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from sluice.aws import aws_errors
 from sluice.errors import InvalidInputError
+from sluice.format_version import FIELD, FORMAT
 from sluice.keys import KeySchema
-from sluice.pacing.budget import Budget, most_workers, state_of
+from sluice.pacing.budget import Budget, state_of
 from sluice.run import Run
 from sluice.scanning.distinct_input import SEGMENTS_MAX, DistinctInput
 
@@ -56,6 +57,7 @@ class ScanPlan:
     def to_state(self) -> dict[str, Any]:
         """The scan as every child gets it."""
         return {
+            FIELD: FORMAT,
             "table": {"name": self.table, "keys": self.schema.to_state()},
             "index": self.index.to_state() if self.index else None,
             "totalSegments": self.segments,
@@ -65,14 +67,18 @@ class ScanPlan:
         }
 
 
-def plan_scan(asked: DistinctInput, table: TableDescriptionTypeDef, run: Run, budget_table: str) -> ScanPlan:
-    """Plan a scan of what DescribeTable describes. Raises InvalidInputError for an index that is not there."""
+def plan_scan(
+    asked: DistinctInput, table: TableDescriptionTypeDef, run: Run, budget_table: str, children: int
+) -> ScanPlan:
+    """Plan a scan of what DescribeTable describes. Raises InvalidInputError for an index that is not there.
+
+    `children` scan, or measure, at the same time.
+    """
     schema = KeySchema.from_describe_table(table)
     index = _find_index(asked.index, table) if asked.index else None
     described: Mapping[str, Any] = index or table
     items = int(described.get("ItemCount", 0))
     segments = asked.segments or segments_for(items, asked.max_concurrency)
-    children = most_workers(asked.limits, asked.max_concurrency)
     return ScanPlan(
         table=asked.table,
         schema=schema,
@@ -92,7 +98,7 @@ def write_segments(s3_client: S3Client, bucket: str, key: str, segments: Iterabl
     """
     lines = list(segments)
     random.Random(len(lines)).shuffle(lines)  # noqa: S311 - nothing is to be kept secret
-    body = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+    body = b"".join(json.dumps({FIELD: FORMAT, **line}).encode() + b"\n" for line in lines)
     with aws_errors(f"s3://{bucket}/{key}"):
         s3_client.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/jsonl")
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from sluice.fields import Fields
+from sluice.format_version import readable
 from sluice.pacing.allowance import Allowance
 from sluice.run import Run
 from sluice.scanning.page_policy import Optimize, PagePolicy, PolicyState
@@ -31,7 +32,7 @@ class ScanRequest:
     def from_event(cls, event: object) -> Self:
         """Read the function's payload. Raises InvalidInputError."""
         fields = Fields(event, ("run", "scan", "segment", "progress"))
-        scan = fields.raw("scan")
+        scan = readable(fields.raw("scan"), "the run's plan")
         started = SegmentProgress(policy=PolicyState.start(scan["itemBytes"]))
         progress = SegmentProgress.from_state(fields.raw("progress")) if fields.has("progress") else started
         return cls(Run.from_state(fields.raw("run")), scan, fields.raw("segment")["segment"], progress)

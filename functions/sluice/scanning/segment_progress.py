@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
+from sluice.format_version import FIELD, FORMAT, readable
 from sluice.scanning.page_policy import PolicyState
 from sluice.scanning.segment_scan import StartKey
 
@@ -42,6 +43,7 @@ class SegmentProgress:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
         """Read what `to_state` returns."""
+        readable(state, "how far a segment has come")
         return cls(
             start_key=state["startKey"],
             last_key=state["lastKey"],
@@ -56,6 +58,7 @@ class SegmentProgress:
     def to_state(self) -> dict[str, Any]:
         """The progress as it travels in state, and as a finished child returns it."""
         return {
+            FIELD: FORMAT,
             "startKey": self.start_key,
             "lastKey": self.last_key,
             "policy": self.policy.to_state(),

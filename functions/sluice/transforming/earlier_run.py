@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sluice.aws import aws_errors
 from sluice.errors import InvalidInputError, SourceNotFoundError
+from sluice.format_version import FIELD, FORMAT, readable
 from sluice.run import Run
 from sluice.transforming.transform_job import TransformJob
 from sluice.transforming.transform_progress import Done, TransformProgress
@@ -72,6 +73,7 @@ def leave_plan(
 ) -> None:
     """Write what `read_earlier` reads; writing it again is harmless."""
     plan = {
+        FIELD: FORMAT,
         "transform": job.to_state(),
         "before": before.to_state(),
         "segments": {number: each.to_state() for number, each in segments.items()},
@@ -93,6 +95,7 @@ def read_earlier(s3: S3Client, bucket: str, run: Run, name: str) -> EarlierRun:
     except SourceNotFoundError as error:
         problem = f"{name} is no run of {run.workflow} that has left a plan"
         raise InvalidInputError("resume.run", problem) from error
+    readable(plan, f"the plan of {name}")
     segments = {int(number): TransformProgress.from_state(each) for number, each in plan["segments"].items()}
     segments |= read_cursors(s3, bucket, earlier)
     return EarlierRun(name, plan["transform"], Done.from_state(plan["before"]), segments)

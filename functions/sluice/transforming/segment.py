@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from sluice.aws import aws_errors
 from sluice.errors import SourceNotFoundError
+from sluice.format_version import readable
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -26,6 +27,7 @@ class Segment:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
         """Read a child's `segment`."""
+        readable(state, "a line of the run's plan")
         return cls(state["segment"])
 
     def to_state(self) -> dict[str, Any]:

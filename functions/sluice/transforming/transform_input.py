@@ -103,6 +103,11 @@ class TransformInput:
         )
 
     @property
+    def spent_limits(self) -> Mapping[Kind, float | None]:
+        """The limits of what the run spends: a dry run writes nothing."""
+        return {kind: limit for kind, limit in self.limits.items() if self.mode == APPLY or kind is Kind.READ}
+
+    @property
     def changes_table(self) -> bool:
         """Whether items of the table itself are changed or deleted."""
         return self.mode == APPLY and (self.target is None or self.deletes_source)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from sluice.format_version import FIELD, FORMAT, readable
 from sluice.keys import KeySchema
 from sluice.transforming.update_requests import Where
 from sluice.writing.writers import OnConflict
@@ -52,6 +53,7 @@ class TransformJob:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
         """Read what `to_state` returns."""
+        readable(state, "the run's plan")
         return cls(
             table=Table.from_state(state["table"]),
             target=Table.from_state(state["target"]) if state["target"] else None,
@@ -69,6 +71,7 @@ class TransformJob:
     def to_state(self) -> dict[str, Any]:
         """The job as every child gets it."""
         return {
+            FIELD: FORMAT,
             "table": self.table.to_state(),
             "target": self.target.to_state() if self.target else None,
             "way": dict(self.way),

@@ -11,7 +11,7 @@ from sluice.aws import aws_errors
 from sluice.errors import InvalidInputError, PointInTimeRecoveryError, WireError
 from sluice.keys import KeySchema
 from sluice.loading.load_plan import LOAD_MAX_BYTES
-from sluice.pacing.budget import Budget, most_workers, state_of
+from sluice.pacing.budget import Budget, state_of
 from sluice.run import Run
 from sluice.scanning.scan_plan import mean_item_bytes, segments_for
 from sluice.transforming.carriers import check_way
@@ -57,9 +57,12 @@ def plan_transform(
     run: Run,
     *,
     budget_table: str,
+    children: int,
     earlier: EarlierRun | None,
 ) -> TransformPlan:
     """Check all that can be checked beforehand, and plan the segments: those that `earlier` has left, else all.
+
+    `children` work through them at the same time.
 
     Raises InvalidInputError, TableNotFoundError, PointInTimeRecoveryError, AccessDeniedError, ServiceUnavailableError,
     ThrottledError.
@@ -67,8 +70,8 @@ def plan_transform(
     described = describe_table(dynamodb_client, asked.table)
     table = Table(asked.table, KeySchema.from_describe_table(described))
     target = Table(asked.target, find_table(dynamodb_client, asked.target)) if asked.target else None
-    children = most_workers(asked.limits, asked.max_concurrency)
-    planned = earlier.total_segments if earlier else segments_for(int(described.get("ItemCount", 0)), children)
+    items = int(described.get("ItemCount", 0))
+    planned = earlier.total_segments if earlier else segments_for(items, asked.max_concurrency)
     total = asked.segments or planned
     segments = earlier.left if earlier else {number: TransformProgress() for number in range(total)}
     budget = Budget.for_run(budget_table, run, asked.limits, min(children, max(len(segments), 1)))

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from sluice.counts import Counts
+from sluice.format_version import FIELD, FORMAT, readable
 from sluice.transforming.item_scan import StartKey
 
 
@@ -115,6 +116,7 @@ class TransformProgress:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
         """Read what `to_state` returns."""
+        readable(state, "how far a segment has come")
         return cls(
             start_key=state["startKey"],
             slices=state["slices"],
@@ -128,6 +130,7 @@ class TransformProgress:
     def to_state(self) -> dict[str, Any]:
         """The progress as it travels in state, and as a finished child returns it."""
         return {
+            FIELD: FORMAT,
             "startKey": self.start_key,
             "slices": self.slices,
             "done": self.is_done,

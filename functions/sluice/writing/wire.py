@@ -23,6 +23,7 @@ from sluice.errors import (
     UnexpectedResponseError,
     WireError,
 )
+from sluice.kms import is_about_kms, with_advice
 from sluice.retry import Backoff, RetryPolicy
 from sluice.writing.connection import Connection, Endpoint, Response, tls_context
 from sluice.writing.signing import Signer, SigV4Signer
@@ -231,8 +232,8 @@ def _refusal(response: Response) -> Exception:
         return _FailedAttemptError(f"{name}: {message}", may_have_run=True)
     if name == "ResourceNotFoundException":
         return TableNotFoundError(message)
-    if name in _DENIALS:
-        return AccessDeniedError(f"{name}: {message}")
+    if name in _DENIALS or is_about_kms(name):
+        return AccessDeniedError(with_advice(f"{name}: {message}"))
     return WireError(name, message, response.status, details)
 
 
