@@ -56,10 +56,14 @@ def escaped(text: str) -> int:
 
 def largest_range() -> dict[str, Any]:
     """What the slices of a child have done that has come to the end of its history."""
-    reasons = Counter(dict.fromkeys(map(str, Reason), MOST))
-    slices = tuple(range(SLICES))
     return RangeProgress(
-        MOST, MOST, SLICES, False, Counts(MOST, MOST, MOST, MOST), 1e17 / 3, slices, reasons
+        position=MOST,
+        row=MOST,
+        slices=SLICES,
+        counts=Counts(MOST, MOST, MOST, MOST),
+        write_units=1e17 / 3,
+        reject_slices=tuple(range(SLICES)),
+        reasons=Counter(dict.fromkeys(map(str, Reason), MOST)),
     ).to_state()
 
 
@@ -71,7 +75,9 @@ def largest_segment() -> dict[str, Any]:
     )
     key = {"pk": {"S": "\x01" * 2048}, "sk": {"S": "\x01" * 1024}}
     slices = tuple(range(SLICES))
-    return TransformProgress(key, SLICES, False, done, slices, slices[-1000:]).to_state()
+    return TransformProgress(
+        key, slices=SLICES, done=done, reject_slices=slices, sample_slices=slices[-1000:]
+    ).to_state()
 
 
 @pytest.mark.parametrize("expression", FAILS)
