@@ -4,6 +4,8 @@
         faults.fail_requests(local_aws, "BatchWriteItem", times=3, error="ThrottlingException")
         faults.leave_unprocessed(local_aws, times=2, items=10)
         faults.kill_worker(local_aws, "transform-items", after_seconds=0.2)
+        faults.throttle_function(local_aws, "transform-items", times=7)
+        faults.let_map_run_counts_lag(local_aws, times=3)
         faults.fail_exports(local_aws, code="S3AccessDenied")
         faults.let_exports_take(local_aws, seconds=0)
         faults.fail_queries(local_aws, reason="Query exhausted resources at this scale factor")
@@ -39,6 +41,24 @@ def leave_unprocessed(local_aws: LocalAws, *, times: int = 1, items: int = 25) -
 def kill_worker(local_aws: LocalAws, function_name: str, *, times: int = 1, after_seconds: float = 0.0) -> None:
     """Kill the process of the next invocations of a Lambda function, so long after they began."""
     _send(local_aws, {"kind": "kill", "name": function_name, "times": times, "after": after_seconds})
+
+
+def throttle_function(local_aws: LocalAws, function_name: str, *, times: int = 1) -> None:
+    """Let the next invocations of a function by state machines find no free concurrency."""
+    _send(local_aws, {"kind": "throttle", "name": function_name, "times": times})
+
+
+def let_map_run_counts_lag(local_aws: LocalAws, *, times: int = 1, share: float = 0.0) -> None:
+    """Let the next DescribeMapRun answers have the counts of when this share of the ended items had ended.
+
+    With a share of 0 all counts are 0. The status is the present one.
+    """
+    _send(local_aws, {"kind": "map run counts", "name": "", "times": times, "share": share})
+
+
+def let_map_run_lists_lag(local_aws: LocalAws, *, times: int = 1) -> None:
+    """Let the next ListMapRuns answers be empty."""
+    _send(local_aws, {"kind": "map run lists", "name": "", "times": times})
 
 
 def fail_exports(

@@ -151,6 +151,10 @@ class CountsDoNotReconcileError(SluiceError):
     """Rows read differ from rows written, skipped, rejected and failed."""
 
 
+class CountsNotFinalError(SluiceError):
+    """A Map Run has ended, but its counts have not become final in the time that a run waits for them."""
+
+
 class SettingError(SluiceError):
     """An environment variable that a function needs is missing or has no usable value."""
 

@@ -12,7 +12,7 @@ from sluice.aws import aws_errors, s3_client
 from sluice.fields import Fields
 from sluice.reducing.merge_request import MergeProgress
 from sluice.results.late_results import read_until_complete
-from sluice.results.objects_summary import ObjectsSummary, checked, merge_error, readable
+from sluice.results.objects_summary import ObjectsSummary, checked, merge_error
 from sluice.results.objects_verdict import Collected
 from sluice.results.result_files import map_run_records
 from sluice.results.summary import RunError
@@ -33,7 +33,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     fields = Fields(event, ("run", "collected", "reduced", "error"))
     run, collected = Run.from_state(fields.raw("run")), Collected.from_state(event.get("collected"))
     reduced = MergeProgress.from_state(event["reduced"]) if fields.has("reduced") else None
-    error = readable(RunError.from_state(event.get("error")))
+    error = RunError.from_state(event.get("error"))
     with aws_errors(f"s3://{settings.data_bucket}/{run.prefix}"):
         if error and error.exceeds_threshold and fields.has("collected"):
             error = _of_merge(run) or error

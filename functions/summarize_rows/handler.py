@@ -12,11 +12,13 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.aws import aws_errors, s3_client, stepfunctions_client
+from sluice.errors import CountsNotFinalError
 from sluice.fields import Fields
 from sluice.format_version import readable
 from sluice.querying.inspection import Inspection, Reader
 from sluice.querying.query_figures import QueryFigures, query_end
 from sluice.results.late_results import read_until_complete
+from sluice.results.map_run_counts import MapRunCounts
 from sluice.results.result_files import map_run_records
 from sluice.results.rows_summary import RowsDone, RowsSummary, judged_rows
 from sluice.results.spooled import empty, spooled, upload
@@ -52,8 +54,10 @@ def _summarize(run: Run, planned: Mapping[str, Any], event: Mapping[str, Any]) -
     inspected = event.get("inspection")
     query, error = _query(planned, event.get("query"), RunError.from_state(event.get("error")))
     inspection = Inspection.from_state(inspected) if inspected and inspected["done"] else None
-    found = _found(run, inspection)
+    found, error = _found(run, inspection, 0, error)
     done = _done(run, inspection, found, event.get("mapRun"))
+    if found is not None and found < done.done:
+        found, error = _found(run, inspection, done.done, error)
     summary = RowsSummary(run, settings.data_bucket, planned, query, inspection, found, done, error)
     return replace(summary, error=judged_rows(summary))
 
@@ -70,17 +74,34 @@ def _query(
     return end.figures, RunError(end.name, end.message)
 
 
-def _found(run: Run, inspection: Inspection | None) -> int | None:
-    """How many rows the Map was to read: as they were counted, else as many as the Map Run says it has read."""
+def _found(
+    run: Run, inspection: Inspection | None, least: int, error: RunError | None
+) -> tuple[int | None, RunError | None]:
+    """How many rows the Map was to read: as they were counted, else as many as the Map Run says it has read.
+
+    Waits until the Map Run's counts are final, and not below `least`, but not for ever. Gives the run's error as well.
+    """
     if inspection is None:
-        return None
+        return None, error
     if inspection.rows is not None:
-        return inspection.rows - inspection.rejected
+        return inspection.rows - inspection.rejected, error
+    counts = read_until_complete(
+        lambda: _map_run_counts(run), lambda counts: counts is not None and counts.are_final and counts.total >= least
+    )
+    if counts is None:
+        return None, error
+    if not counts.are_final:
+        return None, error or RunError(CountsNotFinalError.__name__, f"the Map Run's counts are not final: {counts}")
+    return counts.total, error
+
+
+def _map_run_counts(run: Run) -> MapRunCounts | None:
+    """None when the execution has no Map Run, or none yet in a list that lags."""
     client = stepfunctions_client()
     map_runs = client.list_map_runs(executionArn=run.execution_arn)["mapRuns"]
     if not map_runs:
         return None
-    return int(client.describe_map_run(mapRunArn=map_runs[0]["mapRunArn"])["itemCounts"]["total"])
+    return MapRunCounts.from_description(client.describe_map_run(mapRunArn=map_runs[0]["mapRunArn"]))
 
 
 @dataclass(frozen=True, slots=True)

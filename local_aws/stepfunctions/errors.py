@@ -12,6 +12,8 @@ TIMEOUT = "States.Timeout"
 QUERY_EVALUATION = "States.QueryEvaluationError"
 
 MAXIMUM_PAYLOAD_BYTES = 262_144
+# https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+MAXIMUM_CAUSE_CHARACTERS = 32_768
 
 
 class StoppedError(Exception):

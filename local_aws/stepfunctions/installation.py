@@ -12,6 +12,7 @@ from local_aws.stepfunctions.creation_checks import checked_creation, checked_up
 from local_aws.stepfunctions.definition_checks import with_checks
 from local_aws.stepfunctions.executions import run_execution
 from local_aws.stepfunctions.jsonata_expressions import lookup
+from local_aws.stepfunctions.map_run_lag import with_lag
 from local_aws.stepfunctions.maps import run_map
 from local_aws.stepfunctions.simple_states import run_choice, run_fail, run_pass, run_succeed, run_wait
 from local_aws.stepfunctions.task import run_task
@@ -53,6 +54,9 @@ def install() -> None:
     check_expressions = check(service, "_validate_definition_jsonata", ("definition_str",))
     replace(service, "_validate_definition_jsonata", ("definition_str",), with_checks(check_expressions))
     replace(service, "_run_execution", ("exec_arn",), run_execution)
+    names = ("_list_map_runs", "_describe_map_run")
+    for name, operation in zip(names, with_lag(*(check(service, each, ("data",)) for each in names)), strict=True):
+        replace(service, name, ("data",), operation)
     for name in (
         "_start_execution",
         "_start_sync_execution",

@@ -9,6 +9,7 @@ from typing import Any
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import lambda_svc as service
 
+from local_aws.faults import planned
 from local_aws.lambda_functions.concurrency import is_limited
 from local_aws.stepfunctions.errors import state_error
 from local_aws.stepfunctions.scope import Scope, compact_json
@@ -53,6 +54,8 @@ def _run(reference: str, event: Any) -> tuple[Any, str]:
     function, config, _ = service._get_func_record_for_ref(reference)
     if not function or not config:
         raise _not_found(reference)
+    if planned.take("throttle", config["FunctionName"]):
+        raise _throttled("Rate Exceeded.")
     record = service._execution_record_for_config(function, config)
     result = service._execute_function_with_config_scope(record, event)
     if result.get("error"):
@@ -66,9 +69,7 @@ def _failure(result: dict[str, Any]) -> Exception:
     if not isinstance(body, dict):
         return state_error("Lambda.Unknown", str(body))
     if result.get("throttle"):
-        message = body.get("message", "Rate Exceeded.")
-        cause = optimised_cause(message, "AWSLambda", 429, "TooManyRequestsException")
-        return state_error("Lambda.TooManyRequestsException", cause)
+        return _throttled(body.get("message", "Rate Exceeded."))
     error_type = body.get("errorType", "Lambda.Unknown")
     if error_type == "Runtime.ExitError":
         told = compact_json({name: body[name] for name in ("errorType", "errorMessage") if name in body})
@@ -77,6 +78,11 @@ def _failure(result: dict[str, Any]) -> Exception:
             f"The cause could not be determined because Lambda did not return an error type. Returned payload: {told}",
         )
     return state_error(error_type, compact_json(body))
+
+
+def _throttled(message: str) -> Exception:
+    cause = optimised_cause(message, "AWSLambda", 429, "TooManyRequestsException")
+    return state_error("Lambda.TooManyRequestsException", cause)
 
 
 def _not_found(reference: str) -> Exception:

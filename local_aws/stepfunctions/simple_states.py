@@ -1,5 +1,6 @@
 """Pass, Succeed, Fail, Wait and Choice."""
 
+import json
 import re
 from datetime import UTC, datetime
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from local_aws.stepfunctions import jsonata_expressions as jsonata
 from local_aws.stepfunctions.choice_rules import holds
 from local_aws.stepfunctions.data_flow import assign, assign_json_path, finish, select_input
-from local_aws.stepfunctions.errors import QUERY_EVALUATION, RUNTIME, state_error
+from local_aws.stepfunctions.errors import MAXIMUM_CAUSE_CHARACTERS, QUERY_EVALUATION, RUNTIME, state_error
 from local_aws.stepfunctions.scope import Scope, State, compact_json
 from local_aws.stepfunctions.templates import (
     bindings,
@@ -38,7 +39,20 @@ def run_succeed(state: State, data: Any, scope: Scope) -> tuple[Any, None]:
 
 def run_fail(state: State, data: Any, scope: Scope) -> tuple[Any, None]:
     """Fail: both error and cause may be absent."""
-    raise state_error(*(_fail_text(state, field, data, scope) for field in ("Error", "Cause")))  # type: ignore[arg-type]
+    error, cause = (_fail_text(state, field, data, scope) for field in ("Error", "Cause"))
+    _check_cause(cause, scope)
+    raise state_error(error, cause)  # type: ignore[arg-type]
+
+
+def _check_cause(cause: str | None, scope: Scope) -> None:
+    """What AWS does with a cause over its limit is not recorded: here it is an error that nobody overlooks.
+
+    Nor is it recorded which escapes count: here each character that is not ASCII is one.
+    """
+    characters = len(json.dumps(cause)) - 2 if cause else 0
+    if characters > MAXIMUM_CAUSE_CHARACTERS:
+        told = f"The Cause has {characters} characters after escaping, of which {MAXIMUM_CAUSE_CHARACTERS} are allowed."
+        raise scope.failure(RUNTIME, told)
 
 
 def _fail_text(state: State, field: str, data: Any, scope: Scope) -> str | None:

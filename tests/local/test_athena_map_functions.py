@@ -10,6 +10,7 @@ import pytest
 
 from local_aws import faults
 from tests.local.deployed import ROW_FUNCTION, Deployed
+from tests.local.map_runs import impatient, map_runs
 from tests.local.queried_rows import Queried, processed_rows
 
 pytestmark = pytest.mark.usefixtures("row_function", "no_faults_left")
@@ -120,3 +121,44 @@ def test_rows_that_are_none_are_refused(stack: Deployed, body: bytes | None, err
 def test_no_given_rows_are_a_success(stack: Deployed) -> None:
     ended = stack.run("athena_map", {"rows": stack.put(b"\n", ".jsonl"), "action": ACTION})
     assert (ended.status, ended.counts) == ("SUCCEEDED", (0, 0, 0, 0, 0)), ended
+
+
+def test_batch_that_finds_no_free_function_is_given_up_and_can_be_fed_back(stack: Deployed, queried: Queried) -> None:
+    """The machine tries its retries twice; a batch that is throttled less often is done."""
+    rows = rows_of(NASTY[:4])
+    queried.table(rows)
+    document = queried.asked("SELECT * FROM t", ACTION, batchSize=2, maxConcurrency=1)
+    with impatient(stack, "athena_map") as attempts:
+        faults.throttle_function(stack.aws, ROW_FUNCTION, times=2 * attempts + attempts)
+        ended = stack.run("athena_map", document | {"toleratedFailurePercentage": 50})
+    assert (ended.status, ended.summary["status"], ended.counts) == ("SUCCEEDED", "PARTIAL", (4, 2, 0, 0, 2)), ended
+    assert ended.summary["failures"]["errors"] == {"Lambda.TooManyRequestsException": 2}
+    fed_back = {"bucket": stack.bucket, "key": ended.summary["failures"]["rows"]}
+    again = stack.run("athena_map", {"rows": fed_back, "action": ACTION})
+    assert again.counts == (2, 2, 0, 0, 0)
+    assert processed_rows(stack, ended.name) + processed_rows(stack, again.name) == as_seen(rows)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_unloaded_rows_are_counted_when_the_counts_are_final(stack: Deployed, queried: Queried, share: float) -> None:
+    queried.table(rows_of(NASTY[:4]))
+    faults.let_map_run_lists_lag(stack.aws, times=1)
+    faults.let_map_run_counts_lag(stack.aws, times=2, share=share)
+    query = queried.unload("SELECT * FROM t", "JSON")
+    ended = stack.run("athena_map", queried.asked(query, ACTION))
+    assert (ended.status, ended.summary["status"], ended.counts) == ("SUCCEEDED", "COMPLETE", (4, 4, 0, 0, 0)), ended
+
+
+@pytest.mark.parametrize("layout", [None, "JSON", "PARQUET"])
+def test_result_without_rows_starts_no_map_run(stack: Deployed, queried: Queried, layout: str | None) -> None:
+    queried.table(rows_of(NASTY[:2]))
+    query = "SELECT * FROM t WHERE id = 'none'"
+    ended = stack.run("athena_map", queried.asked(queried.unload(query, layout) if layout else query, ACTION))
+    assert (ended.status, ended.summary["status"], ended.counts) == ("SUCCEEDED", "COMPLETE", (0, 0, 0, 0, 0)), ended
+    assert map_runs(stack, "athena_map", ended) == []
+
+
+def test_no_given_rows_start_no_map_run(stack: Deployed) -> None:
+    ended = stack.run("athena_map", {"rows": stack.put(b"", ".jsonl"), "action": ACTION})
+    assert (ended.status, ended.counts) == ("SUCCEEDED", (0, 0, 0, 0, 0)), ended
+    assert map_runs(stack, "athena_map", ended) == []

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from local_aws import faults
 from tests.local.deployed import Deployed
+from tests.local.map_runs import map_runs
 
 
 def rows_of(text: str, **dialect: Any) -> list[dict[str, str]]:
@@ -304,3 +306,28 @@ def test_summary_is_kept_in_the_bucket(stack: Deployed) -> None:
     assert json.loads(stack.object(f"csv_load/{ended.name}/summary.json")) == ended.summary
     assert ended.summary["capacity"] == {"readUnits": 0, "writeUnits": 1.0}
     assert ended.summary["results"] == {"bucket": stack.bucket, "prefix": f"csv_load/{ended.name}/"}
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz"])
+def test_source_without_rows_starts_no_map_run(stack: Deployed, suffix: str) -> None:
+    body = b"id,text\n"
+    _, document = load(stack, gzip.compress(body) if suffix.endswith("gz") else body, suffix)
+    ended = stack.run("csv_load", document)
+    assert (ended.status, ended.summary["status"], ended.counts) == ("SUCCEEDED", "COMPLETE", (0, 0, 0, 0, 0))
+    assert map_runs(stack, "csv_load", ended) == []
+
+
+@pytest.mark.parametrize("character", ['"', "\\", "\x01", "😀"])
+def test_long_message_of_a_function_is_cut(stack: Deployed, character: str) -> None:
+    _, document = load(stack, "id,text\n1,a\n")
+    ended = stack.run("csv_load", {**document, "x" + character * 30_000: 1})
+    assert (ended.status, ended.error) == ("FAILED", "InvalidInputError")
+    assert (ended.cause or "").startswith("x" + character * 1_000)
+
+
+def test_functions_that_find_no_free_concurrency_are_waited_for(stack: Deployed) -> None:
+    table, document = load(stack, "id,text\n1,a\n")
+    for step in ("PlanLoad", "TransformItems", "SummarizeRun"):
+        faults.throttle_function(stack.aws, stack.outputs[f"{step}FunctionName"], times=2)
+    assert stack.run("csv_load", document).counts == (1, 1, 0, 0, 0)
+    assert len(stack.items(table)) == 1

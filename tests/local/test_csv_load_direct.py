@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import Any
 
 import pytest
 
+from local_aws import faults
 from tests.local.deployed import Deployed
+from tests.local.map_runs import map_runs
+
+pytestmark = pytest.mark.usefixtures("no_faults_left")
 
 TEXT = "id,n,note\n" + "".join(f"{i},{i}.5,{'x' if i % 2 else ''}\n" for i in range(250))
 
@@ -88,3 +93,71 @@ def test_bad_input_is_refused_by_name(stack: Deployed, change: dict[str, Any], f
     assert (ended.status, ended.error) == ("FAILED", "InvalidInputError")
     assert (ended.cause or "").startswith(f"{field}:")
     assert stack.items(table) == []
+
+
+@pytest.mark.parametrize("text", ["", "id,n\n", "id,n", "id,n\r\n", "id,n\r\n\r\n", "\ufeffid,n\n", "\n\n"])
+def test_source_without_rows_starts_no_map_run(stack: Deployed, text: str) -> None:
+    _, document = load(stack, text)
+    ended = stack.run("csv_load_direct", document)
+    assert (ended.status, ended.summary["status"], ended.counts) == ("SUCCEEDED", "COMPLETE", (0, 0, 0, 0, 0))
+    assert map_runs(stack, "csv_load_direct", ended) == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "id,n\n1,2",
+        "id,n\r\n1,2\r\n",
+        "id,n\n1,2\n",
+        'id,"n"\n1,2',
+        "id," + "n" * 10_000 + "\n1,2\n",
+        gzip.compress(b"id,n\n1,2\n", mtime=0),
+    ],
+)
+def test_one_row_is_loaded(stack: Deployed, body: str | bytes) -> None:
+    table = stack.new_table()
+    source = stack.put(body, ".csv.gz" if isinstance(body, bytes) else ".csv")
+    ended = stack.run("csv_load_direct", {"source": source, "table": table})
+    assert (ended.status, ended.counts) == ("SUCCEEDED", (1, 1, 0, 0, 0)), ended
+    assert len(stack.items(table)) == 1
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_counts_that_lag_are_waited_for(stack: Deployed, share: float) -> None:
+    _, document = load(stack, TEXT)
+    faults.let_map_run_counts_lag(stack.aws, times=2, share=share)
+    assert stack.run("csv_load_direct", document).counts == (250, 250, 0, 0, 0)
+
+
+def test_counts_of_a_failed_run_that_lag_are_waited_for(stack: Deployed) -> None:
+    _table, document = load(stack, TEXT + "250,abc,\n", batchSize=1000)
+    faults.let_map_run_lists_lag(stack.aws, times=2)
+    faults.let_map_run_counts_lag(stack.aws, times=2)
+    ended = stack.run("csv_load_direct", document)
+    assert (ended.status, ended.error) == ("FAILED", "States.ExceedToleratedFailureThreshold")
+    assert "251 of 251 rows are in batches that failed" in (ended.cause or "")
+
+
+def test_counts_that_never_become_final_fail_the_run_by_name(stack: Deployed) -> None:
+    _, document = load(stack, TEXT)
+    faults.let_map_run_counts_lag(stack.aws, times=100, share=0.5)
+    ended = stack.run("csv_load_direct", document)
+    assert (ended.status, ended.error) == ("FAILED", "CountsNotFinalError")
+    assert "125 of 250 rows were written so far" in (ended.cause or "")
+
+
+@pytest.mark.parametrize("output", ["RunBudgetTable", "ExportLedgerTable"])
+@pytest.mark.parametrize("place", ["", "arn:aws:dynamodb:us-east-1:000000000000:table/"])
+def test_tables_of_the_stack_are_refused(stack: Deployed, output: str, place: str) -> None:
+    _, document = load(stack, TEXT)
+    ended = stack.run("csv_load_direct", {**document, "table": place + stack.outputs[output]})
+    assert (ended.status, ended.error) == ("FAILED", "InvalidInputError")
+    assert ended.cause == f"table: {place}{stack.outputs[output]} is a table of the stack itself"
+
+
+@pytest.mark.parametrize("character", ['"', "\\", "\x01", "😀"])
+def test_long_name_of_an_unknown_field_is_cut(stack: Deployed, character: str) -> None:
+    _, document = load(stack, TEXT)
+    ended = stack.run("csv_load_direct", {**document, "x" + character * 30_000: 1})
+    assert (ended.status, ended.error) == ("FAILED", "InvalidInputError")
+    assert (ended.cause or "").startswith("x" + character * 1_000)

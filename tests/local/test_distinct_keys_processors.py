@@ -11,6 +11,7 @@ import pytest
 from local_aws import faults
 from tests.local.deployed import PROCESSOR_FUNCTION, PROCESSOR_MACHINE, Deployed
 from tests.local.key_processors import executions, processed_keys, started_keys
+from tests.local.map_runs import map_runs
 from tests.local.user_tables import SIZES, new_table, users
 
 pytestmark = pytest.mark.usefixtures("processors")
@@ -117,3 +118,20 @@ def test_key_that_was_started_before_is_not_processed_twice(stack: Deployed) -> 
     ended = stack.wait(arn)
     assert (ended.status, ended.counts) == ("SUCCEEDED", (2, 2, 0, 0, 0)), ended
     assert len(executions(stack)) - before == 1
+
+
+@pytest.mark.parametrize(
+    "processor", ["measure", {"function": PROCESSOR_FUNCTION}, {"stateMachine": PROCESSOR_MACHINE}]
+)
+def test_empty_table_has_nothing_to_process(stack: Deployed, processor: object) -> None:
+    ended = stack.run("distinct_keys", {"table": new_table(stack, {}), "processor": processor})
+    assert (ended.status, ended.summary["status"], ended.counts) == ("SUCCEEDED", "COMPLETE", (0, 0, 0, 0, 0)), ended
+    assert map_runs(stack, "distinct_keys", ended) == ["ScanSegments"]
+
+
+@pytest.mark.parametrize("body", [b"", b"\n", b" \r\n\n"])
+def test_given_keys_may_be_none(stack: Deployed, body: bytes) -> None:
+    document = {"table": new_table(stack, {"a": 1}), **TO_FUNCTION, "keys": stack.put(body, ".jsonl")}
+    ended = stack.run("distinct_keys", document)
+    assert (ended.status, ended.summary["status"], ended.counts) == ("SUCCEEDED", "COMPLETE", (0, 0, 0, 0, 0)), ended
+    assert map_runs(stack, "distinct_keys", ended) == []

@@ -11,6 +11,7 @@ import pytest
 
 from local_aws import clock, faults
 from tests.local.deployed import Deployed, Ended
+from tests.local.map_runs import map_runs
 
 pytestmark = pytest.mark.usefixtures("no_faults_left")
 
@@ -220,3 +221,17 @@ def test_table_of_another_key_is_refused(stack: Deployed) -> None:
     ended = process(stack, arn, {"table": stack.new_table("other")})
     assert (ended.status, ended.error) == ("FAILED", "InvalidInputError")
     assert "sink.table" in (ended.cause or "")
+
+
+def test_export_that_lists_no_files_is_a_run_of_no_records(stack: Deployed) -> None:
+    arn = export(stack, source_table(stack, 0))
+    summary_key = stack.dynamodb.describe_export(ExportArn=arn)["ExportDescription"]["ExportManifest"]
+    summary = json.loads(stack.object(summary_key)) | {"itemCount": 0}
+    stack.s3.put_object(Bucket=stack.bucket, Key=summary_key, Body=json.dumps(summary).encode())
+    stack.s3.put_object(Bucket=stack.bucket, Key=summary["manifestFilesS3Key"], Body=b"")
+    for sink in ({"table": stack.new_table("id", "at", "SN")}, {"prefix": "output/none/"}):
+        ended = process(stack, arn, sink, verify=False)
+        assert (ended.status, ended.summary["status"], ended.counts) == ("SUCCEEDED", "COMPLETE", (0, 0, 0, 0, 0)), (
+            ended
+        )
+        assert map_runs(stack, "export_process", ended) == []

@@ -12,6 +12,7 @@ import pytest
 
 from local_aws import faults
 from tests.local.deployed import Deployed, Ended
+from tests.local.map_runs import impatient, map_runs
 from tests.local.weather_objects import as_csv, by_duckdb, daily_rows, mixed_objects, put_objects, result_rows
 
 STATISTICS = ["count", "min", "max", "sum", "mean"]
@@ -21,8 +22,8 @@ MONTHLY = {
     "missing": ["9999.9"],
 }
 NAMES = tuple(f"TEMP.{each}" for each in STATISTICS)
-# AggregateObjects is tried four times.
-ATTEMPTS = 4
+# AggregateObjects is tried six times.
+ATTEMPTS = 6
 
 
 def put(stack: Deployed, objects: dict[str, bytes]) -> str:
@@ -234,3 +235,13 @@ def test_bad_input_ends_the_run_before_anything_is_read(
     assert words in (ended.cause or "")
     assert (ended.counts, ended.summary["result"]) == ((0, 0, 0, 0, 0), None)
     assert keys_of(stack, ended) == [f"object_map/{ended.name}/summary.json"]
+
+
+def test_batch_that_finds_no_free_function_goes_on_in_a_standard_child(stack: Deployed) -> None:
+    prefix = put(stack, mixed_objects(4, 10))
+    with impatient(stack, "object_map") as attempts:
+        faults.throttle_function(stack.aws, stack.outputs["AggregateObjectsFunctionName"], times=attempts + 1)
+        ended = run(stack, prefix, batchSize=2, maxConcurrency=1)
+    assert (ended.status, ended.summary["status"], ended.counts) == ("SUCCEEDED", "COMPLETE", (4, 4, 0, 0, 0)), ended
+    assert ended.summary["rows"]["aggregated"] == 40
+    assert sorted(map_runs(stack, "object_map", ended)) == ["AggregateBatches", "FinishBatches"]

@@ -184,7 +184,7 @@ class World:
             return self._plan(json.loads(compact_json(payload)), Context())
         except Exception as error:
             name, message = type(error).__name__, str(error)
-            raise state_error(name, json.dumps({"errorType": name, "errorMessage": message})) from error
+            raise state_error(name, json.dumps({"errorMessage": message, "errorType": name})) from error
 
 
 def _plan_export() -> Any:

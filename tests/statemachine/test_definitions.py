@@ -146,13 +146,3 @@ def test_every_function_has_one_name_everywhere() -> None:
         assert (ROOT / "functions" / folder / "handler.py").is_file()
         assert (ROOT / "tests" / "unit" / f"test_{folder}.py").is_file()
         assert list((ROOT / "events" / folder).glob("*.json"))
-
-
-@machines
-def test_error_of_another_format_is_taken_by_name_wherever_ours_are(name: str) -> None:
-    """PlanExport reads nothing that a step of the run has written."""
-    for state_name, state in all_states(definition(name)):
-        named = [
-            catch["ErrorEquals"] for catch in state.get("Catch", []) if "InvalidInputError" in catch["ErrorEquals"]
-        ]
-        assert all("FormatVersionError" in each for each in named) or state_name == "PlanExport", state_name

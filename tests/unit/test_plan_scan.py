@@ -240,6 +240,15 @@ def test_given_keys_need_no_scan(handler: Any) -> None:
     assert planned["processor"]["function"] == "my-function"
 
 
+@pytest.mark.parametrize(("body", "copied"), [(b"", b""), (b" \r\n\n", b""), (b"\n{}\n", b"\n{}\n")])
+def test_blank_lines_are_no_keys(handler: Any, body: bytes, copied: bytes) -> None:
+    given = {"bucket": BUCKET, "key": "distinct_keys/earlier/blank.jsonl"}
+    s3 = boto3.client("s3")
+    s3.put_object(Bucket=BUCKET, Key=given["key"], Body=body)
+    handler(USUAL | {"input": {"table": "airports", "keys": given}}, Context())
+    assert s3.get_object(Bucket=BUCKET, Key="distinct_keys/fixture/keys/given.jsonl")["Body"].read() == copied
+
+
 def test_keys_that_are_too_many_to_copy_are_refused() -> None:
     s3 = boto3.client("s3")
     with Stubber(s3) as stubber:

@@ -191,26 +191,61 @@ def test_more_rejects_than_tolerated_fail_the_run(bucket: Bucket) -> None:
 def test_map_run_says_how_many_unloaded_rows_there_were(bucket: Bucket) -> None:
     bucket.put(batch(range(5)))
     unloaded = inspected(None, reader="parquet")
-    counted = {"pending": 0, "running": 0, "failed": 0, "timedOut": 0, "aborted": 0, "resultsWritten": 0}
     for total, error in ((5, None), (6, "CountsDoNotReconcileError")):
         with Stubber(stepfunctions_client()) as stubber:
-            arn = {"executionArn": RUN.execution_arn, "mapRunArn": "m", "stateMachineArn": "s", "startDate": 1}
-            stubber.add_response("list_map_runs", {"mapRuns": [arn]}, {"executionArn": RUN.execution_arn})
-            described = {
-                "mapRunArn": "m",
-                "executionArn": RUN.execution_arn,
-                "status": "SUCCEEDED",
-                "startDate": 1,
-                "maxConcurrency": 1,
-                "toleratedFailurePercentage": 0,
-                "toleratedFailureCount": 0,
-                "itemCounts": {**counted, "succeeded": 5, "total": total},
-                "executionCounts": {**counted, "succeeded": 1, "total": 1},
-            }
-            stubber.add_response("describe_map_run", described, {"mapRunArn": "m"})
+            describe(stubber, total, total)
             summary = bucket.summarize(unloaded)
             assert (summary["error"] or {}).get("name") == error
             assert counts(summary)[0] == total
+
+
+def describe(
+    stubber: Stubber, total: int, succeeded: int, status: str = "SUCCEEDED", written: int | None = None
+) -> None:
+    """Let the Map Run be found, with these item counts."""
+    counted = {"pending": 0, "running": 0, "failed": 0, "timedOut": 0, "aborted": 0}
+    counted |= {"succeeded": succeeded, "total": total, "resultsWritten": succeeded if written is None else written}
+    arn = {"executionArn": RUN.execution_arn, "mapRunArn": "m", "stateMachineArn": "s", "startDate": 1}
+    described = {
+        "mapRunArn": "m",
+        "executionArn": RUN.execution_arn,
+        "status": status,
+        "startDate": 1,
+        "maxConcurrency": 1,
+        "toleratedFailurePercentage": 0,
+        "toleratedFailureCount": 0,
+        "itemCounts": counted,
+        "executionCounts": counted,
+    }
+    stubber.add_response("list_map_runs", {"mapRuns": [arn]}, {"executionArn": RUN.execution_arn})
+    stubber.add_response("describe_map_run", described, {"mapRunArn": "m"})
+
+
+def test_counts_of_unloaded_rows_that_lag_are_waited_for(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list may be empty at first, the status old, the counts of an earlier moment; even of one that adds up."""
+    monkeypatch.setattr(late_results, "RESULTS_WAIT_SECONDS", 60)
+    monkeypatch.setattr(late_results, "PAUSE_SECONDS", 0)
+    bucket.put(batch(range(5)))
+    with Stubber(stepfunctions_client()) as stubber:
+        stubber.add_response("list_map_runs", {"mapRuns": []}, {"executionArn": RUN.execution_arn})
+        describe(stubber, 5, 5, "RUNNING")
+        describe(stubber, 5, 3)
+        describe(stubber, 5, 5, written=3)
+        describe(stubber, 0, 0)
+        describe(stubber, 5, 5)
+        summary = bucket.summarize(inspected(None, reader="json"))
+        stubber.assert_no_pending_responses()
+    assert (summary["error"], counts(summary)) == (None, (5, 5, 0, 0, 0))
+
+
+def test_counts_of_unloaded_rows_that_never_become_final_are_an_error(bucket: Bucket) -> None:
+    bucket.put(batch(range(5)))
+    for error in (None, {"name": "States.ItemReaderFailed", "message": "no"}):
+        with Stubber(stepfunctions_client()) as stubber:
+            describe(stubber, 6, 5)
+            summary = bucket.summarize(inspected(None, reader="json"), error)
+        assert summary["error"]["name"] == (error or {"name": "CountsNotFinalError"})["name"]
+        assert counts(summary) == (5, 5, 0, 0, 0)
 
 
 def test_unloaded_rows_that_nobody_counted_do_not_reconcile(bucket: Bucket) -> None:

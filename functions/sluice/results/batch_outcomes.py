@@ -57,9 +57,9 @@ class BatchOutcomes:
             if record["Status"] != SUCCEEDED:
                 yield from self._fail(first, objects, record)
                 continue
-            progress = BatchProgress.from_state(json.loads(record["Output"]))
-            if progress.done:
-                self._finish(first, progress)
+            output = json.loads(record["Output"])
+            if output["done"]:
+                self._finish(first, BatchProgress.from_state(output))
             else:
                 self.unfinished[first] = len(objects)
 

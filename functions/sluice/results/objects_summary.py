@@ -70,11 +70,6 @@ class ObjectsSummary:
         }
 
 
-def readable(error: RunError | None) -> RunError | None:
-    """The message of a function's error without its stack trace."""
-    return RunError(error.name, told_by(error.message)) if error else None
-
-
 def merge_error(records: Iterable[Mapping[str, Any]]) -> RunError | None:
     """What the first merge that failed has ended with."""
     for record in records:

@@ -10,6 +10,7 @@ from typing import Any
 
 from sluice.counts import Counts
 from sluice.errors import CountsDoNotReconcileError, FilesFailedError, RangesFailedError, SegmentsFailedError
+from sluice.results.causes import told_by
 from sluice.results.range_outcome import LOST, SUCCEEDED, RangeOutcome
 from sluice.run import Run
 
@@ -43,8 +44,8 @@ class RunError:
 
     @classmethod
     def from_state(cls, state: Mapping[str, str] | None) -> RunError | None:
-        """Read the error that a Catch handed on, if any."""
-        return cls(state["name"], state["message"]) if state else None
+        """Read the error that a Catch handed on, if any; of Lambda's cause only the message."""
+        return cls(state["name"], told_by(state["message"])) if state else None
 
 
 @dataclass(frozen=True, slots=True)

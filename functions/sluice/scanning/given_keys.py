@@ -13,16 +13,24 @@ if TYPE_CHECKING:
 
 # The most that CopyObject copies.
 COPY_MAX_BYTES = 5 << 30
+# Up to this size an object is read to see whether it has any key.
+READ_MAX_BYTES = 64 << 10
 
 
 def copy_keys(s3: S3Client, given: KeysObject, bucket: str, key: str) -> None:
-    """Copy the given object, within S3. Raises SourceNotFoundError, InvalidInputError, AccessDeniedError."""
+    """Copy the given object, within S3; one of blank lines becomes an empty object, which no Map is to read.
+
+    Raises SourceNotFoundError, InvalidInputError, AccessDeniedError.
+    """
     name = f"s3://{given.bucket}/{given.key}"
     missing = SourceNotFoundError(f"there is no object {name}")
     with aws_errors(name, {"404": missing, "NoSuchKey": missing, "NoSuchBucket": missing}):
         size = s3.head_object(Bucket=given.bucket, Key=given.key)["ContentLength"]
         if size > COPY_MAX_BYTES:
             raise InvalidInputError("keys.key", f"{name} has {size:,} bytes, more than the {COPY_MAX_BYTES:,} allowed")
+        if size <= READ_MAX_BYTES and not s3.get_object(Bucket=given.bucket, Key=given.key)["Body"].read().strip():
+            s3.put_object(Bucket=bucket, Key=key, Body=b"")
+            return
         s3.copy_object(
             Bucket=bucket,
             Key=key,
