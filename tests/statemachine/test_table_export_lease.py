@@ -92,7 +92,7 @@ def test_expired_lease_is_taken_over_from_an_owner_that_still_runs(world: World)
         ("RenewLease", {}),
         ("AdvanceWatermark", {}),
         ("ReleaseFailedExport", {}),
-        ("ReleaseLease", {"StartProcess": Fault.THROTTLED}),
+        ("ReleaseLease", {"RecordCompletion": Fault.THROTTLED}),
     ],
 )
 def test_owner_that_comes_too_late_leaves_the_heirs_lease_alone(world: World, state: str, trouble: Faults) -> None:
