@@ -21,8 +21,8 @@ logger = Logger()
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Plan the next export and report how far behind the last one is, as metrics by table.
 
-    Takes {"run", "input", "ledger": the state item or null, "copy": the item of the copy or null, "tableArn", "backups": ContinuousBackupsDescription,
-    "startTime": the execution's, "now"}.
+    Takes {"run", "input", "ledger": the state item or null, "copy": the item of the copy or null, "tableArn",
+    "backups": ContinuousBackupsDescription, "startTime": the execution's, "now"}.
     Raises InvalidInputError, PointInTimeRecoveryError.
     """
     request = PlanRequest.from_event(event, settings.data_bucket)

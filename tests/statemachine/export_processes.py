@@ -53,7 +53,7 @@ class ProcessExecution:
 
 @dataclass
 class Processes:
-    """`queue` lists the exports of the queued windows in order. What is in `outcomes` becomes of the next executions."""
+    """`queue` lists the exports of the queued windows in order; `outcomes` has what becomes of the next executions."""
 
     now: Callable[[], float]
     queue: Callable[[], list[str]]

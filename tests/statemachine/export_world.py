@@ -10,7 +10,7 @@ from importlib import import_module
 from types import TracebackType
 from typing import Any
 
-from local_aws.stepfunctions.errors import StoppedError, state_error
+from local_aws.stepfunctions.errors import StateError, StoppedError, state_error
 from local_aws.stepfunctions.scope import Scope, compact_json
 from tests.statemachine.definitions import ROOT
 from tests.statemachine.export_checks import Checks
@@ -142,7 +142,10 @@ class World:
         if fault is Fault.STALLED_BEFORE:
             execution.sleep(STALL_SECONDS)
         exports_before = len(self.service.exports)
-        answer = json.loads(compact_json(self._answer(resource, given)))
+        try:
+            answer = json.loads(compact_json(self._answer(resource, given)))
+        except StateError as error:
+            raise StoppedError if fault is Fault.KILLED_AFTER else error from error
         self.checks.after_call(execution, resource, given, is_export_new=len(self.service.exports) > exports_before)
         if fault is Fault.STALLED_AFTER:
             execution.sleep(STALL_SECONDS)
