@@ -9,7 +9,7 @@ the state. Actions are called when the state changes, so never for the state tha
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,7 @@ from tests.statemachine.definitions import template
 OK, ALARM, INSUFFICIENT_DATA = "OK", "ALARM", "INSUFFICIENT_DATA"
 # AWS does not say how many more periods it looks at; its examples have five for three.
 EXTRA_PERIODS = 2
-STATISTICS = {"Minimum": min, "Maximum": max, "Sum": sum}
+STATISTICS: dict[str, Callable[[Iterable[float]], float]] = {"Minimum": min, "Maximum": max, "Sum": sum}
 ACTIONS = {OK: "OKActions", ALARM: "AlarmActions", INSUFFICIENT_DATA: "InsufficientDataActions"}
 INTERVAL = "60"
 TREATMENTS = ("missing", "ignore", "breaching", "notBreaching")
@@ -76,4 +76,5 @@ class Alarm:
 
     def _is_breaching(self, values: Iterable[float]) -> bool:
         assert self.properties["ComparisonOperator"] == "GreaterThanThreshold"
-        return bool(STATISTICS[self.properties["Statistic"]](values) > self.properties["Threshold"])
+        threshold: float = self.properties["Threshold"]
+        return STATISTICS[self.properties["Statistic"]](values) > threshold
