@@ -1,10 +1,11 @@
 """What to do next about a table's exports, in words."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sluice_cli.export_ledger import Recovery
+from sluice_cli.export_processing import Processing, QueuedWindow
 from sluice_cli.export_schedule import STATE, TABLES, Schedule
 from sluice_cli.export_state import COMPLETED, FAILED, PITR_GAP, PastRun, TableState, time_text
 from sluice_cli.progress import duration_text
@@ -20,7 +21,10 @@ SHORTEST_EXPORT = timedelta(minutes=10)
 
 @dataclass(frozen=True)
 class Seen:
-    """A table as the ledger and AWS show it at `now`; without `recovery` there is no such table any more."""
+    """A table as the ledger and AWS show it at `now`; without `recovery` there is no such table any more.
+
+    `processing` is None when the exports are not processed; `windows` are its last ones, by the names of their items.
+    """
 
     state: TableState
     runs: Sequence[PastRun]
@@ -28,6 +32,8 @@ class Seen:
     owner_status: str | None
     schedule: Schedule | None
     now: datetime
+    processing: Processing | None = None
+    windows: Mapping[str, QueuedWindow] = field(default_factory=dict)
 
     @property
     def is_running(self) -> bool:
@@ -59,7 +65,7 @@ def next_steps(seen: Seen, command: Callable[..., str]) -> list[str]:
     """One sentence or two per matter; `command` makes a command line of words."""
     if seen.recovery is None:
         return [f"there is no table named {seen.state.table} any more, so nothing more can be exported"]
-    steps = _gap_steps(seen)
+    steps = [*_processing_steps(seen, command), *_gap_steps(seen)]
     if seen.recovery.earliest is None:
         steps.append(_recovery_is_off(seen.state.table))
     if seen.state.is_paused:
@@ -72,6 +78,29 @@ def next_steps(seen: Seen, command: Callable[..., str]) -> list[str]:
 def start_now(command: Callable[..., str]) -> str:
     """How a run is started by hand."""
     return f"start one now, with the schedule's own input: {command('run', WORKFLOW, '--input', 'FILE')}"
+
+
+def _processing_steps(seen: Seen, command: Callable[..., str]) -> list[str]:
+    """The exports go on whatever becomes of their processing, so this is a matter of its own."""
+    processing = seen.processing
+    if not processing or not processing.next:
+        return []
+    window, others = processing.next, processing.waiting - 1
+    then = f", and then the {others:,} after it" if others else ""
+    if window.execution_name is None:
+        return [f"{window.window} waits: the next run whose input has process processes it{then}; {start_now(command)}"]
+    look = f"look at it: {command('watch', window.execution_name)}"
+    if processing.is_failed:
+        return [
+            f"processing {window.window} has failed ({window.failure}); {look}. Fix the cause:"
+            f" the next run processes the window again{then}; {start_now(command)}"
+        ]
+    if processing.execution_status in NOT_ENDED:
+        return [f"{window.window} is being processed; {look}"]
+    return [
+        f"processing {window.window} has ended ({processing.execution_status}), and no run has recorded it yet;"
+        f" {look}. The next run does that{then}; {start_now(command)}"
+    ]
 
 
 def _gap_steps(seen: Seen) -> list[str]:
@@ -120,7 +149,8 @@ def _main_step(seen: Seen, command: Callable[..., str]) -> str:
         return f"{_failed(seen)}; {start_now(command)}"
     if state.watermark is None:
         return f"there is no complete export yet: the next run makes a full one; {start_now(command)}"
-    return _late(seen, state.watermark, command) or _next_window(state.watermark, seen.now)
+    due = "the exports are up to date" if seen.processing and seen.processing.next else "nothing to do"
+    return _late(seen, state.watermark, command) or f"{due}: {_next_window(state.watermark, seen.now)}"
 
 
 def _abandoned(seen: Seen) -> str:
@@ -172,4 +202,4 @@ def _schedule_steps(seen: Seen) -> list[str]:
 def _next_window(watermark: datetime, now: datetime) -> str:
     due = watermark + SHORTEST_WINDOW + SAFETY
     until_then = f" and can be exported from {time_text(due)} on" if due > now else ""
-    return f"nothing to do: the next window begins at {time_text(watermark)}{until_then}"
+    return f"the next window begins at {time_text(watermark)}{until_then}"

@@ -11,10 +11,17 @@ from typing import Any
 from sluice_cli.aws import Aws
 from sluice_cli.exit_code import BadInputError, ExitCode
 from sluice_cli.export_advice import Seen, next_steps, start_now
-from sluice_cli.export_ledger import Ledger, no_such_table, owner_status, recovery, table_bytes
+from sluice_cli.export_ledger import (
+    Ledger,
+    no_such_table,
+    owner_status,
+    recovery,
+    table_bytes,
+    with_execution_status,
+)
 from sluice_cli.export_schedule import Schedule
 from sluice_cli.export_state import Flag, TableState
-from sluice_cli.export_view import detail_json, detail_lines, overview_lines
+from sluice_cli.export_view import detail_json, detail_lines, overview_json, overview_lines
 from sluice_cli.stack import Stack, describe_stack
 from sluice_cli.surroundings import Surroundings
 from sluice_cli.where import command_line, explaining, place_of
@@ -102,7 +109,9 @@ def _seen(aws: Aws, stack: Stack, ledger: Ledger, table: str) -> Seen:
     if reach is None and not runs and state == TableState(table):
         raise no_such_table(aws, table)
     owner = owner_status(aws, state.lease.owner) if state.lease else None
-    return Seen(state, runs, reach, owner, Schedule.of(stack, table), stack.described_at)
+    processing = with_execution_status(aws, ledger.processing(state))
+    windows = ledger.windows(table) if processing else {}
+    return Seen(state, runs, reach, owner, Schedule.of(stack, table), stack.described_at, processing, windows)
 
 
 def _has_lease(state: TableState, stack: Stack) -> bool:
@@ -118,9 +127,9 @@ def _show_one(seen: Seen, options: Namespace, surroundings: Surroundings) -> Non
 
 
 def _show_all(stack: Stack, ledger: Ledger, options: Namespace, surroundings: Surroundings) -> None:
-    states, now = ledger.states(), stack.described_at
+    states, now = [(state, ledger.processing(state)) for state in ledger.states()], stack.described_at
     if options.json:
-        _print_json([state.to_json(now) for state in states], surroundings)
+        _print_json([overview_json(*each, now) for each in states], surroundings)
     elif states:
         surroundings.print("\n".join(overview_lines(states, now)))
     else:

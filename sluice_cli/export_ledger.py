@@ -1,7 +1,7 @@
 """The ledger of table_export, and what AWS says of the tables and executions that it names."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from sluice_cli.aws import Aws, error_code
 from sluice_cli.exit_code import BadInputError
+from sluice_cli.export_processing import RUNNING, Processing, QueuedWindow
 from sluice_cli.export_state import Flag, PastRun, TableState
 from sluice_cli.run import UNKNOWN_EXECUTION
 
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 STATE_ENTRY = "STATE"
+COPY_ENTRY = "COPY"
 RUN_PREFIX = "RUN#"
+WINDOW_PREFIX = "PROCESS#"
 # Entries sort as text, attempt 10 before attempt 9: enough are read to sort them by number.
 RUNS_READ = 100
 # What DescribeExecution's status is of an execution that AWS has forgotten.
@@ -46,22 +49,49 @@ class Ledger:
 
     def state(self, table: str) -> TableState:
         """One table's state; an empty one for a table that the ledger does not know."""
-        answer = self.client.get_item(TableName=self.name, Key=_state_key(table), ConsistentRead=True)
-        return TableState.from_item(_plain(answer["Item"])) if "Item" in answer else TableState(table)
+        item = self._item(table, STATE_ENTRY)
+        return TableState.from_item(item) if item else TableState(table)
+
+    def processing(self, state: TableState) -> Processing | None:
+        """How far the processing has come; None for a table whose exports are not processed."""
+        if not state.queued:
+            return None
+        copy = self._item(state.table, COPY_ENTRY) or {}
+        processed, until = copy.get("processed", 0), copy.get("to")
+        # A run may have moved on since the state was read.
+        queued = max(state.queued, processed)
+        following = self._item(state.table, f"{WINDOW_PREFIX}{processed + 1:012d}") if processed < queued else None
+        return Processing(
+            queued=queued,
+            processed=processed,
+            until=datetime.fromisoformat(until) if until else None,
+            next=QueuedWindow.from_item(following) if following else None,
+        )
 
     def runs(self, table: str) -> list[PastRun]:
         """The last runs, newest first."""
+        runs = map(PastRun.from_item, self._last(table, RUN_PREFIX))
+        return sorted(runs, key=lambda run: (run.until, run.attempt), reverse=True)
+
+    def windows(self, table: str) -> dict[str, QueuedWindow]:
+        """The last windows that were queued for processing, by the names of their items."""
+        return {item["entry"]: QueuedWindow.from_item(item) for item in self._last(table, WINDOW_PREFIX)}
+
+    def _item(self, table: str, entry: str) -> dict[str, Any] | None:
+        answer = self.client.get_item(TableName=self.name, Key=_key(table, entry), ConsistentRead=True)
+        return _plain(answer["Item"]) if "Item" in answer else None
+
+    def _last(self, table: str, prefix: str) -> list[dict[str, Any]]:
         answer = self.client.query(
             TableName=self.name,
-            KeyConditionExpression="#table = :table AND begins_with(#entry, :runs)",
+            KeyConditionExpression="#table = :table AND begins_with(#entry, :prefix)",
             ExpressionAttributeNames={"#table": "table", "#entry": "entry"},
-            ExpressionAttributeValues={":table": {"S": table}, ":runs": {"S": RUN_PREFIX}},
+            ExpressionAttributeValues={":table": {"S": table}, ":prefix": {"S": prefix}},
             ScanIndexForward=False,
             Limit=RUNS_READ,
             ConsistentRead=True,
         )
-        runs = [PastRun.from_item(_plain(item)) for item in answer["Items"]]
-        return sorted(runs, key=lambda run: (run.until, run.attempt), reverse=True)
+        return [_plain(item) for item in answer["Items"]]
 
     def put_flag(self, table: str, flag: Flag, *, value: bool) -> bool:
         """Set the flag; False when it stood so already.
@@ -71,7 +101,7 @@ class Ledger:
         try:
             self.client.update_item(
                 TableName=self.name,
-                Key=_state_key(table),
+                Key=_key(table, STATE_ENTRY),
                 UpdateExpression="SET #flag = :value ADD #version :one",
                 ConditionExpression="attribute_not_exists(#flag) OR #flag = :before" if value else "#flag = :before",
                 ExpressionAttributeNames={"#flag": flag, "#version": "version"},
@@ -136,6 +166,14 @@ def owner_status(aws: Aws, execution_arn: str) -> str:
         raise
 
 
+def with_execution_status(aws: Aws, processing: Processing | None) -> Processing | None:
+    """A run may have died before it could record how the execution ended: AWS knows."""
+    window = processing and processing.next
+    if not processing or not window or window.status != RUNNING or not window.execution_arn:
+        return processing
+    return replace(processing, execution_status=owner_status(aws, window.execution_arn))
+
+
 def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
     deserialize = TypeDeserializer().deserialize
     return {name: _whole(deserialize(value)) for name, value in item.items()}
@@ -148,5 +186,5 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, Decimal) else value
 
 
-def _state_key(table: str) -> dict[str, Any]:
-    return {"table": {"S": table}, "entry": {"S": STATE_ENTRY}}
+def _key(table: str, entry: str) -> dict[str, Any]:
+    return {"table": {"S": table}, "entry": {"S": entry}}

@@ -105,7 +105,10 @@ class PastRun(Export):
 
 @dataclass(frozen=True)
 class TableState:
-    """A table's state item; `status` is None before the first export, `watermark` before that is complete."""
+    """A table's state item; `status` is None before the first export, `watermark` before that is complete.
+
+    `queued` windows were given to processing so far.
+    """
 
     table: str
     status: str | None = None
@@ -114,6 +117,7 @@ class TableState:
     watermark: datetime | None = None
     lease: Lease | None = None
     current: CurrentExport | None = None
+    queued: int = 0
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> "TableState":
@@ -127,6 +131,7 @@ class TableState:
             watermark=_instant(item.get("watermark")),
             lease=Lease(owner, _known(item["leaseExpiresAt"])) if owner else None,
             current=CurrentExport.from_item(current) if current else None,
+            queued=int(item.get("queued", 0)),
         )
 
     def lag_seconds(self, now: datetime) -> float | None:

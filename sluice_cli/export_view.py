@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from sluice_cli.export_advice import Seen
+from sluice_cli.export_processing import Processing
 from sluice_cli.export_state import CurrentExport, Lease, PastRun, TableState, time_text
 from sluice_cli.progress import duration_text
 
@@ -14,9 +15,9 @@ NEVER = "never exported"
 HEADINGS = ("TABLE", "STATUS", "WATERMARK", "LAG", "")
 
 
-def overview_lines(states: Sequence[TableState], now: datetime) -> list[str]:
+def overview_lines(states: Sequence[tuple[TableState, Processing | None]], now: datetime) -> list[str]:
     """A line per table below their headings."""
-    rows = [HEADINGS, *(_overview(state, now) for state in states)]
+    rows = [HEADINGS, *(_overview(state, processing, now) for state, processing in states)]
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
@@ -29,6 +30,7 @@ def detail_lines(seen: Seen, steps: Sequence[str]) -> list[str]:
         _line("status", state.status or NEVER),
         _line("watermark", time_text(state.watermark) if state.watermark else "none"),
         _line("lag", _lag(state, seen.now)),
+        *(_processing(seen.processing) if seen.processing else []),
         *_listed("asked for", _asked_for(state)),
         _line("recovery", _recovery(seen)),
         _line("schedule", _schedule(seen)),
@@ -37,7 +39,7 @@ def detail_lines(seen: Seen, steps: Sequence[str]) -> list[str]:
         lines += _listed("export", _current(state.current, seen.now))
     if state.lease:
         lines.append(_line("owner", f"{state.lease.owner_name} ({seen.owner_status}), {_lease(state.lease, seen.now)}"))
-    lines += _listed("runs", [_run(run) for run in seen.runs[:RUNS_SHOWN]])
+    lines += _listed("runs", [_run(run, seen) for run in seen.runs[:RUNS_SHOWN]])
     return lines + _listed("next", steps)
 
 
@@ -45,17 +47,24 @@ def detail_json(seen: Seen, steps: Sequence[str]) -> dict[str, Any]:
     """The same for machines."""
     reach = seen.recovery and seen.recovery.earliest
     return {
-        **seen.state.to_json(seen.now),
+        **overview_json(seen.state, seen.processing, seen.now),
         "ownerStatus": seen.owner_status,
         "recoverableFrom": time_text(reach) if reach else None,
         "schedule": seen.schedule and seen.schedule.to_json(),
-        "runs": [run.to_json() for run in seen.runs[:RUNS_SHOWN]],
+        "runs": [_run_json(run, seen) for run in seen.runs[:RUNS_SHOWN]],
         "next": list(steps),
     }
 
 
-def _overview(state: TableState, now: datetime) -> tuple[str, ...]:
+def overview_json(state: TableState, processing: Processing | None, now: datetime) -> dict[str, Any]:
+    """A table in the list for machines."""
+    return {**state.to_json(now), "processing": processing and processing.to_json()}
+
+
+def _overview(state: TableState, processing: Processing | None, now: datetime) -> tuple[str, ...]:
     remarks = _asked_for(state)
+    if processing and processing.next:
+        remarks.append(f"processing {processing.next.status}, copy {processing.summary}")
     if state.lease:
         remarks.append(f"{state.lease.owner_name}, {_lease(state.lease, now)}")
     watermark = time_text(state.watermark) if state.watermark else "-"
@@ -64,6 +73,16 @@ def _overview(state: TableState, now: datetime) -> tuple[str, ...]:
 
 def _asked_for(state: TableState) -> list[str]:
     return ["paused"] * state.is_paused + ["reset"] * state.is_reset_requested
+
+
+def _processing(processing: Processing) -> list[str]:
+    """The copy, and the window whose turn it is."""
+    lines, window = [_line("copy", processing.summary)], processing.next
+    if window:
+        tried = [f"attempt {window.attempt + 1}", window.failure] if window.execution_arn else []
+        told = ", ".join(filter(None, (f"{window.window}: {window.status}", *tried)))
+        lines += _listed("processing", [told, *([window.execution_arn] if window.execution_arn else [])])
+    return lines
 
 
 def _lag(state: TableState, now: datetime) -> str:
@@ -96,7 +115,12 @@ def _lease(lease: Lease, now: datetime) -> str:
     return f"lease {'expired at' if lease.is_expired(now) else 'until'} {time_text(lease.expires_at)}"
 
 
-def _run(run: PastRun) -> str:
+def _run_json(run: PastRun, seen: Seen) -> dict[str, Any]:
+    window = seen.windows.get(run.item.get("process", ""))
+    return {**run.to_json(), "processing": window and window.item}
+
+
+def _run(run: PastRun, seen: Seen) -> str:
     items, billed = run.item.get("itemCount"), run.item.get("billedSizeBytes")
     parts = [run.window if run.status == run.type else f"{run.window}: {run.status}"]
     if items is not None:
@@ -105,6 +129,8 @@ def _run(run: PastRun) -> str:
         parts.append(f"{billed:,} bytes billed")
     if run.failure:
         parts.append(run.failure)
+    if window := seen.windows.get(run.item.get("process", "")):
+        parts.append(window.outcome)
     return ", ".join(parts)
 
 

@@ -66,6 +66,7 @@ def summary_lines(summary: Any) -> list[str]:
     lines += _objects_lines(summary, results)
     lines += _transform_lines(summary, results)
     lines += [line for each in summary.get("exports") or [] for line in _export_lines(each)]
+    lines += _processing_lines(summary)
     lines += _reject_lines(summary, results)
     failures = summary.get("failures")
     if failures:
@@ -193,6 +194,16 @@ def _export_lines(export: dict[str, Any]) -> list[str]:
     if process := export.get("processExecutionArn"):
         lines.append(_line("", f"processed by {process.rpartition(':')[2]}"))
     return lines
+
+
+def _processing_lines(summary: dict[str, Any]) -> list[str]:
+    """How the copy of an exported table stands, unless it is up to date."""
+    processing = summary.get("processing")
+    if not processing or not processing["waiting"]:
+        return []
+    waiting = f"{processing['waiting']:,} {'window waits' if processing['waiting'] == 1 else 'windows wait'}"
+    copy = f"the copy is complete up to {processing['copiedTo']}" if processing["copiedTo"] else "there is no copy yet"
+    return [_line("processing", f"{processing['status']}, {waiting}; {copy}")]
 
 
 def _reject_lines(summary: dict[str, Any], results: dict[str, Any]) -> list[str]:

@@ -22,8 +22,8 @@ logger = Logger()
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Plan the next export and report how far behind the last one is, as metrics by table.
 
-    Takes {"run", "input", "ledger": the state item or null, "tableArn", "backups": ContinuousBackupsDescription,
-    "startTime": the execution's, "now"}.
+    Takes {"run", "input", "ledger": the state item or null, "copy": the item of the copy or null, "tableArn",
+    "backups": ContinuousBackupsDescription, "startTime": the execution's, "now"}.
     Raises InvalidInputError, PointInTimeRecoveryError.
     """
     request = PlanRequest.from_event(event, settings.data_bucket)
@@ -33,6 +33,8 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         own_tables.refuse("process.sink.table", request.asked.process["sink"].get("table"))
     if request.lag_seconds is not None:
         _report("ExportLag", MetricUnit.Seconds, request.lag_seconds, table)
+    if request.process_lag_seconds is not None:
+        _report("ProcessLag", MetricUnit.Seconds, request.process_lag_seconds, table)
     decision = request.decide()
     _report("PointInTimeRecoveryGap", MetricUnit.Count, 1 if decision.gap else 0, table)
     logger.info("planned", extra={"run": request.run.name, "action": decision.action, "reason": decision.reason})

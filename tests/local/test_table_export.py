@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
+from io import StringIO
 from typing import Any
 
 import pytest
 
 from local_aws import clock, faults
+from sluice_cli.main import main
 from tests.local.deployed import Deployed, Ended
 
 pytestmark = pytest.mark.usefixtures("no_faults_left")
@@ -192,3 +195,108 @@ def test_bad_input_is_named_before_anything_is_written(
 def test_table_without_point_in_time_recovery_is_refused(stack: Deployed) -> None:
     ended = stack.run("table_export", {"table": stack.new_table()})
     assert (ended.status, ended.error) == ("FAILED", "PointInTimeRecoveryError")
+
+
+def export_status(stack: Deployed, table: str) -> dict[str, Any]:
+    """What `sluice export status` tells of the table."""
+    stdout = StringIO()
+    arguments = ["export", "status", "--table", table, "--json", "--local"]
+    assert main(arguments, replace(stack.surroundings, stdout=stdout)) == 0
+    told: dict[str, Any] = json.loads(stdout.getvalue())
+    return told
+
+
+def create_copy(stack: Deployed, name: str) -> None:
+    stack.dynamodb.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+
+def copied(stack: Deployed, name: str) -> dict[str, str]:
+    """The copy without the guard's tombstones and attributes."""
+    items = [each for each in stack.items(name) if "TombstoneExpiresAt" not in each]
+    return {each["id"]["S"]: each["text"]["S"] for each in items}
+
+
+def test_processing_that_fails_is_seen_and_made_good_in_order(stack: Deployed, table: str) -> None:
+    """The copy's table is missing for two windows; the exports go on, and nothing is missing in the end."""
+    copy = f"{table}-copy"
+    document = {"process": {"sink": {"table": "{table}-copy", "guard": "newerOnly"}}}
+    first = export(stack, table, **document)
+    assert (first.status, first.error) == ("FAILED", "ExportProcessFailedError")
+    assert "TableNotFoundError" in (first.cause or "")
+    put(stack, table, "new")
+    stack.dynamodb.delete_item(TableName=table, Key={"id": {"S": "old-0"}})
+    clock.advance(stack.aws, HOUR)
+    second = export(stack, table, **document)
+    assert (second.status, second.error) == ("FAILED", "ExportProcessFailedError")
+    assert len(windows(stack, table)) == 2
+
+    seen = export_status(stack, table)
+    assert (seen["status"], seen["processing"]["status"]) == ("COMPLETED", "FAILED")
+    assert (seen["processing"]["waiting"], seen["processing"]["copiedTo"]) == (2, None)
+    failed = seen["processing"]["next"]
+    assert (failed["type"], failed["error"], failed["attempt"]) == ("FULL_EXPORT", "TableNotFoundError", 1)
+    assert "Fix the cause: the next run processes the window again, and then the 1 after it" in seen["next"][0]
+
+    create_copy(stack, copy)
+    put(stack, table, "old-1", "changed")
+    clock.advance(stack.aws, HOUR)
+    mended = export(stack, table, **document)
+    assert (mended.status, mended.summary["processing"]["waiting"]) == ("SUCCEEDED", 0)
+    assert copied(stack, copy) == {each["id"]["S"]: each["text"]["S"] for each in stack.items(table)}
+
+    seen = export_status(stack, table)
+    assert seen["processing"].items() >= {"status": "SUCCEEDED", "copiedTo": seen["watermark"], "waiting": 0}.items()
+    processed = [run["processing"] for run in seen["runs"]]
+    assert [each["status"] for each in processed] == ["SUCCEEDED"] * 3
+    assert [each["counts"]["written"] for each in processed] == [1, 2, 3]
+    assert [each["attempt"] for each in processed] == [0, 0, 2]
+
+
+def test_execution_that_somebody_stops_is_made_again(stack: Deployed, table: str) -> None:
+    """The run that started it has died as well: only AWS knows how the processing ended."""
+    copy = f"{table}-copy"
+    create_copy(stack, copy)
+    for number in range(40):
+        put(stack, table, f"more-{number}")
+    clock.advance(stack.aws, HOUR / 2)
+    process: dict[str, Any] = {"sink": {"table": copy, "guard": "newerOnly"}}
+    slow = {**process, "maxWriteUnitsPerSecond": 1}
+    arn = stack.start("table_export", {"table": table, "pollSeconds": 1, "process": slow})
+    started = processing_arn(stack, table)
+    stack.stepfunctions.stop_execution(executionArn=arn)
+    stack.stepfunctions.stop_execution(executionArn=started, error="Stopped", cause="by hand")
+    assert stack.wait(arn).status == "ABORTED"
+    assert stack.wait(started).status == "ABORTED"
+    assert export_status(stack, table)["processing"]["executionStatus"] == "ABORTED"
+    again = export(stack, table, process=process)
+    assert again.summary["processing"]["waiting"] == 0
+    (window,) = (run["processing"] for run in export_status(stack, table)["runs"])
+    assert (window["status"], window["attempt"]) == ("SUCCEEDED", 1)
+    assert len(copied(stack, copy)) == 43
+
+
+def processing_arn(stack: Deployed, table: str) -> str:
+    """Wait until the ledger has the processing of the first window."""
+    key = {"table": {"S": table}, "entry": {"S": "PROCESS#000000000001"}}
+    deadline = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < deadline:
+        item = stack.dynamodb.get_item(TableName=stack.outputs["ExportLedgerTable"], Key=key).get("Item", {})
+        if "executionArn" in item:
+            return str(item["executionArn"]["S"])
+        time.sleep(0.05)
+    raise AssertionError(f"no export of {table} was processed")
+
+
+def test_tables_of_the_stack_itself_are_refused(stack: Deployed, table: str) -> None:
+    ledger, budgets = stack.outputs["ExportLedgerTable"], stack.outputs["RunBudgetTable"]
+    for own in (ledger, budgets):
+        refused = stack.run("table_export", {"table": own})
+        assert refused.error == "InvalidInputError"
+        assert (refused.cause or "").startswith("table: must not be one of the stack's own tables")
+    refused = export(stack, table, process={"sink": {"table": ledger, "guard": "newerOnly"}})
+    assert (refused.cause or "").startswith("process.sink.table: ")

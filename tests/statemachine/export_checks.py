@@ -29,13 +29,15 @@ class Checks:
         """Check what the call has done."""
         if is_export_new:
             self._check_start(list(self._world.service.exports.values()))
-        if resource.endswith(":dynamodb:putItem"):
+        if resource.endswith(":dynamodb:putItem") and given["Item"]["entry"]["S"].startswith("RUN#"):
             self._check_run(plain(given["Item"]))
-        if resource.endswith(":dynamodb:updateItem"):
+        if resource.endswith(":dynamodb:updateItem") and given["Key"]["entry"]["S"] != "STATE":
+            self._check_copy()
+        elif resource.endswith(":dynamodb:updateItem"):
             before, self.state = self.state, self._read_state()
             self._check_lease(before, execution)
             self._check_flags(before)
-            self._check_watermark(before)
+            self._check_watermark(before, execution)
 
     def after_operator(self) -> None:
         """Take note of a flag that somebody else has set."""
@@ -49,6 +51,7 @@ class Checks:
             if execution.status == "SUCCEEDED":
                 assert execution.output["status"] in ("COMPLETE", "SKIPPED")
         self._check_chain()
+        self._check_copy()
 
     def _read_state(self) -> dict[str, Any]:
         key = {"table": {"S": self._world.service.table}, "entry": {"S": "STATE"}}
@@ -97,7 +100,7 @@ class Checks:
             assert self.state["current"]["type"] == "FULL_EXPORT"
             self.begun_anew.add(self.state["current"]["to"])
 
-    def _check_watermark(self, before: dict[str, Any]) -> None:
+    def _check_watermark(self, before: dict[str, Any], execution: Execution) -> None:
         old, new = before.get("watermark"), self.state.get("watermark")
         if new == old and "current" in self.state:
             self._check_current(self.state["current"])
@@ -111,7 +114,7 @@ class Checks:
             assert old not in self.gaps, "a full export must follow a gap"
         elif old is not None:
             assert end in self.begun_anew or old in self.gaps, "a full export without a reason"
-        self._check_process(export)
+        self._check_queued(before, export, execution)
 
     def _check_current(self, current: dict[str, Any]) -> None:
         if "exportArn" in current:
@@ -119,9 +122,30 @@ class Checks:
             assert export.window == (current["type"], current.get("from"), current["to"])
             assert export.given["ClientToken"] == current["clientToken"]
 
-    def _check_process(self, export: StartedExport) -> None:
-        wanted = any(each.document.get("process") for each in self._world.stage.executions)
-        assert len(self._world.processes.of_export(export.arn)) == (1 if wanted else 0)
+    def _check_queued(self, before: dict[str, Any], export: StartedExport, execution: Execution) -> None:
+        """Nothing is left out once there is a copy, even by a run without `process`."""
+        last = before.get("queued", 0)
+        is_wanted = bool(execution.document.get("process")) or last > 0
+        assert self.state.get("queued", 0) == last + is_wanted
+        if is_wanted:
+            assert self._world.windows[int(last)]["exportArn"] == export.arn
+
+    def _check_copy(self) -> None:
+        """What the ledger says of the processing is so, and every window is processed in its turn or seen to wait."""
+        world, processes = self._world, self._world.processes
+        queued = world.windows[: int(self.state.get("queued", 0))]
+        assert world.processed <= len(queued)
+        for position, window in enumerate(queued):
+            statuses = [each.status(world.now) for each in processes.of_export(window["exportArn"])]
+            if window["status"] == "SUCCEEDED":
+                assert "SUCCEEDED" in statuses
+                assert set(window["counts"]) == {"read", "written", "skipped", "rejected", "failed"}
+                assert "error" not in window
+            else:
+                assert position >= world.processed, "a window was skipped"
+            assert (window["status"] == "FAILED") <= ({"error", "message", "endedAt", "executionArn"} <= set(window))
+            assert (window["status"] == "RUNNING") <= bool(statuses)
+            assert window["status"] == "PENDING" or position <= world.processed, "out of order"
 
     def _check_chain(self) -> None:
         completed = [each for each in self._world.entries if each["status"] == "COMPLETED"]

@@ -66,6 +66,7 @@ class ExportService:
     table: str = "airports"
     outcomes: deque[Outcome] = field(default_factory=deque)
     usual: Outcome = Outcome()
+    failure_message: str = "Access Denied"
     missing_buckets: set[str] = field(default_factory=set)
     exports: dict[str, StartedExport] = field(default_factory=dict)
 
@@ -168,15 +169,15 @@ class ExportService:
             told["ExportTime"] = text(export.end)
         else:
             told["IncrementalExportSpecification"] = {**incremental, "ExportToTime": text(export.end)}
-        return told | _ended(export, status)
+        return told | _ended(export, status, self.failure_message)
 
 
-def _ended(export: StartedExport, status: str) -> Given:
+def _ended(export: StartedExport, status: str, failure_message: str) -> Given:
     if status == export.outcome.meanwhile:
         return {}
     end = {"EndTime": text(export.start + export.outcome.seconds, milliseconds=True)}
     if status == "FAILED":
-        return {**end, "FailureCode": "S3AccessDenied", "FailureMessage": "Access Denied"}
+        return {**end, "FailureCode": "S3AccessDenied", "FailureMessage": failure_message}
     export_id = export.arn.rpartition("/")[2]
     manifest = f"{export.given.get('S3Prefix', '')}/AWSDynamoDB/{export_id}/manifest-summary.json"
     return {**end, "ExportManifest": manifest, "ItemCount": 7, "BilledSizeBytes": 10_000_000}

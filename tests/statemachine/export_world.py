@@ -5,22 +5,21 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 from importlib import import_module
 from types import TracebackType
 from typing import Any
 
-from local_aws.stepfunctions.errors import StoppedError, state_error
+from local_aws.stepfunctions.errors import StateError, StoppedError, state_error
 from local_aws.stepfunctions.scope import Scope, compact_json
 from tests.statemachine.definitions import ROOT
 from tests.statemachine.export_checks import Checks
 from tests.statemachine.export_ledgers import Ledger, LocalLedger, plain
+from tests.statemachine.export_processes import PROCESS_MACHINE, Processes
 from tests.statemachine.export_service import DAY, HOUR, ExportService, seconds
-from tests.statemachine.export_stage import ACCOUNT, Execution, Stage
+from tests.statemachine.export_stage import Execution, Stage
 from tests.unit.lambda_context import Context
 
-PROCESS_MACHINE = f"{ACCOUNT}:stateMachine:sluice-export_process"
 YEAR = 366 * DAY
 STALL_SECONDS = 2 * HOUR
 START = seconds("2026-11-21T03:00:00.250Z")
@@ -46,27 +45,6 @@ class Fault(Enum):
 Faults = Mapping[int | str, Fault]
 
 
-@dataclass
-class Processes:
-    """The executions of export_process, by name."""
-
-    started: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-    def start(self, given: dict[str, Any]) -> dict[str, Any]:
-        """Start one under a name that no other has had. Its end is not of interest: it has one at once."""
-        name = given["Name"]
-        assert given["StateMachineArn"] == PROCESS_MACHINE
-        assert 1 <= len(name) <= 80
-        if name in self.started:
-            raise state_error("StepFunctions.ExecutionAlreadyExistsException", f"Execution Already Exists: '{name}'")
-        self.started[name] = given["Input"]
-        return {"ExecutionArn": f"{ACCOUNT}:execution:sluice-export_process:{name}"}
-
-    def of_export(self, export_arn: str) -> list[dict[str, Any]]:
-        """The inputs of those that were given this export."""
-        return [each for each in self.started.values() if each["export"] == export_arn]
-
-
 class World:
     """`with World() as world:` starts with point-in-time recovery on for ten days, and nothing exported yet."""
 
@@ -74,7 +52,7 @@ class World:
         self.ledger = ledger or LocalLedger()
         self.stage = Stage(definition_with(self.ledger.name), self._call, START)
         self.service = ExportService(lambda: self.stage.now, table)
-        self.processes = Processes()
+        self.processes = Processes(lambda: self.stage.now, self._queue)
         self.checks = Checks(self)
         self.faults: dict[Execution, Faults] = {}
         self.calls: dict[Execution, list[str]] = {}
@@ -99,9 +77,25 @@ class World:
 
     @property
     def entries(self) -> list[dict[str, Any]]:
-        """The other items of the ledger in plain values, in the order of their keys."""
+        """The runs' items in plain values, in the order of their keys."""
+        return self._items("RUN#")
+
+    @property
+    def windows(self) -> list[dict[str, Any]]:
+        """The items of windows to process, in the order of the windows; one may be too many, before it is queued."""
+        return self._items("PROCESS#")
+
+    @property
+    def processed(self) -> int:
+        """How many windows the copy holds, by the ledger."""
+        return next((int(each["processed"]) for each in self._items("COPY")), 0)
+
+    def _items(self, prefix: str) -> list[dict[str, Any]]:
         items = [plain(each) for each in self.ledger.items()]
-        return [each for each in items if each["entry"] != "STATE"]
+        return [each for each in items if each["entry"].startswith(prefix)]
+
+    def _queue(self) -> list[str]:
+        return [each["exportArn"] for each in self.windows[: int(self.state.get("queued", 0))]]
 
     def start(self, document: Any = USUAL, *, skew: float = 0.0, faults: Faults | None = None) -> Execution:
         """An execution that begins when time goes on."""
@@ -148,7 +142,10 @@ class World:
         if fault is Fault.STALLED_BEFORE:
             execution.sleep(STALL_SECONDS)
         exports_before = len(self.service.exports)
-        answer = json.loads(compact_json(self._answer(resource, given)))
+        try:
+            answer = json.loads(compact_json(self._answer(resource, given)))
+        except StateError as error:
+            raise StoppedError if fault is Fault.KILLED_AFTER else error from error
         self.checks.after_call(execution, resource, given, is_export_new=len(self.service.exports) > exports_before)
         if fault is Fault.STALLED_AFTER:
             execution.sleep(STALL_SECONDS)
@@ -174,6 +171,8 @@ class World:
         return {"Payload": self._invoke(given["Payload"])}
 
     def _describe_execution(self, given: dict[str, Any]) -> dict[str, Any]:
+        if ":sluice-export_process:" in given["ExecutionArn"]:
+            return self.processes.describe(given["ExecutionArn"])
         owner = next((each for each in self.stage.executions if each.arn == given["ExecutionArn"]), None)
         if owner is None or (owner.ended_at is not None and self.now > owner.ended_at + 90 * DAY):
             raise state_error("Sfn.ExecutionDoesNotExistException", "Execution Does Not Exist")
@@ -196,7 +195,7 @@ def _plan_export() -> Any:
 def definition_with(ledger_name: str) -> dict[str, Any]:
     """The state machine's definition as it is deployed."""
     filled = DEFINITION.read_text().replace("${ExportLedgerTable}", ledger_name)
-    filled = filled.replace("${PlanExportFunction}", "plan_export")
+    filled = filled.replace("${PlanExportFunction}", "plan_export").replace("${RunBudgetTable}", "budgets")
     parsed: dict[str, Any] = json.loads(filled.replace("${ExportProcessStateMachine}", PROCESS_MACHINE))
     return parsed
 

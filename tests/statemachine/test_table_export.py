@@ -45,6 +45,12 @@ def test_first_run_makes_a_full_export_and_the_next_one_goes_on_from_there(world
 def test_summary_has_what_every_workflow_tells(world: World) -> None:
     output = world.run(WITH_PROCESS).output
     (export,) = output.pop("exports")
+    assert output.pop("processing") == {
+        "status": "SUCCEEDED",
+        "copiedTo": "2026-11-21T02:55:00Z",
+        "waiting": 0,
+        "executionArn": None,
+    }
     assert output == {
         "workflow": "table_export",
         "status": "COMPLETE",
@@ -71,7 +77,9 @@ def test_run_is_kept_in_the_ledger(world: World) -> None:
     (arn,) = world.service.exports
     assert run["entry"] == "RUN#2026-11-21T02:55:00Z#FULL_EXPORT#0"
     assert run["processExecutionArn"].endswith(arn.rpartition("/")[2])
-    del run["table"], run["entry"], run["processExecutionArn"]
+    (window,) = world.windows
+    assert run["process"] == window["entry"]
+    del run["table"], run["entry"], run["processExecutionArn"], run["process"]
     assert run == {
         "type": "FULL_EXPORT",
         "to": "2026-11-21T02:55:00Z",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.statemachine.export_service import DAY, HOUR, MINUTE, Outcome
+from tests.statemachine.export_service import DAY, HOUR, MINUTE, Outcome, seconds
 from tests.statemachine.export_world import USUAL, WITH_PROCESS, Fault, Faults, World
 
 MAXIMUM_EVENTS = 25_000
@@ -92,7 +92,7 @@ def test_expired_lease_is_taken_over_from_an_owner_that_still_runs(world: World)
         ("RenewLease", {}),
         ("AdvanceWatermark", {}),
         ("ReleaseFailedExport", {}),
-        ("ReleaseLease", {"StartProcess": Fault.THROTTLED}),
+        ("ReleaseLease", {"RecordCompletion": Fault.THROTTLED}),
     ],
 )
 def test_owner_that_comes_too_late_leaves_the_heirs_lease_alone(world: World, state: str, trouble: Faults) -> None:
@@ -184,8 +184,8 @@ def test_throttled_calls_are_made_again() -> None:
 
 def test_throttling_without_end_ends_the_run_and_leaves_no_lease_behind() -> None:
     with World() as world:
-        calls = len(world.calls[world.run(WITH_PROCESS)])
-    for number in range(calls):
+        calls = world.calls[world.run(WITH_PROCESS)]
+    for number in (position for position, name in enumerate(calls) if name != "PlanExport"):
         with World() as world:
             execution = world.run(WITH_PROCESS, faults=throttled(number, times=9))
             assert execution.status == "FAILED"
@@ -194,6 +194,15 @@ def test_throttling_without_end_ends_the_run_and_leaves_no_lease_behind() -> Non
             world.pass_time(10 * MINUTE)
             assert "DescribeOwner" not in world.run(WITH_PROCESS).states
             world.checks.at_the_end()
+
+
+def test_throttled_function_is_waited_for(world: World) -> None:
+    number = 4
+    execution = world.run(WITH_PROCESS, faults=throttled(number, times=300))
+    assert world.calls[execution][number] == "PlanExport"
+    assert execution.output["status"] == "COMPLETE"
+    assert world.now > seconds("2026-11-21T09:00:00Z")
+    assert len(execution.events) < 2_000
 
 
 def test_export_of_two_days_fits_into_the_history(world: World) -> None:

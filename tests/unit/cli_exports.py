@@ -16,6 +16,7 @@ from sluice.export_plan.instants import iso
 from sluice.export_plan.ledger_state import Export, ExportType, LedgerState, Window
 from sluice_cli.export_advice import Seen
 from sluice_cli.export_ledger import Recovery
+from sluice_cli.export_processing import Processing, QueuedWindow
 from sluice_cli.export_schedule import INTERVAL_MINUTES, STATE, TABLES, Schedule
 from sluice_cli.export_state import CurrentExport, Lease, PastRun, TableState
 from tests.statemachine.definitions import resources
@@ -105,11 +106,39 @@ def seen(
     owner: str | None = None,
     schedule: Schedule | None = HOURLY,
     now: datetime = NOW,
+    processing: Processing | None = None,
     **state: Any,
 ) -> Seen:
     """The table airports, exported up to the watermark unless told otherwise."""
     known = TableState(**{"table": "airports", "status": "COMPLETED", "watermark": WATERMARK, **state})
-    return Seen(known, runs, recovery, owner, schedule, now)
+    return Seen(known, runs, recovery, owner, schedule, now, processing)
+
+
+PROCESS = f"{STATES}:execution:sluice-export_process:airports-01795262400000-aabbccdd"
+
+
+def window_item(number: int, export: Export, status: str, **more: Any) -> dict[str, Any]:
+    """A window's item in plain values."""
+    state = export.to_state()
+    kept = {name: state[name] for name in ("type", "from", "to") if state[name] is not None}
+    return {
+        "table": "airports",
+        "entry": f"PROCESS#{number:012d}",
+        "run": export.run_entry,
+        "exportArn": EXPORT,
+        "status": status,
+        "attempt": 0,
+        **kept,
+        **more,
+    }
+
+
+def processing(status: str | None, waiting: int = 1, execution: str | None = None, **more: Any) -> Processing:
+    """Seven windows are processed, up to an hour before the watermark; the next one stands like that."""
+    tried = {} if status in (None, "PENDING") else {"executionArn": PROCESS}
+    item = window_item(8, begun(WATERMARK - HOUR, WATERMARK), status or "", **tried, **more)
+    following = QueuedWindow.from_item(item) if status else None
+    return Processing(7 + (waiting if status else 0), 7, WATERMARK - HOUR, following, execution)
 
 
 STATE_KEY = {"table": {"S": "airports"}, "entry": {"S": "STATE"}}
@@ -137,6 +166,12 @@ class Exporting:
     def put_run(self, export: Export, status: str, **more: Any) -> None:
         item = {name: TypeSerializer().serialize(value) for name, value in run_item(export, status, **more).items()}
         self.dynamodb.put_item(TableName="ledger", Item=item)
+
+    def put_item(self, item: dict[str, Any]) -> None:
+        """Any item of the ledger, in plain values."""
+        self.dynamodb.put_item(
+            TableName="ledger", Item={name: TypeSerializer().serialize(value) for name, value in item.items()}
+        )
 
     def ledger_state(self) -> LedgerState:
         """As the next run reads it."""

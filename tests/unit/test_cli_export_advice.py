@@ -23,6 +23,7 @@ from tests.unit.cli_exports import (
     failed,
     gap,
     lease,
+    processing,
     seen,
 )
 
@@ -223,3 +224,42 @@ def test_schedule_is_read_from_the_stacks_parameters() -> None:
 def test_what_is_read_and_named_of_the_stack_is_in_the_template() -> None:
     assert {TABLES, INTERVAL_MINUTES, STATE} <= template()["Parameters"].keys()
     assert {DEAD_LETTER_QUEUE, "ExportLedgerTable", "TableExportStateMachineArn"} <= template()["Outputs"].keys()
+
+
+WINDOW = "INCREMENTAL_EXPORT from 2026-11-21T10:00:00Z to 2026-11-21T11:00:00Z"
+LOOK = "look at it: sluice watch airports-01795262400000-aabbccdd"
+
+
+@pytest.mark.parametrize(
+    ("status", "waiting", "execution", "expected"),
+    [
+        ("RUNNING", 1, "RUNNING", f"{WINDOW} is being processed; {LOOK}"),
+        (
+            "RUNNING",
+            2,
+            "FAILED",
+            f"processing {WINDOW} has ended (FAILED), and no run has recorded it yet; {LOOK}."
+            f" The next run does that, and then the 1 after it; {START}",
+        ),
+        ("PENDING", 1, None, f"{WINDOW} waits: the next run whose input has process processes it; {START}"),
+        (
+            "FAILED",
+            3,
+            None,
+            f"processing {WINDOW} has failed (FilesFailedError: KeyError); {LOOK}. Fix the cause:"
+            f" the next run processes the window again, and then the 2 after it; {START}",
+        ),
+    ],
+)
+def test_processing_that_is_not_complete_is_told_first(
+    status: str, waiting: int, execution: str | None, expected: str
+) -> None:
+    failure = {"error": "FilesFailedError", "message": "KeyError"} if status == "FAILED" else {}
+
+    told = steps(seen(processing=processing(status, waiting, execution, **failure)))
+
+    assert told == [expected, "the exports are up to date: the next window begins at 2026-11-21T11:00:00Z"]
+
+
+def test_copy_that_is_up_to_date_needs_nothing() -> None:
+    assert steps(seen(processing=processing(None))) == ["nothing to do: the next window begins at 2026-11-21T11:00:00Z"]

@@ -11,7 +11,19 @@ import pytest
 from sluice_cli.exit_code import ExitCode
 from sluice_cli.export_ledger import Recovery, recovery
 from tests.unit.cli_aws import stubbed_aws
-from tests.unit.cli_exports import EXPORT, HOUR, LEASE, OWNER, RECOVERY, WATERMARK, Exporting, begun, exporting_stack
+from tests.unit.cli_exports import (
+    EXPORT,
+    HOUR,
+    LEASE,
+    OWNER,
+    PROCESS,
+    RECOVERY,
+    WATERMARK,
+    Exporting,
+    begun,
+    exporting_stack,
+    window_item,
+)
 
 
 @pytest.fixture
@@ -75,6 +87,7 @@ def test_status_in_json_has_what_the_ledger_has(exporting: Exporting) -> None:
             "viewType": "NEW_AND_OLD_IMAGES",
             "startedAt": "2026-11-21T11:59:00Z",
         },
+        "processing": None,
     }
 
 
@@ -154,6 +167,64 @@ def test_the_tenth_attempt_at_a_window_is_newer_than_the_ninth(exporting: Export
     runs = json.loads(exporting.sluice("status", "--table", "airports", "--json")[1])["runs"]
 
     assert [run["attempt"] for run in runs] == [12, 11, 10, 9, 8, 7, 6, 5, 4, 3]
+
+
+COUNTS = {"read": 8, "written": 5, "skipped": 0, "rejected": 2, "failed": 1}
+
+
+def put_processing(exporting: Exporting, status: str, **more: Any) -> None:
+    """Two windows: the first one is in the copy, the second one stands like that."""
+    first, second = begun(None, WATERMARK - HOUR), begun(WATERMARK - HOUR, WATERMARK)
+    exporting.put_state(queued={"N": "2"})
+    exporting.put_run(first, "COMPLETED", process="PROCESS#000000000001")
+    exporting.put_run(second, "COMPLETED", process="PROCESS#000000000002")
+    exporting.put_item(window_item(1, first, "SUCCEEDED", counts=COUNTS, executionArn=PROCESS))
+    exporting.put_item(window_item(2, second, status, **more))
+    exporting.put_item({"table": "airports", "entry": "COPY", "processed": 1, "to": "2026-11-21T10:00:00Z"})
+
+
+def test_status_shows_the_window_whose_processing_has_failed(exporting: Exporting) -> None:
+    failure = {"attempt": 1, "executionArn": PROCESS, "error": "FilesFailedError", "message": "the transform raised"}
+    put_processing(exporting, "FAILED", **failure)
+
+    code, out, _err = exporting.sluice("status", "--table", "airports")
+
+    assert code == ExitCode.SUCCEEDED
+    lines = out.splitlines()
+    assert lines[4:7] == [
+        "copy         up to 2026-11-21T10:00:00Z, 1 window waits",
+        "processing   INCREMENTAL_EXPORT from 2026-11-21T10:00:00Z to 2026-11-21T11:00:00Z: FAILED, attempt 2,"
+        " FilesFailedError: the transform raised",
+        f"             {PROCESS}",
+    ]
+    window = "INCREMENTAL_EXPORT from 2026-11-21T10:00:00Z to 2026-11-21T11:00:00Z"
+    assert f"runs         {window}: COMPLETED, processing FAILED" in lines
+    assert (
+        "             FULL_EXPORT to 2026-11-21T10:00:00Z: COMPLETED, processed with 2 rejected and 1 failed" in lines
+    )
+    assert "Fix the cause: the next run processes the window again" in out
+    (overview,) = exporting.sluice("status")[1].splitlines()[1:]
+    assert overview.endswith("processing FAILED, copy up to 2026-11-21T10:00:00Z, 1 window waits")
+
+
+def test_status_in_json_has_the_processing(exporting: Exporting) -> None:
+    put_processing(exporting, "RUNNING", executionArn=PROCESS, startedAt="2026-11-21T11:30:00Z")
+    exporting.stubbed.expect_execution("ABORTED", arn=PROCESS)
+
+    table = json.loads(exporting.sluice("status", "--table", "airports", "--json")[1])
+
+    following = table["processing"].pop("next")
+    assert (following["entry"], following["executionArn"]) == ("PROCESS#000000000002", PROCESS)
+    assert table["processing"] == {
+        "status": "RUNNING",
+        "copiedTo": "2026-11-21T10:00:00Z",
+        "queued": 2,
+        "processed": 1,
+        "waiting": 1,
+        "executionStatus": "ABORTED",
+    }
+    assert [run["processing"]["status"] for run in table["runs"]] == ["RUNNING", "SUCCEEDED"]
+    assert "has ended (ABORTED), and no run has recorded it yet" in table["next"][0]
 
 
 @pytest.mark.parametrize(

@@ -235,6 +235,20 @@ def test_a_tables_exports_are_shown() -> None:
     ]
 
 
+def test_windows_that_wait_to_be_processed_are_told() -> None:
+    processing = {"status": "RUNNING", "waiting": 2, "copiedTo": "2026-11-21T11:00:00Z", "executionArn": "arn"}
+
+    assert summary_lines(EXPORTED | {"processing": processing})[-1] == (
+        "processing   RUNNING, 2 windows wait; the copy is complete up to 2026-11-21T11:00:00Z"
+    )
+    first = processing | {"waiting": 1, "copiedTo": None}
+    assert summary_lines(EXPORTED | {"processing": first})[-1] == (
+        "processing   RUNNING, 1 window waits; there is no copy yet"
+    )
+    done = processing | {"waiting": 0, "status": "SUCCEEDED"}
+    assert summary_lines(EXPORTED | {"processing": done}) == summary_lines(EXPORTED)
+
+
 def test_a_run_that_left_the_table_to_another_names_it() -> None:
     owner = "arn:aws:states:eu-west-1:111122223333:execution:sluice-table_export:8f2e_0"
     skipped = EXPORTED | {

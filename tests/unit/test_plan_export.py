@@ -100,6 +100,9 @@ def test_answer_has_all_that_the_state_machine_writes_and_calls() -> None:
         "request": REQUEST,
         "gap": None,
         "process": None,
+        "queued": 0,
+        "queueAs": None,
+        "queuedAfter": 0,
         "pollSeconds": 60,
     }
 
@@ -173,6 +176,32 @@ def test_lag_and_gap_are_metrics_of_the_table(capsys: pytest.CaptureFixture[str]
 def test_before_the_first_export_there_is_no_lag(capsys: pytest.CaptureFixture[str]) -> None:
     plan(ledger=None)
     assert metrics(capsys.readouterr().out) == {("PointInTimeRecoveryGap", "Count"): 0}
+
+
+PROCESS = {"sink": {"table": "copy", "guard": "newerOnly"}}
+COPY = {
+    "table": {"S": "airports"},
+    "entry": {"S": "COPY"},
+    "processed": {"N": "2"},
+    "to": {"S": "2026-11-21T01:00:00Z"},
+}
+
+
+def test_window_is_queued_once_there_is_processing() -> None:
+    first = plan(input={"table": "airports", "process": PROCESS})
+    assert (first["queued"], first["queueAs"], first["queuedAfter"]) == (0, "PROCESS#000000000001", 1)
+    later = plan(ledger=ledger(queued={"N": "9"}))
+    assert (later["process"], later["queueAs"], later["queuedAfter"]) == (None, "PROCESS#000000000010", 10)
+
+
+def test_lag_of_the_copy_counts_while_windows_wait(capsys: pytest.CaptureFixture[str]) -> None:
+    lag = ("ProcessLag", "Seconds")
+    plan(copy=COPY, ledger=ledger(queued={"N": "3"}))
+    assert metrics(capsys.readouterr().out)[lag] == 2 * 3600 + 62
+    plan(copy=COPY, ledger=ledger(queued={"N": "2"}))
+    assert metrics(capsys.readouterr().out)[lag] == 0
+    plan(copy=None, ledger=ledger(queued={"N": "3"}))
+    assert lag not in metrics(capsys.readouterr().out)
 
 
 def test_lag_is_reported_while_nothing_can_be_exported(capsys: pytest.CaptureFixture[str]) -> None:

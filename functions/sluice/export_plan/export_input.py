@@ -53,7 +53,7 @@ class ExportInput:
 
 
 def _process(fields: Fields, table: str, view_type: str) -> Mapping[str, Any] | None:
-    """The runs of two windows may overlap: only the guard keeps the earlier one from undoing the later."""
+    """An attempt may overlap the next one: only the guard keeps an older record from undoing a newer one."""
     if not fields.has("process"):
         return None
     process = fields.raw("process")

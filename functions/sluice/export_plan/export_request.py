@@ -11,7 +11,7 @@ from typing import Any
 
 from sluice.export_plan.export_input import ExportInput
 from sluice.export_plan.instants import instant, instant_reached, iso
-from sluice.export_plan.ledger_state import Export, LedgerState
+from sluice.export_plan.ledger_state import CopyState, Export, LedgerState
 from sluice.export_plan.next_export import Action, Decision, Times, next_export
 from sluice.fields import Fields
 from sluice.run import Run
@@ -19,22 +19,24 @@ from sluice.run import Run
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
-    """`table_arn` is DescribeTable's."""
+    """`copy` is None until the first window is processed; `table_arn` is DescribeTable's."""
 
     run: Run
     asked: ExportInput
     ledger: LedgerState
+    copy: CopyState | None
     table_arn: str
     times: Times
 
     @classmethod
     def from_event(cls, event: object, data_bucket: str) -> PlanRequest:
         """Read the function's payload. Raises InvalidInputError."""
-        fields = Fields(event, ("run", "input", "ledger", "tableArn", "backups", "startTime", "now"))
+        fields = Fields(event, ("run", "input", "ledger", "copy", "tableArn", "backups", "startTime", "now"))
         return cls(
             run=Run.from_state(fields.raw("run")),
             asked=ExportInput.from_input(fields.raw("input"), data_bucket),
             ledger=LedgerState.from_item(fields.raw("ledger") if fields.has("ledger") else None),
+            copy=CopyState.from_item(fields.raw("copy")) if fields.has("copy") else None,
             table_arn=fields.text("tableArn"),
             times=Times(
                 earliest=_earliest(fields.raw("backups")),
@@ -52,9 +54,23 @@ class PlanRequest:
         """Age of what the exports hold; None before the first one is complete."""
         return (self.times.now - self.ledger.watermark).total_seconds() if self.ledger.watermark else None
 
+    @property
+    def process_lag_seconds(self) -> float | None:
+        """Age of the copy while exported windows wait to be processed, else 0; None before the first one is."""
+        if self.copy is None:
+            return None
+        is_waiting = self.ledger.queued > self.copy.processed
+        return (self.times.now - self.copy.until).total_seconds() if is_waiting else 0
+
+    @property
+    def _is_queued(self) -> bool:
+        """Whether the next window is queued: a run without `process` must not leave a hole in a copy that there is."""
+        return self.asked.process is not None or self.ledger.queued > 0
+
     def to_state(self, decision: Decision) -> dict[str, Any]:
         """The answer: what is done next, and everything that the states after it write and call."""
         export, gap, ledger = decision.export, decision.gap, self.ledger
+        queued_after = ledger.queued + 1 if self._is_queued else ledger.queued
         request = self._request(export) if export else None
         if export and request:
             export = replace(export, client_token=request["ClientToken"])
@@ -72,6 +88,9 @@ class PlanRequest:
             "request": request,
             "gap": {"from": iso(gap.since), "to": iso(gap.until)} if gap else None,
             "process": self.asked.process,
+            "queued": ledger.queued,
+            "queueAs": f"PROCESS#{queued_after:012d}" if self._is_queued else None,
+            "queuedAfter": queued_after,
             "pollSeconds": self.asked.poll_seconds,
         }
 

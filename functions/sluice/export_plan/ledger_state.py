@@ -102,7 +102,8 @@ class Export:
 class LedgerState:
     """`watermark`: the end of the last complete export; `current`: an export that was begun and has not completed.
 
-    `version` changes with every write, so that a plan made from an older one is not carried out.
+    `version` changes with every write, so that a plan made from an older one is not carried out. `queued` is the number
+    of windows that were queued for processing so far.
     """
 
     version: int = 0
@@ -110,6 +111,7 @@ class LedgerState:
     is_reset_requested: bool = False
     watermark: datetime | None = None
     current: Export | None = None
+    queued: int = 0
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any] | None) -> LedgerState:
@@ -122,7 +124,22 @@ class LedgerState:
             is_reset_requested=bool(plain.get("resetRequested")),
             watermark=instant(watermark) if watermark is not None else None,
             current=Export.from_plain(current) if current is not None else None,
+            queued=int(plain.get("queued", 0)),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class CopyState:
+    """What the processing has completed: so many of the queued windows, the last of them up to `until`."""
+
+    processed: int
+    until: datetime
+
+    @classmethod
+    def from_item(cls, item: Mapping[str, Any]) -> CopyState:
+        """Read GetItem's Item."""
+        plain = {name: _plain(value) for name, value in item.items()}
+        return cls(int(plain["processed"]), instant(plain["to"]))
 
 
 def _plain(value: Mapping[str, Any]) -> Any:
