@@ -28,11 +28,12 @@ from sluice_cli.where import command_line, explaining, place_of
 
 def local_up(options: Namespace, surroundings: Surroundings) -> ExitCode:
     """Start local AWS; without --detach stay until it ends or Ctrl-C ends it."""
-    aws, is_new = local.up(surroundings.root, port=options.port, bind_host=options.bind, outlive_caller=options.detach)
+    bind_host = options.bind or LOOPBACK
+    aws, is_new = local.up(surroundings.root, port=options.port, bind_host=bind_host, outlive_caller=options.detach)
     try:
         surroundings.say(f"local AWS {'is ready' if is_new else 'is already running'} at {aws.endpoint_url}")
-        if is_new and options.bind != LOOPBACK:
-            surroundings.say(f"it listens on {options.bind}, too: whoever reaches that address can use it")
+        if is_new and bind_host != LOOPBACK:
+            surroundings.say(f"it listens on {bind_host}, too: whoever reaches that address can use it")
         _print_exports(aws, surroundings)
         if is_new and not options.detach:
             surroundings.say("Ctrl-C stops it")
