@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local_aws.lifecycle import LOOPBACK, LocalAws
-from sluice_cli import deploy, local, report
+from sluice_cli import deploy, local, local_build, report
 from sluice_cli import run as runs
 from sluice_cli.aws import Aws, Place
 from sluice_cli.display import open_display
@@ -65,23 +65,27 @@ def local_deploy(options: Namespace, surroundings: Surroundings) -> ExitCode:
     """Build and deploy the stack to local AWS, and write the file for `sam local invoke`."""
     aws = local.require(surroundings.root)
     environment = deploy.local_environment(surroundings.environment, aws)
-    for doing, command in (
-        ("building", deploy.build_command(surroundings.sam, surroundings.root)),
-        (
-            f"deploying {options.stack_name}",
-            deploy.deploy_command(surroundings.sam, surroundings.root, options.stack_name, options.parameter),
-        ),
-    ):
-        since = surroundings.clock.now()
-        surroundings.say(f"{doing} ...")
-        show = surroundings.say if options.verbose else _ignore
+    show = surroundings.say if options.verbose else _ignore
+    with _timed("building", surroundings):
+        is_new = local_build.build(surroundings.sam, surroundings.root, environment, show)
+    if not is_new:
+        surroundings.say("nothing that is built has changed: the last build is used")
+    command = deploy.deploy_command(surroundings.sam, surroundings.root, options.stack_name, options.parameter)
+    with _timed(f"deploying {options.stack_name}", surroundings):
         deploy.run_tool(command, surroundings.root, environment, show)
-        surroundings.say(f"{doing} took {duration_text(surroundings.clock.now() - since)}")
     place = Place(aws)
     with explaining(place):
         file = deploy.write_sam_local(surroundings.root, surroundings.connect(place), options.stack_name, aws)
     surroundings.say(f"wrote {file.relative_to(surroundings.root)}")
     return ExitCode.SUCCEEDED
+
+
+@contextmanager
+def _timed(doing: str, surroundings: Surroundings) -> Iterator[None]:
+    since = surroundings.clock.now()
+    surroundings.say(f"{doing} ...")
+    yield
+    surroundings.say(f"{doing} took {duration_text(surroundings.clock.now() - since)}")
 
 
 def run(options: Namespace, surroundings: Surroundings) -> ExitCode:
