@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.bench-ready
 ORACLE := $(VENV)/oracle
-# A worker per core; the tests of a module stay together, so that they share what the module sets up.
-PYTEST := $(BIN)/python -m pytest -q -n auto --dist loadscope
+# A worker per core; tests that share what is slow to set up stay together (tests/scheduling.py).
+PYTEST := $(BIN)/python -m pytest -q -n auto --dist loadscope --no-loadscope-reorder
 SHORT := not long and not docker and not chromium
 SOURCES := functions local_aws sluice_cli demo bench tests
 export PIP_DISABLE_PIP_VERSION_CHECK = 1

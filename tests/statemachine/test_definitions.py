@@ -39,7 +39,8 @@ def lint(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     paths = {name: folder / f"{name}.json" for name in NAMES}
     for name, path in paths.items():
         path.write_text(json.dumps(_template_of(name)))
-    command = [Path(sys.executable).with_name("cfn-lint"), "--format", "json", *paths.values()]
+    cfn_lint = Path(sys.executable).with_name("cfn-lint")
+    command = [str(each) for each in (cfn_lint, "--format", "json", *paths.values())]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     findings = json.loads(done.stdout)
     assert bool(findings) == bool(done.returncode), done.stderr
