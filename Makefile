@@ -43,8 +43,8 @@ demo: $(READY) ## Every workflow on real data on local AWS: all set-up, no AWS a
 test: $(READY) ## All tests but the long ones, a worker per core: units, state machines, workflows on local AWS.
 	$(PYTEST) -m "$(SHORT)"
 
-test-long: $(READY) ## The long tests, and the coverage of functions/ by the other ones.
-	$(PYTEST) -m "long and not docker"
+test-long: $(READY) ## The long tests, and how much of functions/ the unit tests cover (95% at least).
+	$(PYTEST) -m "(long or chromium) and not docker"
 	$(PYTEST) -m "$(SHORT)" --cov --cov-report=term tests/unit
 
 check: $(READY) ## Format, lint and types; cfn-lint on the template and on each state machine.
