@@ -9,7 +9,7 @@ from xdist.scheduler import LoadScopeScheduling
 WORKFLOW_TESTS = PurePosixPath("tests/local")
 
 
-class ByModule(LoadScopeScheduling):
+class ByModule(LoadScopeScheduling):  # type: ignore[misc]
     """A module's tests run on one worker, and all modules of a workflow: its Lambda functions start there alone."""
 
     def _split_scope(self, nodeid: str) -> str:
