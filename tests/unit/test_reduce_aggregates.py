@@ -142,9 +142,10 @@ def many(parts: int, rows: int) -> list[list[Row]]:
     ]
 
 
-def test_crash_after_any_call_changes_no_byte() -> None:
+@pytest.mark.parametrize("rows", [4, pytest.param(12, marks=pytest.mark.long)])
+def test_crash_after_any_call_changes_no_byte(rows: int) -> None:
     """The attempt is tried again as Step Functions does: from the progress of the slice before."""
-    parts, ends = many(4, 12), [False, False, True]
+    parts, ends = many(4, rows), [False, False, True]
     whole = Merges(asked())
     whole.reduce(parts, 3, by_turns(ends))
     calls = whole.s3.calls
