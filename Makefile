@@ -6,13 +6,16 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.bench-ready
 ORACLE := $(VENV)/oracle
+# A worker per core; tests that share what is slow to set up stay together (tests/scheduling.py).
+PYTEST := $(BIN)/python -m pytest -q -n auto --dist loadscope --no-loadscope-reorder
+SHORT := not long and not docker and not chromium
 SOURCES := functions local_aws sluice_cli demo bench tests
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export SAM_CLI_TELEMETRY = 0
 # sam build looks for uv there.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup lock demo test check format local build sam-local oracle bench clean
+.PHONY: help setup lock demo test test-long check format local build sam-local oracle bench clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -37,8 +40,12 @@ lock: $(READY) ## Resolve the .in files into the pinned .txt files again.
 demo: $(READY) ## Every workflow on real data on local AWS: all set-up, no AWS account, no Docker.
 	$(BIN)/python -m demo
 
-test: $(READY) ## Unit, state machine and whole-workflow tests on local AWS, with coverage of functions/.
-	$(BIN)/python -m pytest -q -m "not docker" --cov --cov-report=term
+test: $(READY) ## All tests but the long ones, a worker per core: units, state machines, workflows on local AWS.
+	$(PYTEST) -m "$(SHORT)"
+
+test-long: $(READY) ## The long tests, and how much of functions/ the unit tests cover (95% at least).
+	$(PYTEST) -m "(long or chromium) and not docker"
+	$(PYTEST) -m "$(SHORT)" --cov --cov-report=term tests/unit
 
 check: $(READY) ## Format, lint and types; cfn-lint on the template and on each state machine.
 	$(BIN)/ruff format --check $(SOURCES)

@@ -37,9 +37,9 @@ def worst(deviations: list[Deviation]) -> dict[str, float]:
     }
 
 
-def coming_and_going(chance: random.Random) -> Scenario:
-    """A hundred workers, each for a minute on average."""
-    return Scenario(180, {0: 1000}, tuple(stays(chance, 100, 60, 180)), 100)
+def coming_and_going(chance: random.Random, workers: int = 100) -> Scenario:
+    """Many workers, each for a minute on average."""
+    return Scenario(180, {0: 1000}, tuple(stays(chance, workers, 60, 180)), workers)
 
 
 def few_coming_and_going(chance: random.Random) -> Scenario:
@@ -52,37 +52,37 @@ def slices_of_one(_chance: random.Random) -> Scenario:
     return Scenario(300, {0: 100}, tuple(Shift(start, start + 59.5, FAST) for start in range(0, 300, 60)), 1)
 
 
-def limits_edited(chance: random.Random) -> Scenario:
+def limits_edited(chance: random.Random, workers: int = 50) -> Scenario:
     """Doubled, and halved twice, while workers come and go."""
     limits: dict[float, float] = {0: 1000, 60: 2000, 110: 1000, 160: 500}
-    return Scenario(210, limits, tuple(stays(chance, 50, 60, 210)), 50)
+    return Scenario(210, limits, tuple(stays(chance, workers, 60, 210)), workers)
 
 
-def thousand_then_one_then_thousand(chance: random.Random) -> Scenario:
+def thousand_then_one_then_thousand(chance: random.Random, workers: int = 1000) -> Scenario:
     """All but one leave at once, and come back at once."""
-    first = [Shift(chance.uniform(0, 2), 25, FAST) for _ in range(999)]
-    second = [Shift(50 + chance.uniform(0, 1), 75, FAST) for _ in range(999)]
-    return Scenario(75, {0: 2500}, (Shift(0, 75, FAST), *first, *second), 1000)
+    first = [Shift(chance.uniform(0, 2), 25, FAST) for _ in range(workers - 1)]
+    second = [Shift(50 + chance.uniform(0, 1), 75, FAST) for _ in range(workers - 1)]
+    return Scenario(75, {0: 2500}, (Shift(0, 75, FAST), *first, *second), workers)
 
 
-def waves(chance: random.Random) -> Scenario:
-    """Every half a minute to a minute all but one leave at once, and up to three hundred others come."""
+def waves(chance: random.Random, workers: int = 300) -> Scenario:
+    """Every half a minute to a minute all but one leave at once, and any number of others come."""
     start, shifts = 0.0, list[Shift]()
     while start < 200:
         end = start + chance.uniform(30, 60)
-        number = round(300 ** chance.random())
+        number = round(workers ** chance.random())
         shifts += [Shift(start + chance.uniform(0, 1), end, FAST) for _ in range(number - 1)]
         start = end
-    return Scenario(200, {0: 2000}, (Shift(0, 200, FAST), *shifts), 300)
+    return Scenario(200, {0: 2000}, (Shift(0, 200, FAST), *shifts), workers)
 
 
-def unequal_workers(chance: random.Random) -> Scenario:
+def unequal_workers(chance: random.Random, workers: int = 50) -> Scenario:
     """Some have use for a tenth of their share, some for a half; all come and go."""
     shifts = [
         Shift(each.start, each.end, chance.choice((2.0, 10.0, FAST, FAST)), each.is_killed)
-        for each in stays(chance, 50, 90, 200)
+        for each in stays(chance, workers, 90, 200)
     ]
-    return Scenario(200, {0: 1000}, tuple(shifts), 50)
+    return Scenario(200, {0: 1000}, tuple(shifts), workers)
 
 
 SCENARIOS: tuple[Callable[[random.Random], Scenario], ...] = (

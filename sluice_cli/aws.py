@@ -4,9 +4,6 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import boto3
-import botocore.session
-from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -17,15 +14,18 @@ from botocore.exceptions import (
 )
 from botocore.exceptions import ConnectionError as NoConnectionError
 
-from local_aws.lifecycle import LocalAws, client_environment, is_running
 from sluice_cli.exit_code import CommandError, NotDeployedError
 
 if TYPE_CHECKING:
+    import boto3
+    from botocore.config import Config
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_stepfunctions import SFNClient
+
+    from local_aws.lifecycle import LocalAws
 
 OTHER_SIDE_ERRORS = frozenset(
     {
@@ -43,21 +43,13 @@ OTHER_SIDE_ERRORS = frozenset(
         "TooManyRequestsException",
     }
 )
-CONFIG = Config(
-    retries={"mode": "standard", "max_attempts": 5},
-    connect_timeout=10,
-    read_timeout=30,
-    user_agent_extra="sluice",
-)
-# Local AWS is on loopback: no proxy leads there, and settings for AWS's own endpoints do not fit it.
-LOCAL_CONFIG = CONFIG.merge(Config(proxies={}, use_fips_endpoint=False, use_dualstack_endpoint=False))
 
 
 @dataclass(frozen=True)
 class Place:
     """Where a command's calls go: local AWS, or (None) wherever the AWS environment leads."""
 
-    local: LocalAws | None = None
+    local: "LocalAws | None" = None
 
     def __str__(self) -> str:
         return f"local AWS at {self.local.endpoint_url}" if self.local else "AWS"
@@ -65,6 +57,8 @@ class Place:
     @property
     def is_gone(self) -> bool:
         """Whether this local AWS has ended for good; AWS never has."""
+        from local_aws.lifecycle import is_running
+
         return self.local is not None and not is_running(self.local)
 
 
@@ -85,10 +79,13 @@ class Aws:
 
 def connect(place: Place) -> Aws:
     """Make the clients. Raises NotDeployedError when the AWS environment has no region or no such profile."""
+    # Most of a second goes into this import; help and refused input do without it.
+    import boto3
+
     try:
         session = _local_session(place.local) if place.local else boto3.Session()
         endpoint_url = place.local.endpoint_url if place.local else None
-        config = LOCAL_CONFIG if place.local else CONFIG
+        config = _config(place)
         return Aws(
             place,
             session.client("cloudformation", endpoint_url=endpoint_url, config=config),
@@ -101,8 +98,27 @@ def connect(place: Place) -> Aws:
         raise explained(error, place) from error
 
 
-def _local_session(local: LocalAws) -> boto3.Session:
+def _config(place: Place) -> "Config":
+    """Local AWS is on loopback: no proxy leads there, and settings for AWS's own endpoints do not fit it."""
+    from botocore.config import Config
+
+    config = Config(
+        retries={"mode": "standard", "max_attempts": 5},
+        connect_timeout=10,
+        read_timeout=30,
+        user_agent_extra="sluice",
+    )
+    local = Config(proxies={}, use_fips_endpoint=False, use_dualstack_endpoint=False)
+    return config.merge(local) if place.local else config
+
+
+def _local_session(local: "LocalAws") -> "boto3.Session":
     """A session that reads no AWS configuration of the user's: no profile, no files."""
+    import boto3
+    import botocore.session
+
+    from local_aws.lifecycle import client_environment
+
     environment = client_environment(local)
     nothing = (None, None, os.devnull, None)
     return boto3.Session(

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local_aws.lifecycle import LOOPBACK, LocalAws
-from sluice_cli import deploy, local, report
+from sluice_cli import deploy, local, local_build, report
 from sluice_cli import run as runs
 from sluice_cli.aws import Aws, Place
 from sluice_cli.display import open_display
@@ -28,10 +28,11 @@ from sluice_cli.where import command_line, explaining, place_of
 
 def local_up(options: Namespace, surroundings: Surroundings) -> ExitCode:
     """Start local AWS; without --detach stay until it ends or Ctrl-C ends it."""
+    bind_host = options.bind or LOOPBACK
     aws, is_new = local.up(
         surroundings.root,
         port=options.port,
-        bind_host=options.bind,
+        bind_host=bind_host,
         outlive_caller=options.detach,
         lambda_concurrency=options.lambda_concurrency,
     )
@@ -39,8 +40,8 @@ def local_up(options: Namespace, surroundings: Surroundings) -> ExitCode:
         surroundings.say(f"local AWS {'is ready' if is_new else 'is already running'} at {aws.endpoint_url}")
         if not is_new and options.lambda_concurrency is not None:
             surroundings.say("it keeps the concurrency that it was started with; `sluice local down` ends it")
-        if is_new and options.bind != LOOPBACK:
-            surroundings.say(f"it listens on {options.bind}, too: whoever reaches that address can use it")
+        if is_new and bind_host != LOOPBACK:
+            surroundings.say(f"it listens on {bind_host}, too: whoever reaches that address can use it")
         _print_exports(aws, surroundings)
         if is_new and not options.detach:
             surroundings.say("Ctrl-C stops it")
@@ -72,23 +73,27 @@ def local_deploy(options: Namespace, surroundings: Surroundings) -> ExitCode:
     """Build and deploy the stack to local AWS, and write the file for `sam local invoke`."""
     aws = local.require(surroundings.root)
     environment = deploy.local_environment(surroundings.environment, aws)
-    for doing, command in (
-        ("building", deploy.build_command(surroundings.sam, surroundings.root)),
-        (
-            f"deploying {options.stack_name}",
-            deploy.deploy_command(surroundings.sam, surroundings.root, options.stack_name, options.parameter),
-        ),
-    ):
-        since = surroundings.clock.now()
-        surroundings.say(f"{doing} ...")
-        show = surroundings.say if options.verbose else _ignore
+    show = surroundings.say if options.verbose else _ignore
+    with _timed("building", surroundings):
+        is_new = local_build.build(surroundings.sam, surroundings.root, environment, show)
+    if not is_new:
+        surroundings.say("nothing that is built has changed: the last build is used")
+    command = deploy.deploy_command(surroundings.sam, surroundings.root, options.stack_name, options.parameter)
+    with _timed(f"deploying {options.stack_name}", surroundings):
         deploy.run_tool(command, surroundings.root, environment, show)
-        surroundings.say(f"{doing} took {duration_text(surroundings.clock.now() - since)}")
     place = Place(aws)
     with explaining(place):
         file = deploy.write_sam_local(surroundings.root, surroundings.connect(place), options.stack_name, aws)
     surroundings.say(f"wrote {file.relative_to(surroundings.root)}")
     return ExitCode.SUCCEEDED
+
+
+@contextmanager
+def _timed(doing: str, surroundings: Surroundings) -> Iterator[None]:
+    since = surroundings.clock.now()
+    surroundings.say(f"{doing} ...")
+    yield
+    surroundings.say(f"{doing} took {duration_text(surroundings.clock.now() - since)}")
 
 
 def run(options: Namespace, surroundings: Surroundings) -> ExitCode:

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Protocol, Self
-
-from rich.console import Console
-from rich.progress import BarColumn, TaskID, TextColumn
-from rich.progress import Progress as Bars
+from typing import TYPE_CHECKING, Protocol, Self
 
 from sluice_cli.progress import RUNNING, Progress, progress_text
 from sluice_cli.surroundings import Surroundings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import TaskID
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -32,6 +32,8 @@ class Display(Protocol):
 
 def open_display(surroundings: Surroundings) -> Display:
     """Bars when stderr is a terminal, else lines."""
+    from rich.console import Console
+
     console = Console(file=surroundings.stderr)
     return BarDisplay(console) if console.is_terminal else LineDisplay(surroundings)
 
@@ -73,7 +75,10 @@ class LineDisplay:
 class BarDisplay:
     """One bar per Map Run."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: "Console") -> None:
+        from rich.progress import BarColumn, TextColumn
+        from rich.progress import Progress as Bars
+
         self._bars = Bars(
             TextColumn("{task.description}", markup=False),
             BarColumn(),

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import ClientError
 
 from sluice_cli.aws import Aws, error_code
@@ -175,6 +174,8 @@ def with_execution_status(aws: Aws, processing: Processing | None) -> Processing
 
 
 def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
+    from boto3.dynamodb.types import TypeDeserializer
+
     deserialize = TypeDeserializer().deserialize
     return {name: _whole(deserialize(value)) for name, value in item.items()}
 

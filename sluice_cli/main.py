@@ -1,16 +1,13 @@
 """`sluice`: parses the command line and hands it to the command."""
 
+import pkgutil
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from local_aws.lifecycle import LOOPBACK
-from sluice_cli import commands, export_commands
 from sluice_cli.exit_code import CommandError, ExitCode
-from sluice_cli.rate import rate
-from sluice_cli.stack import DEFAULT_STACK_NAME
-from sluice_cli.surroundings import Surroundings
+from sluice_cli.surroundings import DEFAULT_STACK_NAME, Surroundings
 
 MOST_UNITS_PER_SECOND = 10**9
 
@@ -25,7 +22,9 @@ def main(arguments: Sequence[str] | None = None, surroundings: Surroundings | No
     surroundings = surroundings or Surroundings()
     options = build_parser().parse_args(arguments)
     try:
-        return int(options.command(options, surroundings))
+        # By name, so that the parser needs none of what the commands import.
+        command = pkgutil.resolve_name(options.command)
+        return int(command(options, surroundings))
     except CommandError as error:
         surroundings.say(f"sluice: {error}")
         return error.exit_code
@@ -75,7 +74,7 @@ def _add_run(level: "Commands") -> None:
     parser.add_argument("--name", help="the execution's name; made up when left out")
     _add_where(parser)
     _add_json(parser)
-    parser.set_defaults(command=commands.run)
+    parser.set_defaults(command="sluice_cli.commands:run")
 
 
 def _add_watch(level: "Commands") -> None:
@@ -88,14 +87,14 @@ def _add_watch(level: "Commands") -> None:
     _add_started_run(parser)
     _add_where(parser)
     _add_json(parser)
-    parser.set_defaults(command=commands.watch_run)
+    parser.set_defaults(command="sluice_cli.commands:watch_run")
 
 
 def _add_stop(level: "Commands") -> None:
     parser = _add(level, "stop", "stop a run", "sluice stop 20260102T030405Z-1a2b3c --local")
     _add_started_run(parser)
     _add_where(parser)
-    parser.set_defaults(command=commands.stop_run)
+    parser.set_defaults(command="sluice_cli.commands:stop_run")
 
 
 def _add_resume(level: "Commands") -> None:
@@ -108,7 +107,7 @@ def _add_resume(level: "Commands") -> None:
     _add_started_run(parser)
     _add_where(parser)
     _add_json(parser)
-    parser.set_defaults(command=commands.resume_run)
+    parser.set_defaults(command="sluice_cli.commands:resume_run")
 
 
 def _add_rate(level: "Commands") -> None:
@@ -127,7 +126,7 @@ def _add_rate(level: "Commands") -> None:
             help=f"{kind} units per second for all workers of the run together; as it is when left out",
         )
     _add_where(parser)
-    parser.set_defaults(command=rate)
+    parser.set_defaults(command="sluice_cli.rate:rate")
 
 
 def _add_export(level: "Commands") -> None:
@@ -141,9 +140,13 @@ def _add_export(level: "Commands") -> None:
     export_level = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_export_status(export_level)
     for name, what, command in (
-        ("pause", "let no run start an export of the table", export_commands.pause),
-        ("resume", "let runs start exports of the table again", export_commands.resume),
-        ("reset", "make the next export a full one, from which incremental ones go on", export_commands.reset),
+        ("pause", "let no run start an export of the table", "sluice_cli.export_commands:pause"),
+        ("resume", "let runs start exports of the table again", "sluice_cli.export_commands:resume"),
+        (
+            "reset",
+            "make the next export a full one, from which incremental ones go on",
+            "sluice_cli.export_commands:reset",
+        ),
     ):
         each = _add(export_level, name, what, f"sluice export {name} --table airports --local")
         each.add_argument("--table", metavar="TABLE", required=True, help="the exported table's name")
@@ -161,7 +164,7 @@ def _add_export_status(level: "Commands") -> None:
     parser.add_argument("--table", metavar="TABLE", help="one table in detail; a line per table when left out")
     _add_where(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.set_defaults(command=export_commands.status)
+    parser.set_defaults(command="sluice_cli.export_commands:status")
 
 
 def _add_local(level: "Commands") -> None:
@@ -176,10 +179,10 @@ def _add_local(level: "Commands") -> None:
     _add_local_up(local_level)
     _add_local_deploy(local_level)
     _add(local_level, "status", "tell whether local AWS runs, and where", "sluice local status").set_defaults(
-        command=commands.local_status
+        command="sluice_cli.commands:local_status"
     )
     _add(local_level, "down", "stop local AWS; harmless when it does not run", "sluice local down").set_defaults(
-        command=commands.local_down
+        command="sluice_cli.commands:local_down"
     )
 
 
@@ -194,7 +197,6 @@ def _add_local_up(level: "Commands") -> None:
     parser.add_argument(
         "--bind",
         metavar="ADDRESS",
-        default=LOOPBACK,
         help="an address to listen on besides loopback, for containers; off by default",
     )
     parser.add_argument(
@@ -204,7 +206,7 @@ def _add_local_up(level: "Commands") -> None:
         help="throttle Lambda beyond N executions at a time, as AWS does; invocations wait otherwise",
     )
     parser.add_argument("--detach", action="store_true", help="leave it running in the background")
-    parser.set_defaults(command=commands.local_up)
+    parser.set_defaults(command="sluice_cli.commands:local_up")
 
 
 def _add_local_deploy(level: "Commands") -> None:
@@ -223,7 +225,7 @@ def _add_local_deploy(level: "Commands") -> None:
         help="one of the template's parameters; may be given several times",
     )
     parser.add_argument("--verbose", action="store_true", help="show what sam prints, not only on failure")
-    parser.set_defaults(command=commands.local_deploy)
+    parser.set_defaults(command="sluice_cli.commands:local_deploy")
 
 
 def _add(level: "Commands", name: str, what: str, example: str) -> ArgumentParser:

@@ -16,7 +16,8 @@ from uuid import uuid4
 import boto3
 
 from local_aws.lifecycle import LOOPBACK, LocalAws, client_environment
-from sluice_cli import local
+from sluice_cli import local, local_build
+from sluice_cli.deploy import local_environment
 from sluice_cli.main import main
 from sluice_cli.surroundings import PROJECT_ROOT, Surroundings
 
@@ -141,8 +142,16 @@ def sandbox(
     surroundings = Surroundings(root=root)
     aws, _ = local.up(root, bind_host=bind_host, outlive_caller=False, fault_injection=fault_injection)
     try:
+        _share_build(surroundings, aws)
         if main(["local", "deploy", *(f"--parameter={each}" for each in parameters)], surroundings):
             raise SandboxError("the stack could not be deployed to local AWS")
         yield Sandbox(surroundings, aws)
     finally:
         local.end(root, aws)
+
+
+def _share_build(surroundings: Surroundings, aws: LocalAws) -> None:
+    """All copies of the same files use one build: the project's own."""
+    environment = local_environment(surroundings.environment, aws)
+    local_build.build(surroundings.sam, PROJECT_ROOT, environment, surroundings.say)
+    local_build.copy_build(PROJECT_ROOT, surroundings.root)

@@ -12,7 +12,6 @@ from botocore.exceptions import ClientError
 from sluice_cli.aws import Aws, error_code
 from sluice_cli.exit_code import NotDeployedError
 
-DEFAULT_STACK_NAME = "sluice"
 STATE_MACHINE_SUFFIX = "StateMachineArn"
 DATA_BUCKET = "DataBucket"
 EXPORT_LEDGER_TABLE = "ExportLedgerTable"

@@ -10,6 +10,7 @@ from typing import TextIO
 
 from sluice_cli.aws import Aws, Place, connect
 
+DEFAULT_STACK_NAME = "sluice"
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -9,8 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sluice_cli import local
 from sluice_cli.aws import Place, explained
-from sluice_cli.stack import DEFAULT_STACK_NAME
-from sluice_cli.surroundings import Surroundings
+from sluice_cli.surroundings import DEFAULT_STACK_NAME, Surroundings
 
 
 def place_of(options: Namespace, surroundings: Surroundings) -> Place:

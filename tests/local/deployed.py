@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +63,12 @@ class Deployed(Sandbox):
         """All items of a table, as DynamoDB JSON."""
         pages = self.dynamodb.get_paginator("scan").paginate(TableName=table)
         return [item for page in pages for item in page["Items"]]
+
+    def put_items(self, table: str, items: Sequence[Mapping[str, Any]]) -> None:
+        """Put items of different keys, 25 per request."""
+        for first in range(0, len(items), 25):
+            puts: Any = [{"PutRequest": {"Item": each}} for each in items[first : first + 25]]
+            assert not self.dynamodb.batch_write_item(RequestItems={table: puts})["UnprocessedItems"]
 
     def run(self, workflow: str, document: Mapping[str, Any]) -> Ended:
         """Run a workflow to its end."""

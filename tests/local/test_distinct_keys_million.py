@@ -39,6 +39,7 @@ def connection(number: int) -> str:
 
 
 @pytest.mark.usefixtures("processors")
+@pytest.mark.long
 def test_a_million_items_take_bounded_memory(stack: Deployed, table: LargeTable) -> None:
     stack.run("distinct_keys", {"table": stack.new_table("UserRef", "ConnectionId", "SN"), "segments": SEGMENTS})
     idle_bytes, loaded_bytes = worker_bytes(stack, WORKER), held_bytes(stack)

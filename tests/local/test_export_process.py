@@ -32,14 +32,16 @@ def source_table(stack: Deployed, items: int = 200) -> str:
 
 
 def with_items(stack: Deployed, table: str, numbers: Any, text: str) -> None:
-    for number in numbers:
-        item: Item = {
+    items: list[Item] = [
+        {
             "id": {"S": f"id-{number % 7}"},
             "at": {"N": str(number)},
             "NewImage": {"M": {"text": {"S": f'{text} "{number}" é☃'}}},
             "tags": {"SS": ["a", "b"]},
         }
-        stack.dynamodb.put_item(TableName=table, Item=item)
+        for number in numbers
+    ]
+    stack.put_items(table, items)
 
 
 def exports_with_changes(stack: Deployed, table: str, windows: int = 3) -> list[str]:

@@ -195,6 +195,7 @@ def keys_of(stack: Deployed, ended: Ended) -> list[str]:
 # What is too much for one child, or one slice.
 
 
+@pytest.mark.long
 def test_batch_longer_than_a_slice_is_finished_by_another_child(stack: Deployed) -> None:
     """So many groups end a slice of AggregateObjects before its time."""
     groups = 450_000

@@ -34,6 +34,7 @@ def prefix(stack: Deployed) -> Iterator[str]:
         stack.s3.delete_objects(Bucket=stack.bucket, Delete={"Objects": keys})  # type: ignore[typeddict-item]
 
 
+@pytest.mark.long
 def test_twenty_thousand_objects_take_bounded_memory(stack: Deployed, prefix: str) -> None:
     asked = {"prefix": prefix, "groupBy": ["STATION"], "measures": {"TEMP": ["count", "mean"]}, "missing": ["9999.9"]}
     stack.run("object_map", asked | {"prefix": f"{prefix}0000"})

@@ -32,8 +32,7 @@ def table(stack: Deployed) -> str:
     stack.dynamodb.update_continuous_backups(
         TableName=name, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
     )
-    for number in range(ITEMS):
-        stack.dynamodb.put_item(TableName=name, Item={"id": {"S": f"{number:04}"}})
+    stack.put_items(name, [{"id": {"S": f"{number:04}"}} for number in range(ITEMS)])
     return name
 
 
@@ -41,9 +40,7 @@ def table(stack: Deployed) -> str:
 def wide_table(stack: Deployed) -> str:
     """A table whose items take a unit to read."""
     name = stack.new_table("id")
-    for number in range(ITEMS):
-        item: dict[str, Any] = {"id": {"S": f"{number:04}"}, "text": {"S": WIDE_TEXT}}
-        stack.dynamodb.put_item(TableName=name, Item=item)
+    stack.put_items(name, [{"id": {"S": f"{number:04}"}, "text": {"S": WIDE_TEXT}} for number in range(ITEMS)])
     return name
 
 

@@ -24,8 +24,7 @@ def table(stack: Deployed) -> str:
     stack.dynamodb.update_continuous_backups(
         TableName=name, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
     )
-    for number in range(ITEMS):
-        stack.dynamodb.put_item(TableName=name, Item=airport(number))
+    stack.put_items(name, [airport(number) for number in range(ITEMS)])
     return name
 
 

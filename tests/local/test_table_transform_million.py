@@ -38,6 +38,7 @@ def airport(number: int) -> str:
     return f"{{{key}{position}}}"
 
 
+@pytest.mark.long
 def test_a_million_items_take_bounded_memory(stack: Deployed, table: LargeTable) -> None:
     document = {"transform": "airports_geohash", "mode": "apply", "withoutBackup": True, "segments": SEGMENTS}
     stack.run("table_transform", {"table": stack.new_table("icao"), **document})

@@ -17,7 +17,7 @@ from tests.local_aws.exporting import Exporting
 from tests.local_aws.querying import Querying
 
 ROLE = "arn:aws:iam::000000000000:role/local"
-DEADLINE_SECONDS = 30
+DEADLINE_SECONDS = 120
 
 Client = Callable[[str], Any]
 Run = Callable[..., dict[str, Any]]

@@ -16,7 +16,7 @@ from botocore.config import Config
 from local_aws import LocalAws, clock, faults
 
 BUCKET = "exports-bucket"
-DEADLINE_SECONDS = 30
+DEADLINE_SECONDS = 120
 MINUTE = 60
 HOUR = 3600
 

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-DEADLINE_SECONDS = 30
+DEADLINE_SECONDS = 120
 OPEN_CSV = "org.apache.hadoop.hive.serde2.OpenCSVSerde"
 LAZY_SIMPLE = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe"
 JSON = "org.openx.data.jsonserde.JsonSerDe"

@@ -19,7 +19,7 @@ writes: st.SearchStrategy[Write] = st.tuples(
 windows = st.lists(st.tuples(st.lists(writes, max_size=8), st.sampled_from((15, 60, 24 * 60))), min_size=1, max_size=4)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(before=st.lists(writes, max_size=8), windows=windows)
 def test_exports_in_order_are_the_table(
     exporting: Exporting, before: list[Write], windows: list[tuple[list[Write], int]]

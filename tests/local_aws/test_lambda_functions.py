@@ -6,6 +6,7 @@ import time
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from local_aws.stepfunctions.lambda_calls import CONCURRENT_INVOCATIONS
 
 Run = Callable[..., dict[str, Any]]
 Function = Callable[..., str]
+DEADLINE_SECONDS = 60
 
 
 def invoke(name: str, **fields: Any) -> dict[str, Any]:
@@ -72,8 +74,8 @@ def test_task_that_takes_too_long(function: Function, run_state: Run) -> None:
 
 
 def test_waiting_for_a_free_process_is_not_part_of_the_tasks_time(function: Function, run_state: Run) -> None:
-    name = function("import time\ndef handler(e, c):\n    time.sleep(0.6)\n    return 1")
-    task = invoke(name, TimeoutSeconds=2, Output="{% $states.result.Payload %}", End=True)
+    name = function("import time\ndef handler(e, c):\n    time.sleep(2)\n    return 1", Timeout=DEADLINE_SECONDS)
+    task = invoke(name, TimeoutSeconds=8, Output="{% $states.result.Payload %}", End=True)
     config = {"Mode": "INLINE"}
     count = 5 * CONCURRENT_INVOCATIONS
     state = {
@@ -115,11 +117,22 @@ def test_exception_leaves_the_worker_alive(function: Function, client: Callable[
     assert call(None) == first
 
 
-def test_invocations_run_side_by_side_in_own_processes(function: Function, client: Callable[[str], Any]) -> None:
-    name = function("import os, time\ndef handler(e, c):\n    time.sleep(0.5)\n    return os.getpid()")
+def test_invocations_run_side_by_side_in_own_processes(
+    function: Function, client: Callable[[str], Any], tmp_path: Path
+) -> None:
+    # Each waits for the others.
+    source = (
+        "import os, time\n"
+        "def handler(folder, c):\n"
+        "    open(f'{folder}/{c.aws_request_id}', 'w').close()\n"
+        "    while len(os.listdir(folder)) < 3: time.sleep(0.01)\n"
+        "    return os.getpid()\n"
+    )
+    name = function(source, Timeout=DEADLINE_SECONDS)
 
     def call(_number: int) -> Any:
-        return json.load(client("lambda").invoke(FunctionName=name)["Payload"])
+        payload = json.dumps(str(tmp_path))
+        return json.load(client("lambda").invoke(FunctionName=name, Payload=payload)["Payload"])
 
     with ThreadPoolExecutor(3) as pool:
         assert len(set(pool.map(call, range(3)))) == 3
@@ -135,7 +148,7 @@ def test_function_talks_to_this_server_and_has_a_place_of_its_own(
         "    return {'env': {n: os.environ.get(n) for n in names}, 'tmp': tempfile.gettempdir(),\n"
         "            'left': c.get_remaining_time_in_millis(), 'id': bool(c.aws_request_id)}\n"
     )
-    name = function(source, Environment={"Variables": {"MINE": "1"}}, Timeout=7)
+    name = function(source, Environment={"Variables": {"MINE": "1"}}, Timeout=700)
     answer = json.load(client("lambda").invoke(FunctionName=name)["Payload"])
     assert answer["env"] == {
         "AWS_ENDPOINT_URL": local_aws.endpoint_url,
@@ -145,7 +158,7 @@ def test_function_talks_to_this_server_and_has_a_place_of_its_own(
         "GATEWAY_PORT": None,
     }
     assert answer["tmp"].startswith(str(local_aws.directory))
-    assert 6_000 < answer["left"] <= 7_000
+    assert 600_000 < answer["left"] <= 700_000
     assert answer["id"]
 
 
@@ -153,7 +166,7 @@ def test_what_a_function_prints_is_in_its_log(function: Function, client: Callab
     name = function("def handler(e, c): print('hello from inside')")
     client("lambda").invoke(FunctionName=name)
     messages: list[str] = []
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + DEADLINE_SECONDS
     while time.monotonic() < deadline and not any("hello from inside" in text for text in messages):
         events = client("logs").filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
         messages = [event["message"] for event in events]

@@ -25,9 +25,11 @@ from local_aws import (
     stop,
 )
 
+DEADLINE_SECONDS = 60
+
 
 def wait_until_gone(local_aws: LocalAws) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + DEADLINE_SECONDS
     while is_running(local_aws) or local_aws.directory.exists():
         assert time.monotonic() < deadline, "local AWS is still there"
         time.sleep(0.02)
@@ -100,7 +102,7 @@ def worker_of(local_aws: LocalAws) -> int:
 
 
 def wait_until_dead(pid: int) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + DEADLINE_SECONDS
     while time.monotonic() < deadline:
         try:
             os.kill(pid, 0)

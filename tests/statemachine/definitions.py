@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,12 @@ _TemplateLoader.add_multi_constructor("!", _short_form)
 
 
 def template() -> dict[str, Any]:
-    """template.yaml as plain values."""
+    """template.yaml as plain values, which a test may change."""
+    return deepcopy(_parsed_template())
+
+
+@cache
+def _parsed_template() -> dict[str, Any]:
     parsed: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_text(), _TemplateLoader)
     return parsed
 

@@ -95,13 +95,14 @@ def test_run_is_kept_in_the_ledger(world: World) -> None:
     }
 
 
-def test_two_months_of_schedule_are_one_chain(world: World) -> None:
+@pytest.mark.parametrize("runs", [20, pytest.param(120, marks=pytest.mark.long)])
+def test_runs_of_a_schedule_are_one_chain(world: World, runs: int) -> None:
     random = Random(1)
-    for _ in range(120):
+    for _ in range(runs):
         world.service.outcomes.append(Outcome(random.randint(1, 40) * MINUTE, ends_earlier=random.choice([0, 0, 7])))
         world.run(skew=random.uniform(-60, 60))
         world.pass_time(12 * HOUR + random.uniform(0, 5 * MINUTE))
-    assert len(windows(world)) == len(world.service.exports) == 120
+    assert len(windows(world)) == len(world.service.exports) == runs
     assert {kind for kind, _, _ in windows(world)[1:]} == {"INCREMENTAL"}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.statemachine.export_processes import ProcessOutcome
@@ -148,7 +148,7 @@ def settle(world: World) -> None:
     world.checks.at_the_end()
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50)
 @given(stories, st.integers(0, 2**32))
 def test_windows_join_and_are_processed_whatever_happens(story: list[Event], seed: int) -> None:
     with World() as world:

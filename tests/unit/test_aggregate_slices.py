@@ -85,7 +85,7 @@ def body_of(ending: str, rows: list[tuple[str, str]], last: str) -> bytes:
     return gzip.compress(text.encode()) if ending == "csv.gz" else text.encode()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(objects, cuts, st.sampled_from([0, 40, 1 << 20]), st.sampled_from([8, 64]), st.randoms())
 def test_slices_cut_anywhere_and_tried_again_come_to_the_whole(
     objects: list[tuple[str, list[tuple[str, str]], str]],
@@ -140,7 +140,7 @@ FROM (SELECT g, d, CAST(nullif(nullif(x, ''), '9999.9') AS DECIMAL(38, 9)) AS n 
 """
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(rows, min_size=1, max_size=4), st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]))
 def test_groups_are_those_of_duckdb(objects: list[list[tuple[str, str, str]]], quoting: Any) -> None:
     with batches() as aws, duckdb.connect() as connection:

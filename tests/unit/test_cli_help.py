@@ -1,3 +1,7 @@
+import json
+import pkgutil
+import subprocess
+import sys
 from argparse import ArgumentParser, _SubParsersAction
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +11,16 @@ import pytest
 from sluice_cli.exit_code import ExitCode
 from sluice_cli.main import build_parser, main
 
+SLOW_TO_IMPORT = {"boto3", "local_aws", "rich"}
+LIST_IMPORTS = """
+import json, sys
+from sluice_cli.main import main
+try:
+    code = main(sys.argv[1:])
+except SystemExit as ended:
+    code = ended.code
+print(json.dumps([code, sorted(sys.modules)]))
+"""
 DOCS = Path(__file__).parents[2] / "docs" / "cli.md"
 
 
@@ -83,6 +97,34 @@ def test_help_exits_0(prog: str, capsys: pytest.CaptureFixture[str]) -> None:
 
     assert ended.value.code == ExitCode.SUCCEEDED
     assert prog in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("prog", [prog for prog, command in COMMANDS.items() if not levels(command)])
+def test_every_command_names_a_function(prog: str) -> None:
+    assert callable(pkgutil.resolve_name(COMMANDS[prog].get_default("command")))
+
+
+def imports_of(*arguments: str) -> tuple[int, set[str]]:
+    """A command's exit code, and the modules that it imported in a process of its own."""
+    command = [sys.executable, "-c", LIST_IMPORTS, *arguments]
+    done = subprocess.run(command, cwd=DOCS.parents[1], capture_output=True, text=True, check=True)
+    code, modules = json.loads(done.stdout.splitlines()[-1])
+    return code, set(modules)
+
+
+def test_help_imports_neither_boto3_nor_rich_nor_local_aws() -> None:
+    code, modules = imports_of("--help")
+
+    assert code == ExitCode.SUCCEEDED
+    assert not modules & SLOW_TO_IMPORT
+
+
+@pytest.mark.parametrize("bad", [["--input", "no-such-file.json"], ["--input", "/dev/null"]])
+def test_refused_input_imports_neither_boto3_nor_rich(bad: list[str]) -> None:
+    code, modules = imports_of("run", "csv_load", *bad)
+
+    assert code == ExitCode.BAD_INPUT
+    assert not modules & {"boto3", "rich"}
 
 
 @pytest.mark.parametrize(

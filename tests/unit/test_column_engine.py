@@ -54,7 +54,7 @@ json_asked = st.builds(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(json_asked, lines, st.sampled_from(["\n", "\r\n"]), st.sampled_from([1, 40, 1 << 20]))
 @example(
     asked(layout={"format": "jsonl"}), ['{"g": 1.50, "x": 1}', '{"g": 1.5, "x": 1}', '{"g": true, "x": 1}'], "\n", 99
@@ -75,7 +75,7 @@ def many(kind: str, bad: set[int], bad_value: str) -> bytes:
     return ("g,x\n" + "".join(f"{group},{value}\n" for group, value in cells)).encode()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.sampled_from(["csv", "jsonl"]),
     st.sets(st.integers(0, MANY - 1), max_size=12),

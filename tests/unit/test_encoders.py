@@ -291,7 +291,6 @@ same_key: dict[str, Callable[[str, str], bool]] = {
 }
 
 
-@settings(deadline=None)
 @given(st.data(), st.sampled_from("SNB"), st.sampled_from("SNB"))
 def test_keys_are_equal_exactly_when_dynamodb_sees_one_key(data: st.DataObject, pk: str, sk: str) -> None:
     encode = mapping_encoder({"p": {pk: "{p}"}, "s": {sk: "{s}"}}, ["p", "s"], schema_of(p=pk, s=sk))
@@ -338,7 +337,7 @@ def expected_item(row: list[str], chosen: list[tuple[Any, Any]]) -> dict[str, An
     return {"id": row[0], **{name: value for name, value in values.items() if value is not ...}}
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     st.lists(st.sampled_from(specs), max_size=6),
     st.lists(st.tuples(st.sampled_from(["k", 'k"', "é", "k\n"]), cells, cells).map(list), max_size=6),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -205,6 +206,9 @@ def test_error_lets_go_of_what_is_on_its_way(aws: Slices) -> None:
         outstanding: Outstanding[int] = Outstanding(wire, "PutItem", lambda *answer: answers.append(answer), limit=2)
         body = compact({"TableName": TABLE, "Item": bird("wren")})
         outstanding.send(body, 1)
+        # The fault is that of the first request to arrive.
+        while not aws.fake.seen:
+            time.sleep(0.001)
         aws.fake.url = "http://127.0.0.1:1"
         with wire_to(aws.fake.url, aws.retries) as nowhere:
             lost: Outstanding[int] = Outstanding(nowhere, "PutItem", lambda *answer: answers.append(answer), limit=2)

@@ -79,7 +79,7 @@ def test_outcome_of_several_parts_is_found_as_it_was_left(s3: Any) -> None:
     assert text(s3, "c") == b"3\n"
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.binary(max_size=5).map(bytes.hex).map(str.encode), min_size=1, max_size=5))
 def test_all_attempts_agree(bodies: list[bytes]) -> None:
     with mock_aws():

@@ -124,7 +124,7 @@ def tables(draw: st.DrawFn) -> tuple[MemoryTable, Json, list[Json]]:
     return simple_table(draw(st.permutations(items)), kind, page_bytes), scan_of(kind), ids(*names)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(tables(), st.data())
 def test_slices_cut_lost_and_repeated_add_up_to_the_whole(
     drawn: tuple[MemoryTable, Json, list[Json]], data: st.DataObject
@@ -243,7 +243,6 @@ def test_small_collection_takes_no_place_of_a_larger_one_that_is_left_out() -> N
     assert largest.left_out == 2
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 1000), st.integers(1, 4000)), max_size=25, unique_by=lambda each: each[0]),
     st.randoms(use_true_random=False),

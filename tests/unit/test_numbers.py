@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Context, Decimal
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sluice.encoding.numbers import ORDINARY_NUMBER, check_number, normal_form
@@ -104,7 +104,6 @@ def test_zeros_at_either_end_do_not_count_as_digits() -> None:
     assert reason_of("0.000" + "1" * 38 + "000") is None
 
 
-@settings(deadline=None)
 @given(number_texts)
 @example("1e-0")
 @example("9" * 19 + "." + "9" * 19)
@@ -113,13 +112,11 @@ def test_what_is_taken_is_what_exact_arithmetic_finds_in_range(text: str) -> Non
     assert reason_of(text) == expected_reason(text)
 
 
-@settings(deadline=None)
 @given(st.from_regex(ORDINARY_NUMBER, fullmatch=True))
 def test_ordinary_numbers_need_no_closer_look(text: str) -> None:
     assert expected_reason(text) is None
 
 
-@settings(deadline=None)
 @given(number_texts, number_texts)
 @example("1", "1.0")
 @example("100", "1e2")
@@ -131,7 +128,6 @@ def test_normal_forms_are_equal_exactly_when_the_numbers_are(one: str, other: st
         assert (normal_form(one) == normal_form(other)) == (Decimal(one) == Decimal(other))
 
 
-@settings(deadline=None)
 @given(number_texts)
 def test_a_normal_form_is_a_spelling_of_its_number(text: str) -> None:
     if expected_reason(text) is None:

@@ -274,7 +274,7 @@ def test_wrong_input_fails_before_anything_is_written(
     [
         ("a.csv", b"", SourceMalformedError, rf"s3://{BUCKET}/a\.csv is empty"),
         ("a.csv", b"\xef\xbb\xbf", SourceMalformedError, "is empty"),
-        ("a.csv.gz", gzip.compress(b""), SourceMalformedError, "is empty"),
+        ("a.csv.gz", gzip.compress(b"", mtime=0), SourceMalformedError, "is empty"),
         ("a.jsonl", b"", SourceMalformedError, "is empty"),
         ("a.csv", b"\n\r\n\r", SourceMalformedError, "has no header row, only blank lines"),
         (
@@ -299,11 +299,16 @@ def test_wrong_input_fails_before_anything_is_written(
         ),
         (
             "a.csv",
-            gzip.compress(b"icao\n"),
+            gzip.compress(b"icao\n", mtime=0),
             SourceMalformedError,
             r"is gzip; set source\.compression to gzip",
         ),
-        ("a.csv.gz", gzip.compress(gzip.compress(b"icao\n")), SourceMalformedError, "is gzip twice over"),
+        (
+            "a.csv.gz",
+            gzip.compress(gzip.compress(b"icao\n", mtime=0), mtime=0),
+            SourceMalformedError,
+            "is gzip twice over",
+        ),
         ("a.csv.gz", b"icao\n", SourceMalformedError, "not gzip"),
         ("a.csv", "icao\n".encode("utf-16"), SourceMalformedError, "is utf-16; convert it to utf-8"),
     ],

@@ -11,7 +11,7 @@ from typing import Any
 
 import boto3
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 
@@ -79,7 +79,7 @@ def line_of(number: int, kind: str) -> bytes:
     return {"torn": compact(record)[:-5], "blank": b""}.get(kind, compact(record))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(records_of_birds, st.lists(st.tuples(st.integers(0, 2), st.booleans()), max_size=4), st.booleans())
 def test_slices_cut_anywhere_and_tried_again_come_to_the_whole(
     birds: list[tuple[int, str]], cuts: list[tuple[int, bool]], is_guarded: bool

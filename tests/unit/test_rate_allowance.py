@@ -31,7 +31,7 @@ def spend(allowance: Allowance, items: int, units: float | None = None) -> Spend
     return spending
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(RATES, REQUESTS)
 def test_no_window_takes_more_than_the_rate_its_credit_and_one_request(
     rate: float, requests: list[tuple[float, int, float]]
@@ -50,7 +50,7 @@ def test_no_window_takes_more_than_the_rate_its_credit_and_one_request(
             assert total <= rate * (end - begin + CREDIT_SECONDS) + spent[first][1] + 1e-3
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(RATES, REQUESTS)
 def test_units_beyond_what_was_expected_are_waited_for(rate: float, requests: list[tuple[float, int, float]]) -> None:
     clock = RateClock()

@@ -29,18 +29,36 @@ from bench.rate_simulator import (
 )
 
 MOST = 0.1
-RUNS = [
+# The scenarios of `make bench`, and the same with fewer workers, which take a tenth of the time.
+WHOLE_RUNS = [
     (thousand_then_one_then_thousand, 11),
     (coming_and_going, 12),
-    *((make, seed) for make in (few_coming_and_going, slices_of_one) for seed in range(13, 18)),
     *((make, seed) for make in (limits_edited, unequal_workers, waves) for seed in (18, 19)),
+]
+SMALL_RUNS = [
+    (thousand_then_one_then_thousand, 100, 11),
+    (coming_and_going, 20, 12),
+    *((few_coming_and_going, None, seed) for seed in range(13, 18)),
+    *((slices_of_one, None, seed) for seed in range(13, 18)),
+    *((limits_edited, 12, seed) for seed in (18, 19)),
+    *((unequal_workers, 20, seed) for seed in (18, 19)),
+    *((waves, 60, seed) for seed in (18, 19)),
 ]
 STEADY = Scenario(100, {0: 50}, (Shift(0, 100, 1000.0),), 1)
 
 
-@pytest.mark.parametrize(("make", "seed"), RUNS)
+@pytest.mark.long
+@pytest.mark.parametrize(("make", "seed"), WHOLE_RUNS)
 def test_limit_holds_over_any_window(make: Callable[[random.Random], Scenario], seed: int) -> None:
     assert Simulation(make(random.Random(seed)), seed).run().largest <= MOST
+
+
+@pytest.mark.parametrize(("make", "workers", "seed"), SMALL_RUNS)
+def test_limit_holds_over_any_window_of_few_workers(
+    make: Callable[..., Scenario], workers: int | None, seed: int
+) -> None:
+    scenario = make(random.Random(seed), **({} if workers is None else {"workers": workers}))
+    assert Simulation(scenario, seed).run().largest <= MOST
 
 
 def test_simulation_tells_the_same_again() -> None:

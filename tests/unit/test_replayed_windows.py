@@ -75,7 +75,7 @@ def copy(fake: FakeDynamoDB) -> dict[str, Json]:
     return {each["pk"]["S"]: each for each in plain}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(writes, min_size=1, max_size=5), st.booleans(), st.booleans(), st.data())
 def test_copy_equals_the_source(
     fake: FakeDynamoDB, made: list[list[tuple[str, int | None]]], has_old: bool, is_guarded: bool, data: st.DataObject

@@ -117,7 +117,7 @@ class Runs:
         return [json.dumps(json.loads(line)) for line in lines]
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(tables(), st.integers(1, 5), st.data())
 def test_every_key_is_found_once_wherever_slices_are_cut_or_broken(
     made: tuple[FakeScan, list[Json]], segments: int, data: st.DataObject
@@ -128,7 +128,7 @@ def test_every_key_is_found_once_wherever_slices_are_cut_or_broken(
     assert sum(each.counts.keys for each in progress) == len(runs.table.keys)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(tables(), st.integers(1, 3), st.data())
 def test_every_key_that_stays_is_found_once_while_the_table_is_written_to(
     made: tuple[FakeScan, list[Json]], segments: int, data: st.DataObject
@@ -141,7 +141,7 @@ def test_every_key_that_stays_is_found_once_while_the_table_is_written_to(
     assert runs.throughout <= set(runs.found) <= runs.ever
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(tables(), st.lists(st.integers(0, 6), max_size=12))
 def test_throttle_ends_a_slice_and_loses_nothing_that_was_read(
     made: tuple[FakeScan, list[Json]], pages_between: list[int]

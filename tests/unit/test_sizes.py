@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from sluice.encoding.item_bodies import make_item
 from sluice.encoding.sizes import MAX_ITEM_BYTES, check_item_size, item_size, value_size
@@ -54,7 +54,6 @@ def test_item_size_counts_the_bytes_of_names() -> None:
     assert item_size({"é": {"S": "a"}, "ab": {"N": "1"}}) == 2 + 1 + 2 + 2
 
 
-@settings(deadline=None)
 @given(items)
 def test_an_item_is_never_larger_than_its_json(item: dict[str, Any]) -> None:
     body = make_item(("k",), encode_attributes(item)).body

@@ -170,7 +170,7 @@ def by_name(tables: FakeTables) -> dict[str, Json]:
 IN_PLACE = ("n", "label", "old", "note")
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(birds(*IN_PLACE), schedules(*IN_PLACE), st.lists(st.booleans(), max_size=4), st.integers(1, 9))
 def test_changes_in_place_keep_every_write(
     items: list[Json], schedule: dict[int, list[Write]], times_up: list[bool], page_items: int
@@ -193,7 +193,7 @@ def test_changes_in_place_keep_every_write(
 DELETED = (*IN_PLACE, "dead", "stays")
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(birds(*DELETED), schedules(*DELETED), st.lists(st.booleans(), max_size=4), st.integers(1, 9))
 def test_deletions_keep_every_write(
     items: list[Json], schedule: dict[int, list[Write]], times_up: list[bool], page_items: int
@@ -223,7 +223,7 @@ def test_deletions_keep_every_write(
     assert by_name(tables) == applied(tidied_or_deleted, writers.alone)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     birds("n", "old", note=st.integers(0, 49)),
     schedules("note", "note", "note", "n"),
@@ -249,7 +249,7 @@ def test_items_that_the_filter_leaves_out_by_then_are_left_alone(
 MOVED = (*IN_PLACE, "dead", "stays")
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     birds(*MOVED),
     schedules(*MOVED),

@@ -95,7 +95,7 @@ def test_crash_at_any_request_leaves_nothing_undone(way: str, is_carried_out: bo
 FAILURES = st.sampled_from([ThrottledError, ServiceUnavailableError])
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.sampled_from(sorted(WAYS)), st.lists(st.integers(0, 60), max_size=12, unique=True), FAILURES, st.booleans())
 def test_throttles_end_slices_and_the_next_goes_on(
     way: str, throttled: list[int], failure: type[Exception], is_carried_out: bool

@@ -142,7 +142,7 @@ def test_rejects_come_in_the_order_of_rows_with_their_records() -> None:
     assert progress.reject_slices == (0,)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     st.lists(st.sampled_from(["a", "a b", "", "kept", "bad", "reject", "x,y", '"\n"']), max_size=1500),
     st.data(),

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from boto3.dynamodb.types import TypeSerializer
-from hypothesis import given, settings
+from hypothesis import given
 
 from sluice.encoding.item_bodies import make_item
 from sluice.encoding.values import encode_attributes, encode_value, parse_json
@@ -49,25 +49,21 @@ def reason_of(value: Any) -> str:
     return caught.value.reason
 
 
-@settings(deadline=None)
 @given(values)
 def test_values_are_encoded_as_botocore_does(value: Any) -> None:
     assert as_json(json.loads(encode_value(value))) == as_json(TypeSerializer().serialize(value))
 
 
-@settings(deadline=None)
 @given(items)
 def test_items_are_read_back_as_they_were(item: dict[str, Any]) -> None:
     assert plain(make_item(("k",), encode_attributes(item)).body) == item
 
 
-@settings(deadline=None)
 @given(floats)
 def test_a_float_is_the_number_that_python_prints(value: float) -> None:
     assert plain_value(json.loads(encode_value(value))) == Decimal(repr(value))
 
 
-@settings(deadline=None)
 @given(texts)
 def test_texts_are_kept_to_the_byte_and_unescaped(text: str) -> None:
     body = make_item(("k",), encode_attributes({"t": text})).body

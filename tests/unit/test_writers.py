@@ -374,7 +374,7 @@ def table() -> Iterator[FakeDynamoDB]:
         yield started
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     rows=ROWS,
     faults=st.lists(FAULTS, max_size=30),
