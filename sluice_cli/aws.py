@@ -17,7 +17,7 @@ from botocore.exceptions import (
 )
 from botocore.exceptions import ConnectionError as NoConnectionError
 
-from local_aws.lifecycle import LocalAws, client_environment, is_running
+from local_aws.lifecycle import LocalAws, LocalAwsError, client_environment, is_running
 from sluice_cli.exit_code import CommandError, NotDeployedError
 
 if TYPE_CHECKING:
@@ -97,6 +97,8 @@ def connect(place: Place) -> Aws:
             session.client("lambda", endpoint_url=endpoint_url, config=config),
             session.client("dynamodb", endpoint_url=endpoint_url, config=config),
         )
+    except LocalAwsError as error:
+        raise NotDeployedError(str(error)) from error
     except BotoCoreError as error:
         raise explained(error, place) from error
 
