@@ -5,16 +5,14 @@
 
 All of the server lives that much later from then on: what it stores, compares and tells, a state machine's context,
 schedules, the journal behind exports. Sleeps and timeouts stay real, and so does the time in Lambda functions.
-The server answers this only when it was started with `fault_injection=True`, and only on loopback.
+The server answers this only when it was started with `fault_injection=True`, and only to its owner's credentials.
 """
 
-import json
 import time
-import urllib.request
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from local_aws.control_requests import control
 from local_aws.lifecycle import LocalAws
 
 PATH = "/_local_aws/clock"
@@ -24,11 +22,7 @@ def advance(local_aws: LocalAws, seconds: float) -> datetime:
     """Put the server's clock forward by this much more; returns its time. Raises ValueError when it is less than 0."""
     if seconds < 0:
         raise ValueError(f"time only goes forward, not by {seconds} s")
-    request = urllib.request.Request(  # noqa: S310
-        local_aws.endpoint_url + PATH, json.dumps({"seconds": seconds}).encode(), {"content-type": "application/json"}
-    )
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10) as answer:
-        return datetime.fromisoformat(json.load(answer)["now"])
+    return datetime.fromisoformat(control(local_aws, PATH, {"seconds": seconds})["now"])
 
 
 def now(local_aws: LocalAws) -> datetime:
@@ -54,18 +48,7 @@ class ServerClock:
         self._advanced += step
         return {"now": datetime.now(UTC).isoformat()}
 
-    def accept_real_signatures(self) -> None:
-        """Let callers sign with the real time, too: under IAM a signature lasts minutes."""
-        from ministack.core import sigv4
-
-        from local_aws.replacements import replace
-
-        def failure(signature: Any, *, now: datetime | None = None) -> tuple[str, str] | None:
-            refused = original(signature, now=now)
-            if refused is None or not self._advanced:
-                return refused
-            return original(signature, now=datetime.now(UTC) - self._advanced)
-
-        original: Callable[..., tuple[str, str] | None] = replace(
-            sigv4, "request_time_failure", ("signature", "now"), failure
-        )
+    def times(self) -> tuple[float, ...]:
+        """The server's time and the real one, in seconds since 1970: callers may sign with either."""
+        now = time.time()
+        return (now, now - self._advanced.total_seconds()) if self._advanced else (now,)

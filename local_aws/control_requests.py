@@ -1,42 +1,42 @@
-"""The server's paths that tests send faults and the clock's steps to."""
+"""What tests tell a started server beside the APIs of AWS: signed requests to paths of its own."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+import time
+import urllib.request
+from hashlib import sha256
 from typing import Any
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Message, Receive, Send], Awaitable[None]]
-Control = Callable[[dict[str, Any]], dict[str, Any]]
+from local_aws.access.signatures import ALGORITHM, Scope, canonical_request, signature
+from local_aws.lifecycle import LocalAws
+
+SERVICE = "local-aws"
+SIGNED_HEADERS = "host;x-amz-content-sha256;x-amz-date"
+TIMEOUT_SECONDS = 10
 
 
-def with_controls(application: Application, controls: Mapping[str, Control]) -> Application:
-    """The application with the controls' paths in front of it, for callers on this machine."""
-
-    async def run(scope: Message, receive: Receive, send: Send) -> None:
-        control = controls.get(scope["path"]) if scope["type"] == "http" else None
-        if control is None:
-            await application(scope, receive, send)
-        elif (scope.get("client") or ("",))[0] != "127.0.0.1":
-            await _answer(send, 403, {})
-        else:
-            await _answer(send, 200, control(json.loads(await _body(receive))))
-
-    return run
+def control(local_aws: LocalAws, path: str, document: dict[str, Any]) -> dict[str, Any]:
+    """Send a document to one of the server's own paths, signed by the owner of its account; its answer."""
+    body = json.dumps(document).encode()
+    request = urllib.request.Request(  # noqa: S310
+        local_aws.endpoint_url + path, body, {"content-type": "application/json", **_signed(local_aws, path, body)}
+    )
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
+        result: dict[str, Any] = json.load(answer)
+        return result
 
 
-async def _body(receive: Receive) -> bytes:
-    body, is_more = b"", True
-    while is_more:
-        message = await receive()
-        body += message.get("body", b"")
-        is_more = message.get("more_body", False)
-    return body
-
-
-async def _answer(send: Send, status: int, answer: dict[str, Any]) -> None:
-    body = json.dumps(answer).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def _signed(local_aws: LocalAws, path: str, body: bytes) -> dict[str, str]:
+    now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    headers = {
+        "host": local_aws.endpoint_url.partition("://")[2],
+        "x-amz-content-sha256": sha256(body).hexdigest(),
+        "x-amz-date": now,
+    }
+    scope, credentials = Scope(now[:8], local_aws.region, SERVICE), local_aws.credentials
+    canonical = canonical_request(
+        "POST", path, [], headers=headers, signed_headers=SIGNED_HEADERS, payload_hash=headers["x-amz-content-sha256"]
+    )
+    signed = signature(credentials.secret_access_key, scope, now, canonical)
+    credential = f"Credential={credentials.access_key_id}/{scope}"
+    return {**headers, "authorization": f"{ALGORITHM} {credential}, SignedHeaders={SIGNED_HEADERS}, Signature={signed}"}

@@ -13,15 +13,14 @@
         ...
         faults.clear(local_aws)
 
-The server answers these only when it was started with `fault_injection=True`, and only on loopback.
+The server answers these only when it was started with `fault_injection=True`, and only to its owner's credentials.
 """
 
-import json
 import threading
-import urllib.request
 from dataclasses import dataclass, field
 from typing import Any
 
+from local_aws.control_requests import control
 from local_aws.lifecycle import LocalAws
 
 PATH = "/_local_aws/faults"
@@ -100,11 +99,7 @@ def clear(local_aws: LocalAws) -> None:
 
 
 def _send(local_aws: LocalAws, fault: dict[str, Any]) -> None:
-    request = urllib.request.Request(  # noqa: S310
-        local_aws.endpoint_url + PATH, json.dumps(fault).encode(), {"content-type": "application/json"}
-    )
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10):
-        pass
+    control(local_aws, PATH, fault)
 
 
 @dataclass

@@ -7,12 +7,11 @@ They are listed, described and read in ranges like others. Do not read a large o
 it sends.
 """
 
-import json
 import tempfile
-import urllib.request
 from pathlib import Path
 from typing import Any
 
+from local_aws.control_requests import control
 from local_aws.lifecycle import LocalAws
 
 PATH = "/_local_aws/large-objects"
@@ -22,13 +21,7 @@ ETAG_OF_ZEROS = "0" * 32
 
 def put(local_aws: LocalAws, bucket: str, key: str, *, size_bytes: int) -> None:
     """Store an object of so many zeros, as one that was uploaded in parts."""
-    request = urllib.request.Request(  # noqa: S310
-        local_aws.endpoint_url + PATH,
-        json.dumps({"bucket": bucket, "key": key, "size": size_bytes}).encode(),
-        {"content-type": "application/json"},
-    )
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10):
-        pass
+    control(local_aws, PATH, {"bucket": bucket, "key": key, "size": size_bytes})
 
 
 def store(asked: dict[str, Any]) -> dict[str, Any]:

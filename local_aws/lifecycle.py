@@ -17,11 +17,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-LOOPBACK = "127.0.0.1"
+from local_aws.access.credentials import RootCredentials
+from local_aws.access.origins import LOOPBACK
+
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104  (only when the caller asks for it)
 ACCOUNT_ID = "000000000000"
 LOCK_FILE = "lock"
 LOG_FILE = "server.log"
+BIND_HOST = "BIND_HOST"
 FAULT_INJECTION = "LOCAL_AWS_FAULT_INJECTION"
 LAMBDA_CONCURRENCY = "LOCAL_AWS_LAMBDA_CONCURRENCY"
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -41,6 +44,10 @@ class PortTakenError(LocalAwsError):
 
 class StartFailedError(LocalAwsError):
     """The server ended, or did not answer in time, before it was ready."""
+
+
+class MissingCredentialsError(LocalAwsError):
+    """The server has ended, or an earlier version of local AWS has started it."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,14 @@ class LocalAws:
     def log(self) -> Path:
         """Where the server and its Lambda workers log."""
         return self.directory / LOG_FILE
+
+    @property
+    def credentials(self) -> RootCredentials:
+        """Those of the account's owner, which this start has made. Raises MissingCredentialsError."""
+        try:
+            return RootCredentials.read(self.directory)
+        except FileNotFoundError:
+            raise MissingCredentialsError(f"local AWS at {self.endpoint_url} has no credentials") from None
 
 
 def start(
@@ -164,8 +179,7 @@ def client_environment(local_aws: LocalAws) -> dict[str, str]:
         "AWS_ENDPOINT_URL": local_aws.endpoint_url,
         "AWS_REGION": local_aws.region,
         "AWS_DEFAULT_REGION": local_aws.region,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        **local_aws.credentials.environment(),
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
     }
@@ -201,7 +215,7 @@ def _server_environment(directory: Path, port: int, options: _Options) -> dict[s
         "TMPDIR": str(directory / "tmp"),
         "PYTHONUNBUFFERED": "1",
         "PYTHONUTF8": "1",
-        "BIND_HOST": options.bind_host,
+        BIND_HOST: options.bind_host,
         "GATEWAY_PORT": str(port),
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
@@ -219,6 +233,7 @@ def _spawn(
     directory: Path, sockets: list[socket.socket], environment: dict[str, str], outlive_caller: bool
 ) -> subprocess.Popen[bytes]:
     (directory / "tmp").mkdir()
+    RootCredentials.new().write(directory)
     descriptors = [listening.fileno() for listening in sockets]
     command = [sys.executable, "-m", "local_aws.server", "--directory", str(directory)]
     for descriptor in descriptors:

@@ -15,6 +15,7 @@ MODULES = (
     "athena.installation",
     "s3_repairs",
     "s3_copies",
+    "access.installation",
     "role_permissions",
     "request_resources",
     "scheduler.installation",

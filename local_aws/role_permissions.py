@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import hmac
 import re
 import time
 from collections.abc import Callable
@@ -9,13 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from ministack import app
-from ministack.core import iam_evaluator
+from ministack.core import iam_evaluator, lambda_runtime
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import sts
+from ministack.services import lambda_svc, sts
 
+from local_aws.access.credentials import ACCESS_KEY, SECRET_KEY, RootCredentials
 from local_aws.replacements import check, replace, require
 
-ROOT_KEY = "test"
+STATE_MACHINE = "state-machine"
+LONGEST_SESSION_NAME = 64
 
 # A machine asks the same for each item. On AWS, too, a changed policy takes seconds to be felt.
 REMEMBERED_SECONDS = 2.0
@@ -43,6 +46,8 @@ def install() -> None:
     policies are remembered for moments: they were parsed twice for each request.
     """
     require(sts, "register_session")
+    for module in (lambda_runtime, lambda_svc):
+        replace(module, "execution_credentials", ("config",), execution_credentials)
     check(iam_evaluator, "resolve_principal", ("access_key_id", "account_id", "credential"))
     check(iam_evaluator, "evaluate", ("ctx", "policies", "limits"))
     pin = check(app, "pin_request_origin", ("source_ip", "secure_transport"))
@@ -84,22 +89,32 @@ def is_enforced() -> bool:
     return bool(app.AUTH)
 
 
-def credentials_of(role_arn: str) -> Credentials:
+def credentials_of(role_arn: str, session_name: str = STATE_MACHINE) -> Credentials:
     """The role's credentials for calls over HTTP; the account's own where IAM is not enforced."""
+    root = RootCredentials.of_server()
     if not is_enforced():
-        return Credentials(ROOT_KEY, ROOT_KEY)
-    digest = hashlib.sha256(role_arn.encode()).hexdigest()
-    credentials = Credentials(f"ASIA{digest[:16].upper()}", digest, f"token-{digest[:32]}")
+        return Credentials(root.access_key_id, root.secret_access_key)
+    # The same for the same session, yet nobody can compute them without the account's secret.
+    secret = hmac.digest(root.secret_access_key.encode(), f"{role_arn}/{session_name}".encode(), "sha256").hex()
+    digest = hashlib.sha256(secret.encode()).hexdigest()
+    credentials = Credentials(f"ASIA{digest[:16].upper()}", secret, f"token-{digest[16:48]}")
     role_name = role_arn.rsplit("/", 1)[-1]
     account_id = role_arn.split(":")[4]
     session: dict[str, Any] = {
-        "Arn": f"arn:aws:sts::{account_id}:assumed-role/{role_name}/state-machine",
-        "UserId": f"{role_name}:state-machine",
+        "Arn": f"arn:aws:sts::{account_id}:assumed-role/{role_name}/{session_name}",
+        "UserId": f"{role_name}:{session_name}",
         "SecretAccessKey": credentials.secret_key,
         "SessionToken": credentials.token,
     }
     sts.register_session(credentials.access_key, session)
     return credentials
+
+
+def execution_credentials(config: dict[str, Any]) -> dict[str, str]:
+    """The variables with the credentials of a Lambda function's role."""
+    credentials = credentials_of(config.get("Role", ""), config.get("FunctionName", "")[:LONGEST_SESSION_NAME])
+    token = {"AWS_SESSION_TOKEN": credentials.token} if credentials.token else {}
+    return {ACCESS_KEY: credentials.access_key, SECRET_KEY: credentials.secret_key, **token}
 
 
 def denial(role_arn: str, action: str, resource_arn: str, keys: ConditionKeys = ()) -> str | None:

@@ -18,8 +18,12 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
 from local_aws import clock, faults, large_objects
-from local_aws.control_requests import Control, with_controls
-from local_aws.lifecycle import FAULT_INJECTION, LOCK_FILE
+from local_aws.access.asgi import Application
+from local_aws.access.credentials import RootCredentials
+from local_aws.access.gate import Control, Gate
+from local_aws.access.origins import Origins
+from local_aws.access.verification import Verifier, system_time
+from local_aws.lifecycle import BIND_HOST, FAULT_INJECTION, LOCK_FILE
 from local_aws.replacements import install_all
 
 # Tables are millions of small objects that live on: looking through them for garbage takes most of a load.
@@ -31,24 +35,33 @@ def main() -> None:
     arguments = _parse()
     directory: Path = arguments.directory
     lock = _hold_lock(directory)
+    credentials = RootCredentials.read(directory)
+    # ministack takes the key in its environment for that of the account's owner.
+    os.environ.update(credentials.environment())
     server_clock = clock.ServerClock() if os.environ[FAULT_INJECTION] == "true" else None
     signal.signal(signal.SIGTERM, lambda number, frame: _end(directory, number, frame))
     if arguments.end_with_stdin:
         threading.Thread(target=_end_with_stdin, args=(directory,), daemon=True).start()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     install_all()
-    from ministack.app import app
-
-    application = app if server_clock is None else with_controls(app, _controls(server_clock))
     gc.freeze()
     gc.set_threshold(*GARBAGE_THRESHOLDS)
-    asyncio.run(serve(application, _config(arguments.socket), shutdown_trigger=_never))  # type: ignore[arg-type]
+    asyncio.run(serve(_gate(credentials, server_clock), _config(arguments.socket), shutdown_trigger=_never))  # type: ignore[arg-type]
     lock.close()
+
+
+def _gate(credentials: RootCredentials, server_clock: clock.ServerClock | None) -> Application:
+    from ministack.app import app
+
+    from local_aws.access.installation import secret_keys
+
+    verifier = Verifier(secret_keys(credentials), server_clock.times if server_clock else system_time)
+    controls = _controls(server_clock) if server_clock else {}
+    return Gate(app, Origins(os.environ[BIND_HOST]), verifier, credentials.access_key_id, controls)
 
 
 def _controls(server_clock: clock.ServerClock) -> dict[str, Control]:
     """What tests may send to a server that was started for it."""
-    server_clock.accept_real_signatures()
     return {
         faults.PATH: faults.planned.plan,
         clock.PATH: server_clock.advance,

@@ -113,13 +113,16 @@ def _config(place: Place) -> "Config":
 
 
 def _local_session(local: "LocalAws") -> "boto3.Session":
-    """A session that reads no AWS configuration of the user's: no profile, no files."""
+    """A session that reads no AWS configuration of the user's: no profile, no files. Raises NotDeployedError."""
     import boto3
     import botocore.session
 
-    from local_aws.lifecycle import client_environment
+    from local_aws.lifecycle import LocalAwsError, client_environment
 
-    environment = client_environment(local)
+    try:
+        environment = client_environment(local)
+    except LocalAwsError as error:
+        raise NotDeployedError(str(error)) from error
     nothing = (None, None, os.devnull, None)
     return boto3.Session(
         aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],

@@ -7,13 +7,13 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from local_aws.access.origins import CONTAINER_HOST
 from local_aws.lifecycle import LOOPBACK, LocalAws, client_environment
 from sluice_cli.aws import Aws
 from sluice_cli.exit_code import CommandError
 from sluice_cli.local import SAM_LOCAL_FILE, STATE_DIRECTORY, write_json
 
 CONFIGURATION = "local"
-CONTAINERS_NAME_OF_HOST = "host.docker.internal"
 ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 
 
@@ -90,7 +90,7 @@ def run_tool(command: list[str], root: Path, environment: Mapping[str, str], sho
 
 def write_sam_local(root: Path, aws: Aws, stack_name: str, local: LocalAws) -> Path:
     """Write what `sam local invoke --env-vars` needs: each function's variables, and the way here."""
-    host = client_environment(local) | {"AWS_ENDPOINT_URL": f"http://{CONTAINERS_NAME_OF_HOST}:{local.port}"}
+    host = client_environment(local) | {"AWS_ENDPOINT_URL": f"http://{CONTAINER_HOST}:{local.port}"}
     path = root / STATE_DIRECTORY / SAM_LOCAL_FILE
     write_json(path, {name: variables | host for name, variables in _functions(aws, stack_name)})
     return path

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from local_aws.access.credentials import write_privately
 from local_aws.lifecycle import LOOPBACK, LocalAws, LocalAwsError, client_environment, is_running, start, stop
 from sluice_cli.exit_code import CommandError, NotDeployedError
 from sluice_cli.surroundings import Clock
@@ -32,6 +33,15 @@ def require(root: Path) -> LocalAws:
     local = find(root)
     if local is None:
         raise NotDeployedError(NOTHING_RUNS)
+    return _usable(local)
+
+
+def _usable(local: LocalAws) -> LocalAws:
+    """The same local AWS. Raises NotDeployedError when an earlier version started it, without credentials."""
+    try:
+        _ = local.credentials
+    except LocalAwsError as error:
+        raise NotDeployedError(f"{error}; start it again with `sluice local down` and `sluice local up`") from error
     return local
 
 
@@ -49,7 +59,7 @@ def up(
     with _only_one(root):
         running = find(root)
         if running:
-            return running, False
+            return _usable(running), False
         try:
             local = start(
                 port=port,
@@ -99,22 +109,23 @@ def end(root: Path, local: LocalAws) -> None:
 
 
 def exports(local: LocalAws) -> list[str]:
-    """The two lines with which a shell's other tools use this local AWS."""
+    """The lines with which a shell's other tools use this local AWS. Its credentials have no session token."""
     environment = client_environment(local)
-    return [
+    lines = [
         "export " + " ".join(f"{name}={environment[name]}" for name in names)
         for names in (
             ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION"),
             ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
         )
     ]
+    return [*lines, "unset AWS_SESSION_TOKEN AWS_SECURITY_TOKEN"]
 
 
 def write_json(path: Path, content: object) -> None:
-    """Write a file that is never seen half written."""
+    """Write a file that is never seen half written, and only by this user: it may hold credentials."""
     path.parent.mkdir(exist_ok=True)
     half = path.with_suffix(".new")
-    half.write_text(json.dumps(content, indent=2) + "\n")
+    write_privately(half, json.dumps(content, indent=2) + "\n")
     half.replace(path)
 
 

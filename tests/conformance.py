@@ -28,6 +28,10 @@ def main(runner: str) -> int:
             local.endpoint_url,
             "--json",
             str(report),
+            "--access-key",
+            local.credentials.access_key_id,
+            "--secret-key",
+            local.credentials.secret_access_key,
         ]
         with Path(folder, "output").open("w") as output:
             subprocess.run(command, check=False, stdout=output, env=client_environment(local))

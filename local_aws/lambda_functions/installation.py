@@ -17,7 +17,6 @@ def install() -> None:
     concurrency.install()
     require(lambda_runtime, "_RESERVED_RUNTIME_ENV_VARS", "_account_region_from_function_config")
     require(lambda_svc, "_ensure_reaper_thread", "_resolve_layer_zip", "_xray_trace_id_for_invocation")
-    check(lambda_runtime, "execution_credentials", ("config",))
     check(
         lambda_runtime.Worker,
         "invoke",

@@ -16,6 +16,7 @@ from ministack.core.responses import new_uuid
 
 from local_aws.faults import kill_after_seconds
 from local_aws.lambda_functions.packages import unpacked
+from local_aws.role_permissions import execution_credentials
 
 SCRIPT = Path(__file__).with_name("worker_main.py")
 READ_BYTES = 1 << 20
@@ -151,7 +152,7 @@ class PythonWorker(service.Worker):  # type: ignore[misc]
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
             **{key: value for key, value in variables.items() if key not in reserved},
-            **service.execution_credentials(config),
+            **execution_credentials(config),
             "AWS_REGION": region,
             "AWS_DEFAULT_REGION": region,
             "AWS_EXECUTION_ENV": f"AWS_Lambda_{config.get('Runtime', 'python')}",

@@ -149,7 +149,7 @@ def test_up_in_the_foreground_ends_with_ctrl_c(tmp_path: Path) -> None:
     ) as process:
         try:
             assert process.stdout
-            exports = [process.stdout.readline(), process.stdout.readline()]
+            exports = [process.stdout.readline() for _ in range(3)]
             running = local.require(tmp_path)
             assert exports[0].startswith(f"export AWS_ENDPOINT_URL={running.endpoint_url} ")
             process.send_signal(signal.SIGINT)

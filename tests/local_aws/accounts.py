@@ -9,15 +9,14 @@ import boto3
 from botocore.config import Config
 
 from local_aws import LocalAws
+from tests.local_aws.sessions import session_of
 
 
 class Account:
     """Roles, and what state machines and functions with them may do."""
 
     def __init__(self, local_aws: LocalAws) -> None:
-        self._session: Any = boto3.Session(
-            aws_access_key_id="test", aws_secret_access_key="test", region_name=local_aws.region
-        )
+        self._session = session_of(local_aws)
         self._endpoint = local_aws.endpoint_url
         self._count = 0
 

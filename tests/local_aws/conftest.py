@@ -8,13 +8,13 @@ import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import boto3
 import pytest
 from botocore.config import Config
 
 from local_aws import LocalAws, running
 from tests.local_aws.exporting import Exporting
 from tests.local_aws.querying import Querying
+from tests.local_aws.sessions import session_of
 
 ROLE = "arn:aws:iam::000000000000:role/local"
 DEADLINE_SECONDS = 120
@@ -39,7 +39,7 @@ def exporting() -> Iterator[Exporting]:
 @pytest.fixture(scope="session")
 def client(local_aws: LocalAws) -> Client:
     """Clients without retries, so that a test sees the answer itself."""
-    session: Any = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=local_aws.region)
+    session = session_of(local_aws)
     config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, inject_host_prefix=False)
     clients: dict[str, Any] = {}
 

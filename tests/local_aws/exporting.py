@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import boto3
 from botocore.config import Config
 
 from local_aws import LocalAws, clock, faults
+from tests.local_aws.sessions import session_of
 
 BUCKET = "exports-bucket"
 DEADLINE_SECONDS = 120
@@ -45,9 +45,7 @@ class Exporting:
 
     def __init__(self, aws: LocalAws) -> None:
         self.aws = aws
-        self._session: Any = boto3.Session(
-            aws_access_key_id="test", aws_secret_access_key="test", region_name=aws.region
-        )
+        self._session = session_of(aws)
         self.dynamodb = self.client("dynamodb")
         self.s3 = self.client("s3")
         self.s3.create_bucket(Bucket=BUCKET)

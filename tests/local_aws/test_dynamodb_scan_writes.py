@@ -5,11 +5,12 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from local_aws import LocalAws
 from local_aws.dynamodb.key_order import key_bytes, key_hash
+from tests.local_aws.sessions import session_of
 
 Client = Callable[[str], Any]
 Item = dict[str, dict[str, Any]]
@@ -180,10 +181,8 @@ def test_keys_that_stay_are_found_once_while_others_come_and_go(dynamodb: Any, c
     assert [place(item) for item in found] == sorted({place(item) for item in found})
 
 
-def test_tables_of_one_name_in_two_regions_have_an_order_each(client: Client, collections: str) -> None:
-    url = client("dynamodb").meta.endpoint_url
-    session: Any = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="eu-west-1")
-    elsewhere = session.client("dynamodb", endpoint_url=url)
+def test_tables_of_one_name_in_two_regions_have_an_order_each(local_aws: LocalAws, collections: str) -> None:
+    elsewhere = session_of(local_aws, "eu-west-1").client("dynamodb", endpoint_url=local_aws.endpoint_url)
     create(elsewhere, collections)
     put(elsewhere, collections, key(uuid.uuid4().hex, 1))
     assert len(scanned(elsewhere, collections)) == 1

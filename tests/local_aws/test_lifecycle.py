@@ -9,9 +9,7 @@ import urllib.request
 import zipfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import boto3
 import pytest
 
 from local_aws import (
@@ -24,6 +22,7 @@ from local_aws import (
     start,
     stop,
 )
+from tests.local_aws.sessions import session_of
 
 DEADLINE_SECONDS = 60
 
@@ -82,8 +81,7 @@ def test_sigterm_ends_the_server_and_removes_its_directory() -> None:
 
 def worker_of(local_aws: LocalAws) -> int:
     """The process id of a Lambda worker that has begun to serve a long invocation."""
-    session: Any = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test")
-    functions = session.client("lambda", endpoint_url=local_aws.endpoint_url, region_name=local_aws.region)
+    functions = session_of(local_aws).client("lambda", endpoint_url=local_aws.endpoint_url)
     package = io.BytesIO()
     source = "import os, time\ndef handler(e, c):\n    time.sleep(e)\n    return os.getpid()"
     with zipfile.ZipFile(package, "w") as archive:

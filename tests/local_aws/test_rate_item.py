@@ -31,7 +31,8 @@ def budget(client: Client, name: str) -> Budget:
 @pytest.fixture
 def item(local_aws: LocalAws, budget: Budget) -> BudgetItem:
     session = botocore.session.get_session()
-    session.set_credentials("test", "test")
+    credentials = local_aws.credentials
+    session.set_credentials(credentials.access_key_id, credentials.secret_access_key)
     wire = Wire.from_session(session, local_aws.region, local_aws.endpoint_url)
     return BudgetItem(beat_wire(wire).call, budget)
 

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from local_aws import LocalAws, clock, running
 from local_aws.scheduler.expressions import InvalidExpressionError, occurrences
 from tests.local_aws.conftest import DEADLINE_SECONDS, Client
+from tests.local_aws.sessions import session_of
 
 ACCOUNT = "000000000000"
 SCHEDULER = "scheduler.amazonaws.com"
@@ -55,7 +55,7 @@ def enforcing() -> Iterator[LocalAws]:
 
 @pytest.fixture(scope="module")
 def client(enforcing: LocalAws) -> Client:
-    session: Any = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=enforcing.region)
+    session = session_of(enforcing)
     return lambda service: session.client(service, endpoint_url=enforcing.endpoint_url)
 
 

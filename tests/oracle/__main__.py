@@ -12,10 +12,13 @@ import boto3
 from botocore.config import Config
 
 from local_aws import running as local_aws_running
+from local_aws.access.credentials import RootCredentials
 from tests.oracle.comparison import Comparison
 from tests.oracle.dynalite import running as dynalite_running
 from tests.oracle.random_tables import Item, Keys, RandomTable, random_table
 
+# It looks at no signature.
+DYNALITE = RootCredentials("test", "test")
 READS_PER_TABLE = 25
 NARROWING: tuple[dict[str, Any], ...] = (
     {},
@@ -29,7 +32,7 @@ def main() -> None:
     arguments = _parse()
     counts: Counter[str] = Counter()
     with dynalite_running(arguments.dynalite) as dynalite_url, local_aws_running() as local_aws:
-        local, dynalite = _client(local_aws.endpoint_url), _client(dynalite_url)
+        local, dynalite = _client(local_aws.endpoint_url, local_aws.credentials), _client(dynalite_url, DYNALITE)
         for seed in range(arguments.seed, arguments.seed + arguments.tables):
             try:
                 counts += _compare_table(seed, local, dynalite)
@@ -48,8 +51,8 @@ def _parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _client(url: str) -> Any:
-    session: Any = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1")
+def _client(url: str, credentials: RootCredentials) -> Any:
+    session: Any = boto3.Session(credentials.access_key_id, credentials.secret_access_key, region_name="us-east-1")
     return session.client("dynamodb", endpoint_url=url, config=Config(inject_host_prefix=False))
 
 

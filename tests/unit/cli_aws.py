@@ -15,6 +15,7 @@ from typing import Any
 import boto3
 from botocore.stub import Stubber
 
+from local_aws.access.credentials import RootCredentials
 from local_aws.lifecycle import LOCK_FILE, LocalAws
 from sluice_cli.aws import Aws, Place
 from sluice_cli.local import STATE_DIRECTORY, STATE_FILE, write_json
@@ -28,6 +29,7 @@ EXECUTION = f"{STATES}:execution:CsvLoad:july"
 MAP_RUN = f"{STATES}:mapRun:CsvLoad/LoadRanges:4f5a"
 LATER_MAP_RUN = f"{STATES}:mapRun:CsvLoad/MergeRejects:77b1"
 STARTED = datetime(2026, 7, 1, 12, tzinfo=UTC)
+CREDENTIALS = RootCredentials("AKIALOCAL", "local-secret")
 OUTPUTS = {
     "DataBucket": "data",
     "CsvLoadDirectStateMachineArn": DIRECT_MACHINE,
@@ -191,6 +193,7 @@ def local_aws_seeming_to_run(root: Path, port: int = 4999) -> Iterator[LocalAws]
     """What a running server leaves to be found by: its lock, held, and the project's state file."""
     directory = root / "server"
     directory.mkdir()
+    CREDENTIALS.write(directory)
     local = LocalAws(f"http://127.0.0.1:{port}", port, os.getpid(), directory)
     state = {
         "endpointUrl": local.endpoint_url,

@@ -10,6 +10,7 @@ import pytest
 from bench.bare_writes import BareWrites, flight_batches
 from bench.flights import KEYS, NUMBERS, TEXTS
 from bench.null_endpoint import NullServices, in_thread
+from local_aws.access.credentials import RootCredentials
 from local_aws.lifecycle import LocalAws
 
 COLUMNS = [*NUMBERS, *TEXTS]
@@ -37,10 +38,11 @@ def test_batches_are_full_but_for_the_last_and_leave_missing_cells_out() -> None
 
 
 @pytest.mark.parametrize("senders", [1, 4])
-def test_each_batch_is_sent_once_by_however_many_senders(senders: int) -> None:
+def test_each_batch_is_sent_once_by_however_many_senders(senders: int, tmp_path: Path) -> None:
+    RootCredentials.new().write(tmp_path)
     services = NullServices(KEYS, keeps_batches=True)
     with in_thread(services) as url:
-        aws = LocalAws(url, int(url.rpartition(":")[2]), pid=0, directory=Path())
+        aws = LocalAws(url, int(url.rpartition(":")[2]), pid=0, directory=tmp_path)
         assert BareWrites(aws, "flights", flight_batches(flights(110))).seconds(senders) > 0
     sent = [
         put["PutRequest"]["Item"] for body in services.batches for put in json.loads(body)["RequestItems"]["flights"]

@@ -87,11 +87,12 @@ def test_deploy_builds_deploys_and_writes_what_sam_local_needs(tmp_path: Path) -
         "AWS_ENDPOINT_URL": "http://host.docker.internal:4999",
         "AWS_REGION": "us-east-1",
         "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_ACCESS_KEY_ID": "AKIALOCAL",
+        "AWS_SECRET_ACCESS_KEY": "local-secret",
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
     }
+    assert (tmp_path / ".sluice" / "sam-local.json").stat().st_mode & 0o777 == 0o600
     assert json.loads((tmp_path / ".sluice" / "sam-local.json").read_text()) == {
         "PlanLoadFunction": {"DATA_BUCKET": "data"} | host,
         "BareFunction": host,
@@ -163,8 +164,8 @@ def test_sam_sees_nothing_of_the_users_aws_configuration(tmp_path: Path) -> None
         "AWS_ENDPOINT_URL": "http://127.0.0.1:4999",
         "AWS_REGION": "us-east-1",
         "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_ACCESS_KEY_ID": "AKIALOCAL",
+        "AWS_SECRET_ACCESS_KEY": "local-secret",
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
         "AWS_CONFIG_FILE": "/dev/null",

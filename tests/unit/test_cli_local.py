@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from local_aws.access.credentials import CREDENTIALS_FILE
 from sluice_cli import local
 from sluice_cli.aws import Aws, Place
 from sluice_cli.exit_code import ExitCode, NotDeployedError
@@ -68,7 +69,7 @@ def test_concurrency_is_a_whole_number_above_zero(tmp_path: Path, given: str) ->
     assert not (tmp_path / ".sluice").exists()
 
 
-def test_status_prints_the_two_lines_that_other_tools_need(tmp_path: Path) -> None:
+def test_status_prints_the_lines_that_other_tools_need(tmp_path: Path) -> None:
     shell = Terminal(tmp_path, no_aws)
 
     with local_aws_seeming_to_run(tmp_path):
@@ -76,7 +77,8 @@ def test_status_prints_the_two_lines_that_other_tools_need(tmp_path: Path) -> No
 
     assert shell.stdout.getvalue().splitlines() == [
         "export AWS_ENDPOINT_URL=http://127.0.0.1:4999 AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1",
-        "export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test",
+        "export AWS_ACCESS_KEY_ID=AKIALOCAL AWS_SECRET_ACCESS_KEY=local-secret",
+        "unset AWS_SESSION_TOKEN AWS_SECURITY_TOKEN",
     ]
     assert "http://127.0.0.1:4999" in shell.stderr.getvalue()
 
@@ -113,3 +115,25 @@ def test_write_json_leaves_nothing_else_behind(tmp_path: Path) -> None:
 
     assert json.loads((tmp_path / "state" / "local.json").read_text()) == {"a": 1}
     assert len(list((tmp_path / "state").iterdir())) == 1
+
+
+def test_local_aws_of_an_earlier_version_is_to_be_started_again(tmp_path: Path) -> None:
+    shell = Terminal(tmp_path, no_aws)
+
+    with local_aws_seeming_to_run(tmp_path) as running:
+        (running.directory / CREDENTIALS_FILE).unlink()
+        assert shell.sluice("local", "up") == ExitCode.NOT_DEPLOYED
+        assert shell.sluice("local", "status") == ExitCode.NOT_DEPLOYED
+
+    assert shell.stderr.getvalue().count("`sluice local down` and `sluice local up`") == 2
+
+
+def test_write_json_lets_only_this_user_read(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "local.json"
+    path.parent.mkdir()
+    path.write_text("{}")
+    path.chmod(0o644)
+
+    local.write_json(path, {"a": 1})
+
+    assert path.stat().st_mode & 0o777 == 0o600

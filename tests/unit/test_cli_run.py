@@ -14,7 +14,7 @@ from local_aws.lifecycle import LocalAws
 from sluice_cli.aws import Aws, Place, connect, explained
 from sluice_cli.exit_code import ExitCode
 from sluice_cli.run import EXECUTION_NAME, new_name
-from tests.unit.cli_aws import DIRECT_MACHINE, EXECUTION, SUMMARY, StubbedAws, Terminal, stubbed_aws
+from tests.unit.cli_aws import CREDENTIALS, DIRECT_MACHINE, EXECUTION, SUMMARY, StubbedAws, Terminal, stubbed_aws
 
 RUN = ("run", "csv_load", "--input", "-", "--name", "july")
 
@@ -387,6 +387,7 @@ def test_local_clients_ignore_all_of_the_users_aws_configuration(
         sent.append(request)
         raise SentError
 
+    CREDENTIALS.write(tmp_path)
     aws = connect(Place(LocalAws("http://127.0.0.1:4999", 4999, 1, tmp_path, "eu-west-1")))
     call = client(aws)
     call.__self__.meta.events.register("before-send", keep)  # type: ignore[attr-defined]
@@ -397,6 +398,6 @@ def test_local_clients_ignore_all_of_the_users_aws_configuration(
     request = sent[0]
     assert request.url.startswith("http://127.0.0.1:4999/")
     authorization = str(request.headers["Authorization"])
-    assert "Credential=test/" in authorization
+    assert f"Credential={CREDENTIALS.access_key_id}/" in authorization
     assert "/eu-west-1/" in authorization
     assert "X-Amz-Security-Token" not in request.headers
