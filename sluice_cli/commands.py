@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local_aws.lifecycle import LOOPBACK, LocalAws
+from local_aws.access.origins import LOOPBACK
+from local_aws.lifecycle import LocalAws
 from sluice_cli import deploy, local, local_build, report
 from sluice_cli import run as runs
 from sluice_cli.aws import Aws, Place

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from local_aws.access.origins import CONTAINER_HOST
-from local_aws.lifecycle import LOOPBACK, LocalAws, client_environment
+from local_aws.access.origins import CONTAINER_HOST, LOOPBACK
+from local_aws.lifecycle import LocalAws, client_environment
 from sluice_cli.aws import Aws
 from sluice_cli.exit_code import CommandError
 from sluice_cli.local import SAM_LOCAL_FILE, STATE_DIRECTORY, write_json

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from local_aws.access.credentials import write_privately
-from local_aws.lifecycle import LOOPBACK, LocalAws, LocalAwsError, client_environment, is_running, start, stop
+from local_aws.access.origins import LOOPBACK
+from local_aws.lifecycle import LocalAws, LocalAwsError, client_environment, is_running, start, stop
 from sluice_cli.exit_code import CommandError, NotDeployedError
 from sluice_cli.surroundings import Clock
 

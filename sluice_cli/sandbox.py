@@ -15,7 +15,8 @@ from uuid import uuid4
 
 import boto3
 
-from local_aws.lifecycle import LOOPBACK, LocalAws, client_environment
+from local_aws.access.origins import LOOPBACK
+from local_aws.lifecycle import LocalAws, client_environment
 from sluice_cli import local, local_build
 from sluice_cli.deploy import local_environment
 from sluice_cli.main import main

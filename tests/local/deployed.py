@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local_aws.lifecycle import LOOPBACK
+from local_aws.access.origins import LOOPBACK
 from sluice_cli.sandbox import Sandbox, sandbox
 
 RUN_SECONDS = 120
