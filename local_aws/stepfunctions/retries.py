@@ -10,6 +10,8 @@ from local_aws.stepfunctions.errors import RUNTIME, StateError, error_output, is
 from local_aws.stepfunctions.scope import Scope, State
 
 Attempt = Callable[[], tuple[Any, str | None]]
+# The largest MaxDelaySeconds that Step Functions accepts: 366 days.
+LONGEST_DELAY_SECONDS = 31_622_400
 
 
 def with_retries(state: State, data: Any, scope: Scope, attempt: Attempt) -> tuple[Any, str | None]:
@@ -33,8 +35,11 @@ def with_retries(state: State, data: Any, scope: Scope, attempt: Attempt) -> tup
 
 def delay_seconds(retrier: State, tried: int) -> float:
     """How long to wait before the next attempt; FULL jitter draws from the whole interval."""
-    delay = retrier.get("IntervalSeconds", 1) * retrier.get("BackoffRate", 2.0) ** tried
-    delay = min(delay, retrier.get("MaxDelaySeconds", delay))
+    longest = retrier.get("MaxDelaySeconds", LONGEST_DELAY_SECONDS)
+    try:
+        delay = min(retrier.get("IntervalSeconds", 1) * float(retrier.get("BackoffRate", 2.0)) ** tried, longest)
+    except OverflowError:
+        delay = longest
     if retrier.get("JitterStrategy") == "FULL":
         return random.uniform(0, delay)  # noqa: S311
     return float(delay)
