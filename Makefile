@@ -43,9 +43,10 @@ demo: $(READY) ## Every workflow on real data on local AWS: all set-up, no AWS a
 test: $(READY) ## All tests but the long ones, a worker per core: units, state machines, workflows on local AWS.
 	$(PYTEST) -m "$(SHORT)"
 
-test-long: $(READY) ## The long tests, and how much of functions/ the unit tests cover (95% at least).
+test-long: $(READY) ## The long tests, the coverage of functions/ (95% at least), and the workflows with ten Lambda slots.
 	$(PYTEST) -m "(long or chromium) and not docker"
 	$(PYTEST) -m "$(SHORT)" --cov --cov-report=term tests/unit
+	LAMBDA_CONCURRENCY=10 $(PYTEST) -m "$(SHORT)" tests/local
 
 check: $(READY) ## Format, lint and types; cfn-lint on the template and on each state machine.
 	$(BIN)/ruff format --check $(SOURCES)

@@ -84,6 +84,10 @@ class Sandbox:
         """The data bucket."""
         return self.outputs["DataBucket"]
 
+    def deploy(self, *parameters: str) -> int:
+        """Build and deploy the stack, with these template parameters as NAME=VALUE; returns the exit code."""
+        return main(["local", "deploy", *(f"--parameter={each}" for each in parameters)], self.surroundings)
+
     def new_table(self, partition: str = "id", sort: str | None = None, types: str = "SS") -> str:
         """An empty table of its own name, with key attributes of these types."""
         name = f"table-{uuid4().hex[:12]}"
@@ -128,12 +132,31 @@ class Sandbox:
 
 @contextmanager
 def sandbox(
-    root: Path, *, bind_host: str = LOOPBACK, fault_injection: bool = False, parameters: Sequence[str] = ()
+    root: Path,
+    *,
+    bind_host: str = LOOPBACK,
+    fault_injection: bool = False,
+    lambda_concurrency: int | None = None,
+    parameters: Sequence[str] = (),
 ) -> Iterator[Sandbox]:
-    """Copy what is deployed to `root`, start local AWS and deploy to it; all of it ends with the context.
+    """An empty sandbox with the stack deployed. `parameters`: the template's, as NAME=VALUE. Raises SandboxError."""
+    with empty_sandbox(
+        root, bind_host=bind_host, fault_injection=fault_injection, lambda_concurrency=lambda_concurrency
+    ) as empty:
+        if empty.deploy(*parameters):
+            raise SandboxError("the stack could not be deployed to local AWS")
+        yield empty
 
-    `parameters`: the template's, as NAME=VALUE.
-    """
+
+@contextmanager
+def empty_sandbox(
+    root: Path,
+    *,
+    bind_host: str = LOOPBACK,
+    fault_injection: bool = False,
+    lambda_concurrency: int | None = None,
+) -> Iterator[Sandbox]:
+    """Copy what is deployed to `root`, and start local AWS for it; all of it ends with the context."""
     for part in DEPLOYED_PARTS:
         source = PROJECT_ROOT / part
         if source.is_dir():
@@ -141,11 +164,15 @@ def sandbox(
         else:
             shutil.copy(source, root / part)
     surroundings = Surroundings(root=root)
-    aws, _ = local.up(root, bind_host=bind_host, outlive_caller=False, fault_injection=fault_injection)
+    aws, _ = local.up(
+        root,
+        bind_host=bind_host,
+        outlive_caller=False,
+        fault_injection=fault_injection,
+        lambda_concurrency=lambda_concurrency,
+    )
     try:
         _share_build(surroundings, aws)
-        if main(["local", "deploy", *(f"--parameter={each}" for each in parameters)], surroundings):
-            raise SandboxError("the stack could not be deployed to local AWS")
         yield Sandbox(surroundings, aws)
     finally:
         local.end(root, aws)

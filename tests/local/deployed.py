@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,8 +12,11 @@ from typing import Any
 
 from local_aws.access.origins import LOOPBACK
 from sluice_cli.sandbox import Sandbox, sandbox
+from sluice_cli.stack import Stack
 
 RUN_SECONDS = 120
+# The environment variable that gives the account of the tests a Lambda concurrency quota; none by default.
+LAMBDA_CONCURRENCY = "LAMBDA_CONCURRENCY"
 # What the deployed distinct_keys and athena_map may start; the tests that do create them.
 PROCESSOR_FUNCTION = "test-processor-function"
 PROCESSOR_MACHINE = "test-processor-machine"
@@ -78,9 +82,14 @@ class Deployed(Sandbox):
         """Wait for any end of an execution, but not for ever."""
         found = self.end_of(execution_arn, timeout_seconds)
         name = found["name"]
-        workflow = found["stateMachineArn"].rpartition("sluice-")[2]
+        workflow = self.workflow_of(found["stateMachineArn"])
         summary = json.loads(found["output"]) if "output" in found else self._left_behind(workflow, name)
         return Ended(name, found["status"], found.get("error"), found.get("cause"), summary)
+
+    def workflow_of(self, state_machine_arn: str) -> str:
+        """The workflow that a state machine of the stack runs."""
+        workflows = Stack("sluice", self.outputs).workflows
+        return next(name for name, arn in workflows.items() if arn == state_machine_arn)
 
     def _left_behind(self, workflow: str, name: str) -> dict[str, Any]:
         try:
@@ -93,5 +102,12 @@ class Deployed(Sandbox):
 @contextmanager
 def deployed(root: Path, bind_host: str = LOOPBACK) -> Iterator[Deployed]:
     """A copy of the project that faults can be planned for; it ends with the context."""
-    with sandbox(root, bind_host=bind_host, fault_injection=True, parameters=PARAMETERS) as stack:
+    concurrency = os.environ.get(LAMBDA_CONCURRENCY)
+    with sandbox(
+        root,
+        bind_host=bind_host,
+        fault_injection=True,
+        lambda_concurrency=int(concurrency) if concurrency else None,
+        parameters=PARAMETERS,
+    ) as stack:
         yield Deployed(stack.surroundings, stack.aws)
