@@ -79,7 +79,9 @@ def local_deploy(options: Namespace, surroundings: Surroundings) -> ExitCode:
         is_new = local_build.build(surroundings.sam, surroundings.root, environment, show)
     if not is_new:
         surroundings.say("nothing that is built has changed: the last build is used")
-    command = deploy.deploy_command(surroundings.sam, surroundings.root, options.stack_name, options.parameter)
+    command = deploy.deploy_command(
+        surroundings.sam, surroundings.root, options.stack_name, aws.region, options.parameter
+    )
     with _timed(f"deploying {options.stack_name}", surroundings):
         deploy.run_tool(command, surroundings.root, environment, show)
     place = Place(aws)

@@ -14,6 +14,9 @@ from sluice_cli.exit_code import CommandError
 from sluice_cli.local import SAM_LOCAL_FILE, STATE_DIRECTORY, write_json
 
 CONFIGURATION = "local"
+# The account of local AWS. Its tables and databases are all the developer's own.
+ACCOUNT = "000000000000"
+OPEN_PATTERNS = {"TableNamePattern": "*", "AthenaDatabasePattern": "*"}
 ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 
 
@@ -22,10 +25,30 @@ def build_command(sam: Path, root: Path) -> list[str]:
     return [str(sam), "build", *_configuration(root), "--parameter-overrides", *host_parameters()]
 
 
-def deploy_command(sam: Path, root: Path, stack_name: str, parameters: Sequence[str] = ()) -> list[str]:
-    """`sam deploy` of what was built, with further template parameters as NAME=VALUE."""
+def deploy_command(sam: Path, root: Path, stack_name: str, region: str, parameters: Sequence[str] = ()) -> list[str]:
+    """`sam deploy` of what was built. `parameters`, as NAME=VALUE, override those of local AWS. Raises CommandError."""
     command = [str(sam), "deploy", *_configuration(root), "--stack-name", stack_name]
-    return [*command, "--parameter-overrides", *host_parameters(), *parameters]
+    return [*command, "--parameter-overrides", *_merged([*local_parameters(stack_name, region), *parameters])]
+
+
+def local_parameters(stack_name: str, region: str) -> list[str]:
+    """The template's parameters on local AWS: the host's, every table and database, and a data bucket of a known name.
+
+    Raises CommandError.
+    """
+    patterns = [f"{name}={value}" for name, value in OPEN_PATTERNS.items()]
+    return [*host_parameters(), *patterns, f"DataBucketName={stack_name.lower()}-data-{ACCOUNT}-{region}"]
+
+
+def _merged(parameters: Sequence[str]) -> list[str]:
+    """The last value of each name; sam takes an empty value in quotes only. Raises CommandError."""
+    values: dict[str, str] = {}
+    for each in parameters:
+        name, separator, value = each.partition("=")
+        if not (name and separator):
+            raise CommandError(f"--parameter {each}: expected NAME=VALUE")
+        values[name] = value or '""'
+    return [f"{name}={value}" for name, value in values.items()]
 
 
 def host_parameters() -> list[str]:

@@ -6,10 +6,15 @@ from typing import Any
 import pytest
 
 from sluice_cli.aws import Aws, Place
-from sluice_cli.deploy import architecture, host_parameters, local_environment
+from sluice_cli.deploy import architecture, deploy_command, host_parameters, local_environment
 from sluice_cli.exit_code import CommandError, ExitCode
 from tests.unit.cli_aws import STARTED, StubbedAws, Terminal, local_aws_seeming_to_run, stubbed_aws
 
+OPEN_PARAMETERS = (
+    "TableNamePattern=*",
+    "AthenaDatabasePattern=*",
+    "DataBucketName=sluice-data-000000000000-us-east-1",
+)
 USERS_ENVIRONMENT = {
     "PATH": "/usr/bin",
     "LANG": "C.UTF-8",
@@ -70,6 +75,28 @@ def expect_functions(stubbed: StubbedAws) -> None:
         stubbed.functions.add_response("get_function_configuration", configuration, {"FunctionName": name})
 
 
+@pytest.mark.parametrize(
+    ("given", "passed"),
+    [
+        ("TableNamePattern=orders", "TableNamePattern=orders"),
+        ("DataBucketName=", 'DataBucketName=""'),
+        ("A=b=c", "A=b=c"),
+    ],
+)
+def test_parameter_overrides_that_of_local_aws(tmp_path: Path, given: str, passed: str) -> None:
+    command = deploy_command(tmp_path / "sam", tmp_path, "sluice", "us-east-1", [given])
+    parameters = command[command.index("--parameter-overrides") + 1 :]
+    names = [each.partition("=")[0] for each in parameters]
+    assert passed in parameters
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("given", ["TableNamePattern", "=x", ""])
+def test_parameter_without_name_or_value_is_refused(tmp_path: Path, given: str) -> None:
+    with pytest.raises(CommandError, match="expected NAME=VALUE"):
+        deploy_command(tmp_path / "sam", tmp_path, "sluice", "us-east-1", [given])
+
+
 def test_deploy_builds_deploys_and_writes_what_sam_local_needs(tmp_path: Path) -> None:
     with stubbed_aws() as stubbed, local_aws_seeming_to_run(tmp_path):
         expect_functions(stubbed)
@@ -81,7 +108,7 @@ def test_deploy_builds_deploys_and_writes_what_sam_local_needs(tmp_path: Path) -
     overrides = ["--parameter-overrides", *host_parameters()]
     assert [(arguments, folder) for arguments, folder, _ in calls_of_sam(tmp_path)] == [
         (["build", *configuration, *overrides], str(tmp_path)),
-        (["deploy", *configuration, "--stack-name", "sluice", *overrides], str(tmp_path)),
+        (["deploy", *configuration, "--stack-name", "sluice", *overrides, *OPEN_PARAMETERS], str(tmp_path)),
     ]
     host = {
         "AWS_ENDPOINT_URL": "http://host.docker.internal:4999",
