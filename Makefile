@@ -9,13 +9,13 @@ ORACLE := $(VENV)/oracle
 # A worker per core; tests that share what is slow to set up stay together (tests/scheduling.py).
 PYTEST := $(BIN)/python -m pytest -q -n auto --dist loadscope --no-loadscope-reorder
 SHORT := not long and not docker and not chromium
-SOURCES := functions local_aws sluice_cli demo bench tests
+SOURCES := functions local_aws sluice_cli demo e2e bench tests
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export SAM_CLI_TELEMETRY = 0
 # sam build looks for uv there.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup lock demo test test-long check format local build sam-local oracle bench clean
+.PHONY: help setup lock demo test test-long check format local build sam-local oracle e2e bench clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -79,6 +79,9 @@ $(ORACLE)/.ready: tests/oracle/package-lock.json
 	cp tests/oracle/package.json tests/oracle/package-lock.json $(ORACLE)
 	npm ci --prefix $(ORACLE) --ignore-scripts --no-audit --no-fund --silent
 	touch $@
+
+e2e: $(READY) ## On AWS, in your account (about an hour, 0.50 USD): STACK=name REGION=region. Or LOCAL=1: no account, no cost.
+	PYTHONPATH=functions $(BIN)/python -m e2e --stack $(or $(STACK),sluice-e2e) $(if $(LOCAL),--local,$(if $(REGION),--region $(REGION))) $(E2E_OPTIONS)
 
 bench: $(BENCH_READY) ## Measure side by side; ONLY=<figure> for one of them. Writes bench/results.json.
 	PYTHONPATH=functions $(BIN)/python -m bench $(if $(ONLY),--only $(ONLY))

@@ -31,7 +31,8 @@ def deploy(site: Site) -> None:
     sam, root = site.surroundings.sam, site.surroundings.root
     if site.local:
         environment = local_environment(site.surroundings.environment, site.local)
-        commands = [build_command(sam, root), deploy_command(sam, root, site.stack_name, parameters(site))]
+        deployment = deploy_command(sam, root, site.stack_name, site.region, [*parameters(site), "DataBucketName="])
+        commands = [build_command(sam, root), deployment]
     else:
         environment = site.environment()
         commands = [[str(sam), "build"], _deploy_to_aws(site)]

@@ -49,5 +49,5 @@ def total_dollars() -> float:
 
 def estimate_lines() -> list[str]:
     """The charges as a table, with their sum and the time."""
-    lines = [f"  {each.what:<52} {each.amount:>12,.4g} {each.dollars:>9.4f} USD" for each in CHARGES]
+    lines = [f"  {each.what:<52} {each.amount:>12,.10g} {each.dollars:>9.4f} USD" for each in CHARGES]
     return [*lines, f"  {'in all, without the free tier':<65} {total_dollars():>9.2f} USD, {MINUTES_ON_AWS} minutes"]
