@@ -4,6 +4,7 @@ import http.client
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
@@ -90,7 +91,7 @@ def presigned(
 ) -> RawRequest:
     """The request with a signature in its query, for so many seconds."""
     signer = S3SigV4QueryAuth if service == "s3" else SigV4QueryAuth
-    return signed(request, credentials, service, age=age, auth=lambda *given: signer(*given, expires=expires))
+    return signed(request, credentials, service, age=age, auth=partial(signer, expires=expires))
 
 
 def _text(value: str | bytes) -> str:

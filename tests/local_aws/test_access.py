@@ -323,10 +323,11 @@ def test_no_answer_has_cors_headers(enforce_iam: bool) -> None:
 def test_presigned_urls_are_served_until_they_expire(
     local_aws: LocalAws, client: Callable[[str], Any], bucket: str, version: str, style: str, key: str
 ) -> None:
+    addressing: Any = {"addressing_style": style}
     s3 = session_of(local_aws).client(
         "s3",
         endpoint_url=f"http://localhost:{local_aws.port}",
-        config=Config(signature_version=version, s3={"addressing_style": style}),
+        config=Config(signature_version=version, s3=addressing),
     )
 
     def send(method: str, operation: str, expires: int, body: bytes = b"") -> Answer:
