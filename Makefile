@@ -15,7 +15,7 @@ export SAM_CLI_TELEMETRY = 0
 # sam build looks for uv there.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup lock demo test test-long check format local build sam-local oracle e2e bench clean
+.PHONY: help setup lock demo test test-long check format local build sam-local oracle browser e2e bench clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -82,6 +82,10 @@ $(ORACLE)/.ready: tests/oracle/package-lock.json
 
 e2e: $(READY) ## On AWS, in your account (about an hour, 0.50 USD): STACK=name REGION=region. Or LOCAL=1: no account, no cost.
 	PYTHONPATH=functions $(BIN)/python -m e2e --stack $(or $(STACK),sluice-e2e) $(if $(LOCAL),--local,$(if $(REGION),--region $(REGION))) $(E2E_OPTIONS)
+
+browser: $(READY) ## Web pages in headless Chromium against local AWS: they may change nothing (1 minute).
+	@command -v chromium || command -v chromium-browser || command -v google-chrome || { echo "make browser needs Chromium, and none is installed"; exit 1; }
+	$(BIN)/python -m pytest -q -m chromium tests/browser
 
 bench: $(BENCH_READY) ## Measure side by side; ONLY=<figure> for one of them. Writes bench/results.json.
 	PYTHONPATH=functions $(BIN)/python -m bench $(if $(ONLY),--only $(ONLY))

@@ -42,7 +42,7 @@ def local_up(options: Namespace, surroundings: Surroundings) -> ExitCode:
         if not is_new and options.lambda_concurrency is not None:
             surroundings.say("it keeps the concurrency that it was started with; `sluice local down` ends it")
         if is_new and bind_host != LOOPBACK:
-            surroundings.say(f"it listens on {bind_host}, too: whoever reaches that address can use it")
+            surroundings.say(f"it listens on {bind_host}, too: whoever reaches it needs the credentials to use it")
         _print_exports(aws, surroundings)
         if is_new and not options.detach:
             surroundings.say("Ctrl-C stops it")
