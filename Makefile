@@ -33,6 +33,7 @@ $(READY): requirements-dev.txt requirements-data.txt pyproject.toml
 	touch $@
 
 lock: $(READY) ## Resolve the .in files into the pinned .txt files again.
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --no-strip-extras functions/requirements.in -o functions/requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --no-strip-extras requirements-dev.in -o requirements-dev.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --no-deps requirements-data.in -o requirements-data.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --no-strip-extras -c requirements-dev.txt requirements-bench.in -o requirements-bench.txt
