@@ -18,6 +18,8 @@ pytestmark = pytest.mark.long
 # As on AWS: CloudFormation chooses the bucket's name.
 GENERATED_NAME = "DataBucketName="
 EXPORTED_TABLE = "orders"
+# What docs/deployment.md says to let `sam deploy --guided` write to; more questions than it has.
+OWN_CONFIGURATION, QUESTIONS = "samconfig.user.toml", 60
 
 
 @pytest.fixture
@@ -96,6 +98,19 @@ def test_worker_that_dies_goes_on_with_the_new_code(stack: Deployed) -> None:
     assert (ended.status, ended.counts) == ("SUCCEEDED", (1_000, 1_000, 0, 0, 0)), ended
 
 
+def test_guided_deployment_leaves_the_tracked_configuration_alone(stack: Deployed) -> None:
+    root = stack.surroundings.root
+    tracked = (root / "samconfig.toml").read_text()
+    (root / OWN_CONFIGURATION).write_text(tracked)
+    _sam(stack, "build", "--config-file", OWN_CONFIGURATION)
+    answers = ["", "", "orders-*", *[""] * QUESTIONS]
+    guided = ["deploy", "--guided", "--config-file", OWN_CONFIGURATION, "--no-confirm-changeset"]
+    _sam(stack, *guided, answers="\n".join(answers))
+    assert (root / "samconfig.toml").read_text() == tracked
+    assert 'TableNamePattern=\\"orders-*\\"' in (root / OWN_CONFIGURATION).read_text()
+    assert _status(stack) == "CREATE_COMPLETE"
+
+
 def _check_load(stack: Deployed) -> None:
     table = stack.new_table("icao")
     ended = stack.run("csv_load", {"source": stack.put("icao\nLSZH\n"), "table": table, "keys": ["icao"]})
@@ -104,11 +119,15 @@ def _check_load(stack: Deployed) -> None:
 
 def _delete(stack: Deployed) -> None:
     """`sam delete`, as the documentation says."""
+    _sam(stack, "delete", "--stack-name", "sluice", "--no-prompts", "--region", stack.aws.region)
+
+
+def _sam(stack: Deployed, *arguments: str, answers: str = "") -> None:
+    """A command of sam on local AWS, in the copy of the project."""
     environment = local_environment(stack.surroundings.environment, stack.aws)
-    command = [str(stack.surroundings.sam), "delete", "--stack-name", "sluice", "--no-prompts"]
-    subprocess.run(
-        [*command, "--region", stack.aws.region], cwd=stack.surroundings.root, env=environment, check=True, timeout=600
-    )
+    command = [str(stack.surroundings.sam), *arguments]
+    root = stack.surroundings.root
+    subprocess.run(command, cwd=root, env=environment, input=answers, text=True, check=True, timeout=600)
 
 
 def _status(stack: Deployed) -> str:
