@@ -45,7 +45,7 @@ def cause_of(expression: str, message: str, progress: Any = None, counts: Any = 
     error = {"Error": "E", "Cause": message, "name": "E", "message": message}
     known = {**error, "error": error, "problem": message, "progress": progress}
     known |= {"counts": counts, "results": RESULTS} if counts else {}
-    found: str = evaluate(expression, {"states": {"input": known}, "failure": error})
+    found: str = evaluate(expression, {"states": {"input": known}, "failure": error, "processFailure": error})
     return found
 
 
