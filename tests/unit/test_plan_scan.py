@@ -245,7 +245,7 @@ def test_blank_lines_are_no_keys(handler: Any, body: bytes, copied: bytes) -> No
     given = {"bucket": BUCKET, "key": "distinct_keys/earlier/blank.jsonl"}
     s3 = boto3.client("s3")
     s3.put_object(Bucket=BUCKET, Key=given["key"], Body=body)
-    handler(USUAL | {"input": {"table": "airports", "keys": given}}, Context())
+    handler(USUAL | {"input": {"table": "airports", "processor": "measure", "keys": given}}, Context())
     assert s3.get_object(Bucket=BUCKET, Key="distinct_keys/fixture/keys/given.jsonl")["Body"].read() == copied
 
 
