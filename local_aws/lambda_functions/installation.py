@@ -13,7 +13,7 @@ _original: dict[str, Any] = {}
 
 
 def install() -> None:
-    """Replace the Python worker, how an invocation's result is told, and the account's concurrency."""
+    """Replace the Python worker, how it ends, how an invocation's result is told, and the account's concurrency."""
     concurrency.install()
     require(lambda_runtime, "_RESERVED_RUNTIME_ENV_VARS", "_account_region_from_function_config")
     require(lambda_svc, "_ensure_reaper_thread", "_resolve_layer_zip", "_xray_trace_id_for_invocation")
@@ -24,6 +24,7 @@ def install() -> None:
     )
     _original["worker_class"] = replace(lambda_runtime, "_worker_class_for", ("config",), worker_class)
     parameters = ("func", "event", "request_id")
+    _original["kill_workers"] = replace(lambda_runtime, "kill_workers", ("workers",), retire_workers)
     _original["execute"] = replace(lambda_svc, "_execute_function_warm", parameters, execute)
 
 
@@ -32,6 +33,18 @@ def worker_class(config: dict[str, Any]) -> Any:
     if str(config.get("Runtime", "")).startswith("python"):
         return PythonWorker
     return _original["worker_class"](config)
+
+
+def retire_workers(workers: Any) -> None:
+    """End workers, but let a busy one finish its invocation: an update or a deletion of a function does not stop it."""
+    idle = []
+    with lambda_runtime._lock:
+        for worker in workers:
+            if isinstance(worker, PythonWorker) and worker.in_use:
+                worker.is_retired = True
+            else:
+                idle.append(worker)
+    _original["kill_workers"](idle)
 
 
 def execute(func: dict[str, Any], event: Any, request_id: str) -> Any:
@@ -51,6 +64,8 @@ def execute(func: dict[str, Any], event: Any, request_id: str) -> Any:
         )
     finally:
         lambda_runtime.release_worker(worker)
+        if worker.is_retired:
+            lambda_runtime.kill_workers([worker])
     if "error" in answer:
         return {"body": answer["error"], "error": True, "log": answer["log"]}
     return {"body": answer["result"], "log": answer["log"]}

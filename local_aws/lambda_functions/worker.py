@@ -28,6 +28,8 @@ class PythonWorker(service.Worker):  # type: ignore[misc]
 
     _proc: subprocess.Popen[bytes] | None
     _scratch: Path | None = None
+    # Its function was updated or deleted during an invocation, which it finishes.
+    is_retired = False
 
     def invoke(
         self,

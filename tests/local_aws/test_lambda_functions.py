@@ -176,8 +176,41 @@ def test_what_a_function_prints_is_in_its_log(function: Function, client: Callab
 def test_new_code_is_used_at_once(function: Function, client: Callable[[str], Any]) -> None:
     name = function("def handler(e, c): return 1")
     assert json.load(client("lambda").invoke(FunctionName=name)["Payload"]) == 1
+    client("lambda").update_function_code(FunctionName=name, ZipFile=_package("def handler(e, c): return 2"))
+    assert json.load(client("lambda").invoke(FunctionName=name)["Payload"]) == 2
+
+
+@pytest.mark.parametrize("change", ["update", "delete"])
+def test_invocation_under_way_outlives_a_change_of_its_function(
+    function: Function, client: Callable[[str], Any], tmp_path: Path, change: str
+) -> None:
+    source = (
+        "import os, time\n"
+        "def handler(folder, c):\n"
+        "    open(f'{folder}/started', 'w').close()\n"
+        "    while not os.path.exists(f'{folder}/go'): time.sleep(0.01)\n"
+        "    return 'old'\n"
+    )
+    name = function(source, Timeout=DEADLINE_SECONDS)
+    lambda_client = client("lambda")
+    with ThreadPoolExecutor(1) as pool:
+        under_way = pool.submit(lambda_client.invoke, FunctionName=name, Payload=json.dumps(str(tmp_path)))
+        while not (tmp_path / "started").exists():
+            assert not under_way.done()
+            time.sleep(0.01)
+        if change == "delete":
+            lambda_client.delete_function(FunctionName=name)
+        else:
+            lambda_client.update_function_code(FunctionName=name, ZipFile=_package("def handler(e, c): return 'new'"))
+            assert json.load(lambda_client.invoke(FunctionName=name)["Payload"]) == "new"
+        (tmp_path / "go").touch()
+        answer = under_way.result()
+    assert json.load(answer["Payload"]) == "old"
+    assert "FunctionError" not in answer
+
+
+def _package(source: str) -> bytes:
     package = io.BytesIO()
     with zipfile.ZipFile(package, "w") as archive:
-        archive.writestr("index.py", "def handler(e, c): return 2")
-    client("lambda").update_function_code(FunctionName=name, ZipFile=package.getvalue())
-    assert json.load(client("lambda").invoke(FunctionName=name)["Payload"]) == 2
+        archive.writestr("index.py", source)
+    return package.getvalue()
