@@ -189,6 +189,8 @@ class World:
 def _plan_export() -> Any:
     os.environ.setdefault("DATA_BUCKET", "sluice-data-000000000000-us-east-1")
     os.environ.setdefault("POWERTOOLS_SERVICE_NAME", "sluice")
+    os.environ.setdefault("RUN_BUDGET_TABLE", "run-budgets")
+    os.environ.setdefault("EXPORT_LEDGER_TABLE", "export-ledger")
     return import_module("plan_export.handler").lambda_handler
 
 
