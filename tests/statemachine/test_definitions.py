@@ -161,3 +161,10 @@ def test_every_function_has_one_name_everywhere() -> None:
         assert (ROOT / "functions" / folder / "handler.py").is_file()
         assert (ROOT / "tests" / "unit" / f"test_{folder}.py").is_file()
         assert list((ROOT / "events" / folder).glob("*.json"))
+
+
+@machines
+def test_resources_are_in_the_partition_of_the_stack(name: str) -> None:
+    """In GovCloud and China arn:aws: fails."""
+    assert "arn:aws" not in (ROOT / "statemachines" / f"{name}.asl.json").read_text()
+    assert machine_resource(name)["DefinitionSubstitutions"]["Partition"] == {"Ref": "AWS::Partition"}
