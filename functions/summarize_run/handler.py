@@ -53,7 +53,12 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
 
 
 def _outcomes(run: Run, planned: Mapping[str, Any], map_run: Mapping[str, Any] | None) -> list[RangeOutcome]:
-    """What became of each planned range or file; waits for result files that name them all, but not for ever."""
+    """What became of each planned range or file; waits for result files that name them all, but not for ever.
+
+    A source without rows has no children: the one range of its plan is not worked through.
+    """
+    if planned["plan"].get("rows") == 0:
+        return []
     place = planned["plan"]["bucket"], planned["plan"]["key"]
     plan = read_files(s3_client(), *place) if "process" in planned else read_plan(s3_client(), *place)
     return read_until_complete(

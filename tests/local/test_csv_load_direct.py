@@ -158,6 +158,6 @@ def test_tables_of_the_stack_are_refused(stack: Deployed, output: str, place: st
 @pytest.mark.parametrize("character", ['"', "\\", "\x01", "😀"])
 def test_long_name_of_an_unknown_field_is_cut(stack: Deployed, character: str) -> None:
     _, document = load(stack, TEXT)
-    ended = stack.run("csv_load_direct", {**document, "x" + character * 30_000: 1})
+    ended = stack.run("csv_load_direct", {**document, "x" + character * 15_000: 1})
     assert (ended.status, ended.error) == ("FAILED", "InvalidInputError")
     assert (ended.cause or "").startswith("x" + character * 1_000)

@@ -122,6 +122,15 @@ def test_every_key_processed_is_complete(bucket: Bucket) -> None:
     assert (summary["status"], counts(summary), summary["failures"]) == ("COMPLETE", (42, 42, 0, 0), None)
 
 
+def test_run_that_stopped_early_has_the_error_of_the_keys_that_failed(bucket: Bucket) -> None:
+    bucket.put("segments", [segment(0, 12), segment(1, 30)])
+    bucket.put("keys", [failed_batch(range(20)), failed_batch(range(20, 42), None)])
+    exceeded = {"name": "States.ExceedToleratedFailureThreshold", "message": "threshold exceeded"}
+    for error in (exceeded, None):
+        summary = bucket.summarize(error=error)
+        assert (summary["error"]["name"], counts(summary)) == ("MyError", (42, 0, 0, 42))
+
+
 def test_failed_keys_are_files_with_errors_and_to_feed_back(bucket: Bucket) -> None:
     bucket.put("segments", [segment(0, 12), segment(1, 30)])
     bucket.put("keys", [batch(range(20), failed=2), failed_batch(range(20, 30)), batch(range(30, 42))])

@@ -279,6 +279,13 @@ def test_result_files_that_come_late_are_waited_for(bucket: Bucket) -> None:
     assert (summary["error"]["name"], summary["counts"]["failed"]) == ("ThrottledError", 40)
 
 
+def test_source_without_rows_is_complete_without_a_map_run(bucket: Bucket) -> None:
+    write_plan(bucket.s3, BUCKET, RUN.plan_key, [Range(0, 8, 8, 1, 0)])
+    planned = USUAL["planned"] | {"plan": {"bucket": BUCKET, "key": RUN.plan_key, "ranges": 1, "rows": 0}}
+    summary = invoke(USUAL | {"planned": planned, "mapRun": None, "error": None})
+    assert (summary["status"], summary["counts"]["read"], summary["failures"]) == ("COMPLETE", 0, None)
+
+
 def test_run_that_was_refused_has_a_summary(bucket: Bucket) -> None:
     error = {"name": "InvalidInputError", "message": "table: is required"}
     summary = invoke(USUAL | {"planned": None, "error": error})

@@ -68,6 +68,11 @@ class Processed:
         """Keys that are accounted for."""
         return self.processed + self.failed
 
+    @property
+    def own_errors(self) -> set[str]:
+        """The errors that keys failed with, without that of batches that the end of the Map Run came before."""
+        return self.errors - {"PENDING"}
+
     def add(self, record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """One batch's record; yields its keys that failed, with error and cause."""
         if record["Status"] == "SUCCEEDED":
@@ -168,7 +173,7 @@ def judged(summary: KeysSummary) -> RunError | None:
         if scanned.errors:
             number, name, message = scanned.errors[0]
             return RunError(name, f"{len(scanned.errors)} segments failed; the first is segment {number}: {message}")
-        names = summary.processed.errors
+        names = summary.processed.own_errors
         return RunError(names.pop(), error.message) if len(names) == 1 else error
     if error or not summary.planned:
         return error
@@ -191,7 +196,7 @@ def _too_many_failed(summary: KeysSummary) -> RunError | None:
     counts, tolerated = summary.counts, summary.planned["toleratedFailurePercentage"]
     if counts.failed * 100 <= tolerated * counts.read:
         return None
-    names = summary.processed.errors
+    names = summary.processed.own_errors
     name = next(iter(names)) if len(names) == 1 else "KeysFailedError"
     return RunError(name, f"{counts.failed} of {counts.read} keys failed, more than {tolerated} % tolerated")
 
