@@ -8,11 +8,12 @@ from functools import cache
 from typing import Any
 
 import pytest
+import yaml
 from boto3 import Session
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
-from tests.statemachine.definitions import NAMES, all_states, definition, template
+from tests.statemachine.definitions import NAMES, ROOT, all_states, definition, template
 
 OWN_TABLES = ("RunBudgetTable", "ExportLedgerTable")
 MANAGED_RULE = {"events:PutTargets", "events:PutRule", "events:DescribeRule"}
@@ -142,3 +143,14 @@ def test_parameters_have_defaults_and_bounds() -> None:
         assert each["Description"].endswith((".", ")")), name
         if name != "ExportProcess":
             assert {"AllowedPattern", "AllowedValues", "MinValue"} & each.keys(), name
+
+
+def test_adopted_resources_are_those_that_the_template_keeps() -> None:
+    (block,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "deployment.md").read_text(), re.S)
+    adopted = yaml.safe_load(block)["Resources"]
+    kept = {name: each for name, each in template()["Resources"].items() if "DeletionPolicy" in each}
+    assert adopted.keys() == kept.keys()
+    for name, each in adopted.items():
+        assert each["DeletionPolicy"] == kept[name]["DeletionPolicy"]
+        for key, value in each.get("Properties", {}).items():
+            assert kept[name]["Properties"][key] == value, (name, key)
