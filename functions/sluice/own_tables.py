@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sluice.errors import InvalidInputError
@@ -10,12 +9,12 @@ from sluice.errors import InvalidInputError
 
 @dataclass(frozen=True, slots=True)
 class OwnTables:
-    """Their names, by what the stack keeps in them."""
+    """Their names."""
 
-    kept: Mapping[str, str]
+    names: frozenset[str]
 
     def refuse(self, field: str, table: object) -> None:
         """Raise InvalidInputError naming the field when it names one of them, by its name or its ARN."""
         name = table.rpartition("/")[2] if isinstance(table, str) else ""
-        if name in self.kept:
-            raise InvalidInputError(field, f"{table} is the stack's own table of {self.kept[name]}; name one of yours")
+        if name in self.names:
+            raise InvalidInputError(field, f"{table} is one of the stack's own tables; name one of yours")

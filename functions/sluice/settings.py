@@ -36,8 +36,8 @@ class BudgetSettings:
 
 def own_tables_from_env(environment: Mapping[str, str] = os.environ) -> OwnTables:
     """The stack's own tables; raises SettingError naming the variable that is missing."""
-    kept = {"RUN_BUDGET_TABLE": "the limits of runs", "EXPORT_LEDGER_TABLE": "its exports"}
-    return OwnTables({_required(environment, variable): what for variable, what in kept.items()})
+    variables = ("RUN_BUDGET_TABLE", "EXPORT_LEDGER_TABLE")
+    return OwnTables(frozenset(_required(environment, variable) for variable in variables))
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,7 +152,8 @@ def test_tables_of_the_stack_are_refused(stack: Deployed, output: str, place: st
     _, document = load(stack, TEXT)
     ended = stack.run("csv_load_direct", {**document, "table": place + stack.outputs[output]})
     assert (ended.status, ended.error) == ("FAILED", "InvalidInputError")
-    assert ended.cause == f"table: {place}{stack.outputs[output]} is a table of the stack itself"
+    name = f"{place}{stack.outputs[output]}"
+    assert ended.cause == f"table: {name} is one of the stack's own tables; name one of yours"
 
 
 @pytest.mark.parametrize("character", ['"', "\\", "\x01", "😀"])

@@ -65,7 +65,7 @@ def test_stack_own_tables_are_refused(stack: Deployed, own: str, workflow: str) 
     name = stack.outputs[own]
     ended = stack.run(workflow, documents(stack, name)[workflow])
     assert (ended.status, ended.error) == ("FAILED", "InvalidInputError")
-    assert f"table: {name} is the stack's own table of" in str(ended.cause)
+    assert f"table: {name} is one of the stack's own tables; name one of yours" in str(ended.cause)
 
 
 def test_run_of_another_format_is_refused_by_name(stack: Deployed, table: str) -> None:

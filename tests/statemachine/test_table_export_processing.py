@@ -315,5 +315,7 @@ def test_tables_of_the_stack_itself_are_refused(world: World, document: dict[str
     own = {**document, "table": document["table"].replace("LEDGER", world.ledger.name)}
     refused = world.run(own)
     assert refused.error == "InvalidInputError"
-    assert (refused.cause or "").startswith(f"{field}: must not be one of the stack's own tables")
+    cause = refused.cause or ""
+    assert cause.startswith(f"{field}: ")
+    assert cause.endswith(" is one of the stack's own tables; name one of yours")
     assert world.calls[refused] == []

@@ -13,7 +13,7 @@ from sluice.settings import own_tables_from_env
 from tests.fixtures import fixture
 from tests.unit.lambda_context import Context
 
-OWN = OwnTables({"run-budgets": "the limits of runs", "export-ledger": "its exports"})
+OWN = OwnTables(frozenset({"run-budgets", "export-ledger"}))
 SINK = {"table": "{own}", "guard": "newerOnly"}
 FIELDS: list[tuple[str, str, dict[str, Any]]] = [
     ("plan_load", "table", {"table": "{own}"}),
@@ -40,7 +40,7 @@ def test_step_refuses_it_before_anything_is_read(step: str, field: str, changed:
     if step == "plan_transform" and "target" in changed:
         event = event | {"input": {"table": "airports", "mapping": {"id": "{icao}"}}}
     # Without moto: a call to AWS would fail by another name.
-    with pytest.raises(InvalidInputError, match="is the stack's own table of") as refused:
+    with pytest.raises(InvalidInputError, match="is one of the stack's own tables") as refused:
         import_module(f"{step}.handler").lambda_handler(event | {"input": event["input"] | changed}, Context())
     assert refused.value.field == field
     assert table in str(refused.value)
