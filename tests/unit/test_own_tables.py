@@ -60,6 +60,6 @@ def test_other_tables_are_taken(table: object) -> None:
 @pytest.mark.parametrize("missing", ["RUN_BUDGET_TABLE", "EXPORT_LEDGER_TABLE"])
 def test_setting_that_is_missing_is_named(missing: str) -> None:
     given = {"RUN_BUDGET_TABLE": "a", "EXPORT_LEDGER_TABLE": "b"}
-    assert set(own_tables_from_env(given).kept) == {"a", "b"}
+    assert own_tables_from_env(given).names == {"a", "b"}
     with pytest.raises(SettingError, match=missing):
         own_tables_from_env({name: value for name, value in given.items() if name != missing})
