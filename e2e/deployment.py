@@ -126,7 +126,7 @@ def _delete_database(site: Site, name: str) -> None:
 def _delete_stack(site: Site, name: str) -> None:
     cloudformation = site.client("cloudformation")
     cloudformation.delete_stack(StackName=name)
-    cloudformation.get_waiter("stack_delete_complete").wait(StackName=name)
+    site.wait(cloudformation, "stack_delete_complete", StackName=name)
 
 
 def _empty(site: Site, bucket: str) -> None:
@@ -162,7 +162,7 @@ def _delete_bucket(site: Site, bucket: str) -> None:
 
 def _delete_table(site: Site, table: str) -> None:
     site.dynamodb.delete_table(TableName=table)
-    site.dynamodb.get_waiter("table_not_exists").wait(TableName=table)
+    site.wait(site.dynamodb, "table_not_exists", TableName=table)
 
 
 def _tables(site: Site) -> list[str]:

@@ -27,7 +27,7 @@ def create_processors(site: Site) -> None:
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()],
         Capabilities=["CAPABILITY_IAM"],
     )
-    cloudformation.get_waiter("stack_create_complete").wait(StackName=processor_name(site))
+    site.wait(cloudformation, "stack_create_complete", StackName=processor_name(site))
 
 
 def keys_of_function(site: Site, run: str) -> Counter[str]:

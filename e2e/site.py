@@ -164,13 +164,18 @@ class Site:
             AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key, _ in keys],
             BillingMode="PAY_PER_REQUEST",
         )
-        self.dynamodb.get_waiter("table_exists").wait(TableName=table)
+        self.wait(self.dynamodb, "table_exists", TableName=table)
         return table
 
     def items(self, table: str) -> list[dict[str, Any]]:
         """All items of a table, as DynamoDB JSON, read consistently."""
         pages = self.dynamodb.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
         return [item for page in pages for item in page["Items"]]
+
+    def wait(self, client: Any, condition: str, **names: str) -> None:
+        """Wait with one of boto3's waiters; local AWS needs no half minute between two looks."""
+        pause = {"Delay": 1, "MaxAttempts": 600} if self.local else {}
+        client.get_waiter(condition).wait(**names, WaiterConfig=pause)
 
     def later(self, seconds: float, why: str) -> None:
         """Let time pass: on AWS by waiting, on local AWS by moving its clock."""
