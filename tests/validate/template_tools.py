@@ -8,9 +8,12 @@ from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
+from tests.statemachine.definitions import ROOT
 from tests.validate.findings import Finding
 
 BIN = Path(sys.executable).parent
+# sam looks for it beside the template, which may be a copy elsewhere.
+SAM_CONFIG = ROOT / "samconfig.toml"
 # checkov ends with 1 when it finds something, cfn-lint with a sum of 2, 4 and 8.
 CHECKOV_CODES = (0, 1)
 CFN_LINT_CODES = range(16)
@@ -29,7 +32,7 @@ def _sam(template: Path) -> list[Finding]:
         "AWS_ACCESS_KEY_ID": "none",
         "AWS_SECRET_ACCESS_KEY": "none",
     }
-    command: list[Any] = [BIN / "sam", "validate", "--lint", "--template", template]
+    command: list[Any] = [BIN / "sam", "validate", "--lint", "--template", template, "--config-file", SAM_CONFIG]
     run = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if run.returncode == 0:
         return []
