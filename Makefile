@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.bench-ready
 ORACLE := $(VENV)/oracle
+VALIDATE := $(VENV)/validate
 # A worker per core; tests that share what is slow to set up stay together (tests/scheduling.py).
 PYTEST := $(BIN)/python -m pytest -q -n auto --dist loadscope --no-loadscope-reorder
 SHORT := not long and not docker and not chromium
@@ -15,7 +16,7 @@ export SAM_CLI_TELEMETRY = 0
 # sam build looks for uv there.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup lock demo test test-long test-throttled check format local build sam-local oracle browser e2e bench clean
+.PHONY: help setup lock demo test test-long test-throttled check validate format local build sam-local oracle browser e2e bench clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -37,6 +38,7 @@ lock: $(READY) ## Resolve the .in files into the pinned .txt files again.
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --no-strip-extras requirements-dev.in -o requirements-dev.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --no-deps requirements-data.in -o requirements-data.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --no-strip-extras -c requirements-dev.txt requirements-bench.in -o requirements-bench.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --no-strip-extras tests/validate/requirements-checkov.in -o tests/validate/requirements-checkov.txt
 
 demo: $(READY) ## Every workflow on real data on local AWS: all set-up, no AWS account, no Docker.
 	$(BIN)/python -m demo
@@ -57,6 +59,17 @@ check: $(READY) ## Format, lint and types; cfn-lint on the template and on each 
 	$(BIN)/mypy
 	$(BIN)/cfn-lint template.yaml
 	$(BIN)/python -m pytest -q -p no:randomly tests/statemachine/test_definitions.py tests/statemachine/test_docs.py
+
+validate: $(READY) $(VALIDATE)/.ready ## Definitions and template through independent validators (needs npm, 3 minutes).
+	$(BIN)/python -m tests.validate --npm $(VALIDATE) --checkov $(VALIDATE)/checkov/bin/checkov
+
+$(VALIDATE)/.ready: $(READY) tests/validate/package-lock.json tests/validate/requirements-checkov.txt
+	mkdir -p $(VALIDATE)
+	cp tests/validate/package.json tests/validate/package-lock.json $(VALIDATE)
+	npm ci --prefix $(VALIDATE) --ignore-scripts --no-audit --no-fund --silent
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VALIDATE)/checkov
+	$(BIN)/uv pip install --quiet --python $(VALIDATE)/checkov/bin/python --require-hashes -r tests/validate/requirements-checkov.txt
+	touch $@
 
 format: $(READY) ## Format the code and mend what ruff can.
 	$(BIN)/ruff format $(SOURCES)

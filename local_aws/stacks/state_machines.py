@@ -4,12 +4,12 @@ import json
 from typing import Any
 
 from ministack.core.responses import error_response_json, get_account_id, get_region
-from ministack.services import stepfunctions
 from ministack.services.cloudformation import provisioners
 
 from local_aws.stacks.existing_names import Create, Properties
 from local_aws.stacks.failures import service_error
 from local_aws.stepfunctions.creation_checks import refusal
+from local_aws.stepfunctions.definition_checks.validation import STANDARD, definition_refusal
 from local_aws.stepfunctions.machine_deletion import while_deleting
 
 LONGEST_NAME = 80
@@ -24,7 +24,7 @@ def checked_creation(create: Create) -> Create:
         )
         definition = provisioners._sfn_definition(properties)
         arn = f"arn:aws:states:{get_region()}:{get_account_id()}:stateMachine:{name}"
-        invalid = stepfunctions._validate_definition_jsonata(definition)
+        invalid = definition_refusal(definition, properties.get("StateMachineType", STANDARD))
         answer = error_response_json("InvalidDefinition", invalid, 400) if invalid else while_deleting(arn)
         answer = answer or refusal(arn, definition, properties.get("RoleArn"), properties.get("LoggingConfiguration"))
         if answer is not None:

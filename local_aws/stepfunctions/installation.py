@@ -9,7 +9,7 @@ from local_aws.replacements import check, replace, require
 from local_aws.stepfunctions import machine_deletion, operations
 from local_aws.stepfunctions.branches import run_parallel
 from local_aws.stepfunctions.creation_checks import checked_creation, checked_update, machine_arn
-from local_aws.stepfunctions.definition_checks import with_checks
+from local_aws.stepfunctions.definition_checks.validation import checked_definition, definition_refusal, validate
 from local_aws.stepfunctions.executions import run_execution
 from local_aws.stepfunctions.jsonata_expressions import lookup
 from local_aws.stepfunctions.map_run_lag import with_lag
@@ -51,8 +51,8 @@ def install() -> None:
     require(service, *USED)
     check(service, "_invoke_with_callback", ("resource", "input_data", "token", "state_def"))
     prepare()
-    check_expressions = check(service, "_validate_definition_jsonata", ("definition_str",))
-    replace(service, "_validate_definition_jsonata", ("definition_str",), with_checks(check_expressions))
+    replace(service, "_validate_definition_jsonata", ("definition_str",), definition_refusal)
+    replace(service, "_validate_state_machine_definition", ("data",), validate)
     replace(service, "_run_execution", ("exec_arn",), run_execution)
     names = ("_list_map_runs", "_describe_map_run")
     for name, operation in zip(names, with_lag(*(check(service, each, ("data",)) for each in names)), strict=True):
@@ -76,8 +76,10 @@ def _install_machine_operations() -> None:
 
     machine_deletion.prepare()
     wrap("_create_state_machine", checked_creation)
+    wrap("_create_state_machine", checked_definition)
     wrap("_create_state_machine", lambda create: machine_deletion.unless_deleting(create, machine_arn))
     wrap("_update_state_machine", checked_update)
+    wrap("_update_state_machine", checked_definition)
     for name in ("_update_state_machine", "_start_execution", "_start_sync_execution"):
         wrap(
             name,

@@ -116,7 +116,9 @@ def test_results_are_read_by_a_task(querying: Querying, run_state: Run) -> None:
 
 
 def test_unknown_field_is_told_before_the_call(querying: Querying, run_state: Run) -> None:
-    ended = run_state(task(START, query(querying, "SELECT 1", Query="x")))
+    given = query(querying, "SELECT 1", Query="x")
+    # What an expression gives is checked when the task runs.
+    ended = run_state({**task(START, {}), "Arguments": "{% $states.input %}"}, given)
     assert ended["error"] == "States.Runtime"
     assert "The field 'Query' is not supported by Step Functions" in ended["cause"]
 

@@ -144,7 +144,9 @@ def test_athena_manifest_names_the_files(client: Client, bucket: str, run_state:
 
 
 def test_missing_source_fails_the_map_run(client: Client, bucket: str, run_state: Run) -> None:
-    ended = run_state(distributed(ItemReader=reader(bucket, "none.csv", InputType="CSV")))
+    ended = run_state(
+        distributed(ItemReader=reader(bucket, "none.csv", InputType="CSV", CSVHeaderLocation="FIRST_ROW"))
+    )
     assert ended["error"] == "States.ItemReaderFailed"
     assert "none.csv" in ended["cause"]
     assert map_run_of(client, ended)["status"] == "FAILED"

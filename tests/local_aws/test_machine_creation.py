@@ -51,9 +51,10 @@ def create(account: Account, name: str, role: str, definition: dict[str, Any] = 
     return str(answer["stateMachineArn"])
 
 
-def starting(resource: str) -> dict[str, Any]:
+def starting(resource: str, **parameters: str) -> dict[str, Any]:
     """A definition with a Task in a branch of a Map in a Parallel."""
-    task = {"Type": "Task", "Resource": resource, "Parameters": {"StateMachineArn": "x"}, "End": True}
+    given = parameters or {"StateMachineArn": "x"}
+    task = {"Type": "Task", "Resource": resource, "Parameters": given, "End": True}
     inner = {"StartAt": "Start", "States": {"Start": task}}
     processor = {"ProcessorConfig": {"Mode": "INLINE"}, **inner}
     each = {"StartAt": "Each", "States": {"Each": {"Type": "Map", "ItemProcessor": processor, "End": True}}}
@@ -93,9 +94,16 @@ def test_other_services_have_rules_of_their_own(account: Account, name: str, res
     create(account, name, account.role(("events:*", f"arn:aws:events:*:*:rule/{rule}")), definition)
 
 
-@pytest.mark.parametrize("resource", ["states:startExecution", "athena:startQueryExecution.sync", "lambda:invoke"])
-def test_calls_without_a_managed_rule_need_no_right(account: Account, name: str, resource: str) -> None:
-    create(account, name, account.role(), starting(f"arn:aws:states:::{resource}"))
+@pytest.mark.parametrize(
+    ("resource", "parameter"),
+    [
+        ("states:startExecution", "StateMachineArn"),
+        ("athena:startQueryExecution.sync", "QueryString"),
+        ("lambda:invoke", "FunctionName"),
+    ],
+)
+def test_calls_without_a_managed_rule_need_no_right(account: Account, name: str, resource: str, parameter: str) -> None:
+    create(account, name, account.role(), starting(f"arn:aws:states:::{resource}", **{parameter: "x"}))
 
 
 def with_statements(account: Account, *statements: dict[str, Any]) -> str:

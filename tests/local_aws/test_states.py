@@ -21,7 +21,7 @@ def test_succeed_evaluates_its_output(run_state: Run) -> None:
 
 
 def test_parallel_output_sees_the_branches_results(run_state: Run) -> None:
-    branches = [{"StartAt": "P", "States": {"P": {**PASS, "Output": value}}} for value in (1, 2)]
+    branches = [{"StartAt": name, "States": {name: {**PASS, "Output": value}}} for name, value in (("P", 1), ("Q", 2))]
     state = {"Type": "Parallel", "Branches": branches, "Output": {"sum": "{% $sum($states.result) %}"}}
     assert run_state(state)["output"] == {"sum": 3}
 

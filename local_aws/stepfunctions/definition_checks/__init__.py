@@ -1,0 +1,1 @@
+"""What Step Functions refuses when a state machine is created, updated or validated."""
