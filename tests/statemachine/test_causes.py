@@ -144,7 +144,7 @@ def test_counts_of_failed_rows_stand_behind_any_message() -> None:
 
 @pytest.mark.parametrize("machine", NAMES)
 def test_no_state_takes_a_cause_for_json(machine: str) -> None:
-    """A cause that was cut is no JSON."""
+    """A cause that was cut is not valid JSON."""
     assert "$parse($states.errorOutput.Cause)" not in json.dumps(definition(machine))
 
 
