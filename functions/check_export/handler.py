@@ -40,7 +40,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         own_tables.refuse("sink.table", asked.sink.table)
     checked = check(s3_client(), dynamodb_client(), asked, ObjectPlace(settings.data_bucket, run.plan_key))
     workers = workers_for("files", asked.max_concurrency, read_quota(lambda_client()), asked.limits)
-    budget = Budget.for_run(budgets.table, run, asked.limits, max(1, min(workers.number, checked.filled)))
+    budget = Budget.for_run(budgets.table, run.item_key, asked.limits, max(1, min(workers.number, checked.filled)))
     if budget:
         create_item(dynamodb_client(), budget, time.time())
     listed_in = checked.listed_in

@@ -12,7 +12,7 @@ from sluice.fields import Fields
 from sluice.format_version import FIELD, FORMAT
 from sluice.loading.load_input import LoadInput
 from sluice.loading.load_plan import PlanProgress, advance, begin, load_state
-from sluice.loading.plan import Range, read_plan, write_plan
+from sluice.loading.plan import Range, read_ranges, write_ranges
 from sluice.run import Run
 from sluice.settings import Settings, own_tables_from_env
 from sluice.time_left import time_is_up
@@ -64,5 +64,5 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
 def _write(run: Run, before: PlanProgress, ranges: list[Range]) -> None:
     """Put the ranges after those of the calls before; what a failed call wrote is overwritten."""
     kept = before.unfinished.index
-    earlier = read_plan(s3_client(), settings.data_bucket, run.plan_key)[:kept] if kept else []
-    write_plan(s3_client(), settings.data_bucket, run.plan_key, [*earlier, *ranges])
+    earlier = read_ranges(s3_client(), settings.data_bucket, run.plan_key)[:kept] if kept else []
+    write_ranges(s3_client(), settings.data_bucket, run.plan_key, [*earlier, *ranges])

@@ -15,7 +15,8 @@ from sluice.pacing.budget_item import create_item
 from sluice.run import Run
 from sluice.scanning.distinct_input import FUNCTION, MEASURE, DistinctInput
 from sluice.scanning.given_keys import copy_keys
-from sluice.scanning.scan_plan import plan_scan, write_segments
+from sluice.scanning.scan_plan import plan_scan
+from sluice.segments import write_segments
 from sluice.settings import BudgetSettings, ProcessorSettings, Settings, own_tables_from_env
 from sluice.workers import Workers, notes_of, read_quota, workers_for
 from sluice.writing.tables import describe_table

@@ -14,7 +14,7 @@ from sluice.fields import Fields
 from sluice.format_version import FIELD, FORMAT
 from sluice.pacing.budget_item import create_item
 from sluice.run import Run
-from sluice.scanning.scan_plan import write_segments
+from sluice.segments import write_segments
 from sluice.settings import BudgetSettings, Settings, own_tables_from_env
 from sluice.transforming.earlier_run import EarlierRun, leave_plan, read_earlier
 from sluice.transforming.transform_input import TransformInput

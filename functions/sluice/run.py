@@ -37,6 +37,11 @@ class Run:
         return f"{self.workflow}/{self.name}/"
 
     @property
+    def item_key(self) -> str:
+        """The key of the run's item in the table of runs."""
+        return self.prefix.rstrip("/")
+
+    @property
     def plan_key(self) -> str:
         """The ranges of the run, one per line."""
         return f"{self.prefix}plan.jsonl"

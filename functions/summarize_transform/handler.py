@@ -23,8 +23,8 @@ from sluice.results.transform_summary import reached, summarize_transform
 from sluice.run import Run
 from sluice.settings import Settings
 from sluice.transforming.earlier_run import read_cursors
-from sluice.transforming.segment import read_segments
-from sluice.transforming.transform_progress import TransformProgress
+from sluice.segments import read_segments
+from sluice.transforming.transform_progress import SEGMENTS, TransformProgress
 
 settings = Settings.from_env()
 logger = Logger()
@@ -60,7 +60,7 @@ def _outcomes(run: Run, planned: Mapping[str, Any], map_run: Mapping[str, Any] |
     s3, bucket = s3_client(), settings.data_bucket
     plan = read_segments(s3, planned["plan"]["bucket"], planned["plan"]["key"])
     ends = read_until_complete(
-        lambda: outcomes(plan, map_run_records(s3, bucket, run.results_prefix, map_run)),
+        lambda: outcomes(SEGMENTS, plan, map_run_records(s3, bucket, run.results_prefix, map_run)),
         lambda ends: all(end.status != LOST for end in ends),
     )
     return ends if all(end.status == SUCCEEDED for end in ends) else reached(ends, read_cursors(s3, bucket, run))

@@ -42,7 +42,7 @@ class Rated:
 
     def start(self, reads: float | None = None, writes: float | None = 100) -> None:
         """What planning the run leaves."""
-        budget = Budget.for_run("budgets", RUN, {Kind.READ: reads, Kind.WRITE: writes}, 12)
+        budget = Budget.for_run("budgets", RUN.item_key, {Kind.READ: reads, Kind.WRITE: writes}, 12)
         assert budget is not None
         create_item(self.dynamodb, budget, NOW)
 

@@ -24,7 +24,7 @@ from sluice.errors import (
     SourceNotFoundError,
     TableNotFoundError,
 )
-from sluice.loading.plan import Range, read_plan
+from sluice.loading.plan import Range, read_ranges
 from sluice.reading.record_scanner import Block
 from sluice.reading.records import parse
 from sluice.reading.source import Source
@@ -54,7 +54,7 @@ class Surroundings:
         return result
 
     def ranges(self) -> list[Range]:
-        return read_plan(self.s3, BUCKET, "csv_load/planned/plan.jsonl")
+        return read_ranges(self.s3, BUCKET, "csv_load/planned/plan.jsonl")
 
     def has_written(self) -> bool:
         listed = self.s3.list_objects_v2(Bucket=BUCKET, Prefix="csv_load/")

@@ -19,7 +19,8 @@ from sluice.pacing.budget import Budget, Kind
 from sluice.run import Run
 from sluice.scanning.distinct_input import DistinctInput, KeysObject
 from sluice.scanning.given_keys import copy_keys
-from sluice.scanning.scan_plan import SEGMENTS_WHEN_UNKNOWN, ScanPlan, plan_scan
+from sluice.scanning.scan_plan import ScanPlan, plan_scan
+from sluice.segments import SEGMENTS_WHEN_UNKNOWN
 from sluice.settings import ProcessorSettings
 from sluice.workers import Quota, workers_for
 from tests.fixtures import EVENTS, expected_error, fixture

@@ -17,7 +17,7 @@ from sluice import errors
 from sluice.counts import Counts
 from sluice.errors import AccessDeniedError, InvalidInputError, PointInTimeRecoveryError, SettingError
 from sluice.run import Run
-from sluice.scanning.scan_plan import SEGMENTS_WHEN_UNKNOWN
+from sluice.segments import SEGMENTS_WHEN_UNKNOWN
 from sluice.settings import BudgetSettings
 from sluice.transforming.earlier_run import read_earlier
 from sluice.transforming.transform_input import TransformInput

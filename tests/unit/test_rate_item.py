@@ -172,8 +172,8 @@ def test_budget_travels_in_state() -> None:
 
 
 def test_run_has_a_budget_when_it_has_a_limit() -> None:
-    assert Budget.for_run("run-budgets", RUN, BUDGET.limits, 50) == BUDGET
-    assert Budget.for_run("run-budgets", RUN, dict.fromkeys(Kind), 50) is None
+    assert Budget.for_run("run-budgets", RUN.item_key, BUDGET.limits, 50) == BUDGET
+    assert Budget.for_run("run-budgets", RUN.item_key, dict.fromkeys(Kind), 50) is None
 
 
 @pytest.mark.parametrize(("workers", "seconds"), [(1, 1.0), (640, 1.0), (1000, 1.5625), (10_000, 15.625)])

@@ -12,7 +12,7 @@ import pytest
 from sluice.counts import Counts
 from sluice.errors import ThrottledError, UnexpectedResponseError, WireError
 from sluice.keys import KeySchema
-from sluice.loading.range_slice import REJECTS_MAX_BYTES
+from sluice.time_left import REJECTS_MAX_BYTES
 from sluice.pacing.budget import Kind
 from sluice.transforming.delete import DELETE
 from sluice.transforming.item_scan import ItemScan

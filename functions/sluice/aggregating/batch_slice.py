@@ -17,7 +17,7 @@ from sluice.aggregating.row_rules import columns_of
 from sluice.aggregating.tally import Tally
 from sluice.counts import Counts
 from sluice.errors import AccessDeniedError, SourceMalformedError
-from sluice.loading.range_slice import REJECTS_MAX_BYTES
+from sluice.time_left import REJECTS_MAX_BYTES
 from sluice.reading.record_scanner import BLOCK_BYTES
 from sluice.reading.source import Source
 

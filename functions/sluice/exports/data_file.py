@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sluice.exports.lines import line_blocks
 from sluice.exports.objects import pin
+from sluice.loading.range_progress import RangeProgress
 from sluice.reading.object_stream import open_source
+from sluice.results.range_outcome import PartType
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -60,6 +62,9 @@ class DataFile:
     def place(self) -> str:
         """Where it is, for messages."""
         return self.key
+
+
+FILES = PartType(DataFile.kind, DataFile.from_state, RangeProgress.from_state)
 
 
 def read_files(s3: S3Client, bucket: str, key: str) -> list[DataFile]:

@@ -8,11 +8,10 @@ from typing import Any, NamedTuple
 
 from sluice.counts import Counts
 from sluice.errors import RejectError
+from sluice.time_left import REJECTS_MAX_BYTES
 from sluice.rejects import Reject
 from sluice.writing.table_writer import WriteOutcome
 
-# A slice ends early rather than hold more rejects in memory than this.
-REJECTS_MAX_BYTES = 32 << 20
 
 
 class Origin(NamedTuple):

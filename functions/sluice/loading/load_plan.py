@@ -19,6 +19,7 @@ from sluice.reading.object_stream import open_source
 from sluice.reading.record_scanner import BLOCK_BYTES, blocks
 from sluice.reading.source import GZIP, Source
 from sluice.reading.source_objects import find_source, with_header
+from sluice.time_left import CHILD_INPUT_MAX_BYTES
 from sluice.writing.tables import find_table
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 RANGES_MAX = 100_000
-# The load travels in every child's input, of which Step Functions takes 256 KiB.
-LOAD_MAX_BYTES = 200 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +107,11 @@ def load_state(load: LoadInput, source: Source, schema: KeySchema) -> dict[str, 
 
 def _check_sizes(load: LoadInput, source: Source, state: Mapping[str, Any]) -> None:
     size = len(json.dumps(state, ensure_ascii=False).encode("utf-8", "replace"))
-    if size > LOAD_MAX_BYTES:
+    if size > CHILD_INPUT_MAX_BYTES:
         columns = len(source.header or ())
         raise InvalidInputError(
             load.way,
-            f"with the source's {columns} columns it takes {size:,} bytes, more than {LOAD_MAX_BYTES:,}",
+            f"with the source's {columns} columns it takes {size:,} bytes, more than {CHILD_INPUT_MAX_BYTES:,}",
         )
     if source.compression != GZIP and source.size > RANGES_MAX * load.range_bytes:
         least = -(-source.size // RANGES_MAX)

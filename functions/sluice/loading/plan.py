@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sluice.aws import aws_errors
-from sluice.errors import SourceNotFoundError
-from sluice.format_version import FIELD, FORMAT, readable
+from sluice.format_version import readable
+from sluice.loading.range_progress import RangeProgress
+from sluice.results.range_outcome import PartType
+from sluice.plans import read_plan, write_plan
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -59,16 +59,14 @@ class Range:
         return f"{self.name} (rows from {self.first_row})"
 
 
-def read_plan(s3_client: S3Client, bucket: str, key: str) -> list[Range]:
+RANGES = PartType(Range.kind, Range.from_state, RangeProgress.from_state)
+
+
+def read_ranges(s3_client: S3Client, bucket: str, key: str) -> list[Range]:
     """The ranges of a plan, in order. Raises SourceNotFoundError when there is no such plan."""
-    name = f"s3://{bucket}/{key}"
-    with aws_errors(name, {"NoSuchKey": SourceNotFoundError(f"there is no plan {name}")}):
-        body = s3_client.get_object(Bucket=bucket, Key=key)["Body"].read()
-    return [Range.from_state(json.loads(line)) for line in body.splitlines()]
+    return read_plan(s3_client, bucket, key, Range.from_state)
 
 
-def write_plan(s3_client: S3Client, bucket: str, key: str, ranges: Iterable[Range]) -> None:
-    """Write a plan; writing the same one again is harmless."""
-    body = b"".join(json.dumps({FIELD: FORMAT, **each.to_state()}).encode() + b"\n" for each in ranges)
-    with aws_errors(f"s3://{bucket}/{key}"):
-        s3_client.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/jsonl")
+def write_ranges(s3_client: S3Client, bucket: str, key: str, ranges: Iterable[Range]) -> None:
+    """Write a plan. Writing the same plan again changes nothing."""
+    write_plan(s3_client, bucket, key, (each.to_state() for each in ranges))

@@ -14,12 +14,11 @@ from sluice.loading.range_progress import RangeProgress
 from sluice.reading.record_scanner import Block, Grammar
 from sluice.reading.records import BadRow
 from sluice.rejects import Reject
+from sluice.time_left import REJECTS_MAX_BYTES
 from sluice.writing.writers import Writer
 
 # The clock is read once for so many rows.
 ROWS_PER_CHECK = 256
-# A slice ends early rather than hold more rejects in memory than this.
-REJECTS_MAX_BYTES = 32 << 20
 
 
 class Origin(NamedTuple):

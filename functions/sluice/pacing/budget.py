@@ -8,7 +8,6 @@ from enum import StrEnum
 from typing import Any, Self
 
 from sluice.fields import Fields
-from sluice.run import Run
 
 # One item takes a thousand small updates per second; this many beats leave it room.
 BEATS_PER_SECOND = 640
@@ -62,11 +61,11 @@ class Budget:
     workers: int
 
     @classmethod
-    def for_run(cls, table: str, run: Run, limits: Limits, workers: int) -> Self | None:
+    def for_run(cls, table: str, key: str, limits: Limits, workers: int) -> Self | None:
         """The budget of a run; None when nothing is limited."""
         if all(limit is None for limit in limits.values()):
             return None
-        return cls(table, run.prefix.rstrip("/"), limits, workers)
+        return cls(table, key, limits, workers)
 
     @classmethod
     def unlimited(cls) -> Self:

@@ -3,29 +3,57 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from sluice.counts import Counts
 from sluice.errors import CountsDoNotReconcileError
-from sluice.exports.data_file import DataFile
-from sluice.loading.plan import Range
-from sluice.loading.range_progress import RangeProgress
 from sluice.results.causes import message_of
-from sluice.transforming.segment import Segment
-from sluice.transforming.transform_progress import TransformProgress
 
 SUCCEEDED = "SUCCEEDED"
 LOST = "LOST"
 
-Planned = Range | DataFile | Segment
-# By the name that it has in a child's input: what was planned, and what tells how far that has come.
-_KINDS: Mapping[str, tuple[type[Planned], type[RangeProgress | TransformProgress]]] = {
-    Range.kind: (Range, RangeProgress),
-    DataFile.kind: (DataFile, RangeProgress),
-    Segment.kind: (Segment, TransformProgress),
-}
+
+class Progress(Protocol):
+    """What the slices of a part have done so far."""
+
+    @property
+    def counts(self) -> Counts: ...
+    @property
+    def write_units(self) -> float: ...
+    @property
+    def reasons(self) -> Counter[str]: ...
+    @property
+    def reject_slices(self) -> tuple[int, ...]: ...
+
+
+class Planned(Protocol):
+    """A part of a plan: a range, a data file or a segment. `rows` is None where nobody knows how many it has."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def index(self) -> int: ...
+    @property
+    def rows(self) -> int | None: ...
+    @property
+    def identity(self) -> int | str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def place(self) -> str: ...
+    def to_state(self) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PartType:
+    """How a child's input names its part, under `kind`, and how the part and its progress are read."""
+
+    kind: str
+    read: Callable[[Mapping[str, Any]], Planned]
+    read_progress: Callable[[Mapping[str, Any]], Progress]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +66,7 @@ class RangeOutcome:
 
     planned: Planned
     status: str
-    progress: RangeProgress | TransformProgress | None = None
+    progress: Progress | None = None
     error: str | None = None
     cause: str | None = None
     execution_arn: str | None = None
@@ -72,32 +100,32 @@ class RangeOutcome:
         return json.dumps(line, ensure_ascii=False).encode() + b"\n"
 
 
-def outcomes(planned: Iterable[Planned], records: Iterable[Mapping[str, Any]]) -> list[RangeOutcome]:
-    """One outcome per planned range, file or segment, in the plan's order.
+def outcomes(
+    part_type: PartType, planned: Iterable[Planned], records: Iterable[Mapping[str, Any]]
+) -> list[RangeOutcome]:
+    """One outcome per planned part, in the plan's order. `records`: the children's, from the Map Run's result files.
 
-    A range that succeeded in any attempt has succeeded: a child may stand in several files after a redrive.
+    A part that succeeded in any attempt has succeeded: after a redrive a child may be in several files.
     """
     ends: dict[int | str, RangeOutcome] = {}
     for record in records:
-        end = _outcome(record)
+        end = _outcome(part_type, record)
         known = ends.get(end.planned.identity)
         if known is None or known.status != SUCCEEDED:
             ends[end.planned.identity] = end
     return [ends.get(each.identity, RangeOutcome(each, LOST)) for each in planned]
 
 
-def _outcome(record: Mapping[str, Any]) -> RangeOutcome:
-    given = json.loads(record["Input"])
-    kind = next(each for each in _KINDS if each in given)
-    part, progress = _KINDS[kind]
-    planned, status = part.from_state(given[kind]), record["Status"]
+def _outcome(part_type: PartType, record: Mapping[str, Any]) -> RangeOutcome:
+    planned = part_type.read(json.loads(record["Input"])[part_type.kind])
+    status = record["Status"]
     if status == SUCCEEDED:
-        return RangeOutcome(planned, status, progress.from_state(json.loads(record["Output"])))
+        return RangeOutcome(planned, status, part_type.read_progress(json.loads(record["Output"])))
     reached, cause = _failed_at(record.get("Cause"))
     return RangeOutcome(
         planned,
         status,
-        progress.from_state(reached) if reached else None,
+        part_type.read_progress(reached) if reached else None,
         record.get("Error"),
         cause,
         record.get("ExecutionArn"),

@@ -9,11 +9,10 @@ from sluice.fields import Fields
 from sluice.pacing.budget import Limits, limits_in
 from sluice.run import Run
 from sluice.settings import ProcessorSettings
+from sluice.time_left import SEGMENTS_MAX
 
 OPTIMIZE = ("cost", "balanced", "time")
 NONE, MEASURE, FUNCTION, STATE_MACHINE = "none", "measure", "function", "stateMachine"
-# Each segment is an execution of its own; more of them than this gain nothing at 10,000 at a time.
-SEGMENTS_MAX = 10_000
 COMPRESSED = (".gz", ".zst", ".zstd")
 
 _FIELDS = (

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sluice.aws import aws_errors
 from sluice.errors import InvalidInputError
 from sluice.format_version import FIELD, FORMAT
 from sluice.keys import KeySchema
 from sluice.pacing.budget import Budget, state_of
 from sluice.run import Run
-from sluice.scanning.distinct_input import SEGMENTS_MAX, DistinctInput
+from sluice.scanning.distinct_input import DistinctInput
+from sluice.segments import mean_item_bytes, segments_for
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TableDescriptionTypeDef
-    from mypy_boto3_s3 import S3Client
-
-# The choice of page sizes takes some hundred keys to settle. How many items a key has is not known beforehand; where it
-# has a hundred, these are five hundred keys.
-ITEMS_PER_SEGMENT = 50_000
-SEGMENTS_PER_CHILD = 4
-# DescribeTable's numbers are up to six hours old: a table that seems empty need not be.
-SEGMENTS_WHEN_UNKNOWN = 8
-
 
 @dataclass(frozen=True, slots=True)
 class IndexKey:
@@ -87,34 +76,8 @@ def plan_scan(
         optimize=asked.optimize,
         item_bytes=mean_item_bytes(described),
         children=children,
-        budget=Budget.for_run(budget_table, run, asked.limits, children),
+        budget=Budget.for_run(budget_table, run.item_key, asked.limits, children),
     )
-
-
-def write_segments(s3_client: S3Client, bucket: str, key: str, segments: Iterable[Mapping[str, Any]]) -> None:
-    """One line per segment, shuffled, so that neighbours in the hash space are not scanned side by side.
-
-    The shuffle depends on the number alone: writing the plan again writes the same.
-    """
-    lines = list(segments)
-    random.Random(len(lines)).shuffle(lines)  # noqa: S311 - nothing is to be kept secret
-    body = b"".join(json.dumps({FIELD: FORMAT, **line}).encode() + b"\n" for line in lines)
-    with aws_errors(f"s3://{bucket}/{key}"):
-        s3_client.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/jsonl")
-
-
-def segments_for(items: int, max_concurrency: int) -> int:
-    """How many segments a table of so many items is scanned in; DescribeTable may not know any."""
-    if not items:
-        return SEGMENTS_WHEN_UNKNOWN
-    return min(max(items // ITEMS_PER_SEGMENT, 1), SEGMENTS_PER_CHILD * max_concurrency, SEGMENTS_MAX)
-
-
-def mean_item_bytes(described: Mapping[str, Any]) -> float | None:
-    """The mean size of the items of a table or an index; None where DescribeTable does not know it."""
-    items, size = (int(described.get(name, 0)) for name in ("ItemCount", "TableSizeBytes"))
-    size = size or int(described.get("IndexSizeBytes", 0))
-    return size / items if items and size else None
 
 
 def _find_index(name: str, table: TableDescriptionTypeDef) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ from sluice.errors import InvalidInputError
 from sluice.fields import Fields, kind_of
 from sluice.pacing.budget import Kind, limits_in
 from sluice.run_input import rejects_tolerated, table_name
-from sluice.scanning.distinct_input import SEGMENTS_MAX
+from sluice.time_left import SEGMENTS_MAX
 from sluice.transforming.transform_job import APPLY, DRY_RUN
 from sluice.transforming.update_requests import Where
 from sluice.writing.writers import OnConflict

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from sluice.aws import aws_errors
 from sluice.errors import InvalidInputError, PointInTimeRecoveryError, WireError
 from sluice.keys import KeySchema
-from sluice.loading.load_plan import LOAD_MAX_BYTES
+from sluice.time_left import CHILD_INPUT_MAX_BYTES
 from sluice.pacing.budget import Budget, state_of
 from sluice.run import Run
-from sluice.scanning.scan_plan import mean_item_bytes, segments_for
+from sluice.segments import mean_item_bytes, segments_for
 from sluice.transforming.carriers import check_way
 from sluice.transforming.change_sender import Call
 from sluice.transforming.earlier_run import EarlierRun
@@ -74,7 +74,7 @@ def plan_transform(
     planned = earlier.total_segments if earlier else segments_for(items, asked.max_concurrency)
     total = asked.segments or planned
     segments = earlier.left if earlier else {number: TransformProgress() for number in range(total)}
-    budget = Budget.for_run(budget_table, run, asked.limits, min(children, max(len(segments), 1)))
+    budget = Budget.for_run(budget_table, run.item_key, asked.limits, min(children, max(len(segments), 1)))
     job = _job(asked, table, target, total_segments=total, budget=budget, item_bytes=mean_item_bytes(described))
     _check(dynamodb_client, call, asked, job)
     if earlier:
@@ -110,8 +110,8 @@ def _check(dynamodb_client: DynamoDBClient, call: Call, asked: TransformInput, j
     check_way(job)
     (way,) = job.way
     size = len(json.dumps(job.to_state(), ensure_ascii=False).encode("utf-8", "replace"))
-    if size > LOAD_MAX_BYTES:
-        raise InvalidInputError(way, f"with all else it takes {size:,} bytes, more than {LOAD_MAX_BYTES:,}")
+    if size > CHILD_INPUT_MAX_BYTES:
+        raise InvalidInputError(way, f"with all else it takes {size:,} bytes, more than {CHILD_INPUT_MAX_BYTES:,}")
     if asked.changes_table and not asked.without_backup:
         _check_recovery(dynamodb_client, asked.table)
     if asked.where:

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from sluice.counts import Counts
+from sluice.results.range_outcome import PartType
+from sluice.segments import Segment
 from sluice.format_version import FIELD, FORMAT, readable
 from sluice.transforming.item_scan import StartKey
 
@@ -143,3 +145,6 @@ class TransformProgress:
     def resumed(self) -> TransformProgress:
         """Where another run goes on: it counts for itself, and leaves files of its own."""
         return TransformProgress(start_key=self.start_key, is_interrupted=True)
+
+
+SEGMENTS = PartType(Segment.kind, Segment.from_state, TransformProgress.from_state)

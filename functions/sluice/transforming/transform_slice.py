@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from sluice.loading.range_slice import REJECTS_MAX_BYTES
+from sluice.time_left import REJECTS_MAX_BYTES
 from sluice.transforming.change_sender import Failure
 from sluice.transforming.item_scan import ItemPage
 from sluice.transforming.ledger import Entry, Ledger
