@@ -9,16 +9,16 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws import aws_errors, dynamodb_client, lambda_client, s3_client
-from sluice.exports.check import check
-from sluice.exports.process_input import ObjectPlace, ProcessInput, TableTarget
+from sluice.aws.clients import aws_errors, dynamodb_client, lambda_client, s3_client
 from sluice.fields import Fields
-from sluice.format_version import FIELD, FORMAT
-from sluice.pacing.budget import Budget, state_of
-from sluice.pacing.budget_item import create_item
-from sluice.run import Run
+from sluice.run_item.budget import Budget, state_of
+from sluice.run_item.budget_item import create_item
+from sluice.runs.format_version import FIELD, FORMAT
+from sluice.runs.paths import Run
+from sluice.runs.workers import notes_of, read_quota, workers_for
 from sluice.settings import BudgetSettings, Settings, own_tables_from_env
-from sluice.workers import notes_of, read_quota, workers_for
+from sluice.workflows.export_process.input import ObjectPlace, ProcessInput, TableTarget
+from sluice.workflows.export_process.plan import check
 
 settings = Settings.from_env()
 budgets = BudgetSettings.from_env()

@@ -9,9 +9,9 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from sluice.pacing.budget import Budget, Kind
-from sluice.pacing.budget_item import create_item
-from sluice.run import Run
+from sluice.run_item.budget import Budget, Kind
+from sluice.run_item.budget_item import create_item
+from sluice.runs.paths import Run
 from sluice_cli.exit_code import ExitCode
 from sluice_cli.rate import limit_lines
 from tests.statemachine.definitions import resources

@@ -24,10 +24,10 @@ from sluice.errors import (
     SourceNotFoundError,
     TableNotFoundError,
 )
-from sluice.loading.plan import Range, read_ranges
 from sluice.reading.record_scanner import Block
-from sluice.reading.records import parse
+from sluice.reading.rows import parse
 from sluice.reading.source import Source
+from sluice.workflows.csv_load.plan import Range, read_ranges
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
 

@@ -11,10 +11,11 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
+from sluice.aws.retry import RetryPolicy
 from sluice.errors import AccessDeniedError, InvalidInputError, TableNotFoundError, UnexpectedResponseError
 from sluice.fields import Fields
-from sluice.pacing.budget import Budget, Kind, limits_in
-from sluice.pacing.budget_item import (
+from sluice.run_item.budget import Budget, Kind, limits_in
+from sluice.run_item.budget_item import (
     BEAT_RETRIES,
     BEAT_TIMEOUT_SECONDS,
     KEPT_SECONDS,
@@ -22,8 +23,7 @@ from sluice.pacing.budget_item import (
     beat_wire,
     create_item,
 )
-from sluice.retry import RetryPolicy
-from sluice.run import Run
+from sluice.runs.paths import Run
 from tests.unit.fake_dynamodb import wire_to
 
 RUN = Run("table_transform", "july", "arn:aws:states:eu-west-1:111122223333:execution:TableTransform:july")

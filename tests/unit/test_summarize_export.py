@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from sluice.counts import Counts
-from sluice.exports.data_file import FILES as FILE_PARTS
-from sluice.exports.data_file import DataFile, read_files
-from sluice.exports.file_progress import FileProgress
-from sluice.loading.range_progress import RangeProgress
-from sluice.results.range_outcome import RangeOutcome, outcomes
-from sluice.results.summary import RunError, Summary, summarize
-from sluice.run import Run
+from sluice.runs.counts import Counts
+from sluice.runs.outcomes import RangeOutcome, outcomes
+from sluice.runs.paths import Run
+from sluice.runs.range_progress import RangeProgress
+from sluice.runs.summary import RunError, Summary, summarize
+from sluice.workflows.export_process.files import FILES as FILE_PARTS
+from sluice.workflows.export_process.files import DataFile, read_files
+from sluice.workflows.export_process.progress import FileProgress
 from tests.unit.checked_exports import DATA_BUCKET, Surroundings
 from tests.unit.export_files import BUCKET, Json, bird, items
 from tests.unit.lambda_context import Context

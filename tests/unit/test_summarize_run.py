@@ -14,14 +14,14 @@ import pytest
 from moto import mock_aws
 
 from sluice import errors
-from sluice.counts import Counts
 from sluice.errors import CountsDoNotReconcileError
-from sluice.loading.plan import RANGES as RANGE_PARTS
-from sluice.loading.plan import Range, write_ranges
-from sluice.loading.range_progress import RangeProgress
-from sluice.results.range_outcome import LOST, SUCCEEDED, RangeOutcome, outcomes
-from sluice.results.summary import RunError, Summary, summarize
-from sluice.run import Run
+from sluice.runs.counts import Counts
+from sluice.runs.outcomes import LOST, SUCCEEDED, RangeOutcome, outcomes
+from sluice.runs.paths import Run
+from sluice.runs.range_progress import RangeProgress
+from sluice.runs.summary import RunError, Summary, summarize
+from sluice.workflows.csv_load.plan import RANGES as RANGE_PARTS
+from sluice.workflows.csv_load.plan import Range, write_ranges
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
 

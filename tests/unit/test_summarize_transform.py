@@ -14,14 +14,13 @@ import pytest
 from moto import mock_aws
 
 from sluice import errors
-from sluice.counts import Counts
-from sluice.results.range_outcome import outcomes
-from sluice.results.summary import summarize as summarize_outcomes
-from sluice.run import Run
-from sluice.segments import write_segments
-from sluice.segments import Segment
-from sluice.transforming.transform_progress import SEGMENTS as SEGMENT_PARTS
-from sluice.transforming.transform_progress import Changes, Done, TransformProgress
+from sluice.runs.counts import Counts
+from sluice.runs.outcomes import outcomes
+from sluice.runs.paths import Run
+from sluice.runs.segments import Segment, write_segments
+from sluice.runs.summary import summarize as summarize_outcomes
+from sluice.workflows.table_transform.progress import SEGMENTS as SEGMENT_PARTS
+from sluice.workflows.table_transform.progress import Changes, Done, TransformProgress
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.fake_tables import Json
 from tests.unit.lambda_context import Context
