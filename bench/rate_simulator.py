@@ -15,10 +15,9 @@ from itertools import accumulate, count
 from math import inf
 
 from sluice.errors import ServiceUnavailableError
-from sluice.pacing.allowance import NAP_SECONDS, Allowance, Spending
-from sluice.pacing.budget import Budget, Kind
-from sluice.pacing.member import Member
-from sluice.pacing.shares import Claims, Tally
+from sluice.run_item.budget import Budget, Claims, Kind, Tally
+from sluice.run_item.rate_limiter import NAP_SECONDS, Allowance, Spending
+from sluice.run_item.worker_rate import Member
 
 CLOCKS_APART_SECONDS = 1.0
 CLOCK_DRIFT = 50e-6

@@ -8,15 +8,15 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws import s3_client
+from sluice.aws.clients import s3_client
 from sluice.fields import Fields
-from sluice.format_version import readable
-from sluice.querying.inspection import Inspection, Reader
-from sluice.querying.inspector import Inspector
-from sluice.querying.statements import ResultFormat
-from sluice.run import Run
+from sluice.limits import time_is_up
+from sluice.runs.format_version import readable
+from sluice.runs.paths import Run
 from sluice.settings import Settings
-from sluice.time_left import time_is_up
+from sluice.workflows.athena_map.input import ResultFormat
+from sluice.workflows.athena_map.inspection import Inspection, Reader
+from sluice.workflows.athena_map.inspector import Inspector
 
 settings = Settings.from_env()
 logger = Logger()

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aggregating.aggregation_input import AggregationInput
-from sluice.aws import aws_errors, lambda_client, s3_client
+from sluice.aws.clients import aws_errors, lambda_client, s3_client
 from sluice.errors import SourceNotFoundError
 from sluice.fields import Fields
-from sluice.run import Run
+from sluice.runs.paths import Run
+from sluice.runs.workers import notes_of, read_quota, workers_for
 from sluice.settings import Settings
-from sluice.workers import notes_of, read_quota, workers_for
+from sluice.workflows.object_map.input import AggregationInput
 
 if TYPE_CHECKING:
-    from sluice.aggregating.aggregation import Aggregation
+    from sluice.workflows.object_map.aggregation import Aggregation
 
 settings = Settings.from_env()
 logger = Logger()

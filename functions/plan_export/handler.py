@@ -8,8 +8,8 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.export_plan.export_request import PlanRequest
 from sluice.settings import Settings, own_tables_from_env
+from sluice.workflows.table_export.plan import PlanRequest
 
 METRICS_NAMESPACE = "Sluice"
 

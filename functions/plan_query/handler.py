@@ -8,15 +8,14 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws import aws_errors, lambda_client, s3_client
+from sluice.aws.clients import aws_errors, lambda_client, s3_client
 from sluice.errors import InvalidInputError, SourceNotFoundError
 from sluice.fields import Fields
-from sluice.format_version import FIELD, FORMAT
-from sluice.querying.map_input import MapInput, RowsObject
-from sluice.querying.row_action import DESTINATION, FUNCTION, Destination
-from sluice.run import Run
+from sluice.runs.format_version import FIELD, FORMAT
+from sluice.runs.paths import Run
+from sluice.runs.workers import Workers, notes_of, read_quota, workers_for
 from sluice.settings import QuerySettings, Settings
-from sluice.workers import Workers, notes_of, read_quota, workers_for
+from sluice.workflows.athena_map.input import DESTINATION, FUNCTION, Destination, MapInput, RowsObject
 
 settings = Settings.from_env()
 allowed = QuerySettings.from_env()

@@ -10,21 +10,25 @@ from typing import IO, Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws import aws_errors, s3_client, stepfunctions_client
+from sluice.aws.clients import aws_errors, s3_client, stepfunctions_client
 from sluice.fields import Fields
-from sluice.format_version import readable
-from sluice.reducing.merge_request import LastMerge, Merge
-from sluice.reducing.merge_tree import plan_merges
-from sluice.results.batch_outcomes import BatchOutcomes, keys_in_order
-from sluice.results.late_results import read_until_complete
-from sluice.results.merged_objects import merge_objects
-from sluice.results.objects_verdict import Collected, judged
-from sluice.results.result_files import find_manifest, map_run_of, map_run_records
-from sluice.results.spooled import empty, spooled, upload
-from sluice.results.summary import RunError
-from sluice.results.summary_state import notes_in
-from sluice.run import Run
+from sluice.runs.format_version import readable
+from sluice.runs.paths import Run
+from sluice.runs.results import (
+    empty,
+    find_manifest,
+    map_run_of,
+    map_run_records,
+    merge_objects,
+    read_until_complete,
+    spooled,
+    upload,
+)
+from sluice.runs.summary import RunError, notes_in
 from sluice.settings import Settings
+from sluice.workflows.object_map.batch_outcomes import BatchOutcomes, keys_in_order
+from sluice.workflows.object_map.merge_plan import LastMerge, Merge, plan_merges
+from sluice.workflows.object_map.summary import Collected, judged
 
 settings = Settings.from_env()
 logger = Logger()

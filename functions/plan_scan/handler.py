@@ -8,17 +8,17 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws import dynamodb_client, lambda_client, s3_client
+from sluice.aws.clients import dynamodb_client, lambda_client, s3_client
+from sluice.dynamodb.tables import describe_table
 from sluice.fields import Fields
-from sluice.format_version import FIELD, FORMAT
-from sluice.pacing.budget_item import create_item
-from sluice.run import Run
-from sluice.scanning.distinct_input import FUNCTION, MEASURE, DistinctInput
-from sluice.scanning.given_keys import copy_keys
-from sluice.scanning.scan_plan import plan_scan, write_segments
+from sluice.run_item.budget_item import create_item
+from sluice.runs.format_version import FIELD, FORMAT
+from sluice.runs.paths import Run
+from sluice.runs.segments import write_segments
+from sluice.runs.workers import Workers, notes_of, read_quota, workers_for
 from sluice.settings import BudgetSettings, ProcessorSettings, Settings, own_tables_from_env
-from sluice.workers import Workers, notes_of, read_quota, workers_for
-from sluice.writing.tables import describe_table
+from sluice.workflows.distinct_keys.input import FUNCTION, MEASURE, DistinctInput, copy_keys
+from sluice.workflows.distinct_keys.plan import plan_scan
 
 settings = Settings.from_env()
 processors = ProcessorSettings.from_env()

@@ -9,19 +9,18 @@ import botocore.session
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws import dynamodb_client, lambda_client, s3_client
+from sluice.aws.clients import dynamodb_client, lambda_client, s3_client
+from sluice.aws.wire import Wire
 from sluice.fields import Fields
-from sluice.format_version import FIELD, FORMAT
-from sluice.pacing.budget_item import create_item
-from sluice.run import Run
-from sluice.scanning.scan_plan import write_segments
+from sluice.run_item.budget_item import create_item
+from sluice.runs.format_version import FIELD, FORMAT
+from sluice.runs.paths import Run
+from sluice.runs.segments import write_segments
+from sluice.runs.workers import notes_of, read_quota, workers_for
 from sluice.settings import BudgetSettings, Settings, own_tables_from_env
-from sluice.transforming.earlier_run import EarlierRun, leave_plan, read_earlier
-from sluice.transforming.transform_input import TransformInput
-from sluice.transforming.transform_plan import TransformPlan, plan_transform
-from sluice.transforming.transform_progress import Done
-from sluice.workers import notes_of, read_quota, workers_for
-from sluice.writing.wire import Wire
+from sluice.workflows.table_transform.input import TransformInput
+from sluice.workflows.table_transform.plan import EarlierRun, TransformPlan, leave_plan, plan_transform, read_earlier
+from sluice.workflows.table_transform.progress import Done
 
 settings = Settings.from_env()
 budgets = BudgetSettings.from_env()

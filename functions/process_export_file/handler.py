@@ -8,13 +8,13 @@ import botocore.session
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws import s3_client
-from sluice.exports.file_request import FileRequest
-from sluice.exports.work import FileWork
-from sluice.pacing.budget_item import beat_wire
+from sluice.aws.clients import s3_client
+from sluice.aws.wire import Wire
+from sluice.limits import time_is_up
+from sluice.run_item.budget_item import beat_wire
 from sluice.settings import Settings
-from sluice.time_left import time_is_up
-from sluice.writing.wire import Wire
+from sluice.workflows.export_process.progress import FileRequest
+from sluice.workflows.export_process.slice import FileWork
 
 settings = Settings.from_env()
 logger = Logger()

@@ -9,14 +9,14 @@ import botocore.session
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws import s3_client
-from sluice.first_outcome import leave_part
-from sluice.pacing.budget_item import beat_wire
-from sluice.pacing.run_pace import RunPace
-from sluice.scanning.scan_request import COLLECTOR_THRESHOLD, ScanRequest
+from sluice.aws.clients import s3_client
+from sluice.aws.wire import Wire
+from sluice.limits import time_is_up
+from sluice.run_item.budget_item import beat_wire
+from sluice.run_item.worker_rate import RunPace
+from sluice.runs.attempts import leave_part
 from sluice.settings import Settings
-from sluice.time_left import time_is_up
-from sluice.writing.wire import Wire
+from sluice.workflows.distinct_keys.slice import COLLECTOR_THRESHOLD, ScanRequest
 
 gc.set_threshold(COLLECTOR_THRESHOLD)
 

@@ -11,17 +11,14 @@ from typing import IO, Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws import aws_errors, s3_client
+from sluice.aws.clients import aws_errors, s3_client
 from sluice.fields import Fields
-from sluice.format_version import readable
-from sluice.results.keys_summary import KeysSummary, Processed, Scanned, add_all, judged
-from sluice.results.late_results import read_until_complete
-from sluice.results.merged_objects import MergedObjects
-from sluice.results.result_files import map_run_records
-from sluice.results.spooled import empty, spooled, upload
-from sluice.results.summary import RunError
-from sluice.run import Run
+from sluice.runs.format_version import readable
+from sluice.runs.paths import Run
+from sluice.runs.results import MergedObjects, empty, map_run_records, read_until_complete, spooled, upload
+from sluice.runs.summary import RunError
 from sluice.settings import Settings
+from sluice.workflows.distinct_keys.summary import KeysSummary, Processed, Scanned, add_all, judged
 
 CHUNK_BYTES = 1 << 20
 

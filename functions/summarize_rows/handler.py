@@ -11,20 +11,17 @@ from typing import IO, Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws import aws_errors, s3_client, stepfunctions_client
+from sluice.aws.clients import aws_errors, s3_client, stepfunctions_client
 from sluice.errors import CountsNotFinalError
 from sluice.fields import Fields
-from sluice.format_version import readable
-from sluice.querying.inspection import Inspection, Reader
-from sluice.querying.query_figures import QueryFigures, query_end
-from sluice.results.late_results import read_until_complete
-from sluice.results.map_run_counts import MapRunCounts
-from sluice.results.result_files import map_run_records
-from sluice.results.rows_summary import RowsDone, RowsSummary, judged_rows
-from sluice.results.spooled import empty, spooled, upload
-from sluice.results.summary import RunError
-from sluice.run import Run
+from sluice.runs.format_version import readable
+from sluice.runs.paths import Run
+from sluice.runs.results import MapRunCounts, empty, map_run_records, read_until_complete, spooled, upload
+from sluice.runs.summary import RunError
 from sluice.settings import Settings
+from sluice.workflows.athena_map.inspection import Inspection, Reader
+from sluice.workflows.athena_map.query_figures import QueryFigures, query_end
+from sluice.workflows.athena_map.summary import RowsDone, RowsSummary, judged_rows
 
 CHUNK_BYTES = 1 << 20
 

@@ -8,9 +8,9 @@ import botocore.session
 import pytest
 
 from local_aws import LocalAws
-from sluice.pacing.budget import Budget, Kind
-from sluice.pacing.budget_item import BudgetItem, beat_wire, create_item
-from sluice.writing.wire import Wire
+from sluice.aws.wire import Wire
+from sluice.run_item.budget import Budget, Kind
+from sluice.run_item.budget_item import BudgetItem, beat_wire, create_item
 
 Client = Callable[[str], Any]
 ALL = dict.fromkeys(Kind, inf)

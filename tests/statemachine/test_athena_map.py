@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonata import Jsonata
 
-from sluice.querying.map_input import MapInput
 from sluice.settings import QuerySettings
+from sluice.workflows.athena_map.input import MapInput
 from tests.statemachine.definitions import all_states, definition
 
 MAPS = {"Csv": "MapCsvRows", "Json": "MapJsonRows", "Parquet": "MapParquetRows"}

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from local_aws.stepfunctions.errors import MAXIMUM_CAUSE_CHARACTERS
 from local_aws.stepfunctions.jsonata_expressions import evaluate
-from sluice.counts import Counts
-from sluice.loading.range_progress import RangeProgress
 from sluice.rejects import Reason
-from sluice.results.causes import told_by
-from sluice.transforming.transform_progress import Changes, Done, TransformProgress
+from sluice.runs.counts import Counts
+from sluice.runs.outcomes import told_by
+from sluice.runs.range_progress import RangeProgress
+from sluice.workflows.table_transform.progress import Changes, Done, TransformProgress
 from tests.statemachine.definitions import NAMES, all_states, definition
 
 HOSTILE = ('"', "\\", "\x01", "\n", "\U0001f600", "ü", '{"', "</script>", "a")

@@ -9,16 +9,17 @@ import re
 import pytest
 
 from sluice import errors
-from sluice.aggregating import aggregation_input
 from sluice.errors import SluiceError
-from sluice.export_plan import export_input
-from sluice.exports import process_input
-from sluice.loading import load_input
-from sluice.querying import map_input, row_action, row_lines
-from sluice.reading import source_input
+from sluice.reading import source
 from sluice.rejects import Reason
-from sluice.scanning import distinct_input
-from sluice.transforming import transform_input
+from sluice.workflows.athena_map import input as athena_map
+from sluice.workflows.athena_map import result_rows
+from sluice.workflows.csv_load import input as csv_load
+from sluice.workflows.distinct_keys import input as distinct_keys
+from sluice.workflows.export_process import input as export_process
+from sluice.workflows.object_map import input as object_map
+from sluice.workflows.table_export import input as table_export
+from sluice.workflows.table_transform import input as table_transform
 from tests.statemachine.definitions import NAMES, ROOT, all_states, definition
 
 README = (ROOT / "README.md").read_text()
@@ -46,7 +47,7 @@ def test_picture_has_the_states_of_athena_map() -> None:
 def test_rejects_of_athena_map_are_explained() -> None:
     """Each name that the machine gives a reject, and those of InspectResult."""
     text = json.dumps(definition("athena_map"))
-    given = set(re.findall(r"\['([A-Z]\w+)', '", text)) | {row_lines.ROW_TOO_LARGE}
+    given = set(re.findall(r"\['([A-Z]\w+)', '", text)) | {result_rows.ROW_TOO_LARGE}
     (listed,) = set(re.findall(r"error in \[(.*?)\]", text))
     given |= set(re.findall(r"'(\w+)'", listed))
     table = ATHENA_MAP.partition("| error | |")[2].partition("\n\n")[0]
@@ -70,23 +71,23 @@ def fields_in_readme(workflow: str) -> set[str]:
 
 
 def test_input_tables_have_every_field() -> None:
-    source = {f"source.{each}" for each in source_input._FIELDS}
-    assert fields_in_readme("csv_load") == {*load_input._FIELDS, *source} - {"source"}
-    assert fields_in_readme("table_export") == set(export_input._FIELDS)
-    sink = {f"sink.{each}" for each in process_input._SINK_FIELDS}
+    sources = {f"source.{each}" for each in source._FIELDS}
+    assert fields_in_readme("csv_load") == {*csv_load._FIELDS, *sources} - {"source"}
+    assert fields_in_readme("table_export") == set(table_export._FIELDS)
+    sink = {f"sink.{each}" for each in export_process._SINK_FIELDS}
     records = {"records.bucket", "records.key"}
-    assert fields_in_readme("export_process") == {*process_input._FIELDS, *sink, *records} - {"sink", "records"}
+    assert fields_in_readme("export_process") == {*export_process._FIELDS, *sink, *records} - {"sink", "records"}
     action = {
-        *(f"action.copyObject.destination.{each}" for each in row_action._DESTINATION_FIELDS),
+        *(f"action.copyObject.destination.{each}" for each in athena_map._DESTINATION_FIELDS),
         "action.copyObject.source",
         "action.function",
     }
     rows = {"rows.bucket", "rows.key"}
-    assert fields_in_readme("athena_map") == {*map_input._FIELDS, *action, *rows} - {"action", "rows"}
-    assert fields_in_readme("table_transform") == set(transform_input._FIELDS)
-    tops = {f"top.{each}" for each in aggregation_input._TOP_FIELDS}
-    assert fields_in_readme("object_map") == {*aggregation_input._FIELDS, *tops} - {"top"}
-    assert fields_in_readme("distinct_keys") == {*distinct_input._FIELDS, "keys.bucket", "keys.key"} - {"keys"}
+    assert fields_in_readme("athena_map") == {*athena_map._FIELDS, *action, *rows} - {"action", "rows"}
+    assert fields_in_readme("table_transform") == set(table_transform._FIELDS)
+    tops = {f"top.{each}" for each in object_map._TOP_FIELDS}
+    assert fields_in_readme("object_map") == {*object_map._FIELDS, *tops} - {"top"}
+    assert fields_in_readme("distinct_keys") == {*distinct_keys._FIELDS, "keys.bucket", "keys.key"} - {"keys"}
 
 
 def test_every_reject_is_explained() -> None:

@@ -8,8 +8,8 @@ import boto3
 import pytest
 
 from sluice.errors import SluiceError
-from sluice.exports.check import Checked, check
-from sluice.exports.process_input import ObjectPlace, ProcessInput
+from sluice.workflows.export_process.input import ObjectPlace, ProcessInput
+from sluice.workflows.export_process.plan import Checked, check
 from tests.unit.export_files import BUCKET, TABLE_ARN, ExportInS3, Json, bird, changed, key_of
 
 DATA_BUCKET = "sluice-data-000000000000-us-east-1"

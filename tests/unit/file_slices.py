@@ -12,10 +12,10 @@ from typing import Any
 import boto3
 from moto import mock_aws
 
-from sluice.exports.file_request import FileRequest
-from sluice.exports.work import FileWork
-from sluice.retry import RetryPolicy
-from sluice.run import Run
+from sluice.aws.retry import RetryPolicy
+from sluice.runs.paths import Run
+from sluice.workflows.export_process.progress import FileRequest
+from sluice.workflows.export_process.slice import FileWork
 from tests.unit.export_files import BUCKET, MICROS, Json, md5, zipped
 from tests.unit.fake_dynamodb import TABLE, FakeDynamoDB, serving, wire_to
 

@@ -9,11 +9,15 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from sluice.encoding.sizes import item_size
-from sluice.measuring.measure_progress import MeasureProgress
-from sluice.measuring.measure_request import MeasureRequest
-from sluice.measuring.measure_slice import Query, SliceResult, measure_slice
-from sluice.pacing.allowance import Allowance
+from sluice.dynamodb.items import item_size
+from sluice.run_item.rate_limiter import Allowance
+from sluice.workflows.distinct_keys.measure_slice import (
+    MeasureProgress,
+    MeasureRequest,
+    Query,
+    SliceResult,
+    measure_slice,
+)
 from tests.fixtures import fixture
 
 USUAL = fixture("measure_collection", "usual")

@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass, field
 from math import inf
 
-from sluice.pacing.allowance import NAP_SECONDS, Allowance
+from sluice.run_item.rate_limiter import NAP_SECONDS, Allowance
 
 
 class NoChance(random.Random):

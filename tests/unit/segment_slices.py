@@ -9,22 +9,25 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sluice.encoding.plain_rows import Transform
-from sluice.keys import KeySchema
-from sluice.pacing.budget import Budget, Kind
-from sluice.pacing.run_pace import RunPace
-from sluice.transforming.carriers import Means, in_place_carrier, target_carrier
-from sluice.transforming.in_place_transforms import TransformedInPlace
-from sluice.transforming.item_scan import ItemScan
-from sluice.transforming.ledger import Ledger
-from sluice.transforming.pages import Pages
-from sluice.transforming.sample import Sample
-from sluice.transforming.target_transforms import TransformedForTarget
-from sluice.transforming.transform_job import APPLY, DRY_RUN, Table, TransformJob
-from sluice.transforming.transform_progress import TransformProgress
-from sluice.transforming.transform_slice import Carrier, SliceResult, TransformSlice
-from sluice.transforming.update_requests import Where
-from sluice.writing.writers import OnConflict
+from sluice.dynamodb.keys import KeySchema
+from sluice.dynamodb.writers import OnConflict
+from sluice.mapping.transforms import Transform
+from sluice.run_item.budget import Budget, Kind
+from sluice.run_item.worker_rate import RunPace
+from sluice.workflows.table_transform.changes import Where
+from sluice.workflows.table_transform.input import APPLY, DRY_RUN, Table, TransformJob
+from sluice.workflows.table_transform.progress import TransformProgress
+from sluice.workflows.table_transform.scan import ItemScan, Pages
+from sluice.workflows.table_transform.slice import (
+    Carrier,
+    Means,
+    SliceResult,
+    TransformSlice,
+    in_place_carrier,
+    target_carrier,
+)
+from sluice.workflows.table_transform.slice_log import Ledger, Sample
+from sluice.workflows.table_transform.transforms import TransformedForTarget, TransformedInPlace
 from tests.unit.fake_tables import FakeTable, FakeTables, Json
 
 Item = dict[str, Any]

@@ -6,16 +6,14 @@ import io
 from collections.abc import Callable
 from typing import Any
 
-from sluice.aggregating.aggregation import Aggregation
-from sluice.aggregating.clean_rows import clean_rows_for
-from sluice.aggregating.column_engine import ColumnEngine
-from sluice.aggregating.column_tally import ColumnTally
-from sluice.aggregating.object_records import ObjectRecords, Piece
-from sluice.aggregating.row_engine import RowEngine
-from sluice.aggregating.row_rules import columns_of
-from sluice.aggregating.tally import Tally
 from sluice.errors import SourceMalformedError
 from sluice.reading.source import Source
+from sluice.workflows.object_map.aggregation import Aggregation
+from sluice.workflows.object_map.clean_rows import clean_rows_for
+from sluice.workflows.object_map.engines import ColumnEngine, RowEngine
+from sluice.workflows.object_map.object_records import ObjectRecords, Piece
+from sluice.workflows.object_map.row_rules import columns_of
+from sluice.workflows.object_map.tally import ColumnTally, Tally
 from tests.unit.aggregated import aggregation
 from tests.unit.sources import a_source
 

@@ -14,14 +14,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sluice.aggregating.aggregation import Aggregation
-from sluice.aggregating.clean_rows import clean_rows_for
-from sluice.aggregating.column_engine import ColumnEngine
-from sluice.aggregating.column_tally import ColumnTally
-from sluice.aggregating.group_tally import EXACT, MeasureTally
-from sluice.aggregating.known_cells import Known, KnownCells
-from sluice.aggregating.object_records import ObjectRecords
-from sluice.aggregating.tally import Tally
+from sluice.workflows.object_map.aggregation import Aggregation
+from sluice.workflows.object_map.cells import EXACT, Known, KnownCells, MeasureTally
+from sluice.workflows.object_map.clean_rows import clean_rows_for
+from sluice.workflows.object_map.engines import ColumnEngine
+from sluice.workflows.object_map.object_records import ObjectRecords
+from sluice.workflows.object_map.tally import ColumnTally, Tally
 from tests.unit.sources import a_source
 from tests.unit.tallied import asked, outcome, pieces_of
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sluice.aggregating.aggregation import Aggregation
+from sluice.workflows.object_map.aggregation import Aggregation
 from tests.unit.tallied import asked, outcome
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sluice.errors import InvalidInputError
-from sluice.export_plan.export_input import ExportInput
+from sluice.workflows.table_export.input import ExportInput
 
 BUCKET = "sluice-data-000000000000-us-east-1"
 COPY = {"sink": {"table": "{table}-copy", "guard": "newerOnly"}}

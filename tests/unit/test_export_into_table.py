@@ -10,15 +10,14 @@ from typing import Any
 import pytest
 
 from sluice import errors
+from sluice.aws.pipeline import Outstanding
+from sluice.aws.retry import RetryPolicy
+from sluice.dynamodb.batch_writer import PUT, BatchRequests, ChangeBatches
+from sluice.dynamodb.keys import KeySchema
+from sluice.dynamodb.table_writer import WriteOutcome
 from sluice.errors import AccessDeniedError, CountsDoNotReconcileError, SluiceError, ThrottledError
-from sluice.exports.change_requests import ChangeRequests
-from sluice.exports.tally import Origin, Tally
-from sluice.keys import KeySchema
-from sluice.retry import RetryPolicy
-from sluice.writing.batch_writer import PUT, BatchRequests
-from sluice.writing.change_batches import ChangeBatches
-from sluice.writing.outstanding import Outstanding
-from sluice.writing.table_writer import WriteOutcome
+from sluice.workflows.export_process.table_sinks import ChangeRequests
+from sluice.workflows.export_process.tally import Origin, Tally
 from tests.unit.export_files import BUCKET, MICROS, Json, bird, birds, changed, compact, items, key_of
 from tests.unit.fake_dynamodb import TABLE, Fault, throttle, wire_to
 from tests.unit.file_slices import CHANGES, FULL, GUARDED, KEY, KEYS, NEW_ONLY, TABLE_SINK, Slices, counts, slices

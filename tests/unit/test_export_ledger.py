@@ -8,8 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice.export_plan.instants import instant, instant_reached, iso
-from sluice.export_plan.ledger_state import Export, ExportType, LedgerState, Window
+from sluice.workflows.table_export.ledger import Export, ExportType, LedgerState, Window, instant, instant_reached, iso
 
 TIME = datetime(2026, 11, 21, 3, 31, 8, tzinfo=UTC)
 times = st.datetimes(datetime(2020, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)).map(  # noqa: DTZ001

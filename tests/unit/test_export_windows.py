@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluice.errors import PointInTimeRecoveryError
-from sluice.export_plan.export_input import ExportInput
-from sluice.export_plan.ledger_state import Export, ExportType, LedgerState, Window
-from sluice.export_plan.next_export import Action, Decision, Gap, Times, next_export
+from sluice.workflows.table_export.input import ExportInput
+from sluice.workflows.table_export.ledger import Export, ExportType, LedgerState, Window
+from sluice.workflows.table_export.next_export import Action, Decision, Gap, Times, next_export
 
 NOW = datetime(2026, 11, 21, 3, 31, 8, 250_000, tzinfo=UTC)
 LATEST = datetime(2026, 11, 21, 3, 26, 8, tzinfo=UTC)

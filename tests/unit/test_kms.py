@@ -8,13 +8,12 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from sluice.aws import aws_errors
+from sluice.aws.clients import aws_errors, is_about_kms, with_advice
+from sluice.aws.connection import Response
+from sluice.aws.wire import _refusal
 from sluice.errors import AccessDeniedError, ServiceUnavailableError, UnexpectedResponseError
-from sluice.kms import is_about_kms, with_advice
-from sluice.querying.query_figures import query_end
-from sluice.results.rows_summary import UndoneRow
-from sluice.writing.connection import Response
-from sluice.writing.wire import _refusal
+from sluice.workflows.athena_map.query_figures import query_end
+from sluice.workflows.athena_map.summary import UndoneRow
 
 DENIED = (
     "User: arn:aws:sts::111122223333:assumed-role/sluice-TransformItemsFunctionRole/x is not authorized to perform: "

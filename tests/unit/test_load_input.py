@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sluice.errors import InvalidInputError
-from sluice.loading.load_input import LoadInput
+from sluice.workflows.csv_load.input import LoadInput
 
 
 def an_input(source: dict[str, Any] | None = None, **changed: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from moto import mock_aws
 
 from sluice import errors
 from sluice.errors import InvalidInputError, UnexpectedResponseError, WireError
-from sluice.measuring.item_collections import ItemCollections
+from sluice.workflows.distinct_keys.measure import ItemCollections
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.fake_dynamodb import FakeDynamoDB, Fault, Seen, serving, throttle
 from tests.unit.lambda_context import Context

@@ -14,12 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sluice.encoding.sizes import item_size
+from sluice.dynamodb.items import item_size
 from sluice.errors import ThrottledError
-from sluice.measuring.largest import LARGEST, LARGEST_MAX_BYTES, Largest
-from sluice.measuring.measure_progress import MeasureProgress
-from sluice.measuring.measure_request import MeasureRequest
-from sluice.measuring.measure_slice import SliceResult
+from sluice.workflows.distinct_keys.measure import LARGEST, LARGEST_MAX_BYTES, Largest
+from sluice.workflows.distinct_keys.measure_slice import MeasureProgress, MeasureRequest, SliceResult
 from tests.unit.queried_table import (
     Json,
     MemoryTable,

@@ -14,7 +14,9 @@ import pytest
 from moto import mock_aws
 
 from sluice import errors
-from sluice.aggregating.aggregation import (
+from sluice.errors import InvalidInputError, SourceNotFoundError
+from sluice.runs.paths import Run
+from sluice.workflows.object_map.aggregation import (
     Aggregation,
     ColumnPart,
     Comparator,
@@ -24,9 +26,7 @@ from sluice.aggregating.aggregation import (
     Statistic,
     Top,
 )
-from sluice.aggregating.aggregation_input import AggregationInput
-from sluice.errors import InvalidInputError, SourceNotFoundError
-from sluice.run import Run
+from sluice.workflows.object_map.input import AggregationInput
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
 

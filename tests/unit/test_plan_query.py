@@ -13,12 +13,11 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 from sluice import errors
-from sluice.aws import s3_client
+from sluice.aws.clients import s3_client
 from sluice.errors import AccessDeniedError, InvalidInputError, SettingError
-from sluice.querying.map_input import QUERY_MAX_BYTES, MapInput
-from sluice.querying.statements import ResultFormat, result_format
-from sluice.run import Run
+from sluice.runs.paths import Run
 from sluice.settings import QuerySettings
+from sluice.workflows.athena_map.input import QUERY_MAX_BYTES, MapInput, ResultFormat, result_format
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
 

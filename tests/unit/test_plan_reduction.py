@@ -16,13 +16,13 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 from sluice import errors
-from sluice.aggregating.batch_progress import BatchProgress, RowCounts
-from sluice.aws import stepfunctions_client
-from sluice.counts import Counts
+from sluice.aws.clients import stepfunctions_client
 from sluice.errors import CountsDoNotReconcileError
-from sluice.results.batch_outcomes import BatchOutcomes
-from sluice.results.objects_verdict import Collected, judged
-from sluice.run import Run
+from sluice.runs.counts import Counts
+from sluice.runs.paths import Run
+from sluice.workflows.object_map.batch_outcomes import BatchOutcomes
+from sluice.workflows.object_map.progress import BatchProgress, RowCounts
+from sluice.workflows.object_map.summary import Collected, judged
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
 

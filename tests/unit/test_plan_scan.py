@@ -15,13 +15,13 @@ from moto import mock_aws
 
 from sluice import errors
 from sluice.errors import InvalidInputError, SettingError, SourceNotFoundError
-from sluice.pacing.budget import Budget, Kind
-from sluice.run import Run
-from sluice.scanning.distinct_input import DistinctInput, KeysObject
-from sluice.scanning.given_keys import copy_keys
-from sluice.scanning.scan_plan import SEGMENTS_WHEN_UNKNOWN, ScanPlan, plan_scan
+from sluice.run_item.budget import Budget, Kind
+from sluice.runs.paths import Run
+from sluice.runs.segments import SEGMENTS_WHEN_UNKNOWN
+from sluice.runs.workers import Quota, workers_for
 from sluice.settings import ProcessorSettings
-from sluice.workers import Quota, workers_for
+from sluice.workflows.distinct_keys.input import DistinctInput, KeysObject, copy_keys
+from sluice.workflows.distinct_keys.plan import ScanPlan, plan_scan
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
 

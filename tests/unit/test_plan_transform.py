@@ -14,19 +14,17 @@ import pytest
 from moto import mock_aws
 
 from sluice import errors
-from sluice.counts import Counts
+from sluice.dynamodb.writers import OnConflict
 from sluice.errors import AccessDeniedError, InvalidInputError, PointInTimeRecoveryError, SettingError
-from sluice.run import Run
-from sluice.scanning.scan_plan import SEGMENTS_WHEN_UNKNOWN
+from sluice.runs.counts import Counts
+from sluice.runs.paths import Run
+from sluice.runs.segments import SEGMENTS_WHEN_UNKNOWN
+from sluice.runs.workers import Quota, workers_for
 from sluice.settings import BudgetSettings
-from sluice.transforming.earlier_run import read_earlier
-from sluice.transforming.transform_input import TransformInput
-from sluice.transforming.transform_job import TransformJob
-from sluice.transforming.transform_plan import SAMPLE, TransformPlan, plan_transform
-from sluice.transforming.transform_progress import Changes, Done, TransformProgress
-from sluice.transforming.update_requests import Where
-from sluice.workers import Quota, workers_for
-from sluice.writing.writers import OnConflict
+from sluice.workflows.table_transform.changes import Where
+from sluice.workflows.table_transform.input import TransformInput, TransformJob
+from sluice.workflows.table_transform.plan import SAMPLE, TransformPlan, plan_transform, read_earlier
+from sluice.workflows.table_transform.progress import Changes, Done, TransformProgress
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.fake_tables import FakeTable, FakeTables, Json, denied
 from tests.unit.lambda_context import Context

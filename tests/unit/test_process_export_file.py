@@ -21,14 +21,14 @@ from sluice.errors import (
     SourceChangedError,
     SourceNotFoundError,
 )
-from sluice.exports.data_file import DataFile
-from sluice.exports.file_slice import PORTION_LINES, FileSlice
-from sluice.exports.opened_file import open_file
-from sluice.exports.process import Process
-from sluice.exports.tally import Portion, Tally
-from sluice.loading.range_progress import RangeProgress
-from sluice.pacing.allowance import Allowance
-from sluice.pacing.budget import Budget, Kind
+from sluice.run_item.budget import Budget, Kind
+from sluice.run_item.rate_limiter import Allowance
+from sluice.runs.range_progress import RangeProgress
+from sluice.workflows.export_process.files import DataFile
+from sluice.workflows.export_process.input import Process
+from sluice.workflows.export_process.progress import open_file
+from sluice.workflows.export_process.slice import PORTION_LINES, FileSlice
+from sluice.workflows.export_process.tally import Portion, Tally
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.export_files import BUCKET, Json, bird, birds, changed, compact, items, key_of, put_real_export, zipped
 from tests.unit.file_slices import (

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sluice.errors import AccessDeniedError
-from sluice.pacing.allowance import (
+from sluice.run_item.rate_limiter import (
     CLAIM_MARGIN,
     CREDIT_SECONDS,
     FIRST_CLAIM_SECONDS,

@@ -11,10 +11,11 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
+from sluice.aws.retry import RetryPolicy
 from sluice.errors import AccessDeniedError, InvalidInputError, TableNotFoundError, UnexpectedResponseError
 from sluice.fields import Fields
-from sluice.pacing.budget import Budget, Kind, limits_in
-from sluice.pacing.budget_item import (
+from sluice.run_item.budget import Budget, Kind, limits_in
+from sluice.run_item.budget_item import (
     BEAT_RETRIES,
     BEAT_TIMEOUT_SECONDS,
     KEPT_SECONDS,
@@ -22,8 +23,7 @@ from sluice.pacing.budget_item import (
     beat_wire,
     create_item,
 )
-from sluice.retry import RetryPolicy
-from sluice.run import Run
+from sluice.runs.paths import Run
 from tests.unit.fake_dynamodb import wire_to
 
 RUN = Run("table_transform", "july", "arn:aws:states:eu-west-1:111122223333:execution:TableTransform:july")
@@ -172,8 +172,8 @@ def test_budget_travels_in_state() -> None:
 
 
 def test_run_has_a_budget_when_it_has_a_limit() -> None:
-    assert Budget.for_run("run-budgets", RUN, BUDGET.limits, 50) == BUDGET
-    assert Budget.for_run("run-budgets", RUN, dict.fromkeys(Kind), 50) is None
+    assert Budget.for_run("run-budgets", RUN.item_key, BUDGET.limits, 50) == BUDGET
+    assert Budget.for_run("run-budgets", RUN.item_key, dict.fromkeys(Kind), 50) is None
 
 
 @pytest.mark.parametrize(("workers", "seconds"), [(1, 1.0), (640, 1.0), (1000, 1.5625), (10_000, 15.625)])

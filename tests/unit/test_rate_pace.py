@@ -8,13 +8,11 @@ from threading import Event
 
 import pytest
 
+from sluice.aws.retry import RetryPolicy
 from sluice.errors import AccessDeniedError, ServiceUnavailableError, SluiceError, ThrottledError
-from sluice.pacing.allowance import Allowance
-from sluice.pacing.budget import Budget, Kind
-from sluice.pacing.member import Member
-from sluice.pacing.run_pace import RunPace
-from sluice.pacing.shares import Claims, Tally
-from sluice.retry import RetryPolicy
+from sluice.run_item.budget import Budget, Claims, Kind, Tally
+from sluice.run_item.rate_limiter import Allowance
+from sluice.run_item.worker_rate import Member, RunPace
 from tests.unit.fake_dynamodb import wire_to
 from tests.unit.rate_clock import RateClock
 

@@ -6,8 +6,7 @@ from math import inf
 
 import pytest
 
-from sluice.pacing.budget import Kind
-from sluice.pacing.shares import Claims, Rates, Shares, Tally
+from sluice.run_item.budget import Claims, Kind, Rates, Shares, Tally
 
 ALL = dict.fromkeys(Kind, inf)
 PERIOD = 2.0

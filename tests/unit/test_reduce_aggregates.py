@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from moto import mock_aws
 
 from sluice import errors
-from sluice.aggregating.group_tally import GroupTally, Key
 from sluice.errors import (
     CountsDoNotReconcileError,
     ServiceUnavailableError,
@@ -26,9 +25,9 @@ from sluice.errors import (
     SourceNotFoundError,
     UnexpectedResponseError,
 )
-from sluice.reducing.merge_request import LastMerge, Merge, MergeProgress
-from sluice.reducing.merge_tree import FAN_IN, plan_merges
-from sluice.reducing.result_format import plain
+from sluice.workflows.object_map.cells import GroupTally, Key
+from sluice.workflows.object_map.merge_plan import FAN_IN, LastMerge, Merge, MergeProgress, plan_merges
+from sluice.workflows.object_map.result_format import plain
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.aggregated import BUCKET, RUN
 from tests.unit.fake_s3 import CrashError, FakeS3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sluice.errors import InvalidInputError
-from sluice.run import Run
+from sluice.runs.paths import Run
 
 STATE = {"workflow": "csv_load", "name": "night", "executionArn": "arn"}
 

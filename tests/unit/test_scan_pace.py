@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sluice.scanning.segment_progress import SegmentProgress
-from sluice.scanning.segment_slice import SegmentSlice
+from sluice.workflows.distinct_keys.slice import SegmentProgress, SegmentSlice
 from tests.unit.queried_table import ids, item, measured, request_for, simple_table
 from tests.unit.rate_clock import RateClock
 from tests.unit.scan_slices import FixedPages, birds, never, scan_of

@@ -14,11 +14,11 @@ import pytest
 from moto import mock_aws
 
 from sluice import errors
-from sluice.counts import Counts
-from sluice.results.keys_summary import KeysSummary, Processed, Scanned, add_all, judged
-from sluice.results.late_results import RESULTS_WAIT_SECONDS, read_until_complete
-from sluice.results.summary import RunError
-from sluice.run import Run
+from sluice.runs.counts import Counts
+from sluice.runs.paths import Run
+from sluice.runs.results import RESULTS_WAIT_SECONDS, read_until_complete
+from sluice.runs.summary import RunError
+from sluice.workflows.distinct_keys.summary import KeysSummary, Processed, Scanned, add_all, judged
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
 from tests.unit.result_objects import put_result_files

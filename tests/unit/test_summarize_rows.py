@@ -14,14 +14,14 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 from sluice import errors
-from sluice.aws import stepfunctions_client
-from sluice.counts import Counts
-from sluice.querying.inspection import ROWS_MAX, Inspection, Phase, Reader
-from sluice.querying.query_figures import QueryFigures, query_end
-from sluice.results import late_results
-from sluice.results.rows_summary import RowsDone, RowsSummary, judged_rows
-from sluice.results.summary import RunError
-from sluice.run import Run
+from sluice.aws.clients import stepfunctions_client
+from sluice.runs import results
+from sluice.runs.counts import Counts
+from sluice.runs.paths import Run
+from sluice.runs.summary import RunError
+from sluice.workflows.athena_map.inspection import ROWS_MAX, Inspection, Phase, Reader
+from sluice.workflows.athena_map.query_figures import QueryFigures, query_end
+from sluice.workflows.athena_map.summary import RowsDone, RowsSummary, judged_rows
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
 from tests.unit.result_objects import put_result_files
@@ -88,7 +88,7 @@ class Bucket:
 
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
-    monkeypatch.setattr(late_results, "RESULTS_WAIT_SECONDS", 0)
+    monkeypatch.setattr(results, "RESULTS_WAIT_SECONDS", 0)
     with mock_aws():
         yield Bucket()
 
@@ -223,8 +223,8 @@ def describe(
 
 def test_counts_of_unloaded_rows_that_lag_are_waited_for(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     """The list may be empty at first, the status old, the counts of an earlier moment; even of one that adds up."""
-    monkeypatch.setattr(late_results, "RESULTS_WAIT_SECONDS", 60)
-    monkeypatch.setattr(late_results, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(results, "RESULTS_WAIT_SECONDS", 60)
+    monkeypatch.setattr(results, "PAUSE_SECONDS", 0)
     bucket.put(batch(range(5)))
     with Stubber(stepfunctions_client()) as stubber:
         stubber.add_response("list_map_runs", {"mapRuns": []}, {"executionArn": RUN.execution_arn})

@@ -10,13 +10,12 @@ import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from sluice.aws import lambda_client
-from sluice.results.batch_outcomes import BatchOutcomes
-from sluice.results.keys_summary import KeysSummary, Processed, Scanned
-from sluice.results.objects_summary import ObjectsSummary
-from sluice.results.objects_verdict import Collected
-from sluice.results.rows_summary import RowsDone, RowsSummary
-from sluice.run import Run
+from sluice.aws.clients import lambda_client
+from sluice.runs.paths import Run
+from sluice.workflows.athena_map.summary import RowsDone, RowsSummary
+from sluice.workflows.distinct_keys.summary import KeysSummary, Processed, Scanned
+from sluice.workflows.object_map.batch_outcomes import BatchOutcomes
+from sluice.workflows.object_map.summary import Collected, ObjectsSummary
 from sluice_cli.report import summary_lines
 from tests.fixtures import fixture
 from tests.unit.lambda_context import Context

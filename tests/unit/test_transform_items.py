@@ -18,16 +18,16 @@ from hypothesis import strategies as st
 from moto import mock_aws
 
 from sluice import errors
-from sluice.encoding.item import Item, Row
+from sluice.dynamodb.items import Item, Row
+from sluice.dynamodb.table_writer import Origin, RejectedWrite, WriteOutcome
 from sluice.errors import RejectError, SettingError
-from sluice.loading.range_progress import RangeProgress
-from sluice.loading.range_slice import RangeSlice
 from sluice.reading.record_scanner import Block, blocks
-from sluice.reading.records import parse
+from sluice.reading.rows import parse
 from sluice.reading.source import Source
 from sluice.rejects import Reason
+from sluice.runs.range_progress import RangeProgress
 from sluice.settings import Settings
-from sluice.writing.table_writer import Origin, RejectedWrite, WriteOutcome
+from sluice.workflows.csv_load.slice import RangeSlice
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
 

@@ -14,10 +14,9 @@ import pytest
 from moto import mock_aws
 
 from sluice import errors
+from sluice.dynamodb.keys import KeySchema
 from sluice.errors import WireError
-from sluice.keys import KeySchema
-from sluice.transforming.segment_request import SegmentRequest
-from sluice.transforming.transform_progress import TransformProgress
+from sluice.workflows.table_transform.progress import SegmentRequest, TransformProgress
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.fake_dynamodb import FakeDynamoDB, Fault, Seen, serving
 from tests.unit.fake_tables import FakeTable, FakeTables, Json

@@ -13,15 +13,14 @@ import pytest
 from moto import mock_aws
 
 from sluice import errors
+from sluice.aws.retry import RetryPolicy
 from sluice.errors import ThrottledError
-from sluice.pacing.allowance import Allowance
-from sluice.retry import RetryPolicy
-from sluice.transforming.consistent_reads import KEYS_MAX, ConsistentReads
-from sluice.transforming.delete import DELETE
-from sluice.transforming.in_place_transforms import TransformedInPlace
-from sluice.transforming.target_transforms import TransformedForTarget
-from sluice.transforming.transform_job import Table
-from sluice.transforming.verification import (
+from sluice.run_item.rate_limiter import Allowance
+from sluice.workflows.table_transform.input import Table
+from sluice.workflows.table_transform.transforms import DELETE, TransformedForTarget, TransformedInPlace
+from sluice.workflows.table_transform.verification import (
+    KEYS_MAX,
+    ConsistentReads,
     InPlaceVerification,
     TargetVerification,
     Verification,

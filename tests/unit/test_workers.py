@@ -9,9 +9,9 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from sluice.aws import BOTO_CONFIG
-from sluice.pacing.budget import Kind
-from sluice.workers import Quota, Workers, notes_of, read_quota, workers_for
+from sluice.aws.clients import BOTO_CONFIG
+from sluice.run_item.budget import Kind
+from sluice.runs.workers import Quota, Workers, notes_of, read_quota, workers_for
 
 ROOMY = Quota(1000)
 Limits = Mapping[Kind, float | None]

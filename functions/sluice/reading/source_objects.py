@@ -6,18 +6,18 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sluice.aws import aws_errors
+from sluice.aws.clients import aws_errors
 from sluice.errors import InvalidInputError, SourceMalformedError, SourceNotFoundError
-from sluice.reading.csv_rows import csv_records
-from sluice.reading.object_stream import open_source
 from sluice.reading.record_scanner import Block, blocks, first_rows, read_fully
-from sluice.reading.source import CSV, NONE, Source
-from sluice.reading.source_input import SourceInput
+from sluice.reading.rows import csv_records
+from sluice.reading.source import CSV, NONE, Source, SourceInput
+from sluice.reading.streams import open_source
 from sluice.rejects import quoted
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef
+
 
 _HEADER_BLOCK_BYTES = 64 << 10
 _UTF8_MARK = b"\xef\xbb\xbf"
