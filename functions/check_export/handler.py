@@ -13,10 +13,10 @@ from sluice.aws.clients import aws_errors, dynamodb_client, lambda_client, s3_cl
 from sluice.fields import Fields
 from sluice.run_item.budget import Budget, state_of
 from sluice.run_item.budget_item import create_item
-from sluice.runs.format_version import FIELD, FORMAT
 from sluice.runs.paths import Run
 from sluice.runs.workers import notes_of, read_quota, workers_for
 from sluice.settings import BudgetSettings, Settings, own_tables_from_env
+from sluice.state import FIELD, FORMAT
 from sluice.workflows.export_process.input import ObjectPlace, ProcessInput, TableTarget
 from sluice.workflows.export_process.plan import check
 

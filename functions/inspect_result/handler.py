@@ -11,9 +11,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from sluice.aws.clients import s3_client
 from sluice.fields import Fields
 from sluice.limits import time_is_up
-from sluice.runs.format_version import readable
 from sluice.runs.paths import Run
 from sluice.settings import Settings
+from sluice.state import readable
 from sluice.workflows.athena_map.input import ResultFormat
 from sluice.workflows.athena_map.inspection import Inspection, Reader
 from sluice.workflows.athena_map.inspector import Inspector

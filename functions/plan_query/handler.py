@@ -11,10 +11,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from sluice.aws.clients import aws_errors, lambda_client, s3_client
 from sluice.errors import InvalidInputError, SourceNotFoundError
 from sluice.fields import Fields
-from sluice.runs.format_version import FIELD, FORMAT
 from sluice.runs.paths import Run
 from sluice.runs.workers import Workers, notes_of, read_quota, workers_for
 from sluice.settings import QuerySettings, Settings
+from sluice.state import FIELD, FORMAT
 from sluice.workflows.athena_map.input import DESTINATION, FUNCTION, Destination, MapInput, RowsObject
 
 settings = Settings.from_env()

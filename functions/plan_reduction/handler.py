@@ -12,7 +12,6 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.aws.clients import aws_errors, s3_client, stepfunctions_client
 from sluice.fields import Fields
-from sluice.runs.format_version import readable
 from sluice.runs.paths import Run
 from sluice.runs.results import (
     empty,
@@ -26,6 +25,7 @@ from sluice.runs.results import (
 )
 from sluice.runs.summary import RunError, notes_in
 from sluice.settings import Settings
+from sluice.state import readable
 from sluice.workflows.object_map.batch_outcomes import BatchOutcomes, keys_in_order
 from sluice.workflows.object_map.merge_plan import LastMerge, Merge, plan_merges
 from sluice.workflows.object_map.summary import Collected, judged

@@ -12,11 +12,11 @@ from sluice.aws.clients import dynamodb_client, lambda_client, s3_client
 from sluice.dynamodb.tables import describe_table
 from sluice.fields import Fields
 from sluice.run_item.budget_item import create_item
-from sluice.runs.format_version import FIELD, FORMAT
 from sluice.runs.paths import Run
 from sluice.runs.segments import write_segments
 from sluice.runs.workers import Workers, notes_of, read_quota, workers_for
 from sluice.settings import BudgetSettings, ProcessorSettings, Settings, own_tables_from_env
+from sluice.state import FIELD, FORMAT
 from sluice.workflows.distinct_keys.input import FUNCTION, MEASURE, DistinctInput, copy_keys
 from sluice.workflows.distinct_keys.plan import plan_scan
 

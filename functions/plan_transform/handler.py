@@ -13,11 +13,11 @@ from sluice.aws.clients import dynamodb_client, lambda_client, s3_client
 from sluice.aws.wire import Wire
 from sluice.fields import Fields
 from sluice.run_item.budget_item import create_item
-from sluice.runs.format_version import FIELD, FORMAT
 from sluice.runs.paths import Run
 from sluice.runs.segments import write_segments
 from sluice.runs.workers import notes_of, read_quota, workers_for
 from sluice.settings import BudgetSettings, Settings, own_tables_from_env
+from sluice.state import FIELD, FORMAT
 from sluice.workflows.table_transform.input import TransformInput
 from sluice.workflows.table_transform.plan import EarlierRun, TransformPlan, leave_plan, plan_transform, read_earlier
 from sluice.workflows.table_transform.progress import Done

@@ -13,11 +13,11 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.aws.clients import aws_errors, s3_client
 from sluice.fields import Fields
-from sluice.runs.format_version import readable
 from sluice.runs.paths import Run
 from sluice.runs.results import MergedObjects, empty, map_run_records, read_until_complete, spooled, upload
 from sluice.runs.summary import RunError
 from sluice.settings import Settings
+from sluice.state import readable
 from sluice.workflows.distinct_keys.summary import KeysSummary, Processed, Scanned, add_all, judged
 
 CHUNK_BYTES = 1 << 20

@@ -14,11 +14,11 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from sluice.aws.clients import aws_errors, s3_client, stepfunctions_client
 from sluice.errors import CountsNotFinalError
 from sluice.fields import Fields
-from sluice.runs.format_version import readable
 from sluice.runs.paths import Run
 from sluice.runs.results import MapRunCounts, empty, map_run_records, read_until_complete, spooled, upload
 from sluice.runs.summary import RunError
 from sluice.settings import Settings
+from sluice.state import readable
 from sluice.workflows.athena_map.inspection import Inspection, Reader
 from sluice.workflows.athena_map.query_figures import QueryFigures, query_end
 from sluice.workflows.athena_map.summary import RowsDone, RowsSummary, judged_rows

@@ -15,9 +15,10 @@ from moto import mock_aws
 from sluice import errors
 from sluice.aws.retry import RetryPolicy
 from sluice.errors import ThrottledError
+from sluice.mapping.delete import DELETE
 from sluice.run_item.rate_limiter import Allowance
 from sluice.workflows.table_transform.input import Table
-from sluice.workflows.table_transform.transforms import DELETE, TransformedForTarget, TransformedInPlace
+from sluice.workflows.table_transform.transforms import TransformedForTarget, TransformedInPlace
 from sluice.workflows.table_transform.verification import (
     KEYS_MAX,
     ConsistentReads,

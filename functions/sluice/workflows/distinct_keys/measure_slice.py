@@ -11,8 +11,8 @@ from typing import Any
 from sluice.errors import InvalidInputError, ServiceUnavailableError, ThrottledError, UnexpectedResponseError, WireError
 from sluice.fields import Fields
 from sluice.run_item.rate_limiter import Allowance
-from sluice.runs.format_version import FIELD, FORMAT, readable
 from sluice.runs.paths import Run
+from sluice.state import FIELD, FORMAT, readable
 from sluice.workflows.distinct_keys.measure import Item, ItemCollections, Key, Largest, Line, Measure
 
 

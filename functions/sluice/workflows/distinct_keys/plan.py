@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from sluice.dynamodb.keys import KeySchema
 from sluice.errors import InvalidInputError
 from sluice.run_item.budget import Budget, state_of
-from sluice.runs.format_version import FIELD, FORMAT
 from sluice.runs.paths import Run
 from sluice.runs.segments import mean_item_bytes, segments_for
+from sluice.state import FIELD, FORMAT
 from sluice.workflows.distinct_keys.input import DistinctInput
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from heapq import nlargest
 from typing import Any
 
 from sluice.runs.counts import Counts
-from sluice.runs.format_version import readable
 from sluice.runs.outcomes import told_by
 from sluice.runs.paths import Run
 from sluice.runs.summary import RunError, Status, notes_in, summary_state
+from sluice.state import readable
 
 LARGEST = 10
 

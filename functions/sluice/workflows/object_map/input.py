@@ -11,9 +11,9 @@ from typing import Any
 
 from sluice.fields import Fields, kind_of
 from sluice.reading.source import CSV, JSONL, CsvDialect, bucket_name, refuse_csv_fields
-from sluice.runs.format_version import FIELD, FORMAT
 from sluice.runs.input import rejects_tolerated
 from sluice.runs.paths import Run
+from sluice.state import FIELD, FORMAT
 from sluice.workflows.object_map.aggregation import (
     ROWS,
     Aggregation,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sluice.errors import RejectError
+from sluice.mapping.delete import Delete
 from sluice.workflows.table_transform.changes import Removal
 from sluice.workflows.table_transform.in_place_writer import fate_of
 from sluice.workflows.table_transform.slice_log import UNCHANGED, Entry, Fate, Ledger, Outcome
 from sluice.workflows.table_transform.target_writers import Puts
-from sluice.workflows.table_transform.transforms import Delete, InPlace, IntoTarget
+from sluice.workflows.table_transform.transforms import InPlace, IntoTarget
 
 
 class DryRun:

@@ -15,9 +15,9 @@ from sluice.dynamodb.tables import describe_table, find_table
 from sluice.errors import InvalidInputError, PointInTimeRecoveryError, SourceNotFoundError, WireError
 from sluice.limits import CHILD_INPUT_MAX_BYTES
 from sluice.run_item.budget import Budget, state_of
-from sluice.runs.format_version import FIELD, FORMAT, readable
 from sluice.runs.paths import Run
 from sluice.runs.segments import mean_item_bytes, segments_for
+from sluice.state import FIELD, FORMAT, readable
 from sluice.workflows.table_transform.change_sender import Call
 from sluice.workflows.table_transform.changes import Where
 from sluice.workflows.table_transform.input import Table, TransformInput, TransformJob

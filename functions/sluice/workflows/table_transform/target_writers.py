@@ -13,6 +13,7 @@ from sluice.dynamodb.plain import Attributes
 from sluice.dynamodb.table_writer import ITEM_REFUSALS
 from sluice.dynamodb.writers import RejectedWrite, Writer
 from sluice.errors import RejectError, ServiceUnavailableError, ThrottledError, WireError
+from sluice.mapping.delete import Delete
 from sluice.rejects import Reason
 from sluice.run_item.rate_limiter import Allowance, Spending
 from sluice.workflows.table_transform.change_sender import (
@@ -27,7 +28,7 @@ from sluice.workflows.table_transform.change_sender import (
 from sluice.workflows.table_transform.changes import Removal, UpdateRequests, write_units
 from sluice.workflows.table_transform.in_place_writer import refusal
 from sluice.workflows.table_transform.slice_log import SKIPPED, UNCHANGED, Entry, Fate, Ledger, Outcome
-from sluice.workflows.table_transform.transforms import Delete, IntoTarget
+from sluice.workflows.table_transform.transforms import IntoTarget
 
 
 @dataclass(frozen=True, slots=True)
