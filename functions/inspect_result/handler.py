@@ -37,8 +37,8 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     inspector = Inspector(s3_client(), settings.data_bucket, run)
     begun = Inspection.from_state(earlier) if earlier else _begin(inspector, planned, event.get("query"))
     inspection = inspector.go_on(begun, time_is_up(context))
-    told = {"phase": str(inspection.phase), "rows": inspection.rows, "cause": inspection.cause}
-    logger.info("inspected", extra={"run": run.name, **told})
+    reported = {"phase": str(inspection.phase), "rows": inspection.rows, "cause": inspection.cause}
+    logger.info("inspected", extra={"run": run.name, **reported})
     return inspection.to_state()
 
 

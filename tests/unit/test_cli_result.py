@@ -48,6 +48,6 @@ def test_result_that_is_gone_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("told", [SUMMARY, SUMMARY | {"result": None}, "no summary"])
-def test_run_without_a_result_shows_none(told: Any) -> None:
+def test_run_without_a_result_shows_none(reported: Any) -> None:
     with stubbed_aws() as stubbed:
-        assert result_lines(stubbed.aws, told) == []
+        assert result_lines(stubbed.aws, reported) == []

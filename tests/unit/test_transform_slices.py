@@ -75,8 +75,8 @@ def test_hot_collection_is_worked_through_by_the_same_slices() -> None:
 class Countdown:
     """The time is up when it was asked for so often."""
 
-    def __init__(self, asked: int) -> None:
-        self._left = asked
+    def __init__(self, request: int) -> None:
+        self._left = request
 
     def __call__(self) -> bool:
         self._left -= 1

@@ -44,10 +44,10 @@ def result_format(query: str) -> ResultFormat:
         raise ValueError(f"must be a SELECT, or an UNLOAD of one, not {word or 'empty'}")
     options = _UNLOADED.search(text)
     named = _FORMAT.search(options["options"]) if options else None
-    told = named[1].lower() if named else None
-    if told not in (ResultFormat.PARQUET, ResultFormat.JSON):
-        raise ValueError(f"UNLOAD needs WITH (format = 'PARQUET') or 'JSON', not {told or 'none'}")
-    return ResultFormat(told)
+    reported = named[1].lower() if named else None
+    if reported not in (ResultFormat.PARQUET, ResultFormat.JSON):
+        raise ValueError(f"UNLOAD needs WITH (format = 'PARQUET') or 'JSON', not {reported or 'none'}")
+    return ResultFormat(reported)
 
 
 COPY_OBJECT, FUNCTION = "copyObject", "function"

@@ -177,7 +177,7 @@ def load_state(load: LoadInput, source: Source, schema: KeySchema) -> dict[str, 
         FIELD: FORMAT,
         "source": source.to_state(),
         "table": {"name": load.table, "keys": schema.to_state()},
-        load.way: load.recipe,
+        load.way: load.spec,
         "onConflict": load.on_conflict,
     }
 

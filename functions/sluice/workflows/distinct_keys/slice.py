@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol, Self
 
 from sluice.errors import ServiceUnavailableError, ThrottledError
 from sluice.fields import Fields
-from sluice.run_item.rate_limiter import Allowance
+from sluice.run_item.rate_limiter import RateLimiter
 from sluice.runs.paths import Run
 from sluice.state import VersionedState, readable
 from sluice.workflows.distinct_keys.page_evidence import Page
@@ -98,7 +98,7 @@ class SegmentSlice:
     earlier slice can only be the last one of it. Within the slice every key found is remembered.
     """
 
-    def __init__(self, scan: SegmentScan, progress: SegmentProgress, sizes: PageSizes, reads: Allowance) -> None:
+    def __init__(self, scan: SegmentScan, progress: SegmentProgress, sizes: PageSizes, reads: RateLimiter) -> None:
         self._scan = scan
         self._before = progress
         self._sizes = sizes
@@ -209,7 +209,7 @@ class ScanRequest:
         """Where the slice's keys go; a repeated slice overwrites its own."""
         return f"{self.run.keys_prefix}{self.segment:06d}-{self.progress.slices:04d}.jsonl"
 
-    def slice(self, reads: Allowance) -> SegmentSlice:
+    def slice(self, reads: RateLimiter) -> SegmentSlice:
         """The slice, ready to run with what it may read."""
         scan = SegmentScan.from_state(self.scan, self.segment)
         return SegmentSlice(scan, self.progress, self._sizes(scan), reads)

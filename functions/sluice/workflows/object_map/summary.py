@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from sluice.errors import BatchesFailedError, CountsDoNotReconcileError, IncompleteResultError
 from sluice.runs.counts import Counts
-from sluice.runs.outcomes import told_by
+from sluice.runs.outcomes import message_in
 from sluice.runs.paths import Run
 from sluice.runs.summary import RunError, Status, too_many_rejects
 from sluice.state import VersionedState
@@ -78,7 +78,7 @@ def merge_error(records: Iterable[Mapping[str, Any]]) -> RunError | None:
     for record in records:
         if record["Status"] not in (SUCCEEDED, PENDING):
             name = json.loads(record["Input"])["merge"]["name"]
-            return RunError(record.get("Error", record["Status"]), f"merge {name}: {told_by(record.get('Cause'))}")
+            return RunError(record.get("Error", record["Status"]), f"merge {name}: {message_in(record.get('Cause'))}")
     return None
 
 
@@ -128,12 +128,12 @@ class Collected(VersionedState):
         return {"objects": unreadable + failed, "unreadable": unreadable, "failed": failed}
 
 
-def judged(
+def failure_reason(
     collected: Collected, planned: Mapping[str, Any], errors: Mapping[str, str], error: RunError | None
 ) -> RunError | None:
     """Why there is no result, None when there is one. `errors`: the children's own, with their messages."""
     if error:
-        return _telling(collected, errors, error)
+        return _first_cause(collected, errors, error)
     rows = Counts(read=collected.rows.read, rejected=collected.rows.rejected)
     return (
         _unaccounted(collected)
@@ -142,7 +142,7 @@ def judged(
     )
 
 
-def _telling(collected: Collected, errors: Mapping[str, str], error: RunError) -> RunError:
+def _first_cause(collected: Collected, errors: Mapping[str, str], error: RunError) -> RunError:
     """The children's own error in place of "threshold exceeded"."""
     if not error.exceeds_threshold or not errors:
         return error
@@ -168,14 +168,14 @@ def _incomplete(collected: Collected, planned: Mapping[str, Any]) -> RunError | 
     missing, objects = collected.missing, collected.objects
     if missing is None:
         return None
-    told = (
+    reported = (
         f"{missing['objects']} of {objects.read} objects are missing from the result: "
         f"{missing['unreadable']} could not be read (unreadable.jsonl), {missing['failed']} are in batches that failed "
         "(failed.jsonl)"
     )
     if planned["onIncomplete"] != REPORT:
-        return RunError(IncompleteResultError.__name__, f"{told}; onIncomplete report would give the rest")
+        return RunError(IncompleteResultError.__name__, f"{reported}; onIncomplete report would give the rest")
     tolerated = planned["toleratedFailurePercentage"]
     if missing["objects"] * 100 > tolerated * objects.read:
-        return RunError(IncompleteResultError.__name__, f"{told}, more than the {tolerated} % tolerated")
-    return None if objects.written else RunError(IncompleteResultError.__name__, f"{told}; nothing is left")
+        return RunError(IncompleteResultError.__name__, f"{reported}, more than the {tolerated} % tolerated")
+    return None if objects.written else RunError(IncompleteResultError.__name__, f"{reported}; nothing is left")

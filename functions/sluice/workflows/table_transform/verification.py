@@ -12,7 +12,7 @@ from sluice.dynamodb.items import Item, equal, key_of
 from sluice.dynamodb.plain import Attributes
 from sluice.errors import RejectError, ThrottledError
 from sluice.mapping.delete import Delete
-from sluice.run_item.rate_limiter import Allowance
+from sluice.run_item.rate_limiter import RateLimiter
 from sluice.workflows.table_transform.input import Table, TransformJob
 from sluice.workflows.table_transform.transforms import InPlace, IntoTarget, in_place, into_target
 
@@ -23,7 +23,7 @@ KEYS_MAX = 100
 class ConsistentReads:
     """Reads from one table after the other, as `reads` admits it; `read_units` is what that took."""
 
-    def __init__(self, wire: Wire, reads: Allowance) -> None:
+    def __init__(self, wire: Wire, reads: RateLimiter) -> None:
         self._wire = wire
         self._reads = reads
         self.read_units = 0.0
