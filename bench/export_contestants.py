@@ -19,7 +19,7 @@ from bench.export_files import BUCKET, GZIP_FORMAT, ExportedFile
 from bench.flights import KEYS, TABLE
 from sluice.aws.clients import BOTO_CONFIG
 from sluice.aws.connection import Connection
-from sluice.aws.pipeline import Answer, Outstanding
+from sluice.aws.pipeline import Answer, RequestPipeline
 from sluice.aws.wire import Wire
 from sluice.dynamodb.batch_writer import BATCH_ITEMS, BatchRequests
 from sluice.dynamodb.keys import KeySchema
@@ -98,7 +98,7 @@ class BareRequests:
     def with_wire(self) -> int:
         """By way of the wire, as many at a time as the sink has."""
         records = _lines_of(self._file)
-        requests: Outstanding[None] = Outstanding(self._wire, OPERATION, _acknowledged, REQUESTS_IN_FLIGHT)
+        requests: RequestPipeline[None] = RequestPipeline(self._wire, OPERATION, _acknowledged, REQUESTS_IN_FLIGHT)
         for body in self._bodies:
             requests.send(body, None)
         requests.drain()

@@ -8,7 +8,7 @@ from bench.even_table import KEYS, PARTITION
 from bench.known_scans import whole_table
 from sluice.aws.wire import Wire
 from sluice.dynamodb.keys import KeySchema
-from sluice.run_item.rate_limiter import Allowance
+from sluice.run_item.rate_limiter import RateLimiter
 from sluice.workflows.distinct_keys.page_evidence import Page
 from sluice.workflows.distinct_keys.page_policy import Optimize, PagePolicy, PolicyState
 from sluice.workflows.distinct_keys.slice import SegmentProgress, SegmentSlice
@@ -39,7 +39,7 @@ class HeldPages:
 
 def with_slice(wire: Wire, limit: int) -> int:
     """What scan_distinct_keys does between its event and its file of keys."""
-    slice_ = SegmentSlice(_SCAN, SegmentProgress(), HeldPages(limit), Allowance(None, lambda: False))
+    slice_ = SegmentSlice(_SCAN, SegmentProgress(), HeldPages(limit), RateLimiter(None, lambda: False))
     return slice_.run(wire.call, lambda: False).keys.count(b"\n")
 
 

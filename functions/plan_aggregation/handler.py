@@ -31,11 +31,11 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     """
     fields = Fields(event, ("run", "input"))
     run = Run.from_state(fields.raw("run"))
-    asked = AggregationInput.from_input(fields.raw("input"), run, settings.data_bucket)
-    _check_objects(asked.aggregation)
-    workers = workers_for("batches of objects", asked.max_concurrency, read_quota(lambda_client()))
-    logger.info("planned", extra={"run": run.name, "batchSize": asked.batch_size})
-    return replace(asked, max_concurrency=workers.number).to_state() | {"notes": notes_of([workers])}
+    request = AggregationInput.from_input(fields.raw("input"), run, settings.data_bucket)
+    _check_objects(request.aggregation)
+    workers = workers_for("batches of objects", request.max_concurrency, read_quota(lambda_client()))
+    logger.info("planned", extra={"run": run.name, "batchSize": request.batch_size})
+    return replace(request, max_concurrency=workers.number).to_state() | {"notes": notes_of([workers])}
 
 
 def _check_objects(aggregation: Aggregation) -> None:

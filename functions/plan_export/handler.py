@@ -27,10 +27,10 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     Raises InvalidInputError, PointInTimeRecoveryError.
     """
     request = PlanRequest.from_event(event, settings.data_bucket)
-    table = request.asked.table
+    table = request.request.table
     own_tables.refuse("table", table)
-    if request.asked.process:
-        own_tables.refuse("process.sink.table", request.asked.process["sink"].get("table"))
+    if request.request.process:
+        own_tables.refuse("process.sink.table", request.request.process["sink"].get("table"))
     if request.lag_seconds is not None:
         _report("ExportLag", MetricUnit.Seconds, request.lag_seconds, table)
     if request.process_lag_seconds is not None:

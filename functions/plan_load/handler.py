@@ -10,10 +10,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from sluice.aws.clients import dynamodb_client, lambda_client, s3_client
 from sluice.fields import Fields
 from sluice.limits import time_is_up
-from sluice.runs.format_version import FIELD, FORMAT
 from sluice.runs.paths import Run
 from sluice.runs.workers import notes_of, read_quota, workers_for
 from sluice.settings import Settings, own_tables_from_env
+from sluice.state import FIELD, FORMAT
 from sluice.workflows.csv_load.input import LoadInput
 from sluice.workflows.csv_load.plan import PlanProgress, Range, advance, begin, load_state, read_ranges, write_ranges
 

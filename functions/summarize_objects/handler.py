@@ -29,7 +29,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     all but the run may be null.
     """
     fields = Fields(event, ("run", "collected", "reduced", "error"))
-    run, collected = Run.from_state(fields.raw("run")), Collected.from_state(event.get("collected"))
+    run, collected = Run.from_state(fields.raw("run")), Collected.from_plan(event.get("collected"))
     reduced = MergeProgress.from_state(event["reduced"]) if fields.has("reduced") else None
     error = RunError.from_state(event.get("error"))
     with aws_errors(f"s3://{settings.data_bucket}/{run.prefix}"):

@@ -12,12 +12,12 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.aws.clients import aws_errors, s3_client
 from sluice.fields import Fields
-from sluice.runs.format_version import readable
 from sluice.runs.outcomes import LOST, Planned, RangeOutcome, outcomes
 from sluice.runs.paths import Run
 from sluice.runs.results import map_run_records, merge_objects, read_until_complete
 from sluice.runs.summary import RunError, Summary, notes_in, summarize
 from sluice.settings import Settings
+from sluice.state import readable
 from sluice.workflows.csv_load.plan import RANGES, read_ranges
 from sluice.workflows.export_process.files import FILES, read_files
 

@@ -12,13 +12,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.aws.clients import aws_errors, s3_client
 from sluice.fields import Fields
-from sluice.runs.format_version import readable
 from sluice.runs.outcomes import LOST, SUCCEEDED, RangeOutcome, outcomes
 from sluice.runs.paths import Run
 from sluice.runs.results import map_run_records, merge_objects, read_until_complete
 from sluice.runs.segments import read_segments
 from sluice.runs.summary import RunError, notes_in, summarize
 from sluice.settings import Settings
+from sluice.state import readable
 from sluice.workflows.table_transform.plan import read_cursors
 from sluice.workflows.table_transform.progress import SEGMENTS, TransformProgress
 from sluice.workflows.table_transform.summary import reached, summarize_transform

@@ -13,7 +13,7 @@ from sluice.aws.clients import s3_client
 from sluice.aws.retry import RetryPolicy
 from sluice.aws.wire import Wire
 from sluice.limits import time_is_up
-from sluice.run_item.budget_item import beat_wire
+from sluice.run_item.budget_item import heartbeat_wire
 from sluice.settings import Settings
 from sluice.workflows.distinct_keys.slice import COLLECTOR_THRESHOLD
 from sluice.workflows.table_transform.progress import SegmentRequest
@@ -27,7 +27,7 @@ gc.set_threshold(COLLECTOR_THRESHOLD)
 settings = Settings.from_env()
 logger = Logger()
 wire = Wire.from_session(botocore.session.get_session(), retries=RETRIES)
-beats = beat_wire(wire)
+heartbeats = heartbeat_wire(wire)
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -39,7 +39,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     UnexpectedResponseError, WireError.
     """
     request = SegmentRequest.from_event(event)
-    work = SegmentWork(s3_client(), wire, beats, settings.data_bucket, request)
+    work = SegmentWork(s3_client(), wire, heartbeats, settings.data_bucket, request)
     progress = work.run(time_is_up(context))
     logger.info(
         "slice done",

@@ -15,7 +15,7 @@ from sluice.aws.clients import aws_errors, s3_client
 from sluice.aws.wire import Wire
 from sluice.fields import Fields
 from sluice.limits import time_is_up
-from sluice.run_item.budget_item import beat_wire
+from sluice.run_item.budget_item import heartbeat_wire
 from sluice.run_item.worker_rate import RunPace
 from sluice.runs.paths import Run
 from sluice.settings import Settings
@@ -30,7 +30,7 @@ SAMPLE_MAX_BYTES = 128 << 20
 settings = Settings.from_env()
 logger = Logger()
 wire = Wire.from_session(botocore.session.get_session())
-beats = beat_wire(wire)
+heartbeats = heartbeat_wire(wire)
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -48,7 +48,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     is_time_up = time_is_up(context)
     with (
         aws_errors(f"s3://{settings.data_bucket}/{run.prefix}"),
-        RunPace.from_state(beats, job.budget, is_time_up, job.item_bytes) as pace,
+        RunPace.from_state(heartbeats, job.budget, is_time_up, job.item_bytes) as pace,
     ):
         lines, differences, verified = _sample(run, size), list[bytes](), 0
         reads = ConsistentReads(wire, pace.reads)

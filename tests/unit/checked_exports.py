@@ -74,9 +74,9 @@ class Surroundings:
         """Check the usual input but for what is changed."""
         usual: Json = {"export": {"bucket": BUCKET, "key": self.export.summary_key}, "sink": {"table": "target"}}
         given = {name: value for name, value in (usual | changed).items() if value is not None}
-        asked = ProcessInput.from_input(given, DATA_BUCKET)
+        request = ProcessInput.from_input(given, DATA_BUCKET)
         client: Any = self.dynamodb
-        return check(self.s3, client, asked, OWN_LIST)
+        return check(self.s3, client, request, OWN_LIST)
 
     def refused(self, error: type[SluiceError], problem: str, **changed: Any) -> None:
         """The check fails, and nothing was written."""

@@ -37,7 +37,7 @@ class Slices:
     """Files in S3, and what their slices make of the table."""
 
     fake: FakeDynamoDB
-    beats: Any = None
+    heartbeats: Any = None
     retries: RetryPolicy = field(default_factory=lambda: RetryPolicy(attempts=50, first_pause_seconds=0))
 
     def __post_init__(self) -> None:
@@ -66,7 +66,7 @@ class Slices:
         asked = iter(range(10**9))
         request = FileRequest.from_event(json.loads(json.dumps(event)))
         with wire_to(self.fake.url, self.retries) as wire:
-            work = FileWork(self.s3, wire, self.beats or wire, DATA_BUCKET, request)
+            work = FileWork(self.s3, wire, self.heartbeats or wire, DATA_BUCKET, request)
             return work.run(lambda: next(asked) >= time_is_up_after)
 
     def whole(self, event: Json, time_is_up_after: int = 10**9) -> Json:

@@ -27,7 +27,7 @@ SLICES_MAX = 10_000
 Row = tuple[Key, Decimal | None]
 
 
-def asked(**changed: Any) -> Aggregation:
+def request(**changed: Any) -> Aggregation:
     """The statistics of x by g and h."""
     return Aggregation.from_state(aggregation(**{"groupBy": ["g", "h"], **changed}))
 

@@ -19,14 +19,14 @@ from sluice.workflows.table_transform.input import APPLY, DRY_RUN, Table, Transf
 from sluice.workflows.table_transform.progress import TransformProgress
 from sluice.workflows.table_transform.scan import ItemScan, Pages
 from sluice.workflows.table_transform.slice import (
-    Carrier,
-    Means,
+    ItemWriter,
     SliceResult,
     TransformSlice,
-    in_place_carrier,
-    target_carrier,
+    WriterContext,
+    in_place_item_writer,
+    target_item_writer,
 )
-from sluice.workflows.table_transform.slice_log import Ledger, Sample
+from sluice.workflows.table_transform.slice_log import Sample, SliceLog
 from sluice.workflows.table_transform.transforms import TransformedForTarget, TransformedInPlace
 from tests.unit.fake_tables import FakeTable, FakeTables, Json
 
@@ -112,15 +112,15 @@ class Segment:
         """One slice."""
         progress = progress or TransformProgress()
         sample = Sample(self.job.sample_per_segment, "seed")
-        ledger = Ledger(progress, self.job.table.schema, sample, is_dry_run=self.job.is_dry_run)
+        ledger = SliceLog(progress, self.job.table.schema, sample, is_dry_run=self.job.is_dry_run)
         pace = RunPace(Budget("", "", self.limits, 1), None, is_time_up)
         pace.reads.grant_least()
         pace.writes.grant_least()
-        means = Means(self.tables, ledger, pace.writes, is_repeat or progress.is_interrupted, self.threads)
+        means = WriterContext(self.tables, ledger, pace.writes, is_repeat or progress.is_interrupted, self.threads)
         scan = ItemScan(self.job.table.name, 0, self.job.total_segments, self.job.where)
-        with closing(self._carrier(means)) as carrier:
+        with closing(self._item_writer(means)) as item_writer:
             pages = Pages(scan, progress.start_key, self.tables.call, pace.reads, InlineExecutor())
-            return TransformSlice(pages, carrier, ledger).run(is_time_up)
+            return TransformSlice(pages, item_writer, ledger).run(is_time_up)
 
     def run_to_the_end(self) -> TransformProgress:
         """Slice after slice, a check of the time each."""
@@ -129,12 +129,12 @@ class Segment:
             progress = self.run(progress, always).progress
         return progress
 
-    def _carrier(self, means: Means) -> Carrier:
+    def _item_writer(self, means: WriterContext) -> ItemWriter:
         target = self.job.target
         if target is None:
-            return in_place_carrier(self.job, TransformedInPlace(self.transform, self.job.table.schema), means)
+            return in_place_item_writer(self.job, TransformedInPlace(self.transform, self.job.table.schema), means)
         transform = TransformedForTarget(self.transform, target.schema, deletes=self.job.deletes_source)
-        return target_carrier(self.job, target, transform, means)
+        return target_item_writer(self.job, target, transform, means)
 
 
 def in_place(tables: FakeTables, transform: Transform, **changed: Any) -> Segment:

@@ -14,10 +14,10 @@ from moto import mock_aws
 
 from sluice.errors import FormatVersionError
 from sluice.runs.attempts import earlier_outcome
-from sluice.runs.format_version import FIELD, FORMAT, READABLE, readable
 from sluice.runs.paths import Run
 from sluice.runs.range_progress import RangeProgress
 from sluice.runs.segments import read_segments
+from sluice.state import FIELD, FORMAT, READABLE, readable
 from sluice.workflows.athena_map.inspection import Inspection, Phase, Reader
 from sluice.workflows.csv_load.plan import PlanProgress, read_ranges
 from sluice.workflows.csv_load.slice import SliceRequest
@@ -60,7 +60,7 @@ PROGRESSES: list[tuple[Any, Any]] = [
     (MergeProgress, MergeProgress()),
     (Merge, Merge("m", ("a",))),
     (Inspection, Inspection(Phase.DONE, Reader.NONE)),
-    (Collected, Collected.from_state(None)),
+    (Collected, Collected.from_plan(None)),
 ]
 SUMMARIZERS = ["summarize_run", "summarize_keys", "summarize_transform", "summarize_rows", "plan_reduction"]
 formats = pytest.mark.parametrize("number", [None, *READABLE])
@@ -79,7 +79,7 @@ def test_this_format_and_the_one_before_are_read() -> None:
         readable({FIELD: UNKNOWN}, "the run's plan")
     text = str(refused.value)
     assert f"the run's plan is in format {UNKNOWN}, this deployment reads {FORMAT - 1} and {FORMAT}:" in text
-    assert "Start the run again with this version, or deploy the one that began it" in text
+    assert "Start the run again with this version, or deploy the version that started it" in text
 
 
 @pytest.mark.parametrize(("read", "step", "name"), REQUESTS)

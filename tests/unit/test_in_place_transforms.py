@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from sluice.dynamodb.items import equal, item_size
 from sluice.dynamodb.values import encode_attributes
 from sluice.errors import InvalidInputError, RejectError
+from sluice.mapping.delete import DELETE
 from sluice.workflows.table_transform.changes import MEASURED_BYTES, Removal, Update
 from sluice.workflows.table_transform.transforms import (
-    DELETE,
     MappedForTarget,
     MappedInPlace,
     TransformedForTarget,

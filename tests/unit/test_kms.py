@@ -88,7 +88,7 @@ def test_query_and_copied_row_point_to_the_parameter() -> None:
     assert "KmsKeyArns" in query_end("States.TaskFailed", json.dumps({"QueryExecution": execution})).message
     refused = query_end("Athena.AthenaException", f"AccessDeniedException: {DENIED} (Service: Athena)").message
     assert "KmsKeyArns" in refused
-    told = "denied: kms:Decrypt on resource: arn:aws:kms:eu-west-1:111122223333:key/1"
-    line = json.loads(UndoneRow(is_reject=False, error="AccessDenied", message=told, row={}).to_line())
-    assert line["message"].startswith(told)
+    reported = "denied: kms:Decrypt on resource: arn:aws:kms:eu-west-1:111122223333:key/1"
+    line = json.loads(UndoneRow(is_reject=False, error="AccessDenied", message=reported, row={}).to_line())
+    assert line["message"].startswith(reported)
     assert "KmsKeyArns" in line["message"]

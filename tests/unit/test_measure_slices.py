@@ -160,7 +160,7 @@ def test_error_in_the_middle_ends_the_slice_and_one_at_its_begin_leaves_it_to_be
     batch.accept(batch.slice(never))
     progress = batch.request.progress
     assert batch.report() == table.lines(ids("a", "b", "c"))
-    assert (progress.requests, progress.read_units) == (len(table.asked), len(table.asked) / 2)
+    assert (progress.requests, progress.read_units) == (len(table.request), len(table.request) / 2)
 
 
 def test_stale_part_of_a_longer_attempt_is_outside_the_report() -> None:

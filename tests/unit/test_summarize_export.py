@@ -44,8 +44,8 @@ def succeeded(file: DataFile, index: int | None = None, **done: int) -> Json:
 
 
 def failed(file: DataFile, error: str = "FileDamagedError") -> Json:
-    told = json.dumps({"errorMessage": f"s3://b/{file.key} is damaged", "errorType": error})
-    return child(file, Status="FAILED", Error=error, Cause=json.dumps({"progress": None, "cause": told}))
+    reported = json.dumps({"errorMessage": f"s3://b/{file.key} is damaged", "errorType": error})
+    return child(file, Status="FAILED", Error=error, Cause=json.dumps({"progress": None, "cause": reported}))
 
 
 def summary_of(*records: Json, error: RunError | None = None) -> Summary:

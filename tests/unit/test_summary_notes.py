@@ -96,8 +96,8 @@ def test_command_line_shows_the_notes() -> None:
 def _make(step: str) -> None:
     boto3.client("s3").create_bucket(Bucket=BUCKET)
     if step == "plan_aggregation":
-        asked = fixture(step, "usual")["input"]
-        boto3.client("s3").put_object(Bucket=BUCKET, Key=f"{asked['prefix']}a.csv", Body=b"a")
+        request = fixture(step, "usual")["input"]
+        boto3.client("s3").put_object(Bucket=BUCKET, Key=f"{request['prefix']}a.csv", Body=b"a")
     attribute = {"AttributeName": "id", "AttributeType": "S"}
     key = {"AttributeName": "id", "KeyType": "HASH"}
     for name, each in (("airports", "id"), ("run-budgets", "run")):

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from sluice.dynamodb.plain import plain_item
 from sluice.dynamodb.values import encode_attributes
 from sluice.dynamodb.writers import OnConflict
+from sluice.mapping.delete import DELETE
 from sluice.workflows.table_transform.progress import TransformProgress
-from sluice.workflows.table_transform.transforms import DELETE
 from tests.unit.fake_tables import FakeTable, FakeTables, Json
 from tests.unit.segment_slices import (
     NESTS,

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from sluice.dynamodb.writers import OnConflict
 from sluice.errors import ServiceUnavailableError, TableNotFoundError, ThrottledError
+from sluice.mapping.delete import DELETE
 from sluice.workflows.table_transform.progress import TransformProgress
-from sluice.workflows.table_transform.transforms import DELETE
 from tests.unit.fake_tables import FakeTables, Json
 from tests.unit.segment_slices import NESTS_TABLE, Segment, bird, birds_and_nests, job
 

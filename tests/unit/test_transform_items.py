@@ -87,11 +87,11 @@ def run_slice(
     text: str, progress: RangeProgress, time_is_up_after: int = 10**9
 ) -> tuple[RangeProgress, list[dict[str, Any]], MemoryWriter]:
     """One slice of the text; its time is up when it has been asked so often."""
-    source, writer, asked = csv_source(), MemoryWriter(), iter(range(10**9))
+    source, writer, request = csv_source(), MemoryWriter(), iter(range(10**9))
     data = text.encode()[progress.position :]
     found = blocks(io.BytesIO(data), source.grammar, progress.position, progress.row, 1 << 12)
     result = RangeSlice(progress, encode, writer, source.header).run(
-        found, lambda block: parse(block, source), source.grammar, lambda: next(asked) >= time_is_up_after
+        found, lambda block: parse(block, source), source.grammar, lambda: next(request) >= time_is_up_after
     )
     assert writer.is_flushed
     return result.progress, [json.loads(line) for line in result.rejects], writer

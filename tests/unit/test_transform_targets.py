@@ -8,8 +8,8 @@ import pytest
 
 from sluice.dynamodb.writers import OnConflict
 from sluice.errors import ThrottledError, WireError
+from sluice.mapping.delete import DELETE
 from sluice.runs.counts import Counts
-from sluice.workflows.table_transform.transforms import DELETE
 from tests.unit.fake_tables import FakeTables, denied
 from tests.unit.segment_slices import (
     Item,

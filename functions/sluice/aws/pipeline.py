@@ -15,7 +15,7 @@ Task = TypeVar("Task")
 Answer = dict[str, Any] | WireError | None
 
 
-class Outstanding(Generic[Task]):
+class RequestPipeline(Generic[Task]):
     """Up to `limit` requests at a time, each on a connection of its own; `on_answer` is called in the order sent."""
 
     def __init__(self, wire: Wire, operation: str, on_answer: Callable[[Task, Answer], None], limit: int) -> None:

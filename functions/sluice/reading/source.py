@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from sluice.errors import InvalidInputError
 from sluice.fields import Fields
 from sluice.reading.record_scanner import CsvGrammar, Grammar, JsonLinesGrammar
+from sluice.state import State
 
 # Text that codecs with escapes, shifts or byte pairs do not read as plain ASCII.
 _ASCII = bytes(range(128)).replace(b"\\", b"\\x41") + b"\\u0041\\N{DIGIT ONE}+AGE-~{<:Ky#~}\x1b$B0l\x1b(B\x0e!\x0f"
@@ -57,7 +56,7 @@ GZIP = "gzip"
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class Source(State):
     """One version of one object. `size` is in bytes, as stored; `header` is a csv's columns, else None."""
 
     bucket: str
@@ -71,40 +70,6 @@ class Source:
     quote: str | None
     header: tuple[str, ...] | None
     encoding: str
-
-    @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> Source:
-        """Read what `to_state` returns."""
-        header = state["header"]
-        return cls(
-            bucket=state["bucket"],
-            key=state["key"],
-            version_id=state["versionId"],
-            etag=state["etag"],
-            size=state["size"],
-            format=state["format"],
-            compression=state["compression"],
-            delimiter=state["delimiter"],
-            quote=state["quote"],
-            header=None if header is None else tuple(header),
-            encoding=state["encoding"],
-        )
-
-    def to_state(self) -> dict[str, Any]:
-        """The source as it travels in state."""
-        return {
-            "bucket": self.bucket,
-            "key": self.key,
-            "versionId": self.version_id,
-            "etag": self.etag,
-            "size": self.size,
-            "format": self.format,
-            "compression": self.compression,
-            "delimiter": self.delimiter,
-            "quote": self.quote,
-            "header": None if self.header is None else list(self.header),
-            "encoding": self.encoding,
-        }
 
     def __str__(self) -> str:
         version = f" (version {self.version_id})" if self.version_id else ""

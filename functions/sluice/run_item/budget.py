@@ -39,9 +39,9 @@ def limits_in(fields: Fields) -> dict[Kind, float | None]:
     return {kind: fields.number(f"max{kind.capitalize()}UnitsPerSecond", None, low=low, high=high) for kind in Kind}
 
 
-def most_workers(limits: Limits, asked: int) -> int:
+def most_workers(limits: Limits, request: int) -> int:
     """How many workers a run may have: so many, but no more than units, so that none has less than one."""
-    return min([asked, *(int(limit) for limit in limits.values() if limit)])
+    return min([request, *(int(limit) for limit in limits.values() if limit)])
 
 
 def state_of(budget: Budget | None) -> dict[str, Any] | None:
@@ -109,14 +109,15 @@ CORRECTION_PERIODS = 16
 class Tally:
     """The run's item after a worker's own beat. `workers` is a fraction while it is being corrected.
 
-    `modest` counts the beats of workers that had use for less than their share, `modest_units` adds up for how much.
+    `under_share` counts the heartbeats of workers that had use for less than their share; `under_share_units` is the
+    sum of what they had use for.
     """
 
     limits: Limits
     workers: float
-    beats: int
-    modest: Mapping[Kind, int]
-    modest_units: Mapping[Kind, float]
+    heartbeats: int
+    under_share: Mapping[Kind, int]
+    under_share_units: Mapping[Kind, float]
 
 
 class Shares:
@@ -130,7 +131,7 @@ class Shares:
         self._period_seconds = period_seconds
         self._most_workers = most_workers
         self._last: tuple[Tally, float] | None = None
-        self._claims: Claims = {}
+        self._demand: Claims = {}
         self._drift = self._correction = 0.0
         self._levels: dict[Kind, float] = {}
 
@@ -149,17 +150,17 @@ class Shares:
         """Whether many of the others seem to have missed a beat or to have beaten twice: about when this one does."""
         return abs(self._drift) > CLASHING_PART
 
-    def claims(self, needs: Claims) -> Claims:
+    def demand(self, needs: Claims) -> Claims:
         """What to claim: what the worker has use for, unless that is all that its share allows, or more."""
         return {kind: inf if need >= self._levels.get(kind, 0.0) else need for kind, need in needs.items()}
 
-    def after(self, tally: Tally, claims: Claims, now: float) -> Rates:
+    def after(self, tally: Tally, demand: Claims, now: float) -> Rates:
         """The worker's rates after a beat with these claims, at `now` seconds by any steady clock of its own."""
-        last, before = self._last, self._claims
-        self._last, self._claims = (tally, now), claims
+        last, before = self._last, self._demand
+        self._last, self._demand = (tally, now), demand
         if last is None:
             return self._least(tally)
-        if tally.beats <= last[0].beats:
+        if tally.heartbeats <= last[0].heartbeats:
             # The item has been made anew, so all who are at work join anew.
             self._last, self._drift = None, 0.0
             return self._least(tally)
@@ -167,7 +168,7 @@ class Shares:
         workers = self._workers(tally.workers, window)
         limited = [(kind, limit) for kind, limit in tally.limits.items() if limit is not None]
         self._levels = {kind: window.level(kind, limit, workers) for kind, limit in limited}
-        shares = {kind: min(before[kind], claims[kind], level) for kind, level in self._levels.items()}
+        shares = {kind: min(before[kind], demand[kind], level) for kind, level in self._levels.items()}
         return {**dict.fromkeys(Kind), **shares}
 
     def _workers(self, counted: float, window: _Window) -> float:
@@ -194,12 +195,12 @@ class _Window:
     @property
     def beating(self) -> float:
         """How many workers beat, this one included."""
-        return 1 + (self.end.beats - self.start.beats - 1) / self.periods
+        return 1 + (self.end.heartbeats - self.start.heartbeats - 1) / self.periods
 
     def level(self, kind: Kind, limit: float, workers: float) -> float:
         """The most that any worker may spend: its share, and what modest workers leave of theirs."""
-        modest = (self.end.modest[kind] - self.start.modest[kind]) / self.periods
-        modest_units = (self.end.modest_units[kind] - self.start.modest_units[kind]) / self.periods
+        under_share = (self.end.under_share[kind] - self.start.under_share[kind]) / self.periods
+        under_share_units = (self.end.under_share_units[kind] - self.start.under_share_units[kind]) / self.periods
         # Late beats make `beating` too small, and who has just left makes `workers` so beside `modest`.
-        others = max(self.beating, workers) - modest
-        return max(limit / workers, (limit - modest_units) / max(1.0, others))
+        others = max(self.beating, workers) - under_share
+        return max(limit / workers, (limit - under_share_units) / max(1.0, others))

@@ -39,7 +39,7 @@ def create_item(dynamodb_client: DynamoDBClient, budget: Budget, now: float) -> 
         dynamodb_client.update_item(**_update(budget, now, {WORKERS: "0"}))
 
 
-def beat_wire(wire: Wire) -> Wire:
+def heartbeat_wire(wire: Wire) -> Wire:
     """The way of beats to the same endpoint: they do not wait for long."""
 
     def resolve() -> Target:
@@ -58,16 +58,16 @@ class BudgetItem:
         self._budget = budget
         self._now = now
 
-    def beat(self, claims: Claims, to_workers: float) -> Tally:
+    def heartbeat(self, demand: Claims, to_workers: float) -> Tally:
         """Add a beat, and so much to `workers`; return how the item stands then. Raises what `Wire.call` raises.
 
         An item that is gone is made anew, with the limits of the run's input.
         """
         added = {WORKERS: f"{to_workers:.6f}", BEATS: "1"}
-        for kind, claim in claims.items():
-            is_modest = claim < inf
-            added[_modest(kind)] = str(int(is_modest))
-            added[_modest_units(kind)] = f"{claim if is_modest else 0:.2f}"
+        for kind, wanted in demand.items():
+            is_under_share = wanted < inf
+            added[_under_share(kind)] = str(int(is_under_share))
+            added[_under_share_units(kind)] = f"{wanted if is_under_share else 0:.2f}"
         answer = self._add(added)
         try:
             return _tally(answer["Attributes"])
@@ -106,15 +106,15 @@ def _tally(item: Mapping[str, Mapping[str, str]]) -> Tally:
     return Tally(
         limits={kind: numbers.get(kind.limit_name) for kind in Kind},
         workers=numbers[WORKERS],
-        beats=int(numbers[BEATS]),
-        modest={kind: int(numbers[_modest(kind)]) for kind in Kind},
-        modest_units={kind: numbers[_modest_units(kind)] for kind in Kind},
+        heartbeats=int(numbers[BEATS]),
+        under_share={kind: int(numbers[_under_share(kind)]) for kind in Kind},
+        under_share_units={kind: numbers[_under_share_units(kind)] for kind in Kind},
     )
 
 
-def _modest(kind: Kind) -> str:
+def _under_share(kind: Kind) -> str:
     return f"{kind}Modest"
 
 
-def _modest_units(kind: Kind) -> str:
+def _under_share_units(kind: Kind) -> str:
     return f"{kind}ModestUnits"

@@ -40,17 +40,17 @@ PAGE_UNITS = 128.0
 class Spending:
     """One request's units: `units` are expected, and due when `mark` units were granted."""
 
-    allowance: Allowance
+    limiter: RateLimiter
     items: int | None
     units: float
     mark: float
 
     def ended(self, units: float, items: int | None = None) -> None:
         """The request took so many units, for so many items: those asked for, unless told otherwise."""
-        self.allowance.spent(self, units, self.items if items is None else items)
+        self.limiter.spent(self, units, self.items if items is None else items)
 
 
-class Allowance:
+class RateLimiter:
     """Units that flow in at a rate. For any number of threads.
 
     `least` is what the rate can be expected to be until it is known, None for no limit; `item_units` what an item is
@@ -80,7 +80,7 @@ class Allowance:
         self._error: SluiceError | None = None
         self._since = clock()
         self._granted = self._taken = self._waited_seconds = 0.0
-        self._last_claim = self._so_far
+        self._last_demand = self._so_far
         self._takes: deque[_Taken] = deque()
 
     def bounded(self, items: int | None) -> int | None:
@@ -164,20 +164,20 @@ class Allowance:
         """Have whoever waits raise this."""
         self._error = error
 
-    def claim(self) -> float:
+    def demand(self) -> float:
         """Units per second that the worker has use for, `inf` when it has for any number; asked once a period.
 
         That is what it took, over the part of the time in which it did not wait.
         """
         with self._lock:
             self._flow()
-            now, last_claim, seen = self._so_far, self._last_claim, self._takes
-            self._last_claim = now
+            now, last_demand, seen = self._so_far, self._last_demand, self._takes
+            self._last_demand = now
             while len(seen) > 1 and seen[1].at <= now.at - CLAIM_SECONDS:
                 seen.popleft()
             if self._rate is None or not seen or now.at - seen[0].at < FIRST_CLAIM_SECONDS:
                 return inf
-            if now.waited_since(last_claim) > HUNGRY_WAIT:
+            if now.waited_since(last_demand) > HUNGRY_WAIT:
                 return inf
             # The request under way may end at any time: it counts as soon as that makes the claim smaller.
             ends = (now, seen[-1]) if len(seen) > 1 else (now,)

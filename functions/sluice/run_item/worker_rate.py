@@ -13,7 +13,7 @@ from sluice.aws.wire import Wire
 from sluice.errors import ServiceUnavailableError, SluiceError, ThrottledError
 from sluice.run_item.budget import Budget, Claims, Kind, Shares, Tally
 from sluice.run_item.budget_item import BEAT_TIMEOUT_SECONDS, BudgetItem
-from sluice.run_item.rate_limiter import Allowance
+from sluice.run_item.rate_limiter import RateLimiter
 
 # Of workers that beat at the same time, each waits a little longer: answers would overtake each other.
 LONGEST_PERIOD = 1.1
@@ -22,7 +22,7 @@ LONGEST_PERIOD = 1.1
 class SharedItem(Protocol):
     """The run's item, as `BudgetItem` is."""
 
-    def beat(self, claims: Claims, to_workers: float) -> Tally: ...
+    def heartbeat(self, demand: Claims, to_workers: float) -> Tally: ...
 
     def leave(self) -> None: ...
 
@@ -36,7 +36,7 @@ class Member:
     def __init__(
         self,
         item: SharedItem,
-        allowances: Mapping[Kind, Allowance],
+        allowances: Mapping[Kind, RateLimiter],
         budget: Budget,
         clock: Callable[[], float] = time.monotonic,
         chance: random.Random | None = None,
@@ -55,19 +55,19 @@ class Member:
             return self._period_seconds
         return self._period_seconds * self._chance.uniform(1, LONGEST_PERIOD)
 
-    def beat(self) -> None:
+    def heartbeat(self) -> None:
         """Tell the others, hear of them, and go on with the new share; with the last one when DynamoDB is silent.
 
         Raises TableNotFoundError, AccessDeniedError, UnexpectedResponseError, WireError.
         """
-        claims = self._shares.claims({kind: each.claim() for kind, each in self._allowances.items()})
+        demand = self._shares.demand({kind: each.demand() for kind, each in self._allowances.items()})
         try:
-            tally = self._item.beat(claims, self._shares.to_workers)
+            tally = self._item.heartbeat(demand, self._shares.to_workers)
         except (ThrottledError, ServiceUnavailableError):
-            for allowance in self._allowances.values():
-                allowance.grant_least()
+            for limiter in self._allowances.values():
+                limiter.grant_least()
             return
-        for kind, rate in self._shares.after(tally, claims, self._clock()).items():
+        for kind, rate in self._shares.after(tally, demand, self._clock()).items():
             self._allowances[kind].grant(rate)
 
     def leave(self) -> None:
@@ -101,8 +101,8 @@ class RunPace:
         read_item_units: float = 1.0,
         write_item_units: float = 1.0,
     ) -> None:
-        self.reads = Allowance(budget.least[Kind.READ], is_time_up, read_item_units, rounding=READ_ROUNDING_UNITS)
-        self.writes = Allowance(budget.least[Kind.WRITE], is_time_up, write_item_units)
+        self.reads = RateLimiter(budget.least[Kind.READ], is_time_up, read_item_units, rounding=READ_ROUNDING_UNITS)
+        self.writes = RateLimiter(budget.least[Kind.WRITE], is_time_up, write_item_units)
         self._allowances = {Kind.READ: self.reads, Kind.WRITE: self.writes}
         self._member = Member(item, self._allowances, budget) if item else None
         self._is_over = Event()
@@ -110,12 +110,12 @@ class RunPace:
     @classmethod
     def from_state(
         cls,
-        beats: Wire,
+        heartbeats: Wire,
         state: Mapping[str, Any] | None,
         is_time_up: Callable[[], bool],
         item_bytes: float | None = None,
     ) -> Self:
-        """The pace of a run with this budget; without one there is no limit. `beats` is made by `beat_wire`.
+        """The pace of a run with this budget; without one there is no limit. `heartbeats` is made by `heartbeat_wire`.
 
         `item_bytes`: the mean, where it is known.
         """
@@ -124,7 +124,7 @@ class RunPace:
         budget = Budget.from_state(state)
         return cls(
             budget,
-            BudgetItem(beats.call, budget),
+            BudgetItem(heartbeats.call, budget),
             is_time_up,
             read_item_units=item_bytes / READ_UNIT_BYTES if item_bytes else 1.0,
             write_item_units=max(1.0, item_bytes / WRITE_UNIT_BYTES) if item_bytes else 1.0,
@@ -132,7 +132,7 @@ class RunPace:
 
     def __enter__(self) -> Self:
         if self._member:
-            self._thread = Thread(target=self._beat, args=[self._member], name="beats", daemon=True)
+            self._thread = Thread(target=self._heartbeat, args=[self._member], name="beats", daemon=True)
             self._thread.start()
         return self
 
@@ -142,21 +142,21 @@ class RunPace:
         """Wait for what is owed, unless by an error, and leave."""
         try:
             if kind is None:
-                for allowance in self._allowances.values():
-                    allowance.settle()
+                for limiter in self._allowances.values():
+                    limiter.settle()
         finally:
             if self._member:
                 self._is_over.set()
                 self._thread.join(BEAT_TIMEOUT_SECONDS)
                 self._member.leave()
 
-    def _beat(self, member: Member) -> None:
+    def _heartbeat(self, member: Member) -> None:
         due = time.monotonic()
         while not self._is_over.wait(max(0.0, due - time.monotonic())):
             try:
-                member.beat()
+                member.heartbeat()
             except SluiceError as error:
-                for allowance in self._allowances.values():
-                    allowance.fail(error)
+                for limiter in self._allowances.values():
+                    limiter.fail(error)
                 return
             due = max(due + member.pause_seconds, time.monotonic())

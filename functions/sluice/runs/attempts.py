@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sluice.aws.clients import aws_errors
 from sluice.errors import AttemptExistsError, ServiceUnavailableError, SourceNotFoundError
-from sluice.runs.format_version import readable
+from sluice.state import readable
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

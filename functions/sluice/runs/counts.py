@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from sluice.errors import CountsDoNotReconcileError
+from sluice.state import State
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(State):
     """Rows by what became of them; a failed row is one whose fate is not known."""
 
     read: int = 0
@@ -33,12 +33,3 @@ class Counts:
         if self.read != accounted:
             raise CountsDoNotReconcileError(f"{what}: {self.read} rows read, {accounted} accounted for ({self})")
         return self
-
-    @classmethod
-    def from_state(cls, state: Mapping[str, int]) -> Counts:
-        """Read what `to_state` returns."""
-        return cls(**state)
-
-    def to_state(self) -> dict[str, int]:
-        """The counts as they stand in states and summaries."""
-        return asdict(self)

@@ -25,7 +25,7 @@ def message_of(cause: str | None) -> str | None:
         return json.loads(f'"{found[1]}"', strict=False) if found else cause
 
 
-def told_by(cause: str | None) -> str:
+def message_in(cause: str | None) -> str:
     """The innermost message: a child of slices carries its progress beside it, others have Lambda's own JSON."""
     try:
         inner = json.loads(cause or "")["cause"]
@@ -157,9 +157,9 @@ def _outcome(part_type: PartType, record: Mapping[str, Any]) -> RangeOutcome:
 def _failed_at(cause: str | None) -> tuple[Mapping[str, Any] | None, str | None]:
     """The cause of RangeFailed and its like has the progress; an aborted or timed out child has another, or none."""
     try:
-        told = json.loads(cause or "")
+        reported = json.loads(cause or "")
     except ValueError:
         return None, cause
-    if not isinstance(told, dict) or "progress" not in told:
+    if not isinstance(reported, dict) or "progress" not in reported:
         return None, cause
-    return told["progress"], message_of(told.get("cause"))
+    return reported["progress"], message_of(reported.get("cause"))

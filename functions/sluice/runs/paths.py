@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
-from sluice.fields import Fields
+from sluice.state import State
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class Run(State):
     """A run is one execution of a workflow's state machine; `name` is the execution's."""
+
+    state_path: ClassVar = "run"
 
     workflow: str
     name: str
     execution_arn: str
-
-    @classmethod
-    def from_state(cls, state: object) -> Run:
-        """Read what `to_state` returns. Raises InvalidInputError."""
-        fields = Fields(state, ("workflow", "name", "executionArn"), "run")
-        return cls(fields.text("workflow"), fields.text("name"), fields.text("executionArn"))
-
-    def to_state(self) -> dict[str, Any]:
-        """The run as it travels in state."""
-        return {"workflow": self.workflow, "name": self.name, "executionArn": self.execution_arn}
 
     def state_machine_arn(self, name: str) -> str:
         """The ARN of another state machine of the run's account and Region."""

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from sluice.aws.clients import aws_errors
 from sluice.errors import SourceNotFoundError
-from sluice.runs.format_version import FIELD, FORMAT
+from sluice.state import FIELD, FORMAT, State, readable
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
 Part = TypeVar("Part")
+
+
+class PlanLine(State):
+    """A line of a plan, as its child gets it. `write_plan` adds the format's number, which is checked here."""
+
+    __slots__ = ()
+
+    @classmethod
+    def from_state(cls, state: Any) -> Self:
+        """Read a line. Raises FormatVersionError, and what State.from_state raises."""
+        return super().from_state(readable(state, "a line of the run's plan"))
 
 
 def read_plan(s3: S3Client, bucket: str, key: str, from_state: Callable[[Mapping[str, Any]], Part]) -> list[Part]:

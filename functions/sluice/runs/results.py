@@ -112,7 +112,7 @@ class MapRunCounts:
 SPOOL_BYTES = 8 << 20
 
 
-def spooled() -> tempfile.SpooledTemporaryFile[bytes]:
+def spool() -> tempfile.SpooledTemporaryFile[bytes]:
     """An empty file that ends with its context."""
     return tempfile.SpooledTemporaryFile(SPOOL_BYTES)
 

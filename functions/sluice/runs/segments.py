@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from sluice.limits import SEGMENTS_MAX
-from sluice.runs.format_version import readable
-from sluice.runs.plans import read_plan, write_plan
+from sluice.runs.plans import PlanLine, read_plan, write_plan
+from sluice.state import Named
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -24,23 +24,13 @@ SEGMENTS_WHEN_UNKNOWN = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(PlanLine):
     """`index` counts from 0; how many items a segment has is not known."""
 
     kind: ClassVar = "segment"
     rows: ClassVar = None
 
-    index: int
-
-    @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> Self:
-        """Read a child's `segment`."""
-        readable(state, "a line of the run's plan")
-        return cls(state["segment"])
-
-    def to_state(self) -> dict[str, Any]:
-        """The segment as a failure names it."""
-        return {"segment": self.index}
+    index: Annotated[int, Named("segment")]
 
     @property
     def identity(self) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sluice.errors import CountsDoNotReconcileError, FilesFailedError, RangesFailedError, SegmentsFailedError
 from sluice.runs.counts import Counts
-from sluice.runs.outcomes import LOST, SUCCEEDED, RangeOutcome, told_by
+from sluice.runs.outcomes import LOST, SUCCEEDED, RangeOutcome, message_in
 from sluice.runs.paths import Run
 
 
@@ -44,7 +44,7 @@ class RunError:
     @classmethod
     def from_state(cls, state: Mapping[str, str] | None) -> RunError | None:
         """Read the error that a Catch handed on, if any; of Lambda's cause only the message."""
-        return cls(state["name"], told_by(state["message"])) if state else None
+        return cls(state["name"], message_in(state["message"])) if state else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def summarize(
         write_units=sum(each.write_units for each in reached),
         reasons=sum((each.reasons for each in reached), Counter()),
         failed_batches=len(failed),
-        error=_telling(error, failed) or too_many_rejects(counts, rejects_tolerated),
+        error=_first_cause(error, failed) or too_many_rejects(counts, rejects_tolerated),
     )
 
 
@@ -118,7 +118,7 @@ def _check_none_lost(failed: Sequence[RangeOutcome]) -> None:
         )
 
 
-def _telling(error: RunError | None, failed: Sequence[RangeOutcome]) -> RunError | None:
+def _first_cause(error: RunError | None, failed: Sequence[RangeOutcome]) -> RunError | None:
     """The children's own error in place of "threshold exceeded", where they all ended with one."""
     if error is None or not error.exceeds_threshold:
         return error

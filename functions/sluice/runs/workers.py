@@ -50,21 +50,21 @@ def read_quota(lambda_client: LambdaClient) -> Quota:
         return Quota(None, str(error))
 
 
-def workers_for(children: str, asked: int, quota: Quota, limits: Limits | None = None) -> Workers:
+def workers_for(children: str, request: int, quota: Quota, limits: Limits | None = None) -> Workers:
     """So many as `maxConcurrency` asks for, or fewer. `children` says in the plural what each works on.
 
     `limits` are those that the children keep within, None where there are none.
     """
-    at_the_rate, why = _at_the_rate(asked, limits or {})
-    in_the_account = _in_the_account(quota, asked)
-    requested = f"maxConcurrency for {children}: requested {asked:,}"
+    at_the_rate, why = _at_the_rate(request, limits or {})
+    in_the_account = _in_the_account(quota, request)
+    requested = f"maxConcurrency for {children}: requested {request:,}"
     if in_the_account < at_the_rate:
         note = (
             f"{requested}, used {in_the_account:,}, because the account's unreserved Lambda concurrency is "
             f"{quota.unreserved:,} and a run takes half of it at most; docs/deployment.md says how to raise it"
         )
         return Workers(in_the_account, (note,))
-    notes = [f"{requested}, used {at_the_rate:,}, because {why}"] if at_the_rate < asked else []
+    notes = [f"{requested}, used {at_the_rate:,}, because {why}"] if at_the_rate < request else []
     if quota.unreserved is None:
         notes.append(
             f"maxConcurrency for {children} was not compared with the account's Lambda concurrency, which could not be "
@@ -78,11 +78,11 @@ def notes_of(workers: Iterable[Workers]) -> list[str]:
     return list(dict.fromkeys(note for each in workers for note in each.notes))
 
 
-def _in_the_account(quota: Quota, asked: int) -> int:
-    return asked if quota.unreserved is None else max(1, int(quota.unreserved * SHARE_OF_ACCOUNT))
+def _in_the_account(quota: Quota, request: int) -> int:
+    return request if quota.unreserved is None else max(1, int(quota.unreserved * SHARE_OF_ACCOUNT))
 
 
-def _at_the_rate(asked: int, limits: Limits) -> tuple[int, str]:
+def _at_the_rate(request: int, limits: Limits) -> tuple[int, str]:
     """The first limit that is reached is what holds all workers back, so the smaller number will do."""
     useful = {
         kind: ceil(RATE_HEADROOM * limit / LEAST_THROUGHPUT[kind])
@@ -90,11 +90,11 @@ def _at_the_rate(asked: int, limits: Limits) -> tuple[int, str]:
         if limit is not None
     }
     if not useful:
-        return asked, ""
+        return request, ""
     kind = min(useful, key=lambda each: useful[each])
     name = f"max{kind.capitalize()}UnitsPerSecond"
     why = (
         f"more would idle at {limits[kind]:,.10g} {kind} units per second ({name}); "
         f"these are enough for {RATE_HEADROOM} times as many"
     )
-    return min(most_workers(limits, asked), useful[kind]), why
+    return min(most_workers(limits, request), useful[kind]), why

@@ -15,6 +15,7 @@ from sluice.mapping.templates import CellTemplate
 from sluice.runs.input import output_prefix, rejects_tolerated
 from sluice.runs.paths import Run
 from sluice.settings import QuerySettings
+from sluice.state import State
 
 # Texts and quoted names stay as they are: what looks like a comment in them is none.
 _PIECES = re.compile(r"('(?:[^']|'')*'|\"(?:[^\"]|\"\")*\")|--[^\n]*|/\*.*?\*/", re.S)
@@ -43,10 +44,10 @@ def result_format(query: str) -> ResultFormat:
         raise ValueError(f"must be a SELECT, or an UNLOAD of one, not {word or 'empty'}")
     options = _UNLOADED.search(text)
     named = _FORMAT.search(options["options"]) if options else None
-    told = named[1].lower() if named else None
-    if told not in (ResultFormat.PARQUET, ResultFormat.JSON):
-        raise ValueError(f"UNLOAD needs WITH (format = 'PARQUET') or 'JSON', not {told or 'none'}")
-    return ResultFormat(told)
+    reported = named[1].lower() if named else None
+    if reported not in (ResultFormat.PARQUET, ResultFormat.JSON):
+        raise ValueError(f"UNLOAD needs WITH (format = 'PARQUET') or 'JSON', not {reported or 'none'}")
+    return ResultFormat(reported)
 
 
 COPY_OBJECT, FUNCTION = "copyObject", "function"
@@ -60,7 +61,7 @@ _ACTION_MAX_BYTES = 8192
 
 
 @dataclass(frozen=True, slots=True)
-class Destination:
+class Destination(State):
     """Where copies go: `prefix` ends with a slash; `keys` is one of four ways, `without` what the last one cuts off.
 
     `is_empty`: nothing is there yet, so that no row has to ask.
@@ -71,16 +72,6 @@ class Destination:
     keys: str
     without: str | None
     is_empty: bool = False
-
-    def to_state(self) -> dict[str, Any]:
-        """The destination as the children get it."""
-        return {
-            "bucket": self.bucket,
-            "prefix": self.prefix,
-            "keys": self.keys,
-            "without": self.without,
-            "isEmpty": self.is_empty,
-        }
 
 
 @dataclass(frozen=True, slots=True)

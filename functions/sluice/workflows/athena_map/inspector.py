@@ -108,8 +108,8 @@ class Inspector:
         return inspection.check()
 
     def _find(self, bucket: str, key: str, layout: str) -> Source:
-        asked = SourceInput(bucket, key, None, layout, NONE, ",", '"', None, "utf-8", None)
-        return find_source(self.s3, asked)
+        request = SourceInput(bucket, key, None, layout, NONE, ",", '"', None, "utf-8", None)
+        return find_source(self.s3, request)
 
     def _rewrite(self, inspection: Inspection, cause: str) -> Inspection:
         """From the first row on: how many there are before is counted again."""

@@ -143,7 +143,7 @@ class RowsSummary:
         return {"key": run.failures_key, "rows": run.failed_rows_key, "batches": done.failed_batches, "errors": errors}
 
 
-def judged_rows(summary: RowsSummary) -> RunError | None:
+def failure_reason_of_rows(summary: RowsSummary) -> RunError | None:
     """Why the run has failed: its own error, in its rows' words if they have any, or counts that do not add up."""
     if summary.error and summary.error.exceeds_threshold:
         return _too_many_failed(summary) or summary.error
@@ -175,5 +175,7 @@ def _too_many_failed(summary: RowsSummary) -> RunError | None:
     names = list(summary.done.errors)
     own = [name for name in names if name != _NOT_STARTED]
     name = own[0] if len(own) == 1 else RowsFailedError.__name__
-    told = ", ".join(f"{count:,} {error}" for error, count in summary.done.errors.most_common())
-    return RunError(name, f"{counts.failed} of {counts.read} rows failed, more than {tolerated} % tolerated: {told}")
+    reported = ", ".join(f"{count:,} {error}" for error, count in summary.done.errors.most_common())
+    return RunError(
+        name, f"{counts.failed} of {counts.read} rows failed, more than {tolerated} % tolerated: {reported}"
+    )

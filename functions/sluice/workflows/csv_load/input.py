@@ -29,7 +29,7 @@ _FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class LoadInput:
-    """`way` is how rows become items, one of WAYS, and `recipe` what the input says there.
+    """`way` is how rows become items, one of WAYS, and `spec` what the input says there.
 
     `rejects_tolerated`: {"count": 5}, {"percentage": 1.5} of the rows, or None for any number.
     """
@@ -37,7 +37,7 @@ class LoadInput:
     source: SourceInput
     table: str
     way: str
-    recipe: Any
+    spec: Any
     on_conflict: str
     range_bytes: int
     max_concurrency: int
@@ -53,7 +53,7 @@ class LoadInput:
             source=SourceInput.from_input(fields.raw("source")),
             table=table_name(fields, "table"),
             way=way,
-            recipe=_recipe(fields, way),
+            spec=_spec(fields, way),
             on_conflict=fields.choice("onConflict", CONFLICTS, CONFLICTS[0]),
             range_bytes=fields.integer("rangeSize", RANGE_BYTES, low=RANGE_MIN_BYTES, high=RANGE_MAX_BYTES),
             max_concurrency=fields.integer("maxConcurrency", 50, low=1, high=10_000),
@@ -71,7 +71,7 @@ def _way(fields: Fields) -> str:
     return given[0]
 
 
-def _recipe(fields: Fields, way: str) -> Any:
+def _spec(fields: Fields, way: str) -> Any:
     """Only the kind is checked: the encoder checks the rest against the columns and the table's key."""
     if way == "transform":
         return fields.text(way)

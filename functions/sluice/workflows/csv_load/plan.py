@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from sluice.dynamodb.keys import KeySchema
 from sluice.dynamodb.tables import find_table
@@ -17,10 +17,10 @@ from sluice.reading.record_scanner import BLOCK_BYTES, Block, Grammar, blocks, f
 from sluice.reading.source import GZIP, Source
 from sluice.reading.source_objects import find_source, with_header
 from sluice.reading.streams import open_source
-from sluice.runs.format_version import FIELD, FORMAT, readable
 from sluice.runs.outcomes import PartType
-from sluice.runs.plans import read_plan, write_plan
+from sluice.runs.plans import PlanLine, read_plan, write_plan
 from sluice.runs.range_progress import RangeProgress
+from sluice.state import FIELD, FORMAT, Named, VersionedState
 from sluice.workflows.csv_load.input import LoadInput
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
+class Range(PlanLine):
     """Whole records of the source: bytes `start` to `end` of it, decompressed; `first_row` counts from 1."""
 
     kind: ClassVar = "range"
@@ -39,22 +39,6 @@ class Range:
     end: int
     first_row: int
     rows: int
-
-    @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> Range:
-        """Read what `to_state` returns."""
-        readable(state, "a line of the run's plan")
-        return cls(state["index"], state["start"], state["end"], state["firstRow"], state["rows"])
-
-    def to_state(self) -> dict[str, int]:
-        """The range as the child gets it."""
-        return {
-            "index": self.index,
-            "start": self.start,
-            "end": self.end,
-            "firstRow": self.first_row,
-            "rows": self.rows,
-        }
 
     @property
     def identity(self) -> int:
@@ -140,31 +124,14 @@ RANGES_MAX = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class PlanProgress:
+class PlanProgress(VersionedState):
     """How far the plan has come: what is pinned, and the range that the next record belongs to."""
 
+    what: ClassVar = "how far the plan has come"
+
     source: Source
-    schema: KeySchema
+    schema: Annotated[KeySchema, Named("keys")]
     unfinished: Range
-
-    @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> PlanProgress:
-        """Read what `to_state` returns."""
-        readable(state, "how far the plan has come")
-        return cls(
-            Source.from_state(state["source"]),
-            KeySchema.from_state(state["keys"]),
-            Range.from_state(state["unfinished"]),
-        )
-
-    def to_state(self) -> dict[str, Any]:
-        """The progress as it travels from one call to the next."""
-        return {
-            FIELD: FORMAT,
-            "source": self.source.to_state(),
-            "keys": self.schema.to_state(),
-            "unfinished": self.unfinished.to_state(),
-        }
 
     @property
     def rows(self) -> int:
@@ -210,7 +177,7 @@ def load_state(load: LoadInput, source: Source, schema: KeySchema) -> dict[str, 
         FIELD: FORMAT,
         "source": source.to_state(),
         "table": {"name": load.table, "keys": schema.to_state()},
-        load.way: load.recipe,
+        load.way: load.spec,
         "onConflict": load.on_conflict,
     }
 

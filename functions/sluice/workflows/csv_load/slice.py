@@ -18,9 +18,9 @@ from sluice.reading.rows import BadRow
 from sluice.reading.source import Source
 from sluice.rejects import Reject
 from sluice.runs.counts import Counts
-from sluice.runs.format_version import readable
 from sluice.runs.paths import Run
 from sluice.runs.range_progress import RangeProgress
+from sluice.state import readable
 from sluice.workflows.csv_load.plan import Range
 
 

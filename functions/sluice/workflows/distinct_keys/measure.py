@@ -10,6 +10,7 @@ from typing import Any
 
 from sluice.dynamodb.items import item_size
 from sluice.fields import Fields
+from sluice.state import State
 
 Item = Mapping[str, Mapping[str, Any]]
 Key = dict[str, dict[str, str]]
@@ -96,22 +97,13 @@ class Largest:
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
+class Measure(State):
     """`bytes` are those of the items, as DynamoDB counts them; `oldest` and `newest` the first and last sort key."""
 
     items: int = 0
     bytes: int = 0
     oldest: Any = None
     newest: Any = None
-
-    @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> Measure:
-        """Read what `to_state` returns."""
-        return cls(state["items"], state["bytes"], state["oldest"], state["newest"])
-
-    def to_state(self) -> dict[str, Any]:
-        """The measure as it travels in state and stands in the report."""
-        return {"items": self.items, "bytes": self.bytes, "oldest": self.oldest, "newest": self.newest}
 
     def plus(self, page: Sequence[Item], collections: ItemCollections) -> Measure:
         """With the collection's next page, in key order."""

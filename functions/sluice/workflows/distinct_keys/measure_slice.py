@@ -10,9 +10,9 @@ from typing import Any
 
 from sluice.errors import InvalidInputError, ServiceUnavailableError, ThrottledError, UnexpectedResponseError, WireError
 from sluice.fields import Fields
-from sluice.run_item.rate_limiter import Allowance
-from sluice.runs.format_version import FIELD, FORMAT, readable
+from sluice.run_item.rate_limiter import RateLimiter
 from sluice.runs.paths import Run
+from sluice.state import FIELD, FORMAT, readable
 from sluice.workflows.distinct_keys.measure import Item, ItemCollections, Key, Largest, Line, Measure
 
 
@@ -144,7 +144,7 @@ class SliceResult:
 
 
 def measure_slice(
-    request: MeasureRequest, query: Query, is_time_up: Callable[[], bool], reads: Allowance
+    request: MeasureRequest, query: Query, is_time_up: Callable[[], bool], reads: RateLimiter
 ) -> SliceResult:
     """Measure on from where the slice before has ended; at least one page is read however little time there is.
 

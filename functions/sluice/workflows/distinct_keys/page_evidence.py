@@ -81,10 +81,10 @@ def renewed(evidence: Sequence[Evidence], page: Page, item_units: float) -> tupl
     sizes = page.items.bit_length()
     known = [*evidence, *[Evidence()] * (sizes - len(evidence))]
     # A page that ended at 1 MiB is what every larger Limit would have read, too.
-    told = len(known) if page.units >= FULL_PAGE_UNITS else sizes
+    reported = len(known) if page.units >= FULL_PAGE_UNITS else sizes
     units_of_first = _units_by_items(page, item_units)
     for exponent, (pages, units, keys) in enumerate(known):
-        if exponent < told:
+        if exponent < reported:
             items = 1 << exponent
             seen = Evidence(1, units_of_first(items), bisect_left(page.starts, items))
             known[exponent] = Evidence(pages * kept + 1, units * kept + seen.units, keys * kept + seen.keys)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import ceil
-from typing import Any, Self
+from typing import Self
 
+from sluice.state import State
 from sluice.workflows.distinct_keys.page_evidence import BLOCK_UNITS, Estimate, Evidence, Page, estimates, renewed
 
 BLOCK_BYTES = 4096
@@ -42,7 +42,7 @@ class Optimize(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class PolicyState:
+class PolicyState(State):
     """What the policy knows after the pages so far.
 
     `evidence`: by page size 1, 2, 4 ... items; `item_units`: read units of an ordinary item, 0 when not known;
@@ -61,29 +61,6 @@ class PolicyState:
     def start(cls, mean_item_bytes: float | None = None) -> Self:
         """Before the first page; `mean_item_bytes`: TableSizeBytes over ItemCount, where DescribeTable knows them."""
         return cls(item_units=(mean_item_bytes or 0.0) / UNIT_BYTES)
-
-    @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> Self:
-        """Read what `to_state` returns."""
-        return cls(
-            evidence=tuple(Evidence(*each) for each in state["evidence"]),
-            item_units=state["itemUnits"],
-            halvings=state["halvings"],
-            pages_to_look=state["pagesToLook"],
-            look_items=state["lookItems"],
-            useless_looks=state["uselessLooks"],
-        )
-
-    def to_state(self) -> dict[str, Any]:
-        """The state as it travels from slice to slice."""
-        return {
-            "evidence": [list(each) for each in self.evidence],
-            "itemUnits": self.item_units,
-            "halvings": self.halvings,
-            "pagesToLook": self.pages_to_look,
-            "lookItems": self.look_items,
-            "uselessLooks": self.useless_looks,
-        }
 
 
 class PagePolicy:

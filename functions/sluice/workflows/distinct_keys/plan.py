@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from sluice.dynamodb.keys import KeySchema
 from sluice.errors import InvalidInputError
 from sluice.run_item.budget import Budget, state_of
-from sluice.runs.format_version import FIELD, FORMAT
 from sluice.runs.paths import Run
 from sluice.runs.segments import mean_item_bytes, segments_for
+from sluice.state import FIELD, FORMAT
 from sluice.workflows.distinct_keys.input import DistinctInput
 
 if TYPE_CHECKING:
@@ -58,26 +58,26 @@ class ScanPlan:
 
 
 def plan_scan(
-    asked: DistinctInput, table: TableDescriptionTypeDef, run: Run, budget_table: str, children: int
+    request: DistinctInput, table: TableDescriptionTypeDef, run: Run, budget_table: str, children: int
 ) -> ScanPlan:
     """Plan a scan of what DescribeTable describes. Raises InvalidInputError for an index that is not there.
 
     `children` scan, or measure, at the same time.
     """
     schema = KeySchema.from_describe_table(table)
-    index = _find_index(asked.index, table) if asked.index else None
+    index = _find_index(request.index, table) if request.index else None
     described: Mapping[str, Any] = index or table
     items = int(described.get("ItemCount", 0))
-    segments = asked.segments or segments_for(items, asked.max_concurrency)
+    segments = request.segments or segments_for(items, request.max_concurrency)
     return ScanPlan(
-        table=asked.table,
+        table=request.table,
         schema=schema,
         index=_index_key(index, table) if index else None,
         segments=segments,
-        optimize=asked.optimize,
+        optimize=request.optimize,
         item_bytes=mean_item_bytes(described),
         children=children,
-        budget=Budget.for_run(budget_table, run.item_key, asked.limits, children),
+        budget=Budget.for_run(budget_table, run.item_key, request.limits, children),
     )
 
 

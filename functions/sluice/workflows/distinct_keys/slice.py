@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol, Self
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol, Self
 
 from sluice.errors import ServiceUnavailableError, ThrottledError
 from sluice.fields import Fields
-from sluice.run_item.rate_limiter import Allowance
-from sluice.runs.format_version import FIELD, FORMAT, readable
+from sluice.run_item.rate_limiter import RateLimiter
 from sluice.runs.paths import Run
+from sluice.state import VersionedState, readable
 from sluice.workflows.distinct_keys.page_evidence import Page
 from sluice.workflows.distinct_keys.page_policy import Optimize, PagePolicy, PolicyState
 from sluice.workflows.distinct_keys.segment_scan import Key, ScannedPage, SegmentScan, StartKey
@@ -29,12 +29,14 @@ class ScanCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class SegmentProgress:
+class SegmentProgress(VersionedState):
     """What the slices so far have done, and where the next one starts.
 
     `start_key`: the next request's ExclusiveStartKey; `last_key`: the last key found, in DynamoDB JSON.
     `slices`: slices done; `parts`: the numbers of those that left a file of keys.
     """
+
+    what: ClassVar = "how far a segment has come"
 
     start_key: StartKey | None = None
     last_key: StartKey | None = None
@@ -44,35 +46,6 @@ class SegmentProgress:
     counts: ScanCounts = field(default_factory=ScanCounts)
     read_units: float = 0.0
     parts: tuple[int, ...] = ()
-
-    @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> Self:
-        """Read what `to_state` returns."""
-        readable(state, "how far a segment has come")
-        return cls(
-            start_key=state["startKey"],
-            last_key=state["lastKey"],
-            policy=PolicyState.from_state(state["policy"]),
-            slices=state["slices"],
-            done=state["done"],
-            counts=ScanCounts(**state["counts"]),
-            read_units=state["readUnits"],
-            parts=tuple(state["parts"]),
-        )
-
-    def to_state(self) -> dict[str, Any]:
-        """The progress as it travels in state, and as a finished child returns it."""
-        return {
-            FIELD: FORMAT,
-            "startKey": self.start_key,
-            "lastKey": self.last_key,
-            "policy": self.policy.to_state(),
-            "slices": self.slices,
-            "done": self.done,
-            "counts": asdict(self.counts),
-            "readUnits": self.read_units,
-            "parts": list(self.parts),
-        }
 
 
 # A slice ends early rather than hold more keys in memory than this.
@@ -125,7 +98,7 @@ class SegmentSlice:
     earlier slice can only be the last one of it. Within the slice every key found is remembered.
     """
 
-    def __init__(self, scan: SegmentScan, progress: SegmentProgress, sizes: PageSizes, reads: Allowance) -> None:
+    def __init__(self, scan: SegmentScan, progress: SegmentProgress, sizes: PageSizes, reads: RateLimiter) -> None:
         self._scan = scan
         self._before = progress
         self._sizes = sizes
@@ -236,7 +209,7 @@ class ScanRequest:
         """Where the slice's keys go; a repeated slice overwrites its own."""
         return f"{self.run.keys_prefix}{self.segment:06d}-{self.progress.slices:04d}.jsonl"
 
-    def slice(self, reads: Allowance) -> SegmentSlice:
+    def slice(self, reads: RateLimiter) -> SegmentSlice:
         """The slice, ready to run with what it may read."""
         scan = SegmentScan.from_state(self.scan, self.segment)
         return SegmentSlice(scan, self.progress, self._sizes(scan), reads)

@@ -9,10 +9,10 @@ from heapq import nlargest
 from typing import Any
 
 from sluice.runs.counts import Counts
-from sluice.runs.format_version import readable
-from sluice.runs.outcomes import told_by
+from sluice.runs.outcomes import message_in
 from sluice.runs.paths import Run
 from sluice.runs.summary import RunError, Status, notes_in, summary_state
+from sluice.state import readable
 
 LARGEST = 10
 
@@ -32,7 +32,7 @@ class Scanned:
         if record["Status"] == "SUCCEEDED":
             self.segments[number] = dict(readable(json.loads(record["Output"]), "how far a segment has come"))
         elif record["Status"] != "PENDING":
-            self.errors.append((number, record.get("Error", record["Status"]), told_by(record.get("Cause"))))
+            self.errors.append((number, record.get("Error", record["Status"]), message_in(record.get("Cause"))))
 
     def total(self, count: str) -> int:
         """One count over all segments."""
@@ -78,7 +78,7 @@ class Processed:
             yield from self._add_output(json.loads(record["Output"]))
             return
         self.failed_batches += 1
-        error, cause = record.get("Error", record["Status"]), told_by(record.get("Cause"))
+        error, cause = record.get("Error", record["Status"]), message_in(record.get("Cause"))
         for key in json.loads(record["Input"])["Items"]:
             yield self._failed({"key": key, "error": error, "cause": cause})
 
@@ -165,7 +165,7 @@ class KeysSummary:
         }
 
 
-def judged(summary: KeysSummary) -> RunError | None:
+def failure_reason(summary: KeysSummary) -> RunError | None:
     """Why the run has failed: its own error, in its children's words if they have any, or counts that do not add up."""
     error, scanned = summary.error, summary.scanned
     if error and error.exceeds_threshold:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from sluice.dynamodb.keys import KeySchema
 from sluice.fields import Fields
 from sluice.run_item.budget import Kind, Limits, limits_in
-from sluice.runs.format_version import FIELD, FORMAT, readable
 from sluice.runs.input import output_prefix, rejects_tolerated, table_name
+from sluice.state import FIELD, FORMAT, Named, State, readable
 
 FULL, INCREMENTAL = "FULL_EXPORT", "INCREMENTAL_EXPORT"
 NEW_IMAGE, NEW_AND_OLD_IMAGES = "NEW_IMAGE", "NEW_AND_OLD_IMAGES"
@@ -22,7 +22,7 @@ RECORDS, REJECTS = "records", "rejects"
 
 
 @dataclass(frozen=True, slots=True)
-class Export:
+class Export(State):
     """`bucket`: where its files are. `view`: an incremental one's. `lines`: RECORDS, or REJECTS of an earlier run.
 
     `write_micros`: when the items of a full export count as written, microseconds since 1970.
@@ -31,23 +31,8 @@ class Export:
     bucket: str
     type: str
     view: str | None
-    write_micros: int | None
+    write_micros: Annotated[int | None, Named("writeTimestampMicros")]
     lines: str = RECORDS
-
-    @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> Export:
-        """Read what `to_state` returns."""
-        return cls(state["bucket"], state["type"], state["view"], state["writeTimestampMicros"], state["lines"])
-
-    def to_state(self) -> dict[str, Any]:
-        """The export as it travels in state."""
-        return {
-            "bucket": self.bucket,
-            "type": self.type,
-            "view": self.view,
-            "writeTimestampMicros": self.write_micros,
-            "lines": self.lines,
-        }
 
 
 @dataclass(frozen=True, slots=True)

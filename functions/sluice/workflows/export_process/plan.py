@@ -111,23 +111,23 @@ class Checked:
     manifest: bytes | None = None
 
 
-def check(s3: S3Client, dynamodb: DynamoDBClient, asked: ProcessInput, own_list: ObjectPlace) -> Checked:
+def check(s3: S3Client, dynamodb: DynamoDBClient, request: ProcessInput, own_list: ObjectPlace) -> Checked:
     """Check the input and what it names. `own_list`: where the list of files goes when it is not the export's own.
 
     Raises InvalidInputError, SourceNotFoundError, SourceMalformedError, ExportNotCompletedError, TableNotFoundError,
     AccessDeniedError, ServiceUnavailableError.
     """
-    place = find_summary(dynamodb, asked.export) if isinstance(asked.export, str) else asked.export
-    summary = read_summary(s3, place.bucket, place.key, verify=asked.verify)
-    _check_transform(asked.transform, summary)
-    sink = _sink(dynamodb, asked)
-    listed = _listed(s3, place.bucket, summary, verify=asked.verify)
+    place = find_summary(dynamodb, request.export) if isinstance(request.export, str) else request.export
+    summary = read_summary(s3, place.bucket, place.key, verify=request.verify)
+    _check_transform(request.transform, summary)
+    sink = _sink(dynamodb, request)
+    listed = _listed(s3, place.bucket, summary, verify=request.verify)
     export = Export(place.bucket, summary.type, summary.view, summary.write_micros)
-    if isinstance(sink, TableSink) and asked.transform is None:
+    if isinstance(sink, TableSink) and request.transform is None:
         check_keys_fit(s3, dynamodb, sink, summary=summary, export=export, first=listed.first)
-    process = Process(export, sink, asked.transform, asked.verify)
-    if asked.records is not None:
-        return _feed_back(s3, process, asked.records, own_list)
+    process = Process(export, sink, request.transform, request.verify)
+    if request.records is not None:
+        return _feed_back(s3, process, request.records, own_list)
     return Checked(process, ObjectPlace(place.bucket, summary.files_key), listed.files, listed.filled, listed.items)
 
 
@@ -140,8 +140,8 @@ def _check_transform(transform: str | None, summary: Summary) -> None:
         raise InvalidInputError("transform", f"{problem}; this one's view is {summary.view}")
 
 
-def _sink(dynamodb: DynamoDBClient, asked: ProcessInput) -> TableSink | ObjectsSink:
-    target = asked.sink
+def _sink(dynamodb: DynamoDBClient, request: ProcessInput) -> TableSink | ObjectsSink:
+    target = request.sink
     if not isinstance(target, TableTarget):
         return ObjectsSink(target.bucket, target.prefix, target.values)
     schema = find_table(dynamodb, target.table)

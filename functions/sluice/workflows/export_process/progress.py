@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated
 
 from sluice.errors import FileDamagedError, SourceMalformedError
 from sluice.fields import Fields
@@ -14,6 +14,7 @@ from sluice.reading.source import GZIP, JSONL, NONE, Source
 from sluice.reading.streams import GzipStream, SourceStream, open_source
 from sluice.runs.paths import Run
 from sluice.runs.range_progress import RangeProgress
+from sluice.state import Inline, State
 from sluice.workflows.export_process.files import READ_BYTES, DataFile, Md5Stream, line_blocks, pin
 from sluice.workflows.export_process.input import RECORDS, Process
 
@@ -22,21 +23,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class FileProgress:
+class FileProgress(State):
     """`records`: as of a range's rows; `etag` and `size` pin the object that the first slice found."""
 
-    records: RangeProgress
+    records: Annotated[RangeProgress, Inline]
     etag: str
     size: int
-
-    @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> FileProgress:
-        """Read what `to_state` returns."""
-        return cls(RangeProgress.from_state(state), state["etag"], state["size"])
-
-    def to_state(self) -> dict[str, Any]:
-        """The progress as it travels in state, and as a finished child returns it."""
-        return {**self.records.to_state(), "etag": self.etag, "size": self.size}
 
 
 @dataclass(frozen=True, slots=True)

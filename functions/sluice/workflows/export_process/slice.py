@@ -11,7 +11,7 @@ from sluice.dynamodb.conditional_writers import NewerPuts
 from sluice.dynamodb.items import Item
 from sluice.errors import FileDamagedError, ServiceUnavailableError
 from sluice.mapping.transforms import load_transform, to_item
-from sluice.run_item.rate_limiter import Allowance, Spending
+from sluice.run_item.rate_limiter import RateLimiter, Spending
 from sluice.run_item.worker_rate import RunPace
 from sluice.runs.attempts import earlier_outcome, leave_part
 from sluice.runs.range_progress import RangeProgress
@@ -63,7 +63,7 @@ class FileSlice:
     known what it took.
     """
 
-    def __init__(self, before: RangeProgress, sink: Sink, tally: Tally, writes: Allowance) -> None:
+    def __init__(self, before: RangeProgress, sink: Sink, tally: Tally, writes: RateLimiter) -> None:
         self._before = before
         self._sink = sink
         self._tally = tally
@@ -167,16 +167,16 @@ def table_sink(wire: Wire, process: Process, sink: TableSink, tally: Tally) -> S
 
 
 class FileWork:
-    """One slice. `beats` is the wire of pacing, `data_bucket` where its rejects go.
+    """One slice. `heartbeats` is the wire of pacing, `data_bucket` where its rejects go.
 
     Of several attempts at a slice the first one to end tells how far it has come; into a table all of them write the
     same. An object is as long as the slice, so a later attempt ends where the first one did, and writes the same too.
     """
 
-    def __init__(self, s3: S3Client, wire: Wire, beats: Wire, data_bucket: str, request: FileRequest) -> None:
+    def __init__(self, s3: S3Client, wire: Wire, heartbeats: Wire, data_bucket: str, request: FileRequest) -> None:
         self._s3 = s3
         self._wire = wire
-        self._beats = beats
+        self._heartbeats = heartbeats
         self._data_bucket = data_bucket
         self._request = request
         self._before = request.progress.records if request.progress else RangeProgress(position=0, row=1)
@@ -189,7 +189,9 @@ class FileWork:
         first = self._first_attempt()
         end = first["position"] if first else None
         with (
-            RunPace.from_state(self._beats, request.process.budget, (lambda: False) if first else is_time_up) as pace,
+            RunPace.from_state(
+                self._heartbeats, request.process.budget, (lambda: False) if first else is_time_up
+            ) as pace,
             self._sink() as sink,
             opened.blocks(self._s3, self._before.position, end, BATCH_ITEMS) as blocks,
         ):

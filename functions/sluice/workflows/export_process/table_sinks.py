@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, Self
 
 from sluice.aws.in_flight import InFlight
-from sluice.aws.pipeline import Answer, Outstanding
+from sluice.aws.pipeline import Answer, RequestPipeline
 from sluice.aws.wire import Wire
 from sluice.dynamodb.batch_writer import DELETE, PUT, BatchWriter
 from sluice.dynamodb.conditional_writers import TimedPut
@@ -60,7 +60,7 @@ class ChangeRequests:
     def __init__(self, wire: Wire, writes: Writes, tally: Tally, in_flight: int = REQUESTS_IN_FLIGHT) -> None:
         self._writes = writes
         self._tally = tally
-        self._outstanding: Outstanding[_Sent] = Outstanding(wire, writes.operation, self._answered, in_flight)
+        self._pipeline: RequestPipeline[_Sent] = RequestPipeline(wire, writes.operation, self._answered, in_flight)
         self._troubled = InFlight(self._settle, tally.settle, threads=TROUBLED_THREADS, held=TROUBLED_THREADS)
 
     def send(self, changes: Sequence[Any], rows: Sequence[int], origin_of: OriginOf) -> None:
@@ -68,16 +68,16 @@ class ChangeRequests:
         size = self._writes.changes_per_request
         for start in range(0, len(changes), size):
             sent = _Sent(changes[start : start + size], rows[start : start + size], origin_of)
-            self._outstanding.send(self._writes.body(sent.changes), sent)
+            self._pipeline.send(self._writes.body(sent.changes), sent)
 
     def flush(self) -> None:
         """Return when every change is acknowledged or accounted for."""
-        self._outstanding.drain()
+        self._pipeline.drain()
         self._troubled.drain()
 
     def close(self) -> None:
         """Let go of what is on its way."""
-        self._outstanding.close()
+        self._pipeline.close()
         self._troubled.close()
 
     def _answered(self, sent: _Sent, answer: Answer) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
-from sluice.runs.format_version import FIELD, FORMAT, readable
+from sluice.state import Named, VersionedState, encode
 
 ROWS = "rows"
 
@@ -50,9 +50,18 @@ class ColumnPart:
         column, _, part = name.rpartition(":")
         return cls(column, DatePart(part)) if column and part in tuple(DatePart) else cls(name)
 
+    @classmethod
+    def from_state(cls, name: str) -> ColumnPart:
+        """Read what `to_state` returns."""
+        return cls.parse(name)
+
+    def to_state(self) -> str:
+        """The name."""
+        return self.name
+
     @property
     def name(self) -> str:
-        """As it stands in the input and in the result."""
+        """As it is in the input and in the result."""
         return f"{self.column}:{self.part}" if self.part else self.column
 
 
@@ -91,6 +100,21 @@ class Condition:
     comparator: Comparator
     value: str | Decimal | tuple[str, ...]
 
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Condition:
+        """Read what `to_state` returns."""
+        value = state["value"]
+        if isinstance(value, Mapping):
+            value = Decimal(value["number"])
+        elif isinstance(value, list):
+            value = tuple(value)
+        return cls(ColumnPart.parse(state["column"]), Comparator(state["comparator"]), value)
+
+    def to_state(self) -> dict[str, Any]:
+        """The condition as it travels in state; a number to compare with is {"number": text}, to be exact."""
+        value = {"number": str(self.value)} if isinstance(self.value, Decimal) else encode(self.value)
+        return {"column": self.column.name, "comparator": str(self.comparator), "value": value}
+
 
 class Order(StrEnum):
     """Which end of the groups is the top."""
@@ -125,18 +149,20 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class Aggregation:
+class Aggregation(VersionedState):
     """What is asked of every object below a prefix.
 
     `groups` may be empty: all rows are one group then. `missing`: cells that mean no value, besides the empty one;
     they are compared without the blanks around them.
     """
 
+    what: ClassVar = "the run's plan"
+
     bucket: str
     prefix: str
     suffix: str
     layout: Layout
-    groups: tuple[ColumnPart, ...]
+    groups: Annotated[tuple[ColumnPart, ...], Named("groupBy")]
     measures: tuple[Measure, ...]
     missing: frozenset[str]
     where: tuple[Condition, ...]
@@ -147,97 +173,3 @@ class Aggregation:
         """The groups' columns in the order of a key: those of `top.per` first, for what competes to stand together."""
         per = self.top.per if self.top else ()
         return (*per, *(each for each in self.groups if each not in per))
-
-    @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> Aggregation:
-        """Read what `to_state` returns."""
-        readable(state, "the run's plan")
-        top = state["top"]
-        return cls(
-            bucket=state["bucket"],
-            prefix=state["prefix"],
-            suffix=state["suffix"],
-            layout=_layout(state["layout"]),
-            groups=_columns(state["groupBy"]),
-            measures=tuple(
-                Measure(each["column"], tuple(map(Statistic, each["statistics"]))) for each in state["measures"]
-            ),
-            missing=frozenset(state["missing"]),
-            where=tuple(map(_condition, state["where"])),
-            top=_top(top) if top else None,
-        )
-
-    def to_state(self) -> dict[str, Any]:
-        """The aggregation as it travels in state; numbers to compare with are {"number": text}."""
-        layout, top = self.layout, self.top
-        return {
-            FIELD: FORMAT,
-            "bucket": self.bucket,
-            "prefix": self.prefix,
-            "suffix": self.suffix,
-            "layout": {
-                "format": layout.format,
-                "delimiter": layout.delimiter,
-                "quote": layout.quote,
-                "headers": None if layout.headers is None else list(layout.headers),
-                "encoding": layout.encoding,
-            },
-            "groupBy": [each.name for each in self.groups],
-            "measures": [
-                {"column": each.column, "statistics": list(map(str, each.statistics))} for each in self.measures
-            ],
-            "missing": sorted(self.missing),
-            "where": [
-                {"column": each.column.name, "comparator": str(each.comparator), "value": _value_to_state(each.value)}
-                for each in self.where
-            ],
-            "top": {
-                "measure": top.measure,
-                "statistic": str(top.statistic),
-                "per": [each.name for each in top.per],
-                "count": top.count,
-                "order": str(top.order),
-            }
-            if top
-            else None,
-        }
-
-
-def _layout(state: Mapping[str, Any]) -> Layout:
-    headers = state["headers"]
-    return Layout(
-        format=state["format"],
-        delimiter=state["delimiter"],
-        quote=state["quote"],
-        headers=None if headers is None else tuple(headers),
-        encoding=state["encoding"],
-    )
-
-
-def _columns(names: Sequence[str]) -> tuple[ColumnPart, ...]:
-    return tuple(map(ColumnPart.parse, names))
-
-
-def _condition(state: Mapping[str, Any]) -> Condition:
-    value = state["value"]
-    if isinstance(value, Mapping):
-        value = Decimal(value["number"])
-    elif isinstance(value, list):
-        value = tuple(value)
-    return Condition(ColumnPart.parse(state["column"]), Comparator(state["comparator"]), value)
-
-
-def _value_to_state(value: str | Decimal | tuple[str, ...]) -> Any:
-    if isinstance(value, Decimal):
-        return {"number": str(value)}
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _top(state: Mapping[str, Any]) -> Top:
-    return Top(
-        measure=state["measure"],
-        statistic=Statistic(state["statistic"]),
-        per=_columns(state["per"]),
-        count=state["count"],
-        order=Order(state["order"]),
-    )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sluice.runs.counts import Counts
-from sluice.runs.outcomes import told_by
+from sluice.runs.outcomes import message_in
 from sluice.runs.paths import Run
 from sluice.workflows.object_map.progress import BatchProgress, RowCounts
 
@@ -98,7 +98,7 @@ class BatchOutcomes:
         self._ended.add(first)
         self.failed_batches += 1
         self.objects += Counts(read=len(objects), failed=len(objects))
-        error, message = record.get("Error", record["Status"]), told_by(record.get("Cause"))
+        error, message = record.get("Error", record["Status"]), message_in(record.get("Cause"))
         if record["Status"] not in (PENDING, NOT_FINISHED):
             self.errors.setdefault(error, message)
         for each in objects:

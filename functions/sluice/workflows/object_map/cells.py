@@ -174,7 +174,7 @@ class NumberColumn:
         return self._tally(present) if present else MeasureTally()
 
 
-class KnownCells:
+class CellCache:
     """Reads the cells of an aggregation, `missing` being texts that stand for no number.
 
     Every method raises RejectError for a cell of which `sluice.workflows.object_map.cells` makes none.

@@ -43,21 +43,21 @@ class Shape:
 class CleanPattern:
     """A block is clean if it is nothing but such records, and they are as many as its newlines.
 
-    `quotes`: how many each record has to have besides, None where it need not be counted. `asked`: for each group of
+    `quotes`: how many each record has to have besides, None where it need not be counted. `request`: for each group of
     the pattern the column, or its first characters, that it finds.
     """
 
     records: re.Pattern[str]
     quotes: int | None
-    asked: tuple[ColumnPart, ...]
+    request: tuple[ColumnPart, ...]
 
 
-def clean_pattern(header: Sequence[str], asked: Sequence[ColumnPart], dialect: Dialect, shape: Shape) -> CleanPattern:
+def clean_pattern(header: Sequence[str], request: Sequence[ColumnPart], dialect: Dialect, shape: Shape) -> CleanPattern:
     """The pattern for records of a shape under a header that has once each column that is asked for."""
     cells: list[str] = []
     found: list[ColumnPart] = []
     for place, (name, is_quoted) in enumerate(zip(header, shape.quoted, strict=True), 1):
-        parts = [each for each in dict.fromkeys(asked) if each.column == name]
+        parts = [each for each in dict.fromkeys(request) if each.column == name]
         found += parts
         cell = _Cell(dialect, shape, is_quoted=is_quoted, is_last=place == len(header))
         cells.append(cell.of_parts(parts) if parts else cell.that_is_not_asked_for())
@@ -68,7 +68,7 @@ def clean_pattern(header: Sequence[str], asked: Sequence[ColumnPart], dialect: D
     return CleanPattern(
         records=re.compile(text, re.MULTILINE),
         quotes=2 * sum(shape.quoted) if is_counted else None,
-        asked=tuple(found),
+        request=tuple(found),
     )
 
 
@@ -120,10 +120,10 @@ class _Cell:
         *ahead, last = map(self._of_part, parts)
         return self._quote + "".join(f"(?={each})" for each in ahead) + last + self._quote
 
-    def _of_part(self, asked: ColumnPart) -> str:
-        if asked.part is None:
+    def _of_part(self, request: ColumnPart) -> str:
+        if request.part is None:
             return f"({self._character}*+)"
-        return f"({self._character}{{{asked.part.characters}}}){self._character}*+"
+        return f"({self._character}{{{request.part.characters}}}){self._character}*+"
 
 
 # A header whose cells are quoted now and then only is no reason for ever more patterns.
@@ -193,18 +193,18 @@ class CleanRows:
         if quote is not None and pattern.quotes is not None and block.count(quote) != pattern.quotes * lines:
             return None
         # What is between two records, which is nothing, comes before the cells of each.
-        found, step = pattern.records.split(block.text), 1 + len(pattern.asked)
+        found, step = pattern.records.split(block.text), 1 + len(pattern.request)
         # Each record ends with a newline: if they are as many, there is no other, and nothing between them.
         if len(found) != lines * step + 1:
             return None
-        return {column: found[place::step] for place, column in enumerate(pattern.asked, 1)}
+        return {column: found[place::step] for place, column in enumerate(pattern.request, 1)}
 
     def _pattern(self, shape: Shape) -> CleanPattern:
         found = self._patterns.get(shape)
         if found is None:
             if len(self._patterns) == _PATTERNS_MAX:
                 raise _NotCleanError
-            found = self._patterns[shape] = clean_pattern(self._header, self._columns.asked, self._dialect, shape)
+            found = self._patterns[shape] = clean_pattern(self._header, self._columns.request, self._dialect, shape)
         return found
 
 

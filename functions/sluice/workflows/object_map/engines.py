@@ -18,32 +18,32 @@ from sluice.workflows.object_map.tally import Columns, ColumnTally, Tally
 ColumnsOf = Callable[[Sequence[Row]], Columns]
 
 
-def csv_columns(asked: Sequence[ColumnPart], header: Sequence[str]) -> ColumnsOf:
+def csv_columns(request: Sequence[ColumnPart], header: Sequence[str]) -> ColumnsOf:
     """Takes the columns that are asked for out of a csv's rows."""
-    places = {each.column: header.index(each.column) for each in asked}
+    places = {each.column: header.index(each.column) for each in request}
 
     def take(rows: Sequence[Row]) -> Columns:
         cells = {name: [row[place] for row in rows] for name, place in places.items()}  # type: ignore[index]
-        return {each: _first_characters(cells[each.column], each) for each in asked}
+        return {each: _first_characters(cells[each.column], each) for each in request}
 
     return take
 
 
-def json_columns(asked: Sequence[ColumnPart]) -> ColumnsOf:
+def json_columns(request: Sequence[ColumnPart]) -> ColumnsOf:
     """Takes the columns that are asked for out of JSON objects. Raises RejectError."""
-    names = dict.fromkeys(each.column for each in asked)
+    names = dict.fromkeys(each.column for each in request)
 
     def take(rows: Sequence[Row]) -> Columns:
         cells = {name: [json_cell(row.get(name), name) for row in rows] for name in names}  # type: ignore[union-attr]
-        return {each: _first_characters(cells[each.column], each) for each in asked}
+        return {each: _first_characters(cells[each.column], each) for each in request}
 
     return take
 
 
-def _first_characters(cells: Sequence[str], asked: ColumnPart) -> Sequence[str]:
-    if asked.part is None:
+def _first_characters(cells: Sequence[str], request: ColumnPart) -> Sequence[str]:
+    if request.part is None:
         return cells
-    characters = asked.part.characters
+    characters = request.part.characters
     return [each[:characters] for each in cells]
 
 
@@ -126,5 +126,5 @@ class ColumnEngine:
 
     def _columns_of(self, source: Source) -> ColumnsOf:
         if source.format == CSV:
-            return csv_columns(self._columns.asked, source.header or ())
-        return json_columns(self._columns.asked)
+            return csv_columns(self._columns.request, source.header or ())
+        return json_columns(self._columns.request)

@@ -11,9 +11,9 @@ from typing import Any
 
 from sluice.fields import Fields, kind_of
 from sluice.reading.source import CSV, JSONL, CsvDialect, bucket_name, refuse_csv_fields
-from sluice.runs.format_version import FIELD, FORMAT
 from sluice.runs.input import rejects_tolerated
 from sluice.runs.paths import Run
+from sluice.state import FIELD, FORMAT
 from sluice.workflows.object_map.aggregation import (
     ROWS,
     Aggregation,
@@ -222,8 +222,8 @@ def _statistics(measures: Fields, column: str) -> tuple[Statistic, ...]:
     names, known = measures.texts(column), tuple(map(str, Statistic))
     wrong = next((each for each in names if each not in known), None)
     if not names or wrong is not None:
-        asked = "nothing is asked for" if wrong is None else f"{wrong} is none of them"
-        raise measures.wrong(column, f"must list some of {', '.join(known)}; {asked}")
+        request = "nothing is asked for" if wrong is None else f"{wrong} is none of them"
+        raise measures.wrong(column, f"must list some of {', '.join(known)}; {request}")
     if (twice := _repeated(names)) is not None:
         raise measures.wrong(column, f"{twice} stands twice")
     return tuple(map(Statistic, names))
@@ -264,10 +264,10 @@ def _check_headers(fields: Fields, aggregation: Aggregation) -> None:
     headers = aggregation.layout.headers
     if headers is None:
         return
-    asked = [("groupBy", each.column) for each in aggregation.groups]
-    asked += [("measures", each.column) for each in aggregation.measures]
-    asked += [("where", each.column.column) for each in aggregation.where]
-    for field, column in asked:
+    request = [("groupBy", each.column) for each in aggregation.groups]
+    request += [("measures", each.column) for each in aggregation.measures]
+    request += [("where", each.column.column) for each in aggregation.where]
+    for field, column in request:
         if column not in headers:
             raise fields.wrong(field, f"{column} is not among headers: {', '.join(headers)}")
 

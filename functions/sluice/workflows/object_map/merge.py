@@ -17,7 +17,7 @@ from sluice.errors import CountsDoNotReconcileError, SourceNotFoundError, Unexpe
 from sluice.reading.source import GZIP, JSONL, Source
 from sluice.reading.streams import SourceStream, open_source
 from sluice.runs.attempts import earlier_outcome, leave_parts
-from sluice.runs.format_version import FIELD, FORMAT, readable
+from sluice.state import FIELD, FORMAT, readable
 from sluice.workflows.object_map.cells import GroupTally, Key, merged
 from sluice.workflows.object_map.merge_plan import MergeProgress, MergeRequest
 from sluice.workflows.object_map.result_format import Ranking, ResultFormat

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import ClassVar
 
 from sluice.fields import Fields
-from sluice.runs.format_version import FIELD, FORMAT, readable
 from sluice.runs.paths import Run
+from sluice.state import VersionedState
 from sluice.workflows.object_map.aggregation import Aggregation
 
 
@@ -24,44 +24,27 @@ class LastMerge:
 
 
 @dataclass(frozen=True, slots=True)
-class Merge:
+class Merge(VersionedState):
     """`name` is unique within the run; `last` is None for a merge whose part is merged further."""
+
+    what: ClassVar = "a line of the merges' plan"
 
     name: str
     parts: tuple[str, ...]
     last: LastMerge | None = None
 
-    @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> Merge:
-        """Read what `to_state` returns."""
-        readable(state, "a line of the merges' plan")
-        last = state["last"]
-        return cls(state["name"], tuple(state["parts"]), LastMerge(last["rows"], last["missing"]) if last else None)
-
-    def to_state(self) -> dict[str, Any]:
-        """The merge as it travels in state, and as a line of its level's plan."""
-        return {FIELD: FORMAT, **asdict(self), "parts": list(self.parts)}
-
 
 @dataclass(frozen=True, slots=True)
-class MergeProgress:
+class MergeProgress(VersionedState):
     """`groups` have been merged, of which `listed` are in the result; `rows` are those of the groups."""
+
+    what: ClassVar = "how far a merge has come"
 
     done: bool = False
     slices: int = 0
     groups: int = 0
     listed: int = 0
     rows: int = 0
-
-    @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> MergeProgress:
-        """Read what `to_state` returns."""
-        readable(state, "how far a merge has come")
-        return cls(**{name: value for name, value in state.items() if name != FIELD})
-
-    def to_state(self) -> dict[str, Any]:
-        """The progress as it travels in state."""
-        return {FIELD: FORMAT, **asdict(self)}
 
 
 @dataclass(frozen=True, slots=True)

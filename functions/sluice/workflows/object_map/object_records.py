@@ -72,12 +72,12 @@ class ObjectRecords:
         self._block_bytes = block_bytes
         self._headers: dict[bytes, tuple[str, ...]] = {}
 
-    def together(self, source: Source, lead: bytes, bodies: Iterable[bytes | memoryview]) -> Piece | None:
+    def together(self, source: Source, head: bytes, bodies: Iterable[bytes | memoryview]) -> Piece | None:
         """Whole objects that begin with the same bytes, up to their first newline, as one piece.
 
         None unless all of them are clean, and `pieces` has met this beginning before. `source` is one of theirs.
         """
-        header = self._headers.get(lead)
+        header = self._headers.get(head)
         source = replace(source, header=header)
         clean_rows = self._clean_rows_of(source) if header else None
         joined = b"".join(bodies)
@@ -91,13 +91,13 @@ class ObjectRecords:
         twice, or has a quote that is never closed; and what the stream raises.
         """
         with closing(open_at(0)) as stream:
-            lead = read_fully(stream, _LEAD_BYTES)
-            start = _text_start(lead, source)
-            if len(lead) == start:
+            head = read_fully(stream, _LEAD_BYTES)
+            start = _text_start(head, source)
+            if len(head) == start:
                 return
-            source, start = self._with_header(open_at, source, lead, start)
-            if place is None and start <= len(lead):
-                yield from self._from(_Led(lead[start:], stream), source, Place(start, 1))
+            source, start = self._with_header(open_at, source, head, start)
+            if place is None and start <= len(head):
+                yield from self._from(_Led(head[start:], stream), source, Place(start, 1))
                 return
         place = place or Place(start, 1)
         with closing(open_at(place.offset)) as stream:
@@ -113,24 +113,24 @@ class ObjectRecords:
             yield Piece(source, block, row, tally if tally and tally.rows.read == block.rows else None)
             row += block.rows
 
-    def _with_header(self, open_at: OpenAt, source: Source, lead: bytes, start: int) -> tuple[Source, int]:
+    def _with_header(self, open_at: OpenAt, source: Source, head: bytes, start: int) -> tuple[Source, int]:
         """The source with its columns known, and the offset of its first row."""
         if source.format != CSV:
             return source, start
         if source.header is not None:
             _check_columns(source, self._columns)
             return source, start
-        on_one_line = _header_on_one_line(source, lead, start)
+        on_one_line = _header_on_one_line(source, head, start)
         record = on_one_line or _first_record(open_at, source, start)
         source = replace(source, header=tuple(_names(record, source)))
         _check_columns(source, self._columns)
         if on_one_line and source.header and len(self._headers) < _HEADERS_MAX:
-            self._headers[lead[: record.end]] = source.header
+            self._headers[head[: record.end]] = source.header
         return source, record.end
 
 
-def _header_on_one_line(source: Source, lead: bytes, start: int) -> Block | None:
-    line = lead[start : lead.find(b"\n", start) + 1]
+def _header_on_one_line(source: Source, head: bytes, start: int) -> Block | None:
+    line = head[start : head.find(b"\n", start) + 1]
     grammar = source.grammar
     is_record = line and grammar.measure(line, is_last=False) == (len(line), 1) and grammar.open_quote(line) is None
     return Block(start, line, 1) if is_record else None
@@ -169,14 +169,14 @@ class _CleanFirst:
         return None if self.tally is not None else self._grammar.open_quote(data)
 
 
-def _text_start(lead: bytes, source: Source) -> int:
+def _text_start(head: bytes, source: Source) -> int:
     """The offset after a byte order mark, if there is one."""
-    if lead.startswith(_GZIP_MARK):
+    if head.startswith(_GZIP_MARK):
         hint = "twice over" if source.key.lower().endswith(".gz") else "and its key does not end in .gz"
         raise SourceMalformedError(f"{source} is gzip, {hint}")
-    if lead.startswith(_UTF16_MARKS) and source.encoding == "utf-8":
+    if head.startswith(_UTF16_MARKS) and source.encoding == "utf-8":
         raise SourceMalformedError(f"{source} is utf-16; convert it to utf-8")
-    return len(_UTF8_MARK) if source.encoding == "utf-8" and lead.startswith(_UTF8_MARK) else 0
+    return len(_UTF8_MARK) if source.encoding == "utf-8" and head.startswith(_UTF8_MARK) else 0
 
 
 def _names(record: Block, source: Source) -> list[str]:
@@ -202,13 +202,13 @@ def _check_columns(source: Source, columns: Sequence[str]) -> None:
 class _Led:
     """A stream whose first bytes have been read already."""
 
-    def __init__(self, lead: bytes, stream: SourceStream) -> None:
-        self._lead = lead
+    def __init__(self, head: bytes, stream: SourceStream) -> None:
+        self._head = head
         self._stream = stream
 
     def read(self, size: int, /) -> bytes:
-        if self._lead:
-            taken, self._lead = self._lead[:size], self._lead[size:]
+        if self._head:
+            taken, self._head = self._head[:size], self._head[size:]
             return taken
         return self._stream.read(size)
 

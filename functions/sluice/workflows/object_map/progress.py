@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 from sluice.errors import SourceMalformedError
 from sluice.fields import Fields
 from sluice.reading.source import CSV, GZIP, JSONL, NONE, Source
 from sluice.runs.counts import Counts
-from sluice.runs.format_version import FIELD, FORMAT, readable
 from sluice.runs.paths import Run
+from sluice.state import State, VersionedState
 from sluice.workflows.object_map.aggregation import Aggregation
 
 
@@ -36,7 +36,7 @@ class RowCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class BatchProgress:
+class BatchProgress(VersionedState):
     """`batch` names it within the run, the same for every attempt: parts are named by it and the slice.
 
     `next_object` is the index of the object that the next slice begins or goes on with, `position` where in it (its
@@ -44,6 +44,8 @@ class BatchProgress:
     only once it has been read to its end. `objects`: read = written (aggregated) + skipped (folders, other suffixes)
     + rejected (unreadable). `bytes` is what was read, as stored.
     """
+
+    what: ClassVar = "how far a batch of objects has come"
 
     batch: str
     done: bool = False
@@ -59,61 +61,17 @@ class BatchProgress:
     bytes: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
 
-    @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> BatchProgress:
-        """Read what `to_state` returns."""
-        readable(state, "how far a batch of objects has come")
-        return cls(
-            batch=state["batch"],
-            done=state["done"],
-            slices=state["slices"],
-            next_object=state["nextObject"],
-            position=state["position"],
-            pending_slices=tuple(state["pendingSlices"]),
-            part_slices=tuple(state["partSlices"]),
-            reject_slices=tuple(state["rejectSlices"]),
-            unreadable_slices=tuple(state["unreadableSlices"]),
-            objects=Counts.from_state(state["objects"]),
-            rows=RowCounts(**state["rows"]),
-            bytes=state["bytes"],
-            reasons=Counter(state["reasons"]),
-        )
-
-    def to_state(self) -> dict[str, Any]:
-        """The progress as it travels in state."""
-        return {
-            FIELD: FORMAT,
-            "batch": self.batch,
-            "done": self.done,
-            "slices": self.slices,
-            "nextObject": self.next_object,
-            "position": self.position,
-            "pendingSlices": list(self.pending_slices),
-            "partSlices": list(self.part_slices),
-            "rejectSlices": list(self.reject_slices),
-            "unreadableSlices": list(self.unreadable_slices),
-            "objects": self.objects.to_state(),
-            "rows": asdict(self.rows),
-            "bytes": self.bytes,
-            "reasons": dict(self.reasons),
-        }
-
 
 _FORMATS = {".csv": CSV, ".tsv": CSV, ".txt": CSV, ".jsonl": JSONL, ".ndjson": JSONL, ".json": JSONL}
 
 
 @dataclass(frozen=True, slots=True)
-class BatchObject:
+class BatchObject(State):
     """One object; `size` is in bytes, as stored."""
 
     key: str
     size: int
     etag: str
-
-    @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> BatchObject:
-        """Read an item of the payload's `objects`."""
-        return cls(state["key"], state["size"], state["etag"])
 
     def is_skipped(self, suffix: str) -> bool:
         """Whether it is none of those to read: a folder's key, or one that ends in something else."""

@@ -168,18 +168,18 @@ class BatchSlice:
 
     def _tally_waiting(self) -> None:
         waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
-        by_lead: dict[bytes, list[tuple[BatchObject, ObjectRead]]] = {}
+        by_head: dict[bytes, list[tuple[BatchObject, ObjectRead]]] = {}
         for each, found in waiting:
             data = found.data or b""
-            by_lead.setdefault(data[: data.find(b"\n") + 1], []).append((each, found))
-        for lead, alike in by_lead.items():
-            self._tally_alike(lead, alike)
+            by_head.setdefault(data[: data.find(b"\n") + 1], []).append((each, found))
+        for head, alike in by_head.items():
+            self._tally_alike(head, alike)
 
-    def _tally_alike(self, lead: bytes, alike: Sequence[tuple[BatchObject, ObjectRead]]) -> None:
+    def _tally_alike(self, head: bytes, alike: Sequence[tuple[BatchObject, ObjectRead]]) -> None:
         """Tally whole objects with the same header together, if nothing is amiss with any of them."""
         source = alike[0][1].source
-        bodies = [part for _, each in alike for part in _body(each, lead)]
-        piece = self._records.together(source, lead, bodies) if source.header is None else None
+        bodies = [part for _, each in alike for part in _body(each, head)]
+        piece = self._records.together(source, head, bodies) if source.header is None else None
         if piece is None:
             for each, found in alike:
                 self._attempt(each, lambda found=found: self._read_whole(found))  # type: ignore[misc]
@@ -268,10 +268,10 @@ class BatchSlice:
         )
 
 
-def _body(found: ObjectRead, lead: bytes) -> list[bytes | memoryview]:
+def _body(found: ObjectRead, head: bytes) -> list[bytes | memoryview]:
     """The bytes after those, to be joined: the last line has its newline."""
     data = found.data or b""
-    return [memoryview(data)[len(lead) :], b"" if data.endswith(b"\n") else b"\n"]
+    return [memoryview(data)[len(head) :], b"" if data.endswith(b"\n") else b"\n"]
 
 
 BOUNDS = Bounds()

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from sluice.errors import BatchesFailedError, CountsDoNotReconcileError, IncompleteResultError
 from sluice.runs.counts import Counts
-from sluice.runs.format_version import FIELD, FORMAT, readable
-from sluice.runs.outcomes import told_by
+from sluice.runs.outcomes import message_in
 from sluice.runs.paths import Run
-from sluice.runs.summary import RunError, Status, notes_in, too_many_rejects
+from sluice.runs.summary import RunError, Status, too_many_rejects
+from sluice.state import VersionedState
 from sluice.workflows.object_map.batch_outcomes import PENDING, SUCCEEDED, BatchOutcomes
 from sluice.workflows.object_map.input import REPORT
 from sluice.workflows.object_map.merge_plan import MergeProgress
@@ -78,7 +78,7 @@ def merge_error(records: Iterable[Mapping[str, Any]]) -> RunError | None:
     for record in records:
         if record["Status"] not in (SUCCEEDED, PENDING):
             name = json.loads(record["Input"])["merge"]["name"]
-            return RunError(record.get("Error", record["Status"]), f"merge {name}: {told_by(record.get('Cause'))}")
+            return RunError(record.get("Error", record["Status"]), f"merge {name}: {message_in(record.get('Cause'))}")
     return None
 
 
@@ -91,11 +91,13 @@ def checked(collected: Collected, reduced: MergeProgress | None, error: RunError
 
 
 @dataclass(frozen=True, slots=True)
-class Collected:
+class Collected(VersionedState):
     """What the batches of a run have come to. `listed`: objects that the Map Run had; None where there was none.
 
     `notes` are those of the plan.
     """
+
+    what: ClassVar = "what the batches have come to"
 
     listed: int | None
     objects: Counts
@@ -103,7 +105,12 @@ class Collected:
     bytes: int
     reasons: Mapping[str, int]
     failed_batches: int
-    notes: Sequence[str] = ()
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def from_plan(cls, state: Mapping[str, Any] | None) -> Collected:
+        """Read what PlanReduction left, if it came so far; format 1 has no notes."""
+        return cls.from_state({"notes": [], **state}) if state else cls(None, Counts(), RowCounts(), 0, {}, 0)
 
     @classmethod
     def of(cls, outcomes: BatchOutcomes, listed: int | None) -> Collected:
@@ -111,35 +118,6 @@ class Collected:
         return cls(
             listed, outcomes.objects, outcomes.rows, outcomes.bytes, dict(outcomes.reasons), outcomes.failed_batches
         )
-
-    @classmethod
-    def from_state(cls, state: Mapping[str, Any] | None) -> Collected:
-        """Read what `to_state` returns; nothing is known without."""
-        if state is None:
-            return cls(None, Counts(), RowCounts(), 0, {}, 0)
-        readable(state, "what the batches have come to")
-        return cls(
-            listed=state["listed"],
-            objects=Counts.from_state(state["objects"]),
-            rows=RowCounts(**state["rows"]),
-            bytes=state["bytes"],
-            reasons=state["reasons"],
-            failed_batches=state["failedBatches"],
-            notes=notes_in(state),
-        )
-
-    def to_state(self) -> dict[str, Any]:
-        """As it travels in state."""
-        return {
-            FIELD: FORMAT,
-            "listed": self.listed,
-            "objects": self.objects.to_state(),
-            "rows": asdict(self.rows),
-            "bytes": self.bytes,
-            "reasons": dict(self.reasons),
-            "failedBatches": self.failed_batches,
-            "notes": list(self.notes),
-        }
 
     @property
     def missing(self) -> dict[str, int] | None:
@@ -150,12 +128,12 @@ class Collected:
         return {"objects": unreadable + failed, "unreadable": unreadable, "failed": failed}
 
 
-def judged(
+def failure_reason(
     collected: Collected, planned: Mapping[str, Any], errors: Mapping[str, str], error: RunError | None
 ) -> RunError | None:
     """Why there is no result, None when there is one. `errors`: the children's own, with their messages."""
     if error:
-        return _telling(collected, errors, error)
+        return _first_cause(collected, errors, error)
     rows = Counts(read=collected.rows.read, rejected=collected.rows.rejected)
     return (
         _unaccounted(collected)
@@ -164,7 +142,7 @@ def judged(
     )
 
 
-def _telling(collected: Collected, errors: Mapping[str, str], error: RunError) -> RunError:
+def _first_cause(collected: Collected, errors: Mapping[str, str], error: RunError) -> RunError:
     """The children's own error in place of "threshold exceeded"."""
     if not error.exceeds_threshold or not errors:
         return error
@@ -190,14 +168,14 @@ def _incomplete(collected: Collected, planned: Mapping[str, Any]) -> RunError | 
     missing, objects = collected.missing, collected.objects
     if missing is None:
         return None
-    told = (
+    reported = (
         f"{missing['objects']} of {objects.read} objects are missing from the result: "
         f"{missing['unreadable']} could not be read (unreadable.jsonl), {missing['failed']} are in batches that failed "
         "(failed.jsonl)"
     )
     if planned["onIncomplete"] != REPORT:
-        return RunError(IncompleteResultError.__name__, f"{told}; onIncomplete report would give the rest")
+        return RunError(IncompleteResultError.__name__, f"{reported}; onIncomplete report would give the rest")
     tolerated = planned["toleratedFailurePercentage"]
     if missing["objects"] * 100 > tolerated * objects.read:
-        return RunError(IncompleteResultError.__name__, f"{told}, more than the {tolerated} % tolerated")
-    return None if objects.written else RunError(IncompleteResultError.__name__, f"{told}; nothing is left")
+        return RunError(IncompleteResultError.__name__, f"{reported}, more than the {tolerated} % tolerated")
+    return None if objects.written else RunError(IncompleteResultError.__name__, f"{reported}; nothing is left")

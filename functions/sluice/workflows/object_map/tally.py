@@ -18,7 +18,7 @@ from typing import Any
 
 from sluice.rejects import Reject
 from sluice.workflows.object_map.aggregation import Aggregation, ColumnPart, Condition
-from sluice.workflows.object_map.cells import GroupTally, Key, KnownCells, MeasureTally
+from sluice.workflows.object_map.cells import CellCache, GroupTally, Key, MeasureTally
 from sluice.workflows.object_map.progress import RowCounts
 from sluice.workflows.object_map.row_rules import COMPARE
 
@@ -111,15 +111,15 @@ Columns = Mapping[ColumnPart, Sequence[str]]
 
 
 class ColumnTally:
-    """The rules of an aggregation for the columns `asked`; they come to what RowRules come to for each row."""
+    """The rules of an aggregation for the columns `request`; they come to what RowRules come to for each row."""
 
     def __init__(self, aggregation: Aggregation) -> None:
-        self._known = KnownCells(aggregation.missing)
+        self._known = CellCache(aggregation.missing)
         self._conditions = aggregation.where
         self._keys = aggregation.key_columns
         self._measures = [ColumnPart(each.column) for each in aggregation.measures]
         conditions = [each.column for each in self._conditions]
-        self.asked = tuple(dict.fromkeys([*conditions, *self._keys, *self._measures]))
+        self.request = tuple(dict.fromkeys([*conditions, *self._keys, *self._measures]))
 
     def of(self, rows: int, columns: Columns) -> Tally:
         """What so many rows come to. Raises RejectError when any of them has to be rejected."""

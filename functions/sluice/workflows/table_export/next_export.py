@@ -57,7 +57,7 @@ class Times:
     now: datetime
 
 
-def next_export(asked: ExportInput, ledger: LedgerState, times: Times) -> Decision:
+def next_export(request: ExportInput, ledger: LedgerState, times: Times) -> Decision:
     """Decide from the ledger.
 
     Raises PointInTimeRecoveryError when recovery is off and another export would have to be started.
@@ -67,11 +67,11 @@ def next_export(asked: ExportInput, ledger: LedgerState, times: Times) -> Decisi
     if ledger.current and ledger.current.arn:
         return Decision(Action.WATCH, "an export that was started before is picked up", ledger.current)
     if times.earliest is None:
-        raise PointInTimeRecoveryError(f"point-in-time recovery is off for the table {asked.table}")
+        raise PointInTimeRecoveryError(f"point-in-time recovery is off for the table {request.table}")
     gap = _gap(ledger, times.earliest)
     if gap or ledger.watermark is None or ledger.is_reset_requested or _is_full(ledger.current):
-        return _full(asked, ledger, gap, times.earliest, times.now)
-    return _incremental(asked, ledger, ledger.watermark, times)
+        return _full(request, ledger, gap, times.earliest, times.now)
+    return _incremental(request, ledger, ledger.watermark, times)
 
 
 def _gap(ledger: LedgerState, earliest: datetime) -> Gap | None:
@@ -84,13 +84,13 @@ def _is_full(export: Export | None) -> bool:
     return export is not None and export.window.type is ExportType.FULL
 
 
-def _full(asked: ExportInput, ledger: LedgerState, gap: Gap | None, earliest: datetime, now: datetime) -> Decision:
+def _full(request: ExportInput, ledger: LedgerState, gap: Gap | None, earliest: datetime, now: datetime) -> Decision:
     window = Window(ExportType.FULL, None, _settled(now))
     if window.until < earliest:
         begun = f"point-in-time recovery reaches back to {iso(earliest)} only"
         first = f"a full export can be made from {iso(earliest + SAFETY)} on"
         return Decision(Action.NOTHING, f"{begun}; {first}", gap=gap)
-    export = _begun(asked, ledger, window, earliest, now)
+    export = _begun(request, ledger, window, earliest, now)
     return Decision(_how(export, now), _why_full(ledger, gap), export, gap)
 
 
@@ -106,30 +106,30 @@ def _why_full(ledger: LedgerState, gap: Gap | None) -> str:
     return "a full export has not completed yet" if ledger.watermark else "the table's first export"
 
 
-def _incremental(asked: ExportInput, ledger: LedgerState, since: datetime, times: Times) -> Decision:
+def _incremental(request: ExportInput, ledger: LedgerState, since: datetime, times: Times) -> Decision:
     """Up to the execution's start at most: exports that take long would follow each other without end."""
     until = min(_settled(times.start), since + LONGEST_WINDOW)
     if until - since < SHORTEST_WINDOW:
         is_due = _settled(times.now) - since >= SHORTEST_WINDOW
         rest = "is left to the next run" if is_due else "is not 15 minutes long yet"
         return Decision(Action.NOTHING, f"the next window begins at {iso(since)} and {rest}")
-    export = _begun(asked, ledger, Window(ExportType.INCREMENTAL, since, until), since, times.now)
+    export = _begun(request, ledger, Window(ExportType.INCREMENTAL, since, until), since, times.now)
     return Decision(_how(export, times.now), "the next window", export)
 
 
-def _begun(asked: ExportInput, ledger: LedgerState, window: Window, earliest: datetime, now: datetime) -> Export:
+def _begun(request: ExportInput, ledger: LedgerState, window: Window, earliest: datetime, now: datetime) -> Export:
     """The export of the window. One that has not completed keeps its window, and while AWS may have it, everything."""
     unfinished = ledger.current
     if unfinished and unfinished.window.type is window.type and not ledger.is_reset_requested:
         is_same = unfinished.window.since == window.since
         if is_same and unfinished.window.earliest >= earliest:
-            return unfinished if unfinished.is_open else _again(unfinished, asked, now)
-    return Export(window, 0, asked.bucket, asked.prefix, asked.view_type, now)
+            return unfinished if unfinished.is_open else _again(unfinished, request, now)
+    return Export(window, 0, request.bucket, request.prefix, request.view_type, now)
 
 
-def _again(failed: Export, asked: ExportInput, now: datetime) -> Export:
+def _again(failed: Export, request: ExportInput, now: datetime) -> Export:
     """What it failed for may have been the bucket: the input may name another one by now."""
-    return replace(failed, bucket=asked.bucket, prefix=asked.prefix, view_type=asked.view_type, started_at=now)
+    return replace(failed, bucket=request.bucket, prefix=request.prefix, view_type=request.view_type, started_at=now)
 
 
 def _how(export: Export, now: datetime) -> Action:

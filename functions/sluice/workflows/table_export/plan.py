@@ -21,7 +21,7 @@ class PlanRequest:
     """`copy` is None until the first window is processed; `table_arn` is DescribeTable's."""
 
     run: Run
-    asked: ExportInput
+    request: ExportInput
     ledger: LedgerState
     copy: CopyState | None
     table_arn: str
@@ -33,7 +33,7 @@ class PlanRequest:
         fields = Fields(event, ("run", "input", "ledger", "copy", "tableArn", "backups", "startTime", "now"))
         return cls(
             run=Run.from_state(fields.raw("run")),
-            asked=ExportInput.from_input(fields.raw("input"), data_bucket),
+            request=ExportInput.from_input(fields.raw("input"), data_bucket),
             ledger=LedgerState.from_item(fields.raw("ledger") if fields.has("ledger") else None),
             copy=CopyState.from_item(fields.raw("copy")) if fields.has("copy") else None,
             table_arn=fields.text("tableArn"),
@@ -46,7 +46,7 @@ class PlanRequest:
 
     def decide(self) -> Decision:
         """What comes next. Raises PointInTimeRecoveryError when the table cannot be exported."""
-        return next_export(self.asked, self.ledger, self.times)
+        return next_export(self.request, self.ledger, self.times)
 
     @property
     def lag_seconds(self) -> float | None:
@@ -64,7 +64,7 @@ class PlanRequest:
     @property
     def _is_queued(self) -> bool:
         """Whether the next window is queued: a run without `process` must not leave a hole in a copy that there is."""
-        return self.asked.process is not None or self.ledger.queued > 0
+        return self.request.process is not None or self.ledger.queued > 0
 
     def to_state(self, decision: Decision) -> dict[str, Any]:
         """The answer: what is done next, and everything that the states after it write and call."""
@@ -86,11 +86,11 @@ class PlanRequest:
             "runEntry": export.run_entry if export else None,
             "request": request,
             "gap": {"from": iso(gap.since), "to": iso(gap.until)} if gap else None,
-            "process": self.asked.process,
+            "process": self.request.process,
             "queued": ledger.queued,
             "queueAs": f"PROCESS#{queued_after:012d}" if self._is_queued else None,
             "queuedAfter": queued_after,
-            "pollSeconds": self.asked.poll_seconds,
+            "pollSeconds": self.request.poll_seconds,
         }
 
     def _request(self, export: Export) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from sluice.dynamodb.items import comparable, failed_write_units
 from sluice.dynamodb.plain import Attributes
 from sluice.dynamodb.table_writer import ITEM_REFUSALS
 from sluice.errors import ServiceUnavailableError, SluiceError, ThrottledError, WireError
-from sluice.run_item.rate_limiter import Allowance, Spending
+from sluice.run_item.rate_limiter import RateLimiter, Spending
 from sluice.workflows.table_transform.changes import Change, Removal, Update, UpdateRequests
 
 # At 5 to 10 ms a request this is as much as one vCPU can prepare.
@@ -59,7 +59,7 @@ class Sending:
 
     call: Call
     requests: UpdateRequests
-    writes: Allowance
+    writes: RateLimiter
     threads: int = REQUESTS_IN_FLIGHT
 
 

@@ -6,7 +6,7 @@ from sluice.errors import RejectError
 from sluice.rejects import Reason
 from sluice.workflows.table_transform.change_sender import Answer, ChangeSender, Failure, Sending, Verdict
 from sluice.workflows.table_transform.changes import Change, Removal
-from sluice.workflows.table_transform.slice_log import SKIPPED, UNCHANGED, Entry, Fate, Ledger, Outcome
+from sluice.workflows.table_transform.slice_log import SKIPPED, UNCHANGED, Entry, ItemResult, Outcome, SliceLog
 from sluice.workflows.table_transform.transforms import InPlace
 
 
@@ -15,9 +15,9 @@ class InPlaceWriter:
 
     pages_held = 1
 
-    def __init__(self, sending: Sending, transform: InPlace, ledger: Ledger) -> None:
+    def __init__(self, sending: Sending, transform: InPlace, log: SliceLog) -> None:
         self._transform = transform
-        self._ledger = ledger
+        self._log = log
         self._sender = ChangeSender(sending, self._take)
         self._conflicts: list[Answer] = []
 
@@ -52,10 +52,10 @@ class InPlaceWriter:
         try:
             change = self._transform(entry.item)
         except RejectError as error:
-            self._ledger.reject(entry, error.reason, str(error))
+            self._log.reject(entry, error.reason, str(error))
             return True
         if change is None:
-            self._ledger.settle(entry, UNCHANGED)
+            self._log.settle(entry, UNCHANGED)
             return True
         return self._sender.send(entry, change)
 
@@ -63,11 +63,11 @@ class InPlaceWriter:
         entry = answer.origin
         match answer.verdict:
             case Verdict.DONE:
-                self._ledger.settle(entry, fate_of(answer.change))
+                self._log.settle(entry, item_result_of(answer.change))
             case Verdict.GONE | Verdict.LEFT:
-                self._ledger.settle(entry, SKIPPED)
+                self._log.settle(entry, SKIPPED)
             case Verdict.REFUSED:
-                self._ledger.reject(entry, *refusal(answer.change, answer.error))
+                self._log.reject(entry, *refusal(answer.change, answer.error))
             case Verdict.CONFLICT | Verdict.ADDED_TO:
                 self._conflicts.append(answer)
 
@@ -80,7 +80,7 @@ class InPlaceWriter:
         entry: Entry = answer.origin
         if answer.verdict is Verdict.ADDED_TO and not self._goes_back(entry, answer):
             return True
-        return self._carry(entry) if self._ledger.conflict(entry, answer.item) else True
+        return self._carry(entry) if self._log.conflict(entry, answer.item) else True
 
     def _goes_back(self, entry: Entry, answer: Answer) -> bool:
         """An item was deleted as a writer added to it: it goes back, unless it were deleted as it is, too."""
@@ -89,18 +89,18 @@ class InPlaceWriter:
         except RejectError:
             is_deleted = False
         if is_deleted:
-            self._ledger.settle(entry, fate_of(answer.change))
+            self._log.settle(entry, item_result_of(answer.change))
             return False
         problem = self._sender.put_back(answer.item)
         if problem is not None:
             entry.item = answer.item
-            self._ledger.reject(entry, Reason.WRITE_CONFLICT, problem)
+            self._log.reject(entry, Reason.WRITE_CONFLICT, problem)
         return problem is None
 
 
-def fate_of(change: Change, planned_units: float = 0.0) -> Fate:
+def item_result_of(change: Change, planned_units: float = 0.0) -> ItemResult:
     """The fate of an item with which that was done."""
-    return Fate(Outcome.DELETED if isinstance(change, Removal) else Outcome.CHANGED, change, planned_units)
+    return ItemResult(Outcome.DELETED if isinstance(change, Removal) else Outcome.CHANGED, change, planned_units)
 
 
 def refusal(change: Change, error: object) -> tuple[Reason, str]:

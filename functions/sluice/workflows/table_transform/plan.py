@@ -15,9 +15,9 @@ from sluice.dynamodb.tables import describe_table, find_table
 from sluice.errors import InvalidInputError, PointInTimeRecoveryError, SourceNotFoundError, WireError
 from sluice.limits import CHILD_INPUT_MAX_BYTES
 from sluice.run_item.budget import Budget, state_of
-from sluice.runs.format_version import FIELD, FORMAT, readable
 from sluice.runs.paths import Run
 from sluice.runs.segments import mean_item_bytes, segments_for
+from sluice.state import FIELD, FORMAT, readable
 from sluice.workflows.table_transform.change_sender import Call
 from sluice.workflows.table_transform.changes import Where
 from sluice.workflows.table_transform.input import Table, TransformInput, TransformJob
@@ -153,7 +153,7 @@ class TransformPlan:
 def plan_transform(
     dynamodb_client: DynamoDBClient,
     call: Call,
-    asked: TransformInput,
+    request: TransformInput,
     run: Run,
     *,
     budget_table: str,
@@ -167,23 +167,23 @@ def plan_transform(
     Raises InvalidInputError, TableNotFoundError, PointInTimeRecoveryError, AccessDeniedError, ServiceUnavailableError,
     ThrottledError.
     """
-    described = describe_table(dynamodb_client, asked.table)
-    table = Table(asked.table, KeySchema.from_describe_table(described))
-    target = Table(asked.target, find_table(dynamodb_client, asked.target)) if asked.target else None
+    described = describe_table(dynamodb_client, request.table)
+    table = Table(request.table, KeySchema.from_describe_table(described))
+    target = Table(request.target, find_table(dynamodb_client, request.target)) if request.target else None
     items = int(described.get("ItemCount", 0))
-    planned = earlier.total_segments if earlier else segments_for(items, asked.max_concurrency)
-    total = asked.segments or planned
+    planned = earlier.total_segments if earlier else segments_for(items, request.max_concurrency)
+    total = request.segments or planned
     segments = earlier.left if earlier else {number: TransformProgress() for number in range(total)}
-    budget = Budget.for_run(budget_table, run.item_key, asked.limits, min(children, max(len(segments), 1)))
-    job = _job(asked, table, target, total_segments=total, budget=budget, item_bytes=mean_item_bytes(described))
-    _check(dynamodb_client, call, asked, job)
+    budget = Budget.for_run(budget_table, run.item_key, request.limits, min(children, max(len(segments), 1)))
+    job = _job(request, table, target, total_segments=total, budget=budget, item_bytes=mean_item_bytes(described))
+    _check(dynamodb_client, call, request, job)
     if earlier:
         earlier.check(job)
     return TransformPlan(job, segments, children, budget)
 
 
 def _job(
-    asked: TransformInput,
+    request: TransformInput,
     table: Table,
     target: Table | None,
     *,
@@ -194,28 +194,28 @@ def _job(
     return TransformJob(
         table=table,
         target=target,
-        way=asked.way,
-        where=asked.where,
-        mode=asked.mode,
+        way=request.way,
+        where=request.where,
+        mode=request.mode,
         total_segments=total_segments,
-        on_conflict=asked.on_conflict,
-        deletes_source=asked.deletes_source,
+        on_conflict=request.on_conflict,
+        deletes_source=request.deletes_source,
         budget=state_of(budget),
-        sample_per_segment=-(-max(SAMPLE, asked.verify_sample or 0) // total_segments),
+        sample_per_segment=-(-max(SAMPLE, request.verify_sample or 0) // total_segments),
         item_bytes=item_bytes,
     )
 
 
-def _check(dynamodb_client: DynamoDBClient, call: Call, asked: TransformInput, job: TransformJob) -> None:
+def _check(dynamodb_client: DynamoDBClient, call: Call, request: TransformInput, job: TransformJob) -> None:
     check_way(job)
     (way,) = job.way
     size = len(json.dumps(job.to_state(), ensure_ascii=False).encode("utf-8", "replace"))
     if size > CHILD_INPUT_MAX_BYTES:
         raise InvalidInputError(way, f"with all else it takes {size:,} bytes, more than {CHILD_INPUT_MAX_BYTES:,}")
-    if asked.changes_table and not asked.without_backup:
-        _check_recovery(dynamodb_client, asked.table)
-    if asked.where:
-        _check_where(call, job.table.name, asked.where)
+    if request.changes_table and not request.without_backup:
+        _check_recovery(dynamodb_client, request.table)
+    if request.where:
+        _check_where(call, job.table.name, request.where)
 
 
 def _check_recovery(dynamodb_client: DynamoDBClient, table: str) -> None:

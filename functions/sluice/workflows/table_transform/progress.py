@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Self
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar, Self
 
 from sluice.fields import Fields
 from sluice.runs.counts import Counts
-from sluice.runs.format_version import FIELD, FORMAT, readable
 from sluice.runs.outcomes import PartType
 from sluice.runs.paths import Run
 from sluice.runs.segments import Segment
+from sluice.state import Inline, Named, State, VersionedState
 from sluice.workflows.table_transform.input import TransformJob
 from sluice.workflows.table_transform.scan import StartKey
 
@@ -39,7 +38,7 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class Done(State):
     """What slices have done. `scanned`: items evaluated; `planned_write_units`: what applying a dry run would take."""
 
     counts: Counts = field(default_factory=Counts)
@@ -61,47 +60,24 @@ class Done:
             self.reasons + other.reasons,
         )
 
-    @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> Self:
-        """Read what `to_state` returns; other keys may stand beside."""
-        return cls(
-            counts=Counts.from_state(state["counts"]),
-            changes=Changes(**state["changes"]),
-            scanned=state["scanned"],
-            read_units=state["readUnits"],
-            write_units=state["writeUnits"],
-            planned_write_units=state["plannedWriteUnits"],
-            reasons=Counter(state["reasons"]),
-        )
-
-    def to_state(self) -> dict[str, Any]:
-        """What was done, as it stands in states and summaries."""
-        return {
-            "counts": self.counts.to_state(),
-            "changes": asdict(self.changes),
-            "scanned": self.scanned,
-            "readUnits": self.read_units,
-            "writeUnits": self.write_units,
-            "plannedWriteUnits": self.planned_write_units,
-            "reasons": dict(self.reasons),
-        }
-
 
 @dataclass(frozen=True, slots=True)
-class TransformProgress:
+class TransformProgress(VersionedState):
     """What the slices so far have done, and where the next one starts.
 
     `start_key`: the next request's ExclusiveStartKey. `slices`: slices done; `reject_slices`, `sample_slices`: the
     numbers of those that left a file. `is_interrupted`: items after the start key may have been written already.
     """
 
+    what: ClassVar = "how far a segment has come"
+
     start_key: StartKey | None = None
     slices: int = 0
-    is_done: bool = False
-    done: Done = field(default_factory=Done)
+    is_done: Annotated[bool, Named("done")] = False
+    done: Annotated[Done, Inline] = field(default_factory=Done)
     reject_slices: tuple[int, ...] = ()
     sample_slices: tuple[int, ...] = ()
-    is_interrupted: bool = False
+    is_interrupted: Annotated[bool, Named("interrupted")] = False
 
     @property
     def counts(self) -> Counts:
@@ -117,33 +93,6 @@ class TransformProgress:
     def reasons(self) -> Counter[str]:
         """Rejects by their reasons."""
         return self.done.reasons
-
-    @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> Self:
-        """Read what `to_state` returns."""
-        readable(state, "how far a segment has come")
-        return cls(
-            start_key=state["startKey"],
-            slices=state["slices"],
-            is_done=state["done"],
-            done=Done.from_state(state),
-            reject_slices=tuple(state["rejectSlices"]),
-            sample_slices=tuple(state["sampleSlices"]),
-            is_interrupted=state["interrupted"],
-        )
-
-    def to_state(self) -> dict[str, Any]:
-        """The progress as it travels in state, and as a finished child returns it."""
-        return {
-            FIELD: FORMAT,
-            "startKey": self.start_key,
-            "slices": self.slices,
-            "done": self.is_done,
-            **self.done.to_state(),
-            "rejectSlices": list(self.reject_slices),
-            "sampleSlices": list(self.sample_slices),
-            "interrupted": self.is_interrupted,
-        }
 
     def resumed(self) -> TransformProgress:
         """Where another run goes on: it counts for itself, and leaves files of its own."""

@@ -11,7 +11,7 @@ from typing import Any
 from sluice.aws.wire import Attempts
 from sluice.dynamodb.plain import Attributes
 from sluice.errors import ServiceUnavailableError, ThrottledError, UnexpectedResponseError
-from sluice.run_item.rate_limiter import Allowance, Spending
+from sluice.run_item.rate_limiter import RateLimiter, Spending
 from sluice.workflows.table_transform.change_sender import Call
 from sluice.workflows.table_transform.changes import Where
 
@@ -74,7 +74,7 @@ class Pages:
     """Reads on from `start_key`; `executor` reads ahead. For one thread."""
 
     def __init__(
-        self, scan: ItemScan, start_key: StartKey | None, call: Call, reads: Allowance, executor: Executor
+        self, scan: ItemScan, start_key: StartKey | None, call: Call, reads: RateLimiter, executor: Executor
     ) -> None:
         self._scan = scan
         self._start_key = start_key

@@ -13,7 +13,7 @@ from sluice.aws.clients import aws_errors
 from sluice.aws.wire import Wire
 from sluice.dynamodb.writers import writer_for
 from sluice.limits import REJECTS_MAX_BYTES
-from sluice.run_item.rate_limiter import Allowance
+from sluice.run_item.rate_limiter import RateLimiter
 from sluice.run_item.worker_rate import RunPace
 from sluice.runs.attempts import earlier_outcome, leave_parts, was_tried_before
 from sluice.workflows.table_transform.change_sender import REQUESTS_IN_FLIGHT, Failure, Sending
@@ -23,7 +23,7 @@ from sluice.workflows.table_transform.in_place_writer import InPlaceWriter
 from sluice.workflows.table_transform.input import Table, TransformJob
 from sluice.workflows.table_transform.progress import SegmentRequest, TransformProgress
 from sluice.workflows.table_transform.scan import ItemPage, ItemScan, Pages
-from sluice.workflows.table_transform.slice_log import Entry, Ledger, Sample
+from sluice.workflows.table_transform.slice_log import Entry, Sample, SliceLog
 from sluice.workflows.table_transform.target_writers import MovingWriter, TargetWriter
 from sluice.workflows.table_transform.transforms import InPlace, IntoTarget, in_place, into_target
 
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 ITEMS_PER_CHECK = 64
 
 
-class Carrier(Protocol):
-    """Carries out what is to become of items, and settles them in the ledger.
+class ItemWriter(Protocol):
+    """Carries out what is to become of items, and settles them in the log.
 
     `pages_held`: so many pages may have come to their end with items that are not settled.
     `stopped_by`: DynamoDB's throttle or failure, after which nothing is settled any more.
@@ -68,12 +68,12 @@ class SliceResult:
 
 
 class TransformSlice:
-    """One slice, whose pages go through the carrier into the ledger."""
+    """One slice, whose pages go through the carrier into the log."""
 
-    def __init__(self, pages: Pages, carrier: Carrier, ledger: Ledger) -> None:
+    def __init__(self, pages: Pages, item_writer: ItemWriter, log: SliceLog) -> None:
         self._pages = pages
-        self._carrier = carrier
-        self._ledger = ledger
+        self._item_writer = item_writer
+        self._log = log
         self._has_begun = False
 
     def run(self, is_time_up: Callable[[], bool]) -> SliceResult:
@@ -84,18 +84,18 @@ class TransformSlice:
         """
         page: ItemPage | None = self._pages.first()
         while page is not None and self._work(page, is_time_up):
-            self._ledger.end_page(page)
-            if self._ledger.pages_open > self._carrier.pages_held:
-                self._carrier.flush()
+            self._log.end_page(page)
+            if self._log.pages_open > self._item_writer.pages_held:
+                self._item_writer.flush()
             if page.last_evaluated is None or self._is_over(is_time_up):
                 break
             page = self._pages.next()
-        self._carrier.flush()
-        stopped_by = self._carrier.stopped_by
-        if stopped_by is not None and not self._ledger.settled:
+        self._item_writer.flush()
+        stopped_by = self._item_writer.stopped_by
+        if stopped_by is not None and not self._log.settled:
             raise stopped_by
-        progress = self._ledger.progress(self._pages.end(), self._carrier.write_units)
-        return SliceResult(progress, b"".join(self._ledger.reject_lines), self._ledger.sample_lines)
+        progress = self._log.progress(self._pages.end(), self._item_writer.write_units)
+        return SliceResult(progress, b"".join(self._log.reject_lines), self._log.sample_lines)
 
     def _work(self, page: ItemPage, is_time_up: Callable[[], bool]) -> bool:
         """Have the page's items carried; False when that ended before they did."""
@@ -104,30 +104,30 @@ class TransformSlice:
             if number % ITEMS_PER_CHECK == 0 and self._has_begun and self._is_over(is_time_up):
                 return False
             self._has_begun = True
-            if not self._carrier.take(self._ledger.open(item)):
+            if not self._item_writer.take(self._log.open(item)):
                 return False
         return True
 
     def _is_over(self, is_time_up: Callable[[], bool]) -> bool:
-        return is_time_up() or self._carrier.stopped_by is not None or self._ledger.reject_bytes > REJECTS_MAX_BYTES
+        return is_time_up() or self._item_writer.stopped_by is not None or self._log.reject_bytes > REJECTS_MAX_BYTES
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class WriterContext:
     """What carriers work with. `is_repeat`: an attempt that did not end may have written the slice's items before."""
 
     wire: Wire
-    ledger: Ledger
-    writes: Allowance
+    log: SliceLog
+    writes: RateLimiter
     is_repeat: bool
     threads: int = REQUESTS_IN_FLIGHT
 
 
-def carrier_for(job: TransformJob, means: Means) -> Carrier:
+def item_writer_for(job: TransformJob, means: WriterContext) -> ItemWriter:
     """The carrier. Raises InvalidInputError for a transform or a mapping that is of no use."""
     if job.target is None:
-        return in_place_carrier(job, in_place(job.way, job.table.schema), means)
-    return target_carrier(job, job.target, _into_target(job, job.target), means)
+        return in_place_item_writer(job, in_place(job.way, job.table.schema), means)
+    return target_item_writer(job, job.target, _into_target(job, job.target), means)
 
 
 def check_way(job: TransformJob) -> None:
@@ -138,26 +138,26 @@ def check_way(job: TransformJob) -> None:
         _into_target(job, job.target)
 
 
-def in_place_carrier(job: TransformJob, transform: InPlace, means: Means) -> Carrier:
+def in_place_item_writer(job: TransformJob, transform: InPlace, means: WriterContext) -> ItemWriter:
     """The carrier of changes in place."""
     if job.is_dry_run:
-        return DryRun(foreseen_in_place(transform), means.ledger)
+        return DryRun(foreseen_in_place(transform), means.log)
     requests = UpdateRequests(job.table.name, job.table.schema, job.where)
-    return InPlaceWriter(Sending(means.wire.call, requests, means.writes, means.threads), transform, means.ledger)
+    return InPlaceWriter(Sending(means.wire.call, requests, means.writes, means.threads), transform, means.log)
 
 
-def target_carrier(job: TransformJob, target: Table, transform: IntoTarget, means: Means) -> Carrier:
+def target_item_writer(job: TransformJob, target: Table, transform: IntoTarget, means: WriterContext) -> ItemWriter:
     """The carrier into another table."""
     if job.is_dry_run:
-        return DryRun(foreseen_in_target(transform, deletes_source=job.deletes_source), means.ledger)
+        return DryRun(foreseen_in_target(transform, deletes_source=job.deletes_source), means.log)
     # What is in the target already as it should be has arrived: its source may go.
     is_repeat = means.is_repeat or job.deletes_source
     writer = writer_for(means.wire, target.name, job.on_conflict, target.schema, is_repeat=is_repeat)
     if not job.deletes_source:
-        return TargetWriter(writer, transform, means.ledger, means.writes)
+        return TargetWriter(writer, transform, means.log, means.writes)
     deletes = UpdateRequests(job.table.name, job.table.schema, None)
     source = Sending(means.wire.call, deletes, means.writes, means.threads)
-    return MovingWriter(writer, transform, source, UpdateRequests(target.name, target.schema, None), means.ledger)
+    return MovingWriter(writer, transform, source, UpdateRequests(target.name, target.schema, None), means.log)
 
 
 def _into_target(job: TransformJob, target: Table) -> IntoTarget:
@@ -165,12 +165,12 @@ def _into_target(job: TransformJob, target: Table) -> IntoTarget:
 
 
 class SegmentWork:
-    """One slice. `beats` is the wire of pacing, `bucket` the data bucket."""
+    """One slice. `heartbeats` is the wire of pacing, `bucket` the data bucket."""
 
-    def __init__(self, s3: S3Client, wire: Wire, beats: Wire, bucket: str, request: SegmentRequest) -> None:
+    def __init__(self, s3: S3Client, wire: Wire, heartbeats: Wire, bucket: str, request: SegmentRequest) -> None:
         self._s3 = s3
         self._wire = wire
-        self._beats = beats
+        self._heartbeats = heartbeats
         self._bucket = bucket
         self._request = request
 
@@ -197,16 +197,16 @@ class SegmentWork:
     def _slice(self, is_time_up: Callable[[], bool], *, is_repeat: bool) -> SliceResult:
         request, job = self._request, self._request.job
         sample = Sample(job.sample_per_segment, request.outcome_key)
-        ledger = Ledger(request.progress, job.table.schema, sample, is_dry_run=job.is_dry_run)
+        log = SliceLog(request.progress, job.table.schema, sample, is_dry_run=job.is_dry_run)
         scan = ItemScan(job.table.name, request.segment, job.total_segments, job.where)
         is_repeat = is_repeat or request.progress.is_interrupted
         with (
-            RunPace.from_state(self._beats, job.budget, is_time_up, job.item_bytes) as pace,
+            RunPace.from_state(self._heartbeats, job.budget, is_time_up, job.item_bytes) as pace,
             ThreadPoolExecutor(1) as executor,
-            closing(carrier_for(job, Means(self._wire, ledger, pace.writes, is_repeat))) as carrier,
+            closing(item_writer_for(job, WriterContext(self._wire, log, pace.writes, is_repeat))) as item_writer,
         ):
             pages = Pages(scan, request.progress.start_key, self._wire.call, pace.reads, executor)
-            return TransformSlice(pages, carrier, ledger).run(is_time_up)
+            return TransformSlice(pages, item_writer, log).run(is_time_up)
 
     def _leave_cursor(self, progress: Mapping[str, Any]) -> None:
         """Write how far the segment has come, unless it has come further: this attempt may have been given up."""

@@ -76,7 +76,7 @@ class Planned(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
+class ItemResult:
     """What became of one item; `planned_units`: what that would take, in a dry run."""
 
     outcome: Outcome
@@ -86,23 +86,23 @@ class Fate:
     message: str = ""
 
 
-UNCHANGED = Fate(Outcome.UNCHANGED)
-SKIPPED = Fate(Outcome.SKIPPED)
+UNCHANGED = ItemResult(Outcome.UNCHANGED)
+SKIPPED = ItemResult(Outcome.SKIPPED)
 
 
 class Entry:
     """One item of the scan, or the end of a page. `conflicts`: how often another writer changed the item meanwhile."""
 
-    __slots__ = ("conflicts", "fate", "item", "page")
+    __slots__ = ("conflicts", "item", "item_result", "page")
 
     def __init__(self, item: Attributes, page: ItemPage | None = None) -> None:
         self.item = item
         self.page = page
-        self.fate: Fate | None = None
+        self.item_result: ItemResult | None = None
         self.conflicts = 0
 
 
-class Ledger:
+class SliceLog:
     """One slice's entries, from `progress` on."""
 
     def __init__(self, progress: TransformProgress, schema: KeySchema, sample: Sample, *, is_dry_run: bool) -> None:
@@ -133,13 +133,13 @@ class Ledger:
     def end_page(self, page: ItemPage) -> None:
         """The page's items are all open, or settled."""
         entry = Entry({}, page)
-        entry.fate = SKIPPED
+        entry.item_result = SKIPPED
         self._open.append(entry)
         self._advance()
 
-    def settle(self, entry: Entry, fate: Fate) -> None:
+    def settle(self, entry: Entry, item_result: ItemResult) -> None:
         """The item's fate is known."""
-        entry.fate = fate
+        entry.item_result = item_result
         if self._open[0] is entry:
             self._advance()
 
@@ -156,7 +156,7 @@ class Ledger:
 
     def reject(self, entry: Entry, reason: str, message: str) -> None:
         """The item is rejected."""
-        self.settle(entry, Fate(Outcome.REJECTED, reason=reason, message=message))
+        self.settle(entry, ItemResult(Outcome.REJECTED, reason=reason, message=message))
 
     @property
     def pages_open(self) -> int:
@@ -211,11 +211,11 @@ class Ledger:
 
     def _advance(self) -> None:
         entries = self._open
-        while entries and (fate := entries[0].fate) is not None:
+        while entries and (item_result := entries[0].item_result) is not None:
             entry = entries.popleft()
             self.settled += 1
             if entry.page is None:
-                self._take(entry.item, fate)
+                self._take(entry.item, item_result)
             else:
                 self._leave(entry.page)
 
@@ -225,15 +225,15 @@ class Ledger:
         self._start_key = page.last_evaluated
         self._is_done = page.last_evaluated is None
 
-    def _take(self, item: Attributes, fate: Fate) -> None:
+    def _take(self, item: Attributes, item_result: ItemResult) -> None:
         self._last = item
         self._in_page += 1
-        self._outcomes[fate.outcome] += 1
-        self._planned_units += fate.planned_units
-        if fate.outcome is Outcome.REJECTED:
-            line = RejectedItem(self.key(item), fate.reason, fate.message, item).to_line()
+        self._outcomes[item_result.outcome] += 1
+        self._planned_units += item_result.planned_units
+        if item_result.outcome is Outcome.REJECTED:
+            line = RejectedItem(self.key(item), item_result.reason, item_result.message, item).to_line()
             self.reject_lines.append(line)
             self.reject_bytes += len(line)
-            self._reasons[fate.reason] += 1
-        elif fate.change is not None and (place := self._sample.place()) is not None:
-            self._sample.put(place, sample_line(self.key(item), item, fate.change.after()))
+            self._reasons[item_result.reason] += 1
+        elif item_result.change is not None and (place := self._sample.place()) is not None:
+            self._sample.put(place, sample_line(self.key(item), item, item_result.change.after()))

@@ -13,8 +13,9 @@ from sluice.dynamodb.plain import Attributes
 from sluice.dynamodb.table_writer import ITEM_REFUSALS
 from sluice.dynamodb.writers import RejectedWrite, Writer
 from sluice.errors import RejectError, ServiceUnavailableError, ThrottledError, WireError
+from sluice.mapping.delete import Delete
 from sluice.rejects import Reason
-from sluice.run_item.rate_limiter import Allowance, Spending
+from sluice.run_item.rate_limiter import RateLimiter, Spending
 from sluice.workflows.table_transform.change_sender import (
     Answer,
     Call,
@@ -26,8 +27,8 @@ from sluice.workflows.table_transform.change_sender import (
 )
 from sluice.workflows.table_transform.changes import Removal, UpdateRequests, write_units
 from sluice.workflows.table_transform.in_place_writer import refusal
-from sluice.workflows.table_transform.slice_log import SKIPPED, UNCHANGED, Entry, Fate, Ledger, Outcome
-from sluice.workflows.table_transform.transforms import Delete, IntoTarget
+from sluice.workflows.table_transform.slice_log import SKIPPED, UNCHANGED, Entry, ItemResult, Outcome, SliceLog
+from sluice.workflows.table_transform.transforms import IntoTarget
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +71,13 @@ class TargetWriter:
         self,
         writer: Writer,
         transform: IntoTarget,
-        ledger: Ledger,
-        writes: Allowance,
+        log: SliceLog,
+        writes: RateLimiter,
         on_arrival: Callable[[Entry, Puts], None] | None = None,
     ) -> None:
         self._writer = writer
         self._transform = transform
-        self._ledger = ledger
+        self._log = log
         self._writes = writes
         self._on_arrival = on_arrival
         self._rows: list[_Row] = []
@@ -97,13 +98,13 @@ class TargetWriter:
         try:
             items = self._transform(entry.item)
         except RejectError as error:
-            self._ledger.reject(entry, error.reason, str(error))
+            self._log.reject(entry, error.reason, str(error))
             return True
         if isinstance(items, Delete):
             self._arrive(entry, Puts(()))
             return True
         if not items:
-            self._ledger.settle(entry, UNCHANGED)
+            self._log.settle(entry, UNCHANGED)
             return True
         return self._put(entry, Puts(items))
 
@@ -156,9 +157,9 @@ class TargetWriter:
 
     def _end(self, row: _Row) -> None:
         if row.rejected is not None:
-            self._ledger.reject(row.entry, row.rejected.reason, row.rejected.message)
+            self._log.reject(row.entry, row.rejected.reason, row.rejected.message)
         elif row.skipped == len(row.puts.items) or (row.skipped and self._on_arrival):
-            self._ledger.settle(row.entry, SKIPPED)
+            self._log.settle(row.entry, SKIPPED)
         else:
             self._arrive(row.entry, row.puts)
 
@@ -166,7 +167,7 @@ class TargetWriter:
         if self._on_arrival:
             self._on_arrival(entry, puts)
         else:
-            self._ledger.settle(entry, Fate(Outcome.CHANGED, puts))
+            self._log.settle(entry, ItemResult(Outcome.CHANGED, puts))
 
 
 class MovingWriter:
@@ -178,11 +179,11 @@ class MovingWriter:
     pages_held = 0
 
     def __init__(
-        self, writer: Writer, transform: IntoTarget, source: Sending, target: UpdateRequests, ledger: Ledger
+        self, writer: Writer, transform: IntoTarget, source: Sending, target: UpdateRequests, log: SliceLog
     ) -> None:
         self._transform = transform
-        self._ledger = ledger
-        self._puts = TargetWriter(writer, transform, ledger, source.writes, self._arrived)
+        self._log = log
+        self._puts = TargetWriter(writer, transform, log, source.writes, self._arrived)
         self._sender = ChangeSender(source, self._take)
         self._withdrawal = _Withdrawal(source.call, target)
         self._conflicts: list[Answer] = []
@@ -233,19 +234,19 @@ class MovingWriter:
             case Verdict.DONE | Verdict.GONE | Verdict.LEFT:
                 self._settle_moved(entry, puts)
             case Verdict.REFUSED:
-                self._ledger.reject(entry, *refusal(answer.change, answer.error))
+                self._log.reject(entry, *refusal(answer.change, answer.error))
             case Verdict.CONFLICT | Verdict.ADDED_TO:
                 self._conflicts.append(answer)
 
     def _settle_moved(self, entry: Entry, puts: Puts) -> None:
-        self._ledger.settle(entry, Fate(Outcome.CHANGED if puts.items else Outcome.DELETED, puts))
+        self._log.settle(entry, ItemResult(Outcome.CHANGED if puts.items else Outcome.DELETED, puts))
 
     def _settle_conflict(self, answer: Answer) -> None:
         entry, puts = answer.origin
         if answer.verdict is Verdict.ADDED_TO and not self._goes_back(answer):
             return
         self._withdrawal.withdraw(puts)
-        if self._ledger.conflict(entry, answer.item):
+        if self._log.conflict(entry, answer.item):
             self._puts.take(entry)
 
     def _goes_back(self, answer: Answer) -> bool:
@@ -257,7 +258,7 @@ class MovingWriter:
         problem = self._sender.put_back(answer.item)
         if problem is not None:
             entry.item = answer.item
-            self._ledger.reject(entry, Reason.WRITE_CONFLICT, problem)
+            self._log.reject(entry, Reason.WRITE_CONFLICT, problem)
         return problem is None
 
     def _becomes(self, item: Attributes) -> list[Item] | None:

@@ -1,11 +1,10 @@
-"""What a transform returns to have an item deleted."""
+"""What a transform or a mapping makes of an item: a change in its place, or items of a target table."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from enum import Enum
-from typing import Any, Final
+from typing import Any
 
 from sluice.dynamodb.items import Item, RowEncoder
 from sluice.dynamodb.keys import KeySchema
@@ -13,22 +12,13 @@ from sluice.dynamodb.plain import Attributes, plain_item, plain_value
 from sluice.dynamodb.values import encode_attribute
 from sluice.errors import InvalidInputError, RejectError
 from sluice.mapping.attributes import Attribute
+from sluice.mapping.delete import DELETE, Delete
 from sluice.mapping.encoders import encoder_for
 from sluice.mapping.mapping import parse_attributes
 from sluice.mapping.templates import MISSING, SourceColumns
 from sluice.mapping.transforms import Transform, load_transform, to_item, transform_failed
 from sluice.rejects import Reason
 from sluice.workflows.table_transform.changes import Change, Removal, Update, difference
-
-
-class Delete(Enum):
-    """The marker's type; there is one marker."""
-
-    DELETE = "delete"
-
-
-DELETE: Final = Delete.DELETE
-
 
 # What is still the object that was given is as it was given.
 _IMMUTABLE = frozenset({str, Decimal, bytes, bool, type(None)})

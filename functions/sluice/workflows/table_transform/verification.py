@@ -11,9 +11,10 @@ from sluice.aws.wire import Attempts, Wire
 from sluice.dynamodb.items import Item, equal, key_of
 from sluice.dynamodb.plain import Attributes
 from sluice.errors import RejectError, ThrottledError
-from sluice.run_item.rate_limiter import Allowance
+from sluice.mapping.delete import Delete
+from sluice.run_item.rate_limiter import RateLimiter
 from sluice.workflows.table_transform.input import Table, TransformJob
-from sluice.workflows.table_transform.transforms import Delete, InPlace, IntoTarget, in_place, into_target
+from sluice.workflows.table_transform.transforms import InPlace, IntoTarget, in_place, into_target
 
 # What BatchGetItem takes.
 KEYS_MAX = 100
@@ -22,7 +23,7 @@ KEYS_MAX = 100
 class ConsistentReads:
     """Reads from one table after the other, as `reads` admits it; `read_units` is what that took."""
 
-    def __init__(self, wire: Wire, reads: Allowance) -> None:
+    def __init__(self, wire: Wire, reads: RateLimiter) -> None:
         self._wire = wire
         self._reads = reads
         self.read_units = 0.0
