@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from textwrap import dedent
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -27,15 +27,28 @@ def section(heading: str) -> str:
     return PAGE.partition(f"## {heading}\n")[2].partition("\n## ")[0]
 
 
+class Block(NamedTuple):
+    """A fenced block, and the paragraph before it."""
+
+    before: str
+    language: str
+    content: str
+
+
+def blocks(text: str) -> list[Block]:
+    found = re.findall(r"((?:[^\n]+\n)*)\n *```(\w*)\n(.*?) *```\n", text, re.S)
+    return [Block(before, language, dedent(content)) for before, language, content in found]
+
+
 def files(text: str) -> Iterator[tuple[str, str]]:
-    """Each file that the text names right before a block, with that block."""
-    for names, block in re.findall(r"((?:[^\n]*`[\w./]+`[^\n]*\n)+)[^`]*?\n   ```\w*\n(.*?)   ```", text, re.S):
-        for name in re.findall(r"`([\w./]+\.(?:py|json))`", names):
-            yield name, dedent(block)
+    """Each file that is named right before a block, with the block."""
+    for block in blocks(text):
+        for name in re.findall(r"`([\w./]+\.(?:py|json))`", block.before if block.language else ""):
+            yield name, block.content
 
 
 def commands(text: str) -> list[str]:
-    return [line for block in re.findall(r"   ```\n(.*?)   ```", text, re.S) for line in dedent(block).splitlines()]
+    return [line for block in blocks(text) if not block.language for line in block.content.splitlines()]
 
 
 class Copy:
@@ -120,7 +133,7 @@ def test_workflow_is_added_as_described(project: Copy) -> None:
     for name, content in files(text):
         project.write(name, content)
     project.write("functions/describe_items/__init__.py", "")
-    resources, outputs = (dedent(each) for each in re.findall(r"   ```yaml\n(.*?)   ```", text, re.S))
+    resources, outputs = (block.content for block in blocks(text) if block.language == "yaml")
     template = (project.path / "template.yaml").read_text()
     template = template.replace("\nOutputs:\n", f"\n{indented(resources)}\nOutputs:\n{indented(outputs)}", 1)
     project.write("template.yaml", template)
