@@ -22,12 +22,14 @@ def limits(read: float | None = None, write: float | None = None) -> Limits:
 
 
 @pytest.mark.parametrize(
-    ("requested", "unreserved", "used"), [(50, 1000, 50), (50, 100, 50), (50, 10, 5), (1, 10, 1), (50, 3, 1), (50, 0, 1)]
+    ("requested", "unreserved", "used"),
+    [(50, 1000, 50), (50, 100, 50), (50, 10, 5), (1, 10, 1), (50, 3, 1), (50, 0, 1)],
 )
 def test_half_of_the_account_is_left_to_everything_else(requested: int, unreserved: int, used: int) -> None:
     workers = workers_for("ranges", requested, Quota(unreserved))
     assert workers.number == used
-    assert [f"requested {request}, used {used}, because" in note for note in workers.notes] == [True] * (used < requested)
+    expected = f"requested {requested}, used {used}, because"
+    assert [expected in note for note in workers.notes] == [True] * (used < requested)
 
 
 def test_note_of_a_small_account_says_how_to_raise_it() -> None:
