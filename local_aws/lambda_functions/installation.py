@@ -6,6 +6,7 @@ from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
 from local_aws.lambda_functions import concurrency
+from local_aws.lambda_functions.preparation import is_python, prepare
 from local_aws.lambda_functions.worker import PythonWorker
 from local_aws.replacements import check, replace, require
 
@@ -13,7 +14,7 @@ _original: dict[str, Any] = {}
 
 
 def install() -> None:
-    """Replace the Python worker, how it ends, how an invocation's result is told, and the account's concurrency."""
+    """Replace the Python worker, how it ends, what an invocation returns, and the account's concurrency."""
     concurrency.install()
     require(lambda_runtime, "_RESERVED_RUNTIME_ENV_VARS", "_account_region_from_function_config")
     require(lambda_svc, "_ensure_reaper_thread", "_resolve_layer_zip", "_xray_trace_id_for_invocation")
@@ -26,6 +27,8 @@ def install() -> None:
     parameters = ("func", "event", "request_id")
     _original["kill_workers"] = replace(lambda_runtime, "kill_workers", ("workers",), retire_workers)
     _original["execute"] = replace(lambda_svc, "_execute_function_warm", parameters, execute)
+    _original["create"] = replace(lambda_svc, "_create_function", ("data",), create_function)
+    _original["update"] = replace(lambda_svc, "_update_code", ("name", "data"), update_code)
 
 
 def worker_class(config: dict[str, Any]) -> Any:
@@ -50,7 +53,7 @@ def retire_workers(workers: Any) -> None:
 def execute(func: dict[str, Any], event: Any, request_id: str) -> Any:
     """One invocation, with the payload of an error as Lambda answers it."""
     config = func.get("config") or func
-    if not func.get("code_zip") or not str(config.get("Runtime", "")).startswith("python"):
+    if not is_python(func):
         return _original["execute"](func, event, request_id)
     lambda_svc._ensure_reaper_thread()
     name, version = config["FunctionName"], config.get("Version", "$LATEST")
@@ -69,3 +72,17 @@ def execute(func: dict[str, Any], event: Any, request_id: str) -> Any:
     if "error" in answer:
         return {"body": answer["error"], "error": True, "log": answer["log"]}
     return {"body": answer["result"], "log": answer["log"]}
+
+
+def create_function(data: dict[str, Any]) -> Any:
+    """CreateFunction."""
+    answer = _original["create"](data)
+    prepare(str(data.get("FunctionName")))
+    return answer
+
+
+def update_code(name: str, data: dict[str, Any]) -> Any:
+    """UpdateFunctionCode, also of a stack."""
+    answer = _original["update"](name, data)
+    prepare(name)
+    return answer
