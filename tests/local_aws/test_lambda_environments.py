@@ -1,4 +1,4 @@
-"""Execution environments of Lambda functions: forked from a warm parent, and as fresh as an interpreter of their own."""
+"""Execution environments of Lambda functions: forked from a warm parent, each as fresh as an own interpreter."""
 
 import io
 import json
