@@ -15,6 +15,7 @@ MODULES = (
     "athena.installation",
     "s3_repairs",
     "s3_copies",
+    "s3_checksums",
     "access.installation",
     "role_permissions",
     "request_resources",

@@ -116,6 +116,7 @@ class PythonWorker(service.Worker):  # type: ignore[misc]
     def _discard_tmpdir(self) -> None:
         """Also called by ministack when it ends a worker."""
         if self._scratch is not None:
+            _process_file(self._scratch).unlink(missing_ok=True)
             shutil.rmtree(self._scratch, ignore_errors=True)
             self._scratch = None
 
@@ -129,6 +130,7 @@ class PythonWorker(service.Worker):  # type: ignore[misc]
         code, import_path = self._directories()
         environment = self._environment(code, import_path, self._scratch)
         process = self._proc = _started(code, import_path, environment)
+        _process_file(self._scratch).write_text(str(process.pid))
         self._cold = False
         self._start_time = time.time()
         return process
@@ -179,6 +181,11 @@ class PythonWorker(service.Worker):  # type: ignore[misc]
             "TZ": TIME_ZONE,
             "_LOCAL_AWS_IMPORT_PATH": json.dumps(import_path),
         }
+
+
+def _process_file(scratch: Path) -> Path:
+    """Holds the process id of the worker with this directory: which process is which function's."""
+    return scratch.with_name(f"{scratch.name}.pid")
 
 
 def _started(code: Path, import_path: list[str], environment: dict[str, str]) -> Process:

@@ -21,13 +21,16 @@ from local_aws.stepfunctions.errors import (
 
 MAXIMUM_HISTORY_EVENTS = 25_000
 
+# json.dumps makes a new one for each value.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 State = dict[str, Any]
 Record = dict[str, Any]
 
 
 def compact_json(value: Any) -> str:
     """JSON as Step Functions writes it."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 class History:
