@@ -17,9 +17,10 @@ from ministack.core.responses import new_uuid
 
 from local_aws.faults import kill_after_seconds
 from local_aws.lambda_functions import zygotes
+from local_aws.lambda_functions.forked_process import ForkedProcess
 from local_aws.lambda_functions.packages import unpacked
 from local_aws.lambda_functions.start_variables import TIME_ZONE, start_environment
-from local_aws.lambda_functions.zygotes import ForkedProcess, ForkError
+from local_aws.lambda_functions.zygotes import ForkError
 from local_aws.role_permissions import execution_credentials
 
 SCRIPT = Path(__file__).with_name("worker_main.py")

@@ -11,8 +11,9 @@ import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
+from local_aws.lambda_functions.forked_process import Exit, ForkedProcess
 from local_aws.lambda_functions.packages import top_level_names
 from local_aws.lambda_functions.start_variables import READ_AT_START, start_environment
 
@@ -45,54 +46,14 @@ class ForkError(Exception):
     """The zygote has ended, or cannot have this worker: it needs an interpreter of its own."""
 
 
-class ForkedProcess:
-    """A forked worker with as much of `subprocess.Popen` as workers use."""
-
-    def __init__(self, zygote: "Zygote", pid: int, stdin: BinaryIO, stdout: BinaryIO) -> None:
-        self.pid = pid
-        self.stdin = stdin
-        self.stdout = stdout
-        self._zygote = zygote
-        self._exit = zygote.exit_of(pid)
-
-    def poll(self) -> int | None:
-        """The exit code, as `Popen` has it, or None while it runs."""
-        return self._exit.code
-
-    def wait(self, timeout: float | None = None) -> int:
-        """The exit code, once it has ended. Raises TimeoutExpired."""
-        if not self._exit.happened.wait(timeout):
-            raise subprocess.TimeoutExpired(str(self.pid), timeout or 0.0)
-        assert self._exit.code is not None
-        return self._exit.code
-
-    def kill(self) -> None:
-        """Send SIGKILL."""
-        self._zygote.signal(self.pid, signal.SIGKILL)
-
-    def terminate(self) -> None:
-        """Send SIGTERM."""
-        self._zygote.signal(self.pid, signal.SIGTERM)
-
-
-class _Exit:
-    def __init__(self) -> None:
-        self.happened = threading.Event()
-        self.code: int | None = None
-
-    def set(self, code: int) -> None:
-        self.code = code
-        self.happened.set()
-
-
 class Zygote:
     """A started zygote as the server sees it. It ends with the server."""
 
     def __init__(self, import_path: Sequence[str], environment: Environment) -> None:
         self._lock = threading.Lock()
-        self._exits: dict[int, _Exit] = {}
-        # A pid for each fork, the imports when they are done, and None at the end.
-        self._forked: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+        self._exits: dict[int, Exit] = {}
+        # One for each fork that was asked for, and None at the end.
+        self._forked: queue.SimpleQueue[tuple[int, Exit] | None] = queue.SimpleQueue()
         self._is_ready = threading.Event()
         self._imported: dict[str, Any] | None = None
         self.has_ended = False
@@ -117,7 +78,7 @@ class Zygote:
         stdout, worker_stdout = os.pipe()
         wanted = {"fork": {"directory": str(directory), "environment": dict(environment)}}
         try:
-            pid = self._ask_for_fork(json.dumps(wanted).encode(), [worker_stdin, worker_stdout])
+            pid, end = self._ask_for_fork(json.dumps(wanted).encode(), [worker_stdin, worker_stdout])
         except ForkError:
             os.close(stdin)
             os.close(stdout)
@@ -125,18 +86,19 @@ class Zygote:
         finally:
             os.close(worker_stdin)
             os.close(worker_stdout)
-        return ForkedProcess(self, pid, os.fdopen(stdin, "wb"), os.fdopen(stdout, "rb", buffering=0))
+        pipes = os.fdopen(stdin, "wb"), os.fdopen(stdout, "rb", buffering=0)
+        return ForkedProcess(pid, *pipes, end, self._signal)
 
-    def _ask_for_fork(self, message: bytes, descriptors: list[int]) -> int:
+    def _ask_for_fork(self, message: bytes, descriptors: list[int]) -> tuple[int, Exit]:
         with self._lock:
             try:
                 socket.send_fds(self._control, [message], descriptors)
             except OSError as error:
                 raise ForkError from error
-            pid = self._forked.get()
-        if pid is None:
+            forked = self._forked.get()
+        if forked is None:
             raise ForkError
-        return pid
+        return forked
 
     def _can_serve(self, imported: dict[str, Any], environment: Environment, names: frozenset[str]) -> bool:
         """Whether a new interpreter would import the same modules and they would read the same variables."""
@@ -146,11 +108,7 @@ class Zygote:
         read |= imported["environment"].keys() - DIFFERS_ALWAYS
         return all(environment.get(name) == self._environment.get(name) for name in read)
 
-    def exit_of(self, pid: int) -> _Exit:
-        """How the worker ends."""
-        return self._exits[pid]
-
-    def signal(self, pid: int, number: int) -> None:
+    def _signal(self, pid: int, number: int) -> None:
         """Send a signal to a worker, unless it has ended."""
         self._send({"kill": pid, "signal": number})
 
@@ -170,8 +128,8 @@ class Zygote:
         while data := self._received():
             message = json.loads(data)
             if "forked" in message:
-                self._exits[message["forked"]] = _Exit()
-                self._forked.put(message["forked"])
+                end = self._exits[message["forked"]] = Exit()
+                self._forked.put((message["forked"], end))
             elif "ended" in message:
                 self._exits.pop(message["ended"]).set(message["code"])
             else:
@@ -194,6 +152,8 @@ class Zygote:
             ended.set(-signal.SIGKILL)
         self._is_ready.set()
         self._forked.put(None)
+        with self._lock:
+            self._control.close()
 
 
 _zygotes: dict[tuple[str, ...], Zygote] = {}
