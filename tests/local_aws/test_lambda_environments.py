@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from local_aws import LocalAws
+from local_aws.lambda_functions.zygotes import KEPT_ZYGOTES
 
 ROLE = "arn:aws:iam::000000000000:role/local"
 Files = dict[str, str]
@@ -22,10 +23,10 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers are for
 
 
 @pytest.fixture
-def call(client: Callable[[str], Any]) -> Callable[..., Any]:
-    """Creates a function of these files, invokes it once, and returns its answer."""
+def create(client: Callable[[str], Any]) -> Callable[..., str]:
+    """Creates a function of these files and returns its name."""
 
-    def invoke(files: Files | str, *, variables: dict[str, str] | None = None, **settings: Any) -> Any:
+    def created(files: Files | str, *, variables: dict[str, str] | None = None, **settings: Any) -> str:
         content = io.BytesIO()
         with zipfile.ZipFile(content, "w") as archive:
             for path, text in ({"index.py": files} if isinstance(files, str) else files).items():
@@ -40,9 +41,21 @@ def call(client: Callable[[str], Any]) -> Callable[..., Any]:
             Environment={"Variables": variables or {}},
             **{"Timeout": 60, **settings},
         )
-        return json.load(client("lambda").invoke(FunctionName=name)["Payload"])
+        return name
 
-    return invoke
+    return created
+
+
+@pytest.fixture
+def invoke(client: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Invokes a function and returns its answer."""
+    return lambda name: json.load(client("lambda").invoke(FunctionName=name)["Payload"])
+
+
+@pytest.fixture
+def call(create: Callable[..., str], invoke: Callable[[str], Any]) -> Callable[..., Any]:
+    """Creates a function of these files, invokes it once, and returns its answer."""
+    return lambda files, **settings: invoke(create(files, **settings))
 
 
 def test_functions_share_a_warm_parent_which_has_boto3(call: Callable[..., Any], local_aws: LocalAws) -> None:
@@ -132,3 +145,14 @@ def test_functions_go_on_when_their_parent_was_killed(call: Callable[..., Any]) 
     os.kill(call(source), signal.SIGKILL)
     assert call("def handler(e, c): return 'done'") == "done"
     assert call(source) > 0
+
+
+def test_worker_outlives_the_retirement_of_its_parent(
+    create: Callable[..., str], invoke: Callable[[str], Any], local_aws: LocalAws
+) -> None:
+    source = "import os, six\ndef handler(e, c): return [six.OWN, os.getpid(), os.getppid()]"
+    names = [create({"index.py": source, "six.py": f"OWN = {number}"}) for number in range(KEPT_ZYGOTES + 1)]
+    answers = [invoke(name) for name in names]
+    assert [own for own, _, _ in answers] == list(range(KEPT_ZYGOTES + 1))
+    assert len({parent for _, _, parent in answers} | {local_aws.pid}) == KEPT_ZYGOTES + 2
+    assert invoke(names[0]) == answers[0]
