@@ -19,9 +19,9 @@ from local_aws.lifecycle import client_environment, running
 
 BUCKET = "bench-objects"
 OBJECTS = 16
-ROUNDS = 3
-# Requests per round by the size of the object: enough for a second of processor time.
-REQUESTS = {1_000: 2_000, 64_000: 1_500, 1_000_000: 400}
+ROUNDS = 2
+# Requests per round by the size of the object: enough for a tenth of a second of processor time.
+REQUESTS = {1_000: 1_000, 64_000: 800, 1_000_000: 300}
 
 
 @figure("local_s3_get_vs_moto", goal=3, better=Better.HIGHER, unit="ratio")
