@@ -77,7 +77,7 @@ class QuerySettings:
         """Read the settings; raises SettingError for one that is not set, and for a list without a workgroup."""
         work_groups = _names(environment, "ATHENA_WORK_GROUPS")
         if not work_groups:
-            raise SettingError("the environment variable ATHENA_WORK_GROUPS names no workgroup")
+            raise SettingError("the environment variable ATHENA_WORK_GROUPS contains no workgroup")
         return cls(work_groups, _names(environment, "PROCESSOR_FUNCTIONS"))
 
 

@@ -39,7 +39,7 @@ def _value(typed: Mapping[str, Any]) -> str:
 def _number(text: str) -> str:
     """A number that DynamoDB wrote is one in JSON too."""
     if not _is_json_number(text):
-        raise ValueError(f"{quoted(text)} is no number")
+        raise ValueError(f"{quoted(text)} is not a number")
     return text
 
 

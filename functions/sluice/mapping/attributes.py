@@ -145,7 +145,7 @@ class Boolean:
             return None
         if text not in self.words:
             known = ", ".join(map(quoted, self.words))
-            raise RejectError(Reason.BOOLEAN_UNKNOWN, f"{quoted(text)} is none of the words {known}")
+            raise RejectError(Reason.BOOLEAN_UNKNOWN, f"{quoted(text)} is not one of the words {known}")
         return self.words[text]
 
     def form(self) -> None:

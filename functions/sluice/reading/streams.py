@@ -185,7 +185,7 @@ class ObjectStream:
 
     def _open(self) -> StreamingBody:
         source = self._source
-        changed = SourceChangedError(f"{source} is no longer the object that the run began with")
+        changed = SourceChangedError(f"{source} is no longer the object that the run started with")
         gone = SourceChangedError(f"{source} is no longer there")
         named = {
             "PreconditionFailed": changed,

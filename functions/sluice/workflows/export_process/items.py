@@ -41,7 +41,7 @@ def tombstone(keys: bytes, micros: int | None) -> TimedPut:
 
 def _known(micros: int | None) -> int:
     if micros is None:
-        raise RejectError(Reason.RECORD_INVALID, f"the record has no {WRITE_MICROS}, which the guard goes by")
+        raise RejectError(Reason.RECORD_INVALID, f"the record has no {WRITE_MICROS}, which the guard needs")
     return micros
 
 

@@ -95,7 +95,9 @@ class BatchObject(State):
             encoding=layout.encoding,
         )
         if not source.format:
-            raise SourceMalformedError(f"{source}: the key's ending tells no format; set format to csv or jsonl")
+            raise SourceMalformedError(
+                f"{source}: the key's ending does not tell the format; set format to csv or jsonl"
+            )
         return source
 
 
