@@ -1,4 +1,4 @@
-"""The stack's own tables: what runs stand on is not what they work on."""
+"""What functions read from their environment, once, at import; and the stack's own tables."""
 
 from __future__ import annotations
 

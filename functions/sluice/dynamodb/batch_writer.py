@@ -1,4 +1,4 @@
-"""Puts that replace what is there, and deletes: BatchWriteItem, where the later of two rows with a key wins."""
+"""BatchWriteItem: puts and deletes, of which the last one for a key wins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an encoder makes of a row, and what a writer writes."""
+"""Items: as rows and encoders produce them, as DynamoDB stores them, and their sizes."""
 
 from __future__ import annotations
 

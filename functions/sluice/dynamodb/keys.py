@@ -1,4 +1,4 @@
-"""A table's key attributes, by name and type."""
+"""Key attributes of a table: their names and types, and the keys of items."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DynamoDB JSON to the JSON that people and query engines read: values without their types, numbers as they are."""
+"""DynamoDB JSON as plain values: as Python objects, and as the JSON that people and query engines read."""
 
 from __future__ import annotations
 

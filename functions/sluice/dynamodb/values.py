@@ -1,4 +1,4 @@
-"""DynamoDB's binary values, which are base64 in every text they come in."""
+"""Python values as DynamoDB attribute values, binary values included."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The attributes of a mapping that hold several values: sets, maps and lists."""
+"""A run's `mapping`: read, checked, and turned into attributes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The texts of a mapping: "{city}, {country}" takes two columns and keeps what stands around them."""
+"""Templates such as "{city}, {country}", and the columns of a source that they name."""
 
 from __future__ import annotations
 

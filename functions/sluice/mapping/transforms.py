@@ -1,4 +1,4 @@
-"""Rows to items by plain Python values: as a transform returns them, or as JSON Lines holds them."""
+"""User transforms, by name, and the items of plain Python values that they return."""
 
 from __future__ import annotations
 

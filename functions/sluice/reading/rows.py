@@ -1,4 +1,4 @@
-"""Records that are no rows, and how they stand in the rejects file."""
+"""Records to rows: CSV, JSON Lines, and records that are not rows."""
 
 from __future__ import annotations
 

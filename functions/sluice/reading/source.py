@@ -1,4 +1,4 @@
-"""The text encodings of sources: those in which delimiters, quotes and newlines can be found in the bytes."""
+"""The source of a run: its place, format, dialect and encoding, as the input gives them."""
 
 from __future__ import annotations
 

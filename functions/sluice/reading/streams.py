@@ -1,4 +1,4 @@
-"""Decompression of gzip in bounded memory, also of several members, as bgzip and concatenation make them."""
+"""The bytes of an S3 object as a stream that resumes after a lost connection, decompressed in bounded memory."""
 
 from __future__ import annotations
 

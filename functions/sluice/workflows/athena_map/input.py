@@ -1,4 +1,4 @@
-"""What kind of statement a query is, before it costs anything: rows as CSV, or files unloaded as Parquet or JSON."""
+"""The input of an athena_map execution, checked: the query or the rows, and the action."""
 
 from __future__ import annotations
 

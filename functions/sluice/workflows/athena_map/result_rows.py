@@ -1,4 +1,4 @@
-"""Where the rows of Athena's results end: at each newline outside quotes, of which each value that is not NULL has two.
+"""The rows of an Athena result file: where they end, and their columns.
 
 A blank line is a row, too: the only column's NULL.
 """

@@ -1,4 +1,4 @@
-"""The plan of a load: its ranges, one per line of plan.jsonl, which the Distributed Map reads."""
+"""The plan of a csv_load run: the source is checked, pinned and divided into ranges of whole records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The input of a distinct_keys execution, checked."""
+"""The input of a distinct_keys execution, checked, and keys that it brings instead of a scan."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is processed and where it goes, as CheckExport tells every child."""
+"""The input of an export_process execution, checked, and the job that every child gets."""
 
 from __future__ import annotations
 

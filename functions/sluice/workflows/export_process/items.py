@@ -1,4 +1,4 @@
-"""The guard newerOnly: each item has the time that it was written at its source, and later ones stay."""
+"""What becomes of a record's item: the guard's attributes, and the transform."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An export by its ARN."""
+"""An export by its ARN, and its manifests, checked against their MD5s."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One line of an export, read in full."""
+"""The records of an export, as bytes that are passed on and as items for a transform."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One slice of a data file: records into a sink, until the file ends or the time is up."""
+"""One slice of a data file: records into the sink, until the file ends or the time is up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The part of an object_map input that says which rows are taken."""
+"""The input of an object_map execution, checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The groups of one sorted part, read line by line, and gone on with where an earlier slice has stopped."""
+"""One slice of a merge: sorted parts become one, or the result."""
 
 from __future__ import annotations
 

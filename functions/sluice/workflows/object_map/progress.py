@@ -1,4 +1,4 @@
-"""How far AggregateObjects has come with a batch of objects: what its slices hand on, and what the run sums up."""
+"""A batch of objects: what AggregateObjects gets, and how far it is."""
 
 from __future__ import annotations
 
