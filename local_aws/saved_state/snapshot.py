@@ -1,0 +1,100 @@
+"""Writing a snapshot of the account, and reading it back.
+
+A snapshot is a line of JSON and a stream of pickles: records of (section, kind, content) with `END` behind them. It is
+written beside the last one and then takes its place, so that it is complete or not there at all.
+"""
+
+import os
+import pickle
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, BinaryIO
+
+from local_aws.errors import DataDirectoryError
+from local_aws.saved_state import functions, machines, objects, services, tables
+from local_aws.saved_state.bodies import LoadedBodies, SavedBodies
+from local_aws.saved_state.directory import DataDirectory, Snapshot
+
+# In the order in which they are restored.
+SECTIONS: dict[str, ModuleType] = {
+    "services": services,
+    "functions": functions,
+    "objects": objects,
+    "machines": machines,
+    "tables": tables,
+}
+END = ("end", "", None)
+PROTOCOL = 5
+TRUSTED_PACKAGES = ("ministack.core.responses", "local_aws.exports", "local_aws.saved_state")
+TRUSTED_NAMES = frozenset(
+    (
+        ("builtins", "set"),
+        ("builtins", "frozenset"),
+        ("builtins", "bytearray"),
+        ("collections", "OrderedDict"),
+        ("collections", "defaultdict"),
+        ("collections", "deque"),
+        ("builtins", "dict"),
+        ("builtins", "list"),
+        ("datetime", "date"),
+        ("datetime", "datetime"),
+        ("datetime", "timedelta"),
+        ("datetime", "timezone"),
+        ("decimal", "Decimal"),
+    )
+)
+
+
+def write(directory: DataDirectory, about: Snapshot, check: Callable[[], None]) -> None:
+    """Write a snapshot in the place of the last one. `check` is called now and then and may raise to give up."""
+    bodies = SavedBodies(directory.bodies)
+    half = directory.state.with_suffix(".new")
+    with half.open("wb") as file:
+        file.write(about.line())
+        pickler = pickle.Pickler(file, PROTOCOL)
+        for name, section in SECTIONS.items():
+            for kind, content in section.records(bodies):
+                check()
+                pickler.dump((name, kind, content))
+                pickler.clear_memo()
+        pickler.dump(END)
+        file.flush()
+        os.fsync(file.fileno())
+    check()
+    half.replace(directory.state)
+    bodies.remove_others()
+
+
+def read(directory: DataDirectory) -> None:
+    """Load the last snapshot into this server, if there is one. Raises DataDirectoryError."""
+    if directory.snapshot() is None:
+        return
+    try:
+        with directory.state.open("rb") as file:
+            file.readline()
+            _restore(file, LoadedBodies(directory.bodies))
+    except (pickle.UnpicklingError, EOFError, OSError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise DataDirectoryError(f"{directory.state} is damaged: {type(error).__name__}: {error}") from error
+    for section in SECTIONS.values():
+        section.finish()
+
+
+def _restore(file: BinaryIO, bodies: LoadedBodies) -> None:
+    # A reader for each record, as the writer clears its memory behind each.
+    while (record := _Unpickler(file).load()) != END:
+        name, kind, content = record
+        SECTIONS[name].restore(kind, content, bodies)
+
+
+class _Unpickler(pickle.Unpickler):
+    """Reads plain values, and the classes that snapshots hold."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """The class. Raises UnpicklingError for any other."""
+        if (module, name) in TRUSTED_NAMES:
+            return super().find_class(module, name)
+        if module.startswith(TRUSTED_PACKAGES) and "." not in name:
+            found = super().find_class(module, name)
+            if isinstance(found, type) and found.__module__ == module:
+                return found
+        raise pickle.UnpicklingError(f"{module}.{name} does not belong in a snapshot")
