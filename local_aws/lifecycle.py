@@ -28,7 +28,7 @@ from local_aws.errors import (
     TemporaryDirectoryError,
 )
 from local_aws.run_directory import TEMPORARY_FILES
-from local_aws.saved_state.directory import DataDirectory, write_holder
+from local_aws.saved_state.directory import DataDirectory
 
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104  (only when the caller asks for it)
 ACCOUNT_ID = "000000000000"
@@ -152,8 +152,8 @@ def start(
         local_aws = LocalAws(
             f"http://{LOOPBACK}:{bound_port}", bound_port, process.pid, directory, region, kept.path if kept else None
         )
-        if data_lock is not None:
-            write_holder(data_lock, local_aws.endpoint_url, process.pid, directory)
+        if kept is not None and data_lock is not None:
+            kept.sign(data_lock, local_aws.endpoint_url, process.pid, directory)
     _started[process.pid] = process
     try:
         _wait_until_ready(local_aws, process, ready_timeout_seconds)
@@ -179,7 +179,7 @@ def stop(local_aws: LocalAws) -> None:
         process.wait()
     shutil.rmtree(local_aws.directory, ignore_errors=True)
     if was_running and local_aws.data is not None:
-        _check_saved(DataDirectory(local_aws.data))
+        _check_saved(DataDirectory(local_aws.data), local_aws)
 
 
 def is_running(local_aws: LocalAws) -> bool:
@@ -342,9 +342,9 @@ def _end(local_aws: LocalAws) -> None:
         os.killpg(local_aws.pid, signal.SIGKILL)
 
 
-def _check_saved(kept: DataDirectory) -> None:
+def _check_saved(kept: DataDirectory, server: LocalAws) -> None:
     last = kept.snapshot()
-    if last is not None and last.is_final:
+    if last is not None and last.is_end_of(server.directory):
         return
     holds = "nothing was saved" if last is None else f"it holds the state of {last.saved_at}"
     reason = kept.failure() or "local AWS did not say why"

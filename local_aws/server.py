@@ -22,6 +22,7 @@ from local_aws.access.credentials import RootCredentials
 from local_aws.access.gate import Control, Gate
 from local_aws.access.origins import Origins
 from local_aws.access.verification import Verifier, system_time
+from local_aws.errors import DataDirectoryError
 from local_aws.lifecycle import BIND_HOST, DATA_DIRECTORY_STATUS, FAULT_INJECTION
 from local_aws.replacements import install_all
 from local_aws.run_directory import TEMPORARY_FILES
@@ -97,7 +98,7 @@ def _loaded(arguments: argparse.Namespace) -> "Saver":
     except DataDirectoryError as error:
         sys.stderr.write(f"{error}\n")
         os._exit(DATA_DIRECTORY_STATUS)
-    return Saver(directory, int(os.environ["GATEWAY_PORT"]), arguments.lock)
+    return Saver(directory, arguments.directory.name, int(os.environ["GATEWAY_PORT"]), arguments.lock)
 
 
 async def _serve(gate: Application, config: Config, ending: Ending, saver: "Saver | None") -> None:

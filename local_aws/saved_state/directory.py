@@ -31,11 +31,19 @@ LOCK_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What the first line of a snapshot says. `is_final`: it was written when the server ended, so nothing is lost."""
+    """What the first line of a snapshot says.
+
+    `is_final`: it was written when the server ended, so nothing is lost. `server`: the name of that one's directory.
+    """
 
     saved_at: str
     is_final: bool
+    server: str
     port: int
+
+    def is_end_of(self, server: Path) -> bool:
+        """Whether this server, named by its directory, wrote it when it ended."""
+        return self.is_final and self.server == server.name
 
     def line(self) -> bytes:
         """The line itself."""
@@ -97,6 +105,25 @@ class DataDirectory:
             raise
         return lock
 
+    def sign(self, lock: BinaryIO, endpoint_url: str, pid: int, server: Path) -> None:
+        """Say in the lock file whose it is, and whether the last one ended without saving. `server`: its directory."""
+        last, snapshot = _holder(lock), self.snapshot()
+        is_saved = snapshot is not None and snapshot.is_end_of(Path(last.get("directory", "")))
+        whose = {
+            "endpointUrl": endpoint_url,
+            "pid": pid,
+            "directory": str(server),
+            "isAfterLoss": bool(last) and not is_saved,
+        }
+        lock.truncate(0)
+        lock.write(json.dumps(whose).encode())
+        lock.flush()
+
+    def is_after_loss(self) -> bool:
+        """Whether the last local AWS before this one ended without saving, because it was killed or had no room."""
+        with (self.path / LOCK_FILE).open("rb") as lock:
+            return bool(_holder(lock).get("isAfterLoss"))
+
     def _prepare(self) -> None:
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not (self.path / FORMAT_FILE).exists():
@@ -135,13 +162,6 @@ class DataDirectory:
                 f"{self.path} has the format {_described(found)}, but this version of Sluice reads "
                 f"{_described(_format())}; use the version that wrote it, or name another directory"
             )
-
-
-def write_holder(lock: BinaryIO, endpoint_url: str, pid: int, directory: Path) -> None:
-    """Say in a lock file whose it is."""
-    lock.truncate(0)
-    lock.write(json.dumps({"endpointUrl": endpoint_url, "pid": pid, "directory": str(directory)}).encode())
-    lock.flush()
 
 
 def _holder(lock: BinaryIO) -> dict[str, Any]:

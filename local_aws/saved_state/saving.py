@@ -40,9 +40,13 @@ class AbandonedError(Exception):
 
 @dataclass
 class Saver:
-    """Saves the state of this server. `run_lock` is the descriptor of the lock that only the server itself holds."""
+    """Saves the state of this server, which is named by its own directory.
+
+    `run_lock` is the descriptor of the lock that only the server itself holds.
+    """
 
     directory: DataDirectory
+    server: str
     port: int
     run_lock: int
     _changes: int = 0
@@ -112,7 +116,7 @@ class Saver:
 
         The last snapshot is taken in any case: a writer that waits for the event loop would wait for ever.
         """
-        about = Snapshot(datetime.now(UTC).isoformat(timespec="seconds"), is_final, self.port)
+        about = Snapshot(datetime.now(UTC).isoformat(timespec="seconds"), is_final, self.server, self.port)
         is_quiet = one_at_a_time.acquire(timeout=WRITERS_WAIT_SECONDS)
         try:
             if not is_quiet and not is_final:

@@ -7,6 +7,7 @@ from local_aws.access.credentials import CREDENTIALS_FILE
 from sluice_cli import local
 from sluice_cli.aws import Aws, Place
 from sluice_cli.exit_code import ExitCode, NotDeployedError
+from sluice_cli.local_state import write_json
 from tests.unit.cli_aws import Terminal, local_aws_seeming_to_run
 
 
@@ -96,7 +97,7 @@ def test_down_is_harmless_when_nothing_runs(tmp_path: Path) -> None:
 
 def test_down_forgets_what_is_stale(tmp_path: Path) -> None:
     with local_aws_seeming_to_run(tmp_path):
-        local.write_json(tmp_path / ".sluice" / "sam-local.json", {})
+        write_json(tmp_path / ".sluice" / "sam-local.json", {})
 
     assert Terminal(tmp_path, no_aws).sluice("local", "down") == ExitCode.SUCCEEDED
     assert [file.name for file in (tmp_path / ".sluice").iterdir()] == ["lock"]
@@ -111,7 +112,7 @@ def test_up_with_a_port_that_is_none_exits_2(tmp_path: Path, port: str) -> None:
 
 
 def test_write_json_leaves_nothing_else_behind(tmp_path: Path) -> None:
-    local.write_json(tmp_path / "state" / "local.json", {"a": 1})
+    write_json(tmp_path / "state" / "local.json", {"a": 1})
 
     assert json.loads((tmp_path / "state" / "local.json").read_text()) == {"a": 1}
     assert len(list((tmp_path / "state").iterdir())) == 1
@@ -134,6 +135,6 @@ def test_write_json_lets_only_this_user_read(tmp_path: Path) -> None:
     path.write_text("{}")
     path.chmod(0o644)
 
-    local.write_json(path, {"a": 1})
+    write_json(path, {"a": 1})
 
     assert path.stat().st_mode & 0o777 == 0o600
