@@ -1,20 +1,16 @@
 """Starting and stopping local AWS."""
 
 import contextlib
-import errno
+import http.client
 import os
 import shutil
 import signal
-import socket
 import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
-from typing import BinaryIO
 
 from local_aws import run_directory
 from local_aws.access.credentials import RootCredentials
@@ -27,21 +23,23 @@ from local_aws.errors import (
     StartFailedError,
     TemporaryDirectoryError,
 )
-from local_aws.run_directory import TEMPORARY_FILES
+from local_aws.launch import (
+    DATA_DIRECTORY_STATUS,
+    LOG_FILE,
+    Locks,
+    Options,
+    listen,
+    listen_again,
+    server_environment,
+    spawn,
+)
 from local_aws.saved_state.directory import DataDirectory
 
-ANY_ADDRESS = "0.0.0.0"  # noqa: S104  (only when the caller asks for it)
-ACCOUNT_ID = "000000000000"
-LOG_FILE = "server.log"
-BIND_HOST = "BIND_HOST"
-FAULT_INJECTION = "LOCAL_AWS_FAULT_INJECTION"
-LAMBDA_CONCURRENCY = "LOCAL_AWS_LAMBDA_CONCURRENCY"
-PROJECT_ROOT = Path(__file__).resolve().parent.parent
+HEALTH_PATH = "/_ministack/health"
+ANSWER_SECONDS = 1.0
+LOOK_EVERY_SECONDS = 0.02
 STOP_SECONDS = 5.0
 SAVE_SECONDS = 600.0
-# The exit status of a server that cannot load its data directory.
-DATA_DIRECTORY_STATUS = 3
-INHERITED_VARIABLES = ("PATH", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE")
 
 __all__ = [
     "DataDirectoryError",
@@ -59,31 +57,6 @@ __all__ = [
 ]
 
 _started: dict[int, subprocess.Popen[bytes]] = {}
-
-
-@dataclass(frozen=True)
-class _Options:
-    """What a server is told through its environment."""
-
-    bind_host: str
-    region: str
-    fault_injection: bool
-    enforce_iam: bool
-    lambda_concurrency: int | None
-    outlive_caller: bool
-    data: DataDirectory | None
-
-
-@dataclass(frozen=True)
-class _Locks:
-    """The locks that a server holds: of its own directory, and of the data directory if it has one."""
-
-    directory: BinaryIO
-    data: BinaryIO | None
-
-    @property
-    def all(self) -> list[BinaryIO]:
-        return [self.directory] if self.data is None else [self.directory, self.data]
 
 
 @dataclass(frozen=True)
@@ -134,18 +107,18 @@ def start(
     is free. Raises PortTakenError, StartFailedError, TemporaryDirectoryError and DataDirectoryError.
     """
     kept = None if data is None else DataDirectory(data.absolute())
-    options = _Options(bind_host, region, fault_injection, enforce_iam, lambda_concurrency, outlive_caller, kept)
+    options = Options(bind_host, region, fault_injection, enforce_iam, lambda_concurrency, outlive_caller, kept)
     run_directory.remove_abandoned()
     with contextlib.ExitStack() as ours:
         data_lock = None if kept is None else ours.enter_context(kept.claim())
-        sockets = _listen_again(bind_host, kept) if port is None else _listen(bind_host, port)
+        sockets = listen_again(bind_host, kept) if port is None else listen(bind_host, port)
         for listening in sockets:
             ours.enter_context(listening)
         bound_port = sockets[0].getsockname()[1]
         directory, lock = run_directory.create(bound_port)
-        locks = _Locks(ours.enter_context(lock), data_lock)
+        locks = Locks(ours.enter_context(lock), data_lock)
         try:
-            process = _spawn(directory, sockets, locks, _server_environment(directory, bound_port, options), options)
+            process = spawn(directory, sockets, locks, server_environment(directory, bound_port, options), options)
         except OSError as error:
             shutil.rmtree(directory, ignore_errors=True)
             raise StartFailedError(f"cannot start local AWS in {directory}: {error}") from error
@@ -228,84 +201,6 @@ def client_environment(local_aws: LocalAws) -> dict[str, str]:
     }
 
 
-def _listen_again(bind_host: str, kept: DataDirectory | None) -> list[socket.socket]:
-    """The port of the last start, which texts in the saved state may name, or any free one."""
-    last = kept and kept.snapshot()
-    if last:
-        with contextlib.suppress(PortTakenError):
-            return _listen(bind_host, last.port)
-    return _listen(bind_host, 0)
-
-
-def _listen(bind_host: str, port: int) -> list[socket.socket]:
-    """Loopback, which Lambda workers use, and the address asked for where it is another one."""
-    hosts = [bind_host] if bind_host in (LOOPBACK, ANY_ADDRESS) else [LOOPBACK, bind_host]
-    sockets: list[socket.socket] = []
-    try:
-        for host in hosts:
-            listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-            sockets.append(listening)
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.bind((host, port))
-            listening.listen(512)
-            port = listening.getsockname()[1]
-    except OSError as error:
-        for listening in sockets:
-            listening.close()
-        told = f"cannot listen on {bind_host}:{port}: {error.strerror}"
-        raise (PortTakenError if error.errno == errno.EADDRINUSE else StartFailedError)(told) from error
-    return sockets
-
-
-def _server_environment(directory: Path, port: int, options: _Options) -> dict[str, str]:
-    """Nothing of the caller's but paths and locale: its AWS configuration must not leak into the server."""
-    inherited = {name: os.environ[name] for name in INHERITED_VARIABLES if name in os.environ}
-    if options.lambda_concurrency is not None:
-        inherited[LAMBDA_CONCURRENCY] = str(options.lambda_concurrency)
-    return inherited | {
-        "HOME": str(directory),
-        "TMPDIR": str(directory / TEMPORARY_FILES),
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONUTF8": "1",
-        BIND_HOST: options.bind_host,
-        "GATEWAY_PORT": str(port),
-        "IOT_MTLS_ENABLED": "0",
-        "SFTP_ENABLED": "0",
-        "DOCKER_HOST": "unix:///nonexistent",
-        "MINISTACK_REGION": options.region,
-        "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
-        "LOG_LEVEL": "WARNING",
-        "AUTH": str(options.enforce_iam).lower(),
-        FAULT_INJECTION: str(options.fault_injection).lower(),
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
-
-
-def _spawn(
-    directory: Path, sockets: Sequence[socket.socket], locks: _Locks, environment: dict[str, str], options: _Options
-) -> subprocess.Popen[bytes]:
-    RootCredentials.new().write(directory)
-    command = [sys.executable, "-m", "local_aws.server", "--directory", str(directory)]
-    command += ["--lock", str(locks.directory.fileno())]
-    for listening in sockets:
-        command += ["--socket", str(listening.fileno())]
-    if options.data is not None:
-        command += ["--data", str(options.data.path)]
-    if not options.outlive_caller:
-        command.append("--end-with-stdin")
-    with (directory / LOG_FILE).open("ab") as log:
-        return subprocess.Popen(
-            command,
-            cwd=PROJECT_ROOT,
-            env=environment,
-            stdin=subprocess.DEVNULL if options.outlive_caller else subprocess.PIPE,
-            stdout=log,
-            stderr=log,
-            pass_fds=[*(each.fileno() for each in sockets), *(each.fileno() for each in locks.all)],
-            start_new_session=True,
-        )
-
-
 def _wait_until_ready(local_aws: LocalAws, process: subprocess.Popen[bytes], timeout_seconds: float) -> None:
     deadline = time.monotonic() + timeout_seconds
     while time.monotonic() < deadline:
@@ -319,13 +214,16 @@ def _wait_until_ready(local_aws: LocalAws, process: subprocess.Popen[bytes], tim
 
 
 def _answers(local_aws: LocalAws) -> bool:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    """The sockets listen from the beginning: the request waits in them until the server is there."""
+    connection = http.client.HTTPConnection(LOOPBACK, local_aws.port, timeout=ANSWER_SECONDS)
     try:
-        with opener.open(f"{local_aws.endpoint_url}/_ministack/health", timeout=1):
-            return True
-    except (urllib.error.URLError, OSError):
-        time.sleep(0.05)
+        connection.request("GET", HEALTH_PATH)
+        return connection.getresponse().status == HTTPStatus.OK
+    except (http.client.HTTPException, OSError):
+        time.sleep(LOOK_EVERY_SECONDS)
         return False
+    finally:
+        connection.close()
 
 
 def _last_log(local_aws: LocalAws) -> str:

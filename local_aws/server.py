@@ -23,7 +23,7 @@ from local_aws.access.gate import Control, Gate
 from local_aws.access.origins import Origins
 from local_aws.access.verification import Verifier, system_time
 from local_aws.errors import DataDirectoryError
-from local_aws.lifecycle import BIND_HOST, DATA_DIRECTORY_STATUS, FAULT_INJECTION
+from local_aws.launch import BIND_HOST, DATA_DIRECTORY_STATUS, FAULT_INJECTION
 from local_aws.replacements import install_all
 from local_aws.run_directory import TEMPORARY_FILES
 from local_aws.saved_state.directory import DataDirectory
@@ -80,10 +80,13 @@ def main() -> None:
     if arguments.end_with_stdin:
         threading.Thread(target=_end_with_stdin, args=(ending,), daemon=True).start()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # Nothing that a start makes is garbage.
+    gc.disable()
     install_all()
     saver = None if arguments.data is None else _loaded(arguments)
     gc.freeze()
     gc.set_threshold(*GARBAGE_THRESHOLDS)
+    gc.enable()
     asyncio.run(_serve(_gate(credentials, server_clock, saver), _config(arguments.socket), ending, saver))
 
 
