@@ -138,10 +138,10 @@ def test_full_temporary_directory_is_named(root: Path, tmp_path: Path) -> None:
     full = tmp_path / "full"
     full.mkdir()
     command = [sys.executable, "-c", limited, str(root)]
+    # With the limit, Python would leave cut bytecode files behind.
+    environment = {"TMPDIR": str(full), "PYTHONDONTWRITEBYTECODE": "1"}
 
-    ended = subprocess.run(
-        command, cwd=REPOSITORY, env={"TMPDIR": str(full)}, capture_output=True, text=True, check=False
-    )
+    ended = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
 
     assert ended.returncode == ExitCode.FAILED
     assert ended.stderr == (

@@ -1,6 +1,5 @@
 """Directories of servers: which are removed as left behind, and which are not."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,9 +10,9 @@ from tests.saved_snapshots import kill
 
 
 @pytest.fixture(autouse=True)
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    yield tmp_path
+    return tmp_path
 
 
 def test_directory_is_held_until_its_lock_is_closed() -> None:

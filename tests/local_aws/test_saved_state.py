@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local_aws import LocalAws, running, start, stop
@@ -36,6 +37,10 @@ class Clients:
 
     def __getattr__(self, service: str) -> Any:
         return self._session.client(service, endpoint_url=self.aws.endpoint_url)
+
+    def without_retries(self, service: str) -> Any:
+        config = Config(retries={"total_max_attempts": 1})
+        return self._session.client(service, endpoint_url=self.aws.endpoint_url, config=config)
 
 
 @contextmanager
@@ -342,7 +347,7 @@ def test_snapshot_never_holds_half_a_transaction(data: Path) -> None:
 
 def write_pairs(clients: Clients, written: list[int]) -> None:
     """Two items of the same value, over and over until the server is gone."""
-    client, value = clients.dynamodb, 0
+    client, value = clients.without_retries("dynamodb"), 0
     while True:
         puts = [{"Put": {"TableName": TABLE, "Item": {"id": {"S": side}, "value": {"N": str(value)}}}} for side in "ab"]
         try:
