@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from local_aws.s3_objects import StoredFile
+from local_aws.saved_state.directory import HALF
 
 INLINE_BYTES = 4096
 DIGEST_BYTES = 20
@@ -30,6 +31,7 @@ class SavedBodies:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._needed: set[str] = set()
+        self._written: list[Path] = []
         folder.mkdir(exist_ok=True)
 
     def reference(self, body: Any) -> Any:
@@ -37,15 +39,16 @@ class SavedBodies:
         if isinstance(body, StoredFile):
             with body.open() as file:
                 digest = _hash(iter(lambda: file.read(READ_BYTES), b""))
-            return self._written(digest, body)
+            return self._keep(digest, body)
         if isinstance(body, bytes | bytearray) and len(body) > INLINE_BYTES:
-            return self._written(_hash(iter([body])), body)
+            return self._keep(_hash(iter([body])), body)
         return body
 
-    def _written(self, digest: str, body: Any) -> BodyReference:
+    def _keep(self, digest: str, body: Any) -> BodyReference:
         path = self._folder / digest
         if digest not in self._needed and not path.exists():
-            half = path.with_suffix(".new")
+            half = path.with_suffix(HALF)
+            self._written += [half, path]
             if isinstance(body, StoredFile):
                 with body.open() as source, half.open("wb") as target:
                     shutil.copyfileobj(source, target, READ_BYTES)
@@ -54,6 +57,11 @@ class SavedBodies:
             half.replace(path)
         self._needed.add(digest)
         return BodyReference(digest, isinstance(body, StoredFile))
+
+    def give_up(self) -> None:
+        """Remove what was written, as the snapshot will not be complete."""
+        for path in self._written:
+            path.unlink(missing_ok=True)
 
     def remove_others(self) -> None:
         """Remove what the snapshot does not need. Call it once the snapshot is complete."""

@@ -25,6 +25,8 @@ LOCK_FILE = "lock"
 STATE_FILE = "state"
 BODIES = "bodies"
 FAILURE_FILE = "save-failed"
+# The suffix of files that are being written.
+HALF = ".new"
 # A server that was killed may leave a process that is about to notice it.
 LOCK_SECONDS = 10.0
 
@@ -100,6 +102,7 @@ class DataDirectory:
             self._lock(lock)
             self._check_format()
             self.snapshot()
+            self._remove_halves()
         except BaseException:
             lock.close()
             raise
@@ -132,6 +135,12 @@ class DataDirectory:
                     f"{self.path} is not empty and was not made by local AWS: name another directory"
                 )
             _write_whole(self.path / FORMAT_FILE, json.dumps(_format()))
+
+    def _remove_halves(self) -> None:
+        """What a server that was killed has not completed."""
+        for half in [*self.path.glob(f"*{HALF}"), *self.bodies.glob(f"*{HALF}")]:
+            with contextlib.suppress(OSError):
+                half.unlink()
 
     def _lock(self, lock: BinaryIO) -> None:
         deadline = time.monotonic() + LOCK_SECONDS
@@ -188,6 +197,6 @@ def _described(found: Any) -> str:
 
 
 def _write_whole(path: Path, text: str) -> None:
-    half = path.with_suffix(".new")
+    half = path.with_suffix(HALF)
     half.write_text(text)
     half.replace(path)

@@ -4,16 +4,18 @@ A snapshot is a line of JSON and a stream of pickles: records of (section, kind,
 written beside the last one and then takes its place, so that it is complete or not there at all.
 """
 
+import contextlib
 import os
 import pickle
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any, BinaryIO
 
 from local_aws.errors import DataDirectoryError
 from local_aws.saved_state import functions, machines, objects, services, tables
 from local_aws.saved_state.bodies import LoadedBodies, SavedBodies
-from local_aws.saved_state.directory import DataDirectory, Snapshot
+from local_aws.saved_state.directory import HALF, DataDirectory, Snapshot
 
 # In the order in which they are restored.
 SECTIONS: dict[str, ModuleType] = {
@@ -48,8 +50,21 @@ TRUSTED_NAMES = frozenset(
 def write(directory: DataDirectory, about: Snapshot, check: Callable[[], None]) -> None:
     """Write a snapshot in the place of the last one. `check` is called now and then and may raise to give up."""
     bodies = SavedBodies(directory.bodies)
-    half = directory.state.with_suffix(".new")
-    with half.open("wb") as file:
+    half = directory.state.with_suffix(HALF)
+    try:
+        _write_half(half, about, bodies, check)
+        half.replace(directory.state)
+    except BaseException:
+        # There may be no room left to say why.
+        bodies.give_up()
+        with contextlib.suppress(OSError):
+            half.unlink(missing_ok=True)
+        raise
+    bodies.remove_others()
+
+
+def _write_half(path: Path, about: Snapshot, bodies: SavedBodies, check: Callable[[], None]) -> None:
+    with path.open("wb") as file:
         file.write(about.line())
         pickler = pickle.Pickler(file, PROTOCOL)
         for name, section in SECTIONS.items():
@@ -61,8 +76,6 @@ def write(directory: DataDirectory, about: Snapshot, check: Callable[[], None]) 
         file.flush()
         os.fsync(file.fileno())
     check()
-    half.replace(directory.state)
-    bodies.remove_others()
 
 
 def read(directory: DataDirectory) -> None:
