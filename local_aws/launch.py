@@ -116,8 +116,8 @@ def spawn(
     command += ["--lock", str(locks.directory.fileno())]
     for listening in sockets:
         command += ["--socket", str(listening.fileno())]
-    if options.data is not None:
-        command += ["--data", str(options.data.path)]
+    if options.data is not None and locks.data is not None:
+        command += ["--data", str(options.data.path), "--data-lock", str(locks.data.fileno())]
     if not options.outlive_caller:
         command.append("--end-with-stdin")
     with (directory / LOG_FILE).open("ab") as log:

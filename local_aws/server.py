@@ -71,6 +71,8 @@ def main() -> None:
     directory: Path = arguments.directory
     # The place that the environment names, whether it is full or not: without it, tempfile would look for others.
     tempfile.tempdir = str(directory / TEMPORARY_FILES)
+    for lock in filter(None, (arguments.lock, arguments.data_lock)):
+        os.set_inheritable(lock, False)  # noqa: FBT003
     credentials = RootCredentials.read(directory)
     # ministack takes the key in its environment for that of the account's owner.
     os.environ.update(credentials.environment())
@@ -87,7 +89,7 @@ def main() -> None:
     gc.freeze()
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     gc.enable()
-    asyncio.run(_serve(_gate(credentials, server_clock, saver), _config(arguments.socket), ending, saver))
+    asyncio.run(_serve(_gate(credentials, server_clock), _config(arguments.socket), ending, saver))
 
 
 def _loaded(arguments: argparse.Namespace) -> "Saver":
@@ -104,22 +106,22 @@ def _loaded(arguments: argparse.Namespace) -> "Saver":
     return Saver(directory, arguments.directory.name, int(os.environ["GATEWAY_PORT"]), arguments.lock)
 
 
-async def _serve(gate: Application, config: Config, ending: Ending, saver: "Saver | None") -> None:
+async def _serve(application: Application, config: Config, ending: Ending, saver: "Saver | None") -> None:
     if saver is not None:
         saver.start()
         ending.save_first(saver)
-    await serve(gate, config, shutdown_trigger=_never)  # type: ignore[arg-type]
+        application = saver.watching(application)
+    await serve(application, config, shutdown_trigger=_never)  # type: ignore[arg-type]
 
 
-def _gate(credentials: RootCredentials, server_clock: clock.ServerClock | None, saver: "Saver | None") -> Application:
+def _gate(credentials: RootCredentials, server_clock: clock.ServerClock | None) -> Application:
     from ministack.app import app
 
     from local_aws.access.installation import secret_keys
 
-    application = app if saver is None else saver.watching(app)
     verifier = Verifier(secret_keys(credentials), server_clock.times if server_clock else system_time)
     controls = _controls(server_clock) if server_clock else {}
-    return Gate(application, Origins(os.environ[BIND_HOST]), verifier, credentials.access_key_id, controls)
+    return Gate(app, Origins(os.environ[BIND_HOST]), verifier, credentials.access_key_id, controls)
 
 
 def _controls(server_clock: clock.ServerClock) -> dict[str, Control]:
@@ -141,7 +143,8 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--directory", type=Path, required=True)
     parser.add_argument("--socket", type=int, action="append", required=True, help="a listening descriptor")
     parser.add_argument("--lock", type=int, required=True, help="a descriptor of the directory's lock, held")
-    parser.add_argument("--data", type=Path, help="a data directory, whose lock is held, too")
+    parser.add_argument("--data", type=Path, help="a data directory")
+    parser.add_argument("--data-lock", type=int, help="a descriptor of the data directory's lock, held")
     parser.add_argument("--end-with-stdin", action="store_true")
     return parser.parse_args()
 

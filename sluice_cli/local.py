@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from local_aws.access.origins import LOOPBACK
-from local_aws.lifecycle import LocalAws, LocalAwsError, client_environment, is_running, start, stop
+from local_aws.lifecycle import DataDirectoryError, LocalAws, LocalAwsError, client_environment, is_running, start, stop
 from local_aws.run_directory import remove_if_abandoned
 from local_aws.saved_state.directory import DataDirectory
 from sluice_cli.exit_code import CommandError, NotDeployedError
@@ -18,6 +18,8 @@ from sluice_cli.surroundings import Clock
 SAM_LOCAL_FILE = "sam-local.json"
 NOTHING_RUNS = "local AWS is not running; start it with `sluice local up`"
 LOOK_EVERY_SECONDS = 0.5
+# No option of a command: callers such as the demo ask for it.
+WITHOUT_FAULTS = "without fault injection"
 
 
 class Ending(Enum):
@@ -100,11 +102,14 @@ def up(
 
 def _refuse_conflicts(started: Started, wanted: Mapping[str, Any]) -> None:
     conflicts = started.conflicts(wanted)
-    if conflicts:
-        raise CommandError(
-            f"local AWS is already running at {started.aws.endpoint_url} {' and '.join(conflicts)}; "
-            "leave the option out to use it as it is, or stop it with `sluice local down` and start it again"
-        )
+    if not conflicts:
+        return
+    told = f"local AWS is already running at {started.aws.endpoint_url} {' and '.join(conflicts)}"
+    if conflicts == [WITHOUT_FAULTS]:
+        raise CommandError(f"{told}; stop it first with `sluice local down`")
+    raise CommandError(
+        f"{told}; leave the option out to use it as it is, or stop it with `sluice local down` and start it again"
+    )
 
 
 def remarks(root: Path, *, is_new: bool) -> list[str]:
@@ -117,7 +122,10 @@ def remarks(root: Path, *, is_new: bool) -> list[str]:
     if is_new and bind_host != LOOPBACK:
         told.append(f"it listens on {bind_host}, too: whoever reaches it needs the credentials to use it")
     if started.aws.data is not None:
-        told += _data_remarks(DataDirectory(started.aws.data), is_new=is_new)
+        try:
+            told += _data_remarks(DataDirectory(started.aws.data), is_new=is_new)
+        except DataDirectoryError as error:
+            told.append(str(error))
     return told
 
 
