@@ -10,12 +10,13 @@ import pickle
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from local_aws.errors import DataDirectoryError
 from local_aws.saved_state import functions, machines, objects, services, tables
 from local_aws.saved_state.bodies import LoadedBodies, SavedBodies
 from local_aws.saved_state.directory import HALF, DataDirectory, Snapshot
+from local_aws.saved_state.records import RecordPickler, RecordUnpickler
 
 # In the order in which they are restored.
 SECTIONS: dict[str, ModuleType] = {
@@ -26,25 +27,6 @@ SECTIONS: dict[str, ModuleType] = {
     "tables": tables,
 }
 END = ("end", "", None)
-PROTOCOL = 5
-TRUSTED_PACKAGES = ("ministack.core.responses", "local_aws.exports", "local_aws.saved_state")
-TRUSTED_NAMES = frozenset(
-    (
-        ("builtins", "set"),
-        ("builtins", "frozenset"),
-        ("builtins", "bytearray"),
-        ("collections", "OrderedDict"),
-        ("collections", "defaultdict"),
-        ("collections", "deque"),
-        ("builtins", "dict"),
-        ("builtins", "list"),
-        ("datetime", "date"),
-        ("datetime", "datetime"),
-        ("datetime", "timedelta"),
-        ("datetime", "timezone"),
-        ("decimal", "Decimal"),
-    )
-)
 
 
 def write(directory: DataDirectory, about: Snapshot, check: Callable[[], None]) -> None:
@@ -66,7 +48,7 @@ def write(directory: DataDirectory, about: Snapshot, check: Callable[[], None]) 
 def _write_half(path: Path, about: Snapshot, bodies: SavedBodies, check: Callable[[], None]) -> None:
     with path.open("wb") as file:
         file.write(about.line())
-        pickler = pickle.Pickler(file, PROTOCOL)
+        pickler = RecordPickler(file)
         for name, section in SECTIONS.items():
             for kind, content in section.records(bodies):
                 check()
@@ -94,20 +76,6 @@ def read(directory: DataDirectory) -> None:
 
 def _restore(file: BinaryIO, bodies: LoadedBodies) -> None:
     # A reader for each record, as the writer clears its memory behind each.
-    while (record := _Unpickler(file).load()) != END:
+    while (record := RecordUnpickler(file).load()) != END:
         name, kind, content = record
         SECTIONS[name].restore(kind, content, bodies)
-
-
-class _Unpickler(pickle.Unpickler):
-    """Reads plain values, and the classes that snapshots hold."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """The class. Raises UnpicklingError for any other."""
-        if (module, name) in TRUSTED_NAMES:
-            return super().find_class(module, name)
-        if module.startswith(TRUSTED_PACKAGES) and "." not in name:
-            found = super().find_class(module, name)
-            if isinstance(found, type) and found.__module__ == module:
-                return found
-        raise pickle.UnpicklingError(f"{module}.{name} does not belong in a snapshot")
