@@ -17,6 +17,7 @@ MODULES = (
     "s3_copies",
     "access.installation",
     "role_permissions",
+    "permission_records",
     "request_resources",
     "scheduler.installation",
     "stack_conditions",
