@@ -7,6 +7,8 @@ READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.bench-ready
 ORACLE := $(VENV)/oracle
 VALIDATE := $(VENV)/validate
+# What the stack's roles did in the last `make test`.
+RECORDS := .permissions
 # A worker per core; tests that share what is slow to set up stay together (tests/scheduling.py).
 PYTEST := $(BIN)/python -m pytest -q -n auto --dist loadscope --no-loadscope-reorder
 SHORT := not long and not docker and not chromium
@@ -16,7 +18,7 @@ export SAM_CLI_TELEMETRY = 0
 # sam build looks for uv there.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup lock demo test test-long test-throttled check validate format local build sam-local oracle browser e2e bench clean
+.PHONY: help setup lock demo test permissions test-long test-throttled check validate format local build sam-local oracle browser e2e bench clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -44,8 +46,13 @@ lock: $(READY) ## Resolve the .in files into the pinned .txt files again.
 demo: $(READY) ## Every workflow on real data on local AWS: all set-up, no AWS account, no Docker.
 	$(BIN)/python -m demo
 
-test: $(READY) ## All tests but the long ones, a worker per core: units, state machines, workflows on local AWS.
-	$(PYTEST) -m "$(SHORT)"
+test: $(READY) ## All tests but the long ones, a worker per core: units, state machines, workflows, permissions.
+	rm -rf $(RECORDS)
+	PERMISSION_RECORDS=$(RECORDS) $(PYTEST) -m "$(SHORT)"
+	$(MAKE) --no-print-directory permissions
+
+permissions: $(READY) ## Whether the last make test needed each permission in template.yaml, and was denied none.
+	$(BIN)/python -m tests.permissions $(RECORDS)
 
 test-long: $(READY) ## The long tests, and how much of functions/ the unit tests cover (95% at least).
 	$(PYTEST) -m "(long or chromium) and not docker"
@@ -113,4 +120,4 @@ $(BENCH_READY): $(READY) requirements-bench.txt
 
 clean: ## Stop local AWS; remove what was built and installed.
 	test ! -x $(BIN)/sluice || $(BIN)/sluice local down
-	rm -rf $(VENV) .aws-sam .sluice .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(RECORDS) .aws-sam .sluice .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -45,9 +45,9 @@ def install() -> None:
     original = check(iam_evaluator, "evaluate", ("ctx", "policies", "limits"))
     records = Records(Path(os.environ[PERMISSION_RECORDS]))
     replace(iam_evaluator, "evaluate", ("ctx", "policies", "limits"), recorded(original, records))
-    parameters = ("doc", "ctx", "service", "named_only", "direct_only")
-    of_resource = check(iam_evaluator, "evaluate_resource_policy", parameters)
-    replace(iam_evaluator, "evaluate_resource_policy", parameters, recorded_for_resource(of_resource, records))
+    options = ("doc", "ctx", "service", "named_only", "direct_only")
+    of_resource = check(iam_evaluator, "evaluate_resource_policy", options)
+    replace(iam_evaluator, "evaluate_resource_policy", options, recorded_for_resource(of_resource, records))
 
 
 class Records:

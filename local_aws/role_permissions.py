@@ -20,8 +20,8 @@ from local_aws.replacements import check, replace, require
 STATE_MACHINE = "state-machine"
 LONGEST_SESSION_NAME = 64
 
-# A machine asks the same for each item. A policy that IAM's API changes is felt at once, one that CloudFormation changes
-# after these seconds.
+# A machine asks the same for each item. A policy that IAM's API changes counts at once, one that CloudFormation changes
+# after this time.
 REMEMBERED_SECONDS = 2.0
 REMEMBERED_ANSWERS = 1_000
 POLICY_CHANGES = ("PutRolePolicy", "DeleteRolePolicy", "AttachRolePolicy", "DetachRolePolicy")

@@ -6,8 +6,10 @@ from urllib.parse import quote, unquote_plus
 
 from ministack.services import s3 as service
 
+from local_aws.exports.permissions import caller_role
 from local_aws.faults import planned
 from local_aws.replacements import replace, require
+from local_aws.role_permissions import denial
 from local_aws.s3_missing_keys import as_told
 
 Response = tuple[int, dict[str, str], Any]
@@ -32,7 +34,7 @@ _original: dict[str, Any] = {}
 
 def install() -> None:
     """Replace the two operations."""
-    require(service, "_buckets", "_error", "_object_versions")
+    require(service, "_buckets", "_error", "_object_tags", "_object_versions")
     _original["copy"] = replace(service, "_copy_object", ("bucket_name", "dest_key", "headers"), copy_object)
     parameters = ("bucket_name", "dest_key", "query_params", "headers")
     _original["part"] = replace(service, "_upload_part_copy", parameters, upload_part_copy)
@@ -51,6 +53,10 @@ def copy_object(bucket_name: str, dest_key: str, headers: dict[str, str]) -> Res
     is_changed = is_replaced or any(name in headers for name in CHANGES)
     if is_current and (bucket, key) == (bucket_name, dest_key) and stored is not None and not is_changed:
         return _refused(ONTO_ITSELF)
+    if stored is not None and (bucket, key, stored.get("version_id")) in service._object_tags:
+        told = _tagging_denial(f"{bucket}/{key}", f"{bucket_name}/{dest_key}", headers)
+        if told is not None:
+            return service._error("AccessDenied", told, 403)  # type: ignore[no-any-return]
     answer: Response = _original["copy"](bucket_name, dest_key, _with_plain_source(headers))
     if answer[0] == 200:
         return _with_etag_of_one_part(bucket_name, dest_key, answer)
@@ -64,6 +70,16 @@ def upload_part_copy(
     bucket, key, _ = _source(headers.get(SOURCE, ""))
     answer: Response = _original["part"](bucket_name, dest_key, query_params, _with_plain_source(headers))
     return as_told(bucket, key, answer)
+
+
+def _tagging_denial(source: str, destination: str, headers: dict[str, str]) -> str | None:
+    """Why the caller's role may not take the tags of the source along, or None when it may or does not want to."""
+    role_arn = caller_role()
+    if role_arn is None or headers.get("x-amz-tagging-directive", "COPY").upper() != "COPY":
+        return None
+    needed = (("s3:GetObjectTagging", source), ("s3:PutObjectTagging", destination))
+    denials = (denial(role_arn, action, f"arn:aws:s3:::{path}") for action, path in needed)
+    return next((told for told in denials if told is not None), None)
 
 
 def _source(text: str) -> tuple[str, str, bool]:

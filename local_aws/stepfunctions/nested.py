@@ -5,6 +5,7 @@ from typing import Any
 
 from ministack.services import stepfunctions as service
 
+from local_aws.stepfunctions.authorization import may_stop_execution
 from local_aws.stepfunctions.errors import StoppedError, state_error
 from local_aws.stepfunctions.executions import running, stop
 from local_aws.stepfunctions.operations import redrive_fields
@@ -46,7 +47,7 @@ def _request(given: dict[str, Any]) -> Record:
 
 
 def _wait(record: Record, scope: Scope) -> None:
-    """Until the child has ended; a parent that is stopped stops it."""
+    """Until the child has ended; a parent that is stopped stops it, where its role may."""
     while record["status"] == "RUNNING":
         run = running.get(record["executionArn"])
         if run is None:
@@ -57,7 +58,8 @@ def _wait(record: Record, scope: Scope) -> None:
             try:
                 scope.run.check()
             except StoppedError:
-                stop(run, None, None)
+                if may_stop_execution(scope, record["executionArn"]):
+                    stop(run, None, None)
                 raise
 
 

@@ -55,7 +55,7 @@ def permission_recorders() -> dict[int, Recorder]:
 
 @pytest.fixture(autouse=True)
 def recorded_permissions(request: pytest.FixtureRequest, permission_recorders: dict[int, Recorder]) -> Iterator[None]:
-    """Keeps what the stack's roles did. No call may be denied, except in a test marked `plans_denials`, where one is."""
+    """Keeps what the stack's roles did. A call is denied in tests that are marked `plans_denials`, and in no others."""
     stack = request.getfixturevalue("stack") if "stack" in request.fixturenames else None
     yield
     if stack is None:

@@ -33,9 +33,13 @@ MACHINE = {
     "States": {
         "IsBad": {
             "Type": "Choice",
-            "Choices": [{"Condition": "{% $contains($states.input.key.UserRef.S, 'bad') %}", "Next": "Refused"}],
+            "Choices": [
+                {"Condition": "{% $contains($states.input.key.UserRef.S, 'bad') %}", "Next": "Refused"},
+                {"Condition": "{% $states.input.key.UserRef.S = 'slow' %}", "Next": "Slow"},
+            ],
             "Default": "Done",
         },
+        "Slow": {"Type": "Wait", "Seconds": 600, "Next": "Done"},
         "Refused": {"Type": "Fail", "Error": "BadKey", "Cause": "a bad key"},
         "Done": {"Type": "Succeed"},
     },
@@ -45,8 +49,8 @@ MACHINE = {
 def create_processors(stack: Deployed) -> None:
     """The function and the state machine that the stack's parameters name.
 
-    The function refuses a batch with a key that begins with bad. With one that begins with deadly it dies, once in a
-    run, when it has done its work.
+    The machine takes ten minutes for the key slow. The function refuses a batch with a key that begins with bad. With
+    one that begins with deadly it dies, once in a run, when it has done its work.
     """
     role = create_function(stack, PROCESSOR_FUNCTION, FUNCTION)
     stack.stepfunctions.create_state_machine(name=PROCESSOR_MACHINE, roleArn=role, definition=json.dumps(MACHINE))

@@ -21,7 +21,7 @@ def faults(
     found = {f"denied: {each}" for each in records if each.is_denial and not each.is_planned}
     found |= {f"unused: {each}" for each in set(granted) - used - listed}
     found |= {f"another statement allows the same calls: {each}" for each in used - needed - listed}
-    found |= {f"used, yet listed as unexercised: {each}" for each in used & listed}
+    found |= {f"needed by a run, yet listed as unexercised: {each}" for each in needed & listed}
     found |= {
         f"listed as unexercised, yet not in template.yaml: {part}"
         for entry in unexercised

@@ -1,0 +1,71 @@
+"""table_transform, in place and into another table."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from tests.local.deployed import Deployed
+from tests.permissions.exercises.runs import Execution, Started, invoke, run, summary_event, update
+
+
+def _table(stack: Deployed, items: int = 1) -> str:
+    table = stack.new_table()
+    stack.put_items(table, [{"id": {"S": str(number)}} for number in range(items)])
+    return table
+
+
+def _document(stack: Deployed, **fields: Any) -> dict[str, Any]:
+    return {"table": _table(stack), "mapping": {"state": "seen"}, "segments": 1, **fields}
+
+
+def _apply(stack: Deployed, **fields: Any) -> dict[str, Any]:
+    return _document(stack, mode="apply", withoutBackup=True, **fields)
+
+
+def _with_backup(stack: Deployed) -> dict[str, Any]:
+    return _document(stack, mode="apply")
+
+
+def _into(stack: Deployed, **fields: Any) -> dict[str, Any]:
+    return _apply(stack, target=stack.new_table(), **fields)
+
+
+def _resumed(stack: Deployed) -> dict[str, Any]:
+    document = _apply(stack)
+    return {**document, "resume": {"run": stack.run("table_transform", document).name}}
+
+
+def _differing(stack: Deployed) -> Started:
+    """Somebody changes an item after the run has changed it and before it is verified."""
+    document = _apply(stack, verify={"sample": 10}, maxReadUnitsPerSecond=1)
+    started = Execution(stack, stack.start("table_transform", document))
+    key: Any = {"id": {"S": "0"}}
+    while not started.has_ended():
+        if "state" in stack.dynamodb.get_item(TableName=document["table"], Key=key)["Item"]:
+            stack.dynamodb.put_item(TableName=document["table"], Item=key | {"state": {"S": "wrong"}})
+            break
+        time.sleep(0.01)
+    return started
+
+
+def _failed_map_run(stack: Deployed) -> dict[str, Any]:
+    """The summary of a run, as if its Map Run had failed."""
+    error = {"name": "States.ExceedToleratedFailureThreshold", "message": "The specified threshold was exceeded."}
+    return summary_event(stack, "table_transform", _document(stack)) | {"mapRun": None, "error": error}
+
+
+EXERCISES = (
+    update("table_transform"),
+    run("table_transform", _document),
+    run("table_transform", _with_backup),
+    run("table_transform", _apply),
+    run("table_transform", lambda stack: _apply(stack, maxWriteUnitsPerSecond=1_000)),
+    run("table_transform", lambda stack: _apply(stack, verify={"sample": 10}, maxReadUnitsPerSecond=1_000)),
+    run("table_transform", _into),
+    run("table_transform", lambda stack: _into(stack, onConflict="keep")),
+    run("table_transform", lambda stack: _into(stack, deleteSource=True)),
+    run("table_transform", _resumed),
+    _differing,
+    invoke("SummarizeTransform", _failed_map_run),
+)
