@@ -13,6 +13,7 @@ from local_aws import faults
 from tests.local.deployed import PROCESSOR_FUNCTION, PROCESSOR_MACHINE, RUN_SECONDS, Deployed
 from tests.local.key_processors import executions, processed_keys, started_keys
 from tests.local.map_runs import map_runs
+from tests.local.step_events import invoke
 from tests.local.user_tables import SIZES, child_inputs, measured_batch, new_table, users
 from tests.local.waiting import until
 
@@ -67,10 +68,8 @@ def test_measurement_that_ends_after_the_run_changes_nothing(stack: Deployed) ->
         key: dict[str, Any] = {"UserRef": {"S": user}, "ConnectionId": {"N": str(at)}}
         stack.dynamodb.delete_item(TableName=table, Key=key)
     (child,) = child_inputs(stack, ended.name, "keys")
-    late = stack.client("lambda").invoke(
-        FunctionName=stack.outputs["MeasureCollectionFunctionName"], Payload=json.dumps(measured_batch(child)).encode()
-    )
-    assert json.loads(late["Payload"].read())["counts"]["keys"] == 2
+    late = invoke(stack, "MeasureCollection", measured_batch(child))
+    assert late["counts"] == {"keys": 2, "items": 3}
     assert stack.object(ended.summary["report"]["key"]) == report
 
 

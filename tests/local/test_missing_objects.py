@@ -7,14 +7,12 @@ from typing import Any
 
 from sluice_cli.surroundings import PROJECT_ROOT
 from tests.local.deployed import Deployed
+from tests.local.step_events import invoke
 
 
-def invoked(stack: Deployed, step: str, fixture: str) -> dict[str, Any]:
+def invoked(stack: Deployed, step: str, fixture: str) -> Any:
     """What the step's function returns for a fixture of events/."""
-    event = (PROJECT_ROOT / "events" / fixture).read_bytes()
-    answer = stack.client("lambda").invoke(FunctionName=stack.outputs[f"{step}FunctionName"], Payload=event)
-    found: dict[str, Any] = json.loads(answer["Payload"].read())
-    return found
+    return invoke(stack, step, json.loads((PROJECT_ROOT / "events" / fixture).read_text()))
 
 
 def test_object_that_is_gone_when_it_is_aggregated_is_unreadable(stack: Deployed) -> None:

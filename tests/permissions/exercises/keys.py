@@ -9,7 +9,7 @@ from tests.local.deployed import PROCESSOR_FUNCTION, PROCESSOR_MACHINE, RUN_SECO
 from tests.local.key_processors import executions
 from tests.local.user_tables import child_inputs, measured_batch, new_table
 from tests.local.waiting import until
-from tests.permissions.exercises.runs import Execution, Started, invoke, run, update
+from tests.permissions.exercises.runs import Execution, Started, call, run, update
 
 KEY = json.dumps({"UserRef": {"S": "a"}}) + "\n"
 
@@ -57,7 +57,7 @@ EXERCISES = (
     run("distinct_keys", _given),
     run("distinct_keys", lambda stack: _keys(stack, processor={"function": PROCESSOR_FUNCTION})),
     run("distinct_keys", lambda stack: _keys(stack, processor={"stateMachine": PROCESSOR_MACHINE})),
-    invoke("ScanDistinctKeys", _segment),
-    invoke("MeasureCollection", _batch),
+    call("ScanDistinctKeys", _segment),
+    call("MeasureCollection", _batch),
     _stop_processor,
 )

@@ -8,7 +8,7 @@ from uuid import uuid4
 from local_aws import faults
 from tests.local.deployed import Deployed
 from tests.local.map_runs import impatient
-from tests.permissions.exercises.runs import Execution, Started, fixture, invoke, run, summary_event, update
+from tests.permissions.exercises.runs import Execution, Started, call, event_of, fixture, run, update
 
 # As many parts take a merge before the last one.
 MANY = 33
@@ -24,7 +24,7 @@ def _objects(stack: Deployed, count: int = 1, **fields: Any) -> dict[str, Any]:
 
 def _failed_merge(stack: Deployed) -> dict[str, Any]:
     """The summary of a run with merges, as if too many of them had failed."""
-    event = summary_event(stack, "object_map", _objects(stack, MANY, batchSize=1))
+    event = event_of(stack, "SummarizeObjects", "object_map", _objects(stack, MANY, batchSize=1))
     error = {"name": "States.ExceedToleratedFailureThreshold", "message": "The specified threshold was exceeded."}
     return event | {"reduced": None, "error": error}
 
@@ -41,7 +41,7 @@ EXERCISES = (
     update("object_map"),
     run("object_map", _objects),
     run("object_map", lambda stack: _objects(stack, MANY, batchSize=1)),
-    invoke("AggregateObjects", fixture("aggregate_objects/usual.json")),
+    call("AggregateObjects", fixture("aggregate_objects/usual.json")),
     _standard_child,
-    invoke("SummarizeObjects", _failed_merge),
+    call("SummarizeObjects", _failed_merge),
 )

@@ -8,7 +8,7 @@ from local_aws import faults
 from tests.local.deployed import COPY_BUCKET, RESULT_BUCKET, ROW_FUNCTION, SOURCE_BUCKET, WORK_GROUP, Deployed
 from tests.local.queried_rows import Queried
 from tests.local.waiting import until
-from tests.permissions.exercises.runs import Execution, Started, fixture, invoke, run, update
+from tests.permissions.exercises.runs import Execution, Started, call, fixture, run, update
 
 BY_PLACE = {"bucket": "{id}", "key": "{place}"}
 ROWS = "SELECT id, place FROM t"
@@ -98,6 +98,6 @@ EXERCISES = (
     run("athena_map", _partitions),
     run("athena_map", _other_buckets),
     run("athena_map", _own_work_group),
-    invoke("InspectResult", fixture("inspect_result/SourceNotFoundError.json")),
+    call("InspectResult", fixture("inspect_result/SourceNotFoundError.json")),
     _stop_query,
 )

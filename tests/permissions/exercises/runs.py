@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from sluice_cli.surroundings import PROJECT_ROOT
 from tests.local.deployed import RUN_SECONDS, Deployed
+from tests.local.step_events import invoke, step_event
 
 
 class Started(Protocol):
@@ -86,26 +87,21 @@ def update(workflow: str) -> Exercise:
     return start
 
 
-def invoke(step: str, event: Callable[[Deployed], Any]) -> Exercise:
+def call(step: str, event: Callable[[Deployed], Any]) -> Exercise:
     """Calls the function of a step."""
 
     def start(stack: Deployed) -> Started:
-        function = stack.outputs[f"{step}FunctionName"]
-        answer = stack.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event(stack)).encode())
-        answer["Payload"].read()
+        invoke(stack, step, event(stack))
         return Finished()
 
     return start
 
 
-def summary_event(stack: Deployed, workflow: str, document: Mapping[str, Any]) -> dict[str, Any]:
-    """What a run that has ended gave to the function that summed it up, its last step."""
+def event_of(stack: Deployed, step: str, workflow: str, document: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run that has ended gave to the function of a step."""
     arn = stack.start(workflow, document)
     stack.end_of(arn, RUN_SECONDS)
-    pages = stack.stepfunctions.get_paginator("get_execution_history").paginate(executionArn=arn)
-    events = [each for page in pages for each in page["events"] if each["type"] == "TaskScheduled"]
-    event: dict[str, Any] = json.loads(events[-1]["taskScheduledEventDetails"]["parameters"])["Payload"]
-    return event
+    return step_event(stack, step, arn)
 
 
 def fixture(name: str) -> Callable[[Deployed], Any]:

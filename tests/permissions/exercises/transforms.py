@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from tests.local.deployed import Deployed
-from tests.permissions.exercises.runs import Execution, Started, invoke, run, summary_event, update
+from tests.permissions.exercises.runs import call, event_of, run, update
 
 
 def _table(stack: Deployed, items: int = 1) -> str:
@@ -36,23 +35,19 @@ def _resumed(stack: Deployed) -> dict[str, Any]:
     return {**document, "resume": {"run": stack.run("table_transform", document).name}}
 
 
-def _differing(stack: Deployed) -> Started:
-    """Somebody changes an item after the run has changed it and before it is verified."""
-    document = _apply(stack, verify={"sample": 10}, maxReadUnitsPerSecond=1)
-    started = Execution(stack, stack.start("table_transform", document))
-    key: Any = {"id": {"S": "0"}}
-    while not started.has_ended():
-        if "state" in stack.dynamodb.get_item(TableName=document["table"], Key=key)["Item"]:
-            stack.dynamodb.put_item(TableName=document["table"], Item=key | {"state": {"S": "wrong"}})
-            break
-        time.sleep(0.01)
-    return started
+def _differing(stack: Deployed) -> dict[str, Any]:
+    """A verification of items that somebody has changed after the run."""
+    document = _apply(stack, verify={"sample": 10})
+    event = event_of(stack, "VerifySample", "table_transform", document)
+    stack.put_items(document["table"], [{"id": {"S": "0"}, "state": {"S": "wrong"}}])
+    return event
 
 
 def _failed_map_run(stack: Deployed) -> dict[str, Any]:
     """The summary of a run, as if its Map Run had failed."""
     error = {"name": "States.ExceedToleratedFailureThreshold", "message": "The specified threshold was exceeded."}
-    return summary_event(stack, "table_transform", _document(stack)) | {"mapRun": None, "error": error}
+    event = event_of(stack, "SummarizeTransform", "table_transform", _document(stack))
+    return event | {"mapRun": None, "error": error}
 
 
 EXERCISES = (
@@ -66,6 +61,6 @@ EXERCISES = (
     run("table_transform", lambda stack: _into(stack, onConflict="keep")),
     run("table_transform", lambda stack: _into(stack, deleteSource=True)),
     run("table_transform", _resumed),
-    _differing,
-    invoke("SummarizeTransform", _failed_map_run),
+    call("VerifySample", _differing),
+    call("SummarizeTransform", _failed_map_run),
 )
