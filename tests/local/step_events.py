@@ -14,8 +14,9 @@ def step_event(stack: Deployed, step: str, execution_arn: str) -> dict[str, Any]
     scheduled = (each.get("taskScheduledEventDetails") for page in pages for each in page["events"])
     calls = [json.loads(each["parameters"]) for each in scheduled if each]
     function = stack.outputs[f"{step}FunctionName"]
-    event: dict[str, Any] = [each["Payload"] for each in calls if function in each.get("FunctionName", "")][-1]
-    return event
+    events: list[dict[str, Any]] = [each["Payload"] for each in calls if function in each.get("FunctionName", "")]
+    assert events, stack.stepfunctions.describe_execution(executionArn=execution_arn)
+    return events[-1]
 
 
 def invoke(stack: Deployed, step: str, event: Any) -> Any:
