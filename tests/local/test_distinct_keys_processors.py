@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from typing import Any
@@ -11,7 +10,7 @@ import pytest
 
 from local_aws import faults
 from tests.local.deployed import PROCESSOR_FUNCTION, PROCESSOR_MACHINE, RUN_SECONDS, Deployed
-from tests.local.key_processors import executions, processed_keys, started_keys
+from tests.local.key_processors import executions, processed_keys, start_before, started_keys
 from tests.local.map_runs import map_runs
 from tests.local.step_events import invoke
 from tests.local.user_tables import SIZES, child_inputs, measured_batch, new_table, users
@@ -130,13 +129,7 @@ def test_key_that_was_started_before_is_not_processed_twice(stack: Deployed) -> 
     """As when a child is retried after it has started its keys' executions."""
     machine = stack.machine_arn("distinct_keys")
     arn = f"{machine.replace(':stateMachine:', ':execution:')}:retried"
-    key = {"UserRef": {"S": "a"}}
-    digest = hashlib.sha256((arn + json.dumps(key, separators=(",", ":"))).encode()).hexdigest()
-    stack.stepfunctions.start_execution(
-        stateMachineArn=f"{machine.rpartition(':')[0]}:{PROCESSOR_MACHINE}",
-        name=f"retried-{digest}",
-        input=json.dumps({"key": key}),
-    )
+    start_before(stack, "retried", {"UserRef": {"S": "a"}})
     before = len(executions(stack))
     document = {"table": new_table(stack, {"a": 2, "b": 1}), **TO_MACHINE}
     stack.stepfunctions.start_execution(stateMachineArn=machine, name="retried", input=json.dumps(document))

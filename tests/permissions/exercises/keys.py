@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from uuid import uuid4
 
 from tests.local.deployed import PROCESSOR_FUNCTION, PROCESSOR_MACHINE, RUN_SECONDS, Deployed
-from tests.local.key_processors import executions
+from tests.local.key_processors import executions, start_before
 from tests.local.user_tables import child_inputs, measured_batch, new_table
 from tests.local.waiting import until
 from tests.permissions.exercises.runs import Execution, Started, call, run, update
@@ -38,6 +39,16 @@ def _batch(stack: Deployed) -> Any:
     return measured_batch(next(iter(child_inputs(stack, ended.name, "keys"))))
 
 
+def _started_before(stack: Deployed) -> Started:
+    """A run one of whose processors was started before, as by a child that is retried."""
+    name = f"r-{uuid4().hex[:12]}"
+    start_before(stack, name, {"UserRef": {"S": "a"}})
+    document = json.dumps(_keys(stack, processor={"stateMachine": PROCESSOR_MACHINE}))
+    machine = stack.machine_arn("distinct_keys")
+    started = stack.stepfunctions.start_execution(stateMachineArn=machine, name=name, input=document)
+    return Execution(stack, started["executionArn"])
+
+
 def _stop_processor(stack: Deployed) -> Started:
     """Stops a run while its processor goes on."""
     before = {each["executionArn"] for each in executions(stack)}
@@ -57,6 +68,7 @@ EXERCISES = (
     run("distinct_keys", _given),
     run("distinct_keys", lambda stack: _keys(stack, processor={"function": PROCESSOR_FUNCTION})),
     run("distinct_keys", lambda stack: _keys(stack, processor={"stateMachine": PROCESSOR_MACHINE})),
+    _started_before,
     call("ScanDistinctKeys", _segment),
     call("MeasureCollection", _batch),
     _stop_processor,

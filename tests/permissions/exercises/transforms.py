@@ -26,6 +26,11 @@ def _with_backup(stack: Deployed) -> dict[str, Any]:
     return _document(stack, mode="apply")
 
 
+def _filtered(stack: Deployed) -> dict[str, Any]:
+    """PlanTransform reads an item with the filter, to have DynamoDB check it."""
+    return _document(stack, where={"expression": "id < :id", "values": {":id": {"S": "5"}}})
+
+
 def _into(stack: Deployed, **fields: Any) -> dict[str, Any]:
     return _apply(stack, target=stack.new_table(), **fields)
 
@@ -53,6 +58,7 @@ def _failed_map_run(stack: Deployed) -> dict[str, Any]:
 EXERCISES = (
     update("table_transform"),
     run("table_transform", _document),
+    run("table_transform", _filtered),
     run("table_transform", _with_backup),
     run("table_transform", _apply),
     run("table_transform", lambda stack: _apply(stack, maxWriteUnitsPerSecond=1_000)),
