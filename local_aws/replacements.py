@@ -12,6 +12,7 @@ MODULES = (
     "lambda_functions.installation",
     "dynamodb.installation",
     "exports.installation",
+    "event_entries",
     "athena.installation",
     "s3_repairs",
     "s3_copies",

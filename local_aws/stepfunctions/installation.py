@@ -6,7 +6,7 @@ import jsonata
 from ministack.services import stepfunctions as service
 
 from local_aws.replacements import check, replace, require
-from local_aws.stepfunctions import machine_deletion, operations
+from local_aws.stepfunctions import callbacks, machine_deletion, operations
 from local_aws.stepfunctions.branches import run_parallel
 from local_aws.stepfunctions.creation_checks import checked_creation, checked_update, machine_arn
 from local_aws.stepfunctions.definition_checks.validation import checked_definition, definition_refusal, validate
@@ -24,10 +24,10 @@ USED = (
     "_exec_intrinsic",
     "_executions",
     "_invoke_resource",
-    "_invoke_with_callback",
     "_map_runs",
     "_parse_intrinsic_call",
     "_state_machines",
+    "_task_tokens",
 )
 
 
@@ -49,8 +49,8 @@ def prepare() -> None:
 def install() -> None:
     """Replace the execution engine and the operations on executions."""
     require(service, *USED)
-    check(service, "_invoke_with_callback", ("resource", "input_data", "token", "state_def"))
     prepare()
+    callbacks.install()
     replace(service, "_validate_definition_jsonata", ("definition_str",), definition_refusal)
     replace(service, "_validate_state_machine_definition", ("data",), validate)
     replace(service, "_run_execution", ("exec_arn",), run_execution)

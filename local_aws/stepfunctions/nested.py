@@ -28,6 +28,7 @@ def start_execution(resource: str, given: dict[str, Any], scope: Scope) -> dict[
         raise state_error(f"StepFunctions.{name}", optimised_cause(message, "AWSStepFunctions", status, code))
     if ".sync" not in resource:
         return with_metadata({"ExecutionArn": answer["executionArn"], "StartDate": answer["startDate"]})
+    scope.submitted(with_metadata({"ExecutionArn": answer["executionArn"], "StartDate": answer["startDate"]}))
     record = service._executions[answer["executionArn"]]
     _wait(record, scope)
     shown = _shown(record, is_parsed=resource.endswith(".sync:2"))

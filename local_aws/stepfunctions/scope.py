@@ -125,7 +125,10 @@ class Run:
 
 @dataclass
 class Scope:
-    """Where a state is evaluated: its execution, its variables, and the context object's changing parts."""
+    """Where a state is evaluated: its execution, its variables, and the context object's changing parts.
+
+    A Task that waits after its call tells `submitted` what the call gave.
+    """
 
     run: Run
     query_language: str
@@ -133,6 +136,7 @@ class Scope:
     state: Record = field(default_factory=dict)
     extra: Record = field(default_factory=dict)
     entered_event_id: int = 0
+    submitted: "Callable[[Any], None]" = lambda output: None
 
     @property
     def context(self) -> Record:
