@@ -15,6 +15,7 @@ MODULES = (
     "event_entries",
     "athena.installation",
     "s3_repairs",
+    "s3_requests",
     "s3_copies",
     "access.installation",
     "role_permissions",

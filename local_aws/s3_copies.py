@@ -15,6 +15,7 @@ Response = tuple[int, dict[str, str], Any]
 SOURCE = "x-amz-copy-source"
 MAXIMUM_COPY_BYTES = 5 * 1024**3
 TOO_LARGE = "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120"
+WRONG_SOURCE = "Invalid copy source object key"
 ONTO_ITSELF = (
     "This copy request is illegal because it is trying to copy an object to itself without changing the object's "
     "metadata, storage class, website redirect location or encryption attributes."
@@ -43,18 +44,32 @@ def copy_object(bucket_name: str, dest_key: str, headers: dict[str, str]) -> Res
     fault = planned.take("fail", "CopyObject")
     if fault is not None:
         return _refused(f"{fault['error']}, as planned by a test", fault["error"])
-    bucket, key, is_current = _source(headers.get(SOURCE, ""))
+    source = _source(headers.get(SOURCE, ""))
+    refusal = _refusal((bucket_name, dest_key), source, headers)
+    if refusal is not None:
+        return refusal
+    answer: Response = _original["copy"](bucket_name, dest_key, _with_plain_source(headers))
+    if answer[0] == 200:
+        return _with_etag_of_one_part(bucket_name, dest_key, answer)
+    return as_told(source[0], source[1], answer)
+
+
+def _refusal(destination: tuple[str, str], source: tuple[str, str, bool], headers: dict[str, str]) -> Response | None:
+    """Why the source may not be copied to this bucket and key. A missing source is refused by ministack."""
+    bucket, key, is_current = source
+    if not key:
+        told = {"ArgumentName": SOURCE, "ArgumentValue": SOURCE}
+        return service._error("InvalidArgument", WRONG_SOURCE, 400, extra=told)  # type: ignore[no-any-return]
     stored = _stored(bucket, key) if is_current else None
+    if is_current and stored is None:
+        return None
     if stored is not None and stored["size"] > MAXIMUM_COPY_BYTES:
         return _refused(TOO_LARGE)
     is_replaced = headers.get("x-amz-metadata-directive", "COPY").upper() == "REPLACE"
     is_changed = is_replaced or any(name in headers for name in CHANGES)
-    if is_current and (bucket, key) == (bucket_name, dest_key) and stored is not None and not is_changed:
+    if stored is not None and (bucket, key) == destination and not is_changed:
         return _refused(ONTO_ITSELF)
-    answer: Response = _original["copy"](bucket_name, dest_key, _with_plain_source(headers))
-    if answer[0] == 200:
-        return _with_etag_of_one_part(bucket_name, dest_key, answer)
-    return as_told(bucket, key, answer)
+    return service._check_put_preconditions(headers, _stored(*destination))  # type: ignore[no-any-return]
 
 
 def upload_part_copy(

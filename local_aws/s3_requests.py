@@ -1,0 +1,78 @@
+"""Requests to S3 as a whole: the content type that it assumes, what it says of encryption and checksums, errors."""
+
+from typing import Any
+
+from ministack.services import s3 as service
+
+from local_aws import s3_conditions, s3_listings, s3_uploads
+from local_aws.replacements import replace
+from local_aws.s3_conditions import unsupported
+from local_aws.s3_errors import with_fields
+
+Headers = dict[str, str]
+Response = tuple[int, Headers, Any]
+
+CONTENT_TYPE = "binary/octet-stream"
+ENCRYPTION = "x-amz-server-side-encryption"
+CUSTOMER_ENCRYPTION = f"{ENCRYPTION}-customer-algorithm"
+# What is beside these in a query is not about an object's content.
+OBJECT_PARAMETERS = frozenset(("partNumber", "uploadId", "uploads", "versionId", "x-id"))
+RESPONSE_HEADERS = ("response-", "X-Amz-", "AWSAccessKeyId", "Signature", "Expires")
+COPY_SOURCE = "x-amz-copy-source"
+OPTIONS = ("signed_path", "enforce_bucket_region", "internal", "access_point_region", "access_point")
+
+_original: dict[str, Any] = {}
+
+
+def install() -> None:
+    """Replace how requests are handled, and what has modules of its own."""
+    for module in (s3_conditions, s3_listings, s3_uploads):
+        module.install()
+    parameters = ("method", "path", "headers", "body", "query_params", *OPTIONS)
+    _original["handle"] = replace(service, "handle_request", parameters, handle_request)
+
+
+async def handle_request(
+    method: str, path: str, headers: Headers, body: bytes, query_params: dict[str, Any], *options: Any, **named: Any
+) -> Response:
+    """A request to S3."""
+    is_content = method != "DELETE" and _is_content(path, query_params)
+    if is_content and method in ("PUT", "POST"):
+        refusal = unsupported(headers)
+        if refusal is not None:
+            return refusal
+        if "content-type" not in headers:
+            headers = {**headers, "content-type": CONTENT_TYPE}
+    handle = _original["handle"]
+    answer: Response = await handle(method, path, headers, body, query_params, *options, **named)
+    if answer[0] >= 400:
+        return with_fields(answer, path, headers, query_params)
+    if is_content and answer[0] < 300:
+        _add_encryption(answer[1])
+        if method == "PUT" and "uploadId" not in query_params:
+            _add_checksum(path, headers, answer[1])
+    return answer
+
+
+def _is_content(path: str, query: dict[str, Any]) -> bool:
+    """Whether a request reads or writes an object or a part, not the settings of one."""
+    if "/" not in path.lstrip("/"):
+        return False
+    return not query or all(name in OBJECT_PARAMETERS or name.startswith(RESPONSE_HEADERS) for name in query)
+
+
+def _add_encryption(headers: Headers) -> None:
+    """S3 encrypts every object, by default with its own keys."""
+    if CUSTOMER_ENCRYPTION not in headers:
+        headers.setdefault(ENCRYPTION, "AES256")
+
+
+def _add_checksum(path: str, asked: Headers, headers: Headers) -> None:
+    """The checksums that came with an object."""
+    if COPY_SOURCE in asked:
+        return
+    bucket, key = service._parse_bucket_key(path, asked)
+    stored = service._buckets[bucket]["objects"].get(key) or {}
+    for algorithm, value in (stored.get("checksums") or {}).items():
+        headers.setdefault(f"x-amz-checksum-{algorithm.lower()}", value)
+        headers.setdefault("x-amz-checksum-type", "FULL_OBJECT")
