@@ -1,6 +1,7 @@
 """CopyObject and UploadPartCopy: how a source is written, what may not be copied, and the ETag of a copy."""
 
 import hashlib
+import re
 from typing import Any
 from urllib.parse import quote, unquote_plus
 
@@ -15,6 +16,8 @@ Response = tuple[int, dict[str, str], Any]
 SOURCE = "x-amz-copy-source"
 MAXIMUM_COPY_BYTES = 5 * 1024**3
 TOO_LARGE = "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120"
+RANGE = re.compile(r"bytes=(\d+)-(\d+)")
+OUTSIDE = "The specified copy range is invalid for the source object size"
 WRONG_SOURCE = "Invalid copy source object key"
 ONTO_ITSELF = (
     "This copy request is illegal because it is trying to copy an object to itself without changing the object's "
@@ -77,6 +80,9 @@ def upload_part_copy(
 ) -> Response:
     """UploadPartCopy."""
     bucket, key, _ = _source(headers.get(SOURCE, ""))
+    stored, wanted = _stored(bucket, key), RANGE.fullmatch(headers.get("x-amz-copy-source-range", ""))
+    if stored is not None and wanted and int(wanted[2]) >= int(wanted[1]) >= stored["size"]:
+        return _refused(OUTSIDE)
     answer: Response = _original["part"](bucket_name, dest_key, query_params, _with_plain_source(headers))
     return as_told(bucket, key, answer)
 

@@ -19,6 +19,7 @@ MESSAGES = {
     ),
     "PreconditionFailed": "At least one of the pre-conditions you specified did not hold",
 }
+COPY_RANGE = "x-amz-copy-source-range"
 UNKNOWN_DELETE_CONDITIONS = ("x-amz-if-match-last-modified-time", "x-amz-if-match-size")
 
 
@@ -57,6 +58,11 @@ def _unknown_header(request: Request) -> Fields:
     return {"Header": next(names, "")}
 
 
+def _argument(request: Request) -> Fields:
+    value = request.headers.get(COPY_RANGE, "")
+    return {"ArgumentName": COPY_RANGE, "ArgumentValue": value} if value else {}
+
+
 FIELDS: dict[str, Callable[[Request], Fields]] = {
     "NoSuchKey": lambda request: {"Key": request.key},
     "NoSuchVersion": lambda request: {"Key": request.key, "VersionId": request.parameter("versionId")},
@@ -75,6 +81,7 @@ FIELDS: dict[str, Callable[[Request], Fields]] = {
     "BucketAlreadyOwnedByYou": _bucket_name,
     "BucketNotEmpty": _bucket_name,
     "InvalidBucketName": _bucket_name,
+    "InvalidArgument": _argument,
     "InvalidDigest": lambda request: {"Content-MD5": request.headers.get("content-md5", "")},
     "InvalidStorageClass": lambda request: {"StorageClassRequested": request.headers.get("x-amz-storage-class", "")},
     "NotImplemented": _unknown_header,
@@ -104,9 +111,11 @@ def _set_message(root: ElementTree.Element, code: str) -> None:
 
 
 def _add_fields(root: ElementTree.Element, fields: Fields) -> None:
-    """Before the request's ID; a field that is there stays as it is."""
+    """After code and message, unless the error has such fields already."""
+    if any(root.find(name) is not None for name in fields):
+        fields = {}
     for name, text in fields.items():
-        if text and root.find(name) is None:
+        if text:
             element = ElementTree.Element(name)
             element.text = text
             root.insert(2, element)

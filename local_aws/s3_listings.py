@@ -4,6 +4,8 @@ import base64
 import binascii
 import re
 from typing import Any
+from urllib.parse import quote
+from xml.etree import ElementTree
 
 from ministack.services import s3 as service
 
@@ -27,6 +29,11 @@ NEXT_TOKEN = re.compile(rb"(?<=<NextContinuationToken>)[^<]*")
 USED_TOKEN = re.compile(rb"(?<=<ContinuationToken>)[^<]*")
 TRUNCATION = re.compile(rb"<IsTruncated>true</IsTruncated>|<NextMarker>[^<]*</NextMarker>")
 
+PART_MARKER = "part-number-marker"
+PART_NUMBER = re.compile(rb"<PartNumber>(\d+)</PartNumber>")
+UNENCODED = ("_list_object_versions", "_list_multipart_uploads")
+ENCODED = ("Key", "Prefix", "Delimiter", "KeyMarker", "NextKeyMarker")
+
 _original: dict[str, Any] = {}
 
 
@@ -35,6 +42,8 @@ def install() -> None:
     for name in ("_list_objects_v1", "_list_objects_v2", "_list_object_versions", "_list_multipart_uploads"):
         operation = list_objects_v2 if name == "_list_objects_v2" else _checked(name)
         _original[name] = replace(service, name, ("bucket_name", "query_params"), operation)
+    parameters = ("bucket_name", "key", "query_params")
+    _original["_list_parts"] = replace(service, "_list_parts", parameters, list_parts)
 
 
 def _checked(name: str) -> Any:
@@ -45,6 +54,8 @@ def _checked(name: str) -> Any:
         if refusal is not None:
             return refusal
         answer: Response = _original[name](bucket_name, _limited(query_params))
+        if name in UNENCODED and "encoding-type" in query_params:
+            answer = _encoded(answer)
         return _untruncated(answer) if _value(query_params, "max-keys") == "0" else answer
 
     return operation
@@ -58,9 +69,22 @@ def list_objects_v2(bucket_name: str, query_params: Query) -> Response:
     key = _key_of(token)
     if key is None:
         return _refused(REFUSED_CONTINUATION, ArgumentName=CONTINUATION)
+    query = {name: value for name, value in query_params.items() if name != "start-after"}
     inner = base64.b64encode(key).decode()
-    status, headers, body = _checked("_list_objects_v2")(bucket_name, {**query_params, CONTINUATION: [inner]})
+    status, headers, body = _checked("_list_objects_v2")(bucket_name, {**query, CONTINUATION: [inner]})
     return _with_tokens((status, headers, USED_TOKEN.sub(lambda _: token.encode(), body)))
+
+
+def list_parts(bucket_name: str, key: str, query_params: Query) -> Response:
+    """ListParts, whose pages all say where the next one begins."""
+    if _value(query_params, PART_MARKER) == "":
+        query_params = {name: value for name, value in query_params.items() if name != PART_MARKER}
+    status, headers, body = _original["_list_parts"](bucket_name, key, query_params)
+    if status == 200 and b"<NextPartNumberMarker>" not in body:
+        numbers = PART_NUMBER.findall(body)
+        marker = b"<NextPartNumberMarker>%s</NextPartNumberMarker><MaxParts>" % (numbers[-1] if numbers else b"0")
+        body = body.replace(b"<MaxParts>", marker, 1)
+    return status, headers, body
 
 
 def _with_tokens(answer: Response) -> Response:
@@ -102,6 +126,24 @@ def _refusal(query: Query) -> Response | None:
 def _limited(query: Query) -> Query:
     number = _value(query, "max-keys")
     return query if number is None or int(number) <= MAXIMUM_KEYS else {**query, "max-keys": [str(MAXIMUM_KEYS)]}
+
+
+def _encoded(answer: Response) -> Response:
+    """The answer with its keys and prefixes encoded, which ministack leaves as they are in these listings."""
+    status, headers, body = answer
+    if status != 200 or b"<EncodingType>" in body:
+        return answer
+    root = ElementTree.fromstring(body)  # noqa: S314  (written by ministack)
+    namespace = root.tag.rpartition("}")[0].lstrip("{")
+    if namespace:
+        ElementTree.register_namespace("", namespace)
+    for element in root.iter():
+        if element.tag.rpartition("}")[2] in ENCODED and element.text:
+            element.text = quote(element.text, safe="/")
+    told = ElementTree.Element(f"{{{namespace}}}EncodingType" if namespace else "EncodingType")
+    told.text = "url"
+    root.insert(1, told)
+    return status, headers, ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
 
 
 def _untruncated(answer: Response) -> Response:

@@ -1,5 +1,6 @@
 """Requests to S3 as a whole: the content type that it assumes, what it says of encryption and checksums, errors."""
 
+import re
 from typing import Any
 
 from ministack.services import s3 as service
@@ -8,11 +9,11 @@ from local_aws import s3_conditions, s3_listings, s3_uploads
 from local_aws.replacements import replace
 from local_aws.s3_conditions import unsupported
 from local_aws.s3_errors import with_fields
+from local_aws.s3_objects import CONTENT_TYPE
 
 Headers = dict[str, str]
 Response = tuple[int, Headers, Any]
 
-CONTENT_TYPE = "binary/octet-stream"
 ENCRYPTION = "x-amz-server-side-encryption"
 CUSTOMER_ENCRYPTION = f"{ENCRYPTION}-customer-algorithm"
 # What is beside these in a query is not about an object's content.
@@ -20,6 +21,8 @@ OBJECT_PARAMETERS = frozenset(("partNumber", "uploadId", "uploads", "versionId",
 RESPONSE_HEADERS = ("response-", "X-Amz-", "AWSAccessKeyId", "Signature", "Expires")
 COPY_SOURCE = "x-amz-copy-source"
 OPTIONS = ("signed_path", "enforce_bucket_region", "internal", "access_point_region", "access_point")
+
+DISPLAY_NAME = re.compile(rb"(<Owner><ID>[^<]*</ID>)<DisplayName>[^<]*</DisplayName>")
 
 _original: dict[str, Any] = {}
 
@@ -40,18 +43,25 @@ async def handle_request(
     if is_content and method in ("PUT", "POST"):
         refusal = unsupported(headers)
         if refusal is not None:
-            return refusal
+            return with_fields(refusal, path, headers, query_params)
         if "content-type" not in headers:
             headers = {**headers, "content-type": CONTENT_TYPE}
     handle = _original["handle"]
     answer: Response = await handle(method, path, headers, body, query_params, *options, **named)
     if answer[0] >= 400:
         return with_fields(answer, path, headers, query_params)
+    if method == "GET" and not is_content:
+        return answer[0], answer[1], _without_display_names(answer[2])
     if is_content and answer[0] < 300:
         _add_encryption(answer[1])
         if method == "PUT" and "uploadId" not in query_params:
             _add_checksum(path, headers, answer[1])
     return answer
+
+
+def _without_display_names(body: Any) -> Any:
+    """S3 names owners by their ID only."""
+    return DISPLAY_NAME.sub(rb"\1", body) if isinstance(body, bytes) and b"<DisplayName>" in body else body
 
 
 def _is_content(path: str, query: dict[str, Any]) -> bool:

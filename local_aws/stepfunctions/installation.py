@@ -11,6 +11,7 @@ from local_aws.stepfunctions.branches import run_parallel
 from local_aws.stepfunctions.creation_checks import checked_creation, checked_update, machine_arn
 from local_aws.stepfunctions.definition_checks.validation import checked_definition, definition_refusal, validate
 from local_aws.stepfunctions.executions import run_execution
+from local_aws.stepfunctions.history_events import with_details
 from local_aws.stepfunctions.jsonata_expressions import lookup
 from local_aws.stepfunctions.map_run_lag import with_lag
 from local_aws.stepfunctions.maps import run_map
@@ -65,6 +66,9 @@ def install() -> None:
         "_list_executions",
     ):
         operations.remember(name, replace(service, name, ("data",), getattr(operations, name.removeprefix("_"))))
+    replace(
+        service, "_get_execution_history", ("data",), with_details(check(service, "_get_execution_history", ("data",)))
+    )
     _install_machine_operations()
 
 

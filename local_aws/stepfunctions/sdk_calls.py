@@ -81,10 +81,15 @@ def _call_botocore(service_name: str, action: str, given: dict[str, Any], role_a
 
 
 def _s3_parameters(given: dict[str, Any]) -> dict[str, Any]:
-    """A Body is written as JSON, also when it is a text. A CopySource has to be encoded by the caller."""
+    """A Body is written as JSON, also when it is a text, with the Java SDK's content type for texts.
+
+    A CopySource has to be encoded by the caller.
+    """
     if not str(given.get("CopySource", "")).isascii():
         raise state_error("S3.S3Exception", sdk_cause(WRONG_SIGNATURE, "S3", 403, is_extended=True))
-    return {**given, "Body": compact_json(given["Body"])} if "Body" in given else given
+    if "Body" not in given:
+        return given
+    return {"ContentType": "text/plain; charset=UTF-8", **given, "Body": compact_json(given["Body"])}
 
 
 def _failure(prefix: str, operation: Any, error: ClientError) -> Exception:

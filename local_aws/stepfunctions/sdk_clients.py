@@ -36,6 +36,7 @@ def _client(service_name: str, credentials: Credentials, region: str) -> Any:
             max_pool_connections=50,
             inject_host_prefix=False,
             parameter_validation=False,
+            response_checksum_validation="when_required",
         ),
     )
     if service_name == S3:
