@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from ministack.services import s3 as service
@@ -20,6 +21,7 @@ COPY_CONDITIONS = {
     f"x-amz-copy-source-{name.lower()}": f"x-amz-copy-source-{name}"
     for name in ("If-Match", "If-Unmodified-Since", "If-None-Match", "If-Modified-Since")
 }
+MODIFIED_SINCE = "if-modified-since"
 UPLOAD_ID = re.compile(rb"<UploadId>([^<]*)</UploadId>")
 # The object that had the key when the upload was created.
 EXISTING = "local_aws_existing"
@@ -44,7 +46,7 @@ def _naming(name: str, conditions: dict[str, str]) -> Check:
 
     def check(headers: dict[str, str], *given: Any) -> Response | None:
         original: Check = _original[name]
-        refusal = original(headers, *given)
+        refusal = original(_without_future(headers), *given)
         if refusal is None or refusal[0] != 412:
             return refusal
         for header, shown in conditions.items():
@@ -54,6 +56,14 @@ def _naming(name: str, conditions: dict[str, str]) -> Check:
         return refusal
 
     return check
+
+
+def _without_future(headers: dict[str, str]) -> dict[str, str]:
+    """S3 ignores If-Modified-Since with a time that is yet to come."""
+    since = service._parse_http_date(headers[MODIFIED_SINCE]) if MODIFIED_SINCE in headers else None
+    if since is None or since <= datetime.now(UTC):
+        return headers
+    return {name: value for name, value in headers.items() if name != MODIFIED_SINCE}
 
 
 def unsupported(headers: dict[str, str]) -> Response | None:

@@ -12,6 +12,7 @@ Response = tuple[int, dict[str, str], Any]
 Fields = dict[str, str]
 
 MESSAGES = {
+    "InvalidDigest": "The Content-MD5 you specified was invalid.",
     "MalformedXML": "The XML you provided was not well-formed or did not validate against our published schema",
     "NoSuchUpload": (
         "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or "

@@ -46,6 +46,10 @@ async def handle_request(
             return with_fields(refusal, path, headers, query_params)
         if "content-type" not in headers:
             headers = {**headers, "content-type": CONTENT_TYPE}
+    if "versionId" in query_params and method in ("GET", "HEAD", "DELETE"):
+        refusal = _version_refusal(path, headers, query_params)
+        if refusal is not None:
+            return with_fields(refusal, path, headers, query_params)
     handle = _original["handle"]
     answer: Response = await handle(method, path, headers, body, query_params, *options, **named)
     if answer[0] >= 400:
@@ -57,6 +61,16 @@ async def handle_request(
         if method == "PUT" and "uploadId" not in query_params:
             _add_checksum(path, headers, answer[1])
     return answer
+
+
+def _version_refusal(path: str, headers: Headers, query: dict[str, Any]) -> Response | None:
+    """The refusal of any version but `null` in a bucket that never had versions."""
+    version = service._qp(query, "versionId")
+    bucket, _ = service._parse_bucket_key(path, headers)
+    if version == "null" or bucket not in service._buckets or service._bucket_versioning.get(bucket):
+        return None
+    told = {"ArgumentName": "versionId", "ArgumentValue": version}
+    return service._error("InvalidArgument", "Invalid version id specified", 400, extra=told)  # type: ignore[no-any-return]
 
 
 def _without_display_names(body: Any) -> Any:
