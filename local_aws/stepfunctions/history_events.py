@@ -33,6 +33,7 @@ def with_details(operation: Operation) -> Operation:
 
 
 def _add_details(event: dict[str, Any]) -> None:
+    event.setdefault("previousEventId", 0)
     for details in [each for name, each in event.items() if name.endswith("EventDetails")]:
         for name in DATA:
             if name in details:

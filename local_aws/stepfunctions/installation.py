@@ -14,6 +14,7 @@ from local_aws.stepfunctions.executions import run_execution
 from local_aws.stepfunctions.history_events import with_details
 from local_aws.stepfunctions.jsonata_expressions import lookup
 from local_aws.stepfunctions.map_run_lag import with_lag
+from local_aws.stepfunctions.map_run_machines import with_children
 from local_aws.stepfunctions.maps import run_map
 from local_aws.stepfunctions.simple_states import run_choice, run_fail, run_pass, run_succeed, run_wait
 from local_aws.stepfunctions.task import run_task
@@ -69,6 +70,8 @@ def install() -> None:
     replace(
         service, "_get_execution_history", ("data",), with_details(check(service, "_get_execution_history", ("data",)))
     )
+    name = "_describe_state_machine_for_execution"
+    replace(service, name, ("data",), with_children(check(service, name, ("data",))))
     _install_machine_operations()
 
 

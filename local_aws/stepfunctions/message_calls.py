@@ -30,6 +30,10 @@ SERVICES = {
 }
 
 
+# Where ministack says more than AWS.
+MESSAGES = {("SNS", "NotFound"): "Topic does not exist"}
+
+
 def call(resource: str, given: dict[str, Any], scope: Scope) -> dict[str, Any]:
     """`sqs:sendMessage` or `sns:publish`: the result with metadata. Raises StateError."""
     name, action = resource.split(":")[5:7]
@@ -68,5 +72,6 @@ def _failure(service: _Service, operation: Any, error: ClientError) -> Exception
     told = error.response["Error"]
     status = error.response["ResponseMetadata"]["HTTPStatusCode"]
     name = error_name(told["Code"], operation) or f"{service.cause_name}Exception"
-    cause = optimised_cause(told.get("Message", ""), service.cause_name, status, told["Code"])
+    message = MESSAGES.get((service.prefix, told["Code"]), told.get("Message", ""))
+    cause = optimised_cause(message, service.cause_name, status, told["Code"])
     return state_error(f"{service.prefix}.{name}", cause)
