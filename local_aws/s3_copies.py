@@ -24,6 +24,7 @@ ONTO_ITSELF = (
     "metadata, storage class, website redirect location or encryption attributes."
 )
 SERVER_ERRORS = {"InternalError": 500, "ServiceUnavailable": 503, "SlowDown": 503}
+END = "</CopyObjectResult>"
 CHANGES = (
     "x-amz-storage-class",
     "x-amz-website-redirect-location",
@@ -53,7 +54,7 @@ def copy_object(bucket_name: str, dest_key: str, headers: dict[str, str]) -> Res
         return refusal
     answer: Response = _original["copy"](bucket_name, dest_key, _with_plain_source(headers))
     if answer[0] == 200:
-        return _with_etag_of_one_part(bucket_name, dest_key, answer)
+        return _with_checksums(bucket_name, dest_key, _with_etag_of_one_part(bucket_name, dest_key, answer))
     return as_told(source[0], source[1], answer)
 
 
@@ -108,6 +109,17 @@ def _stored(bucket: str, key: str) -> Any:
 
 def _refused(message: str, code: str = "InvalidRequest") -> Response:
     return service._error(code, message, SERVER_ERRORS.get(code, 400))  # type: ignore[no-any-return]
+
+
+def _with_checksums(bucket_name: str, key: str, answer: Response) -> Response:
+    """The answer with the checksums that the copy has."""
+    checksums = (_stored(bucket_name, key).get("checksums") or {}).items()
+    told = "".join(f"<Checksum{name}>{value}</Checksum{name}>" for name, value in checksums if "-" not in value)
+    if not told:
+        return answer
+    status, headers, body = answer
+    end = f"{told}<ChecksumType>FULL_OBJECT</ChecksumType>{END}"
+    return status, headers, body.replace(END.encode(), end.encode())
 
 
 def _with_etag_of_one_part(bucket_name: str, key: str, answer: Response) -> Response:

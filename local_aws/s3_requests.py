@@ -1,5 +1,6 @@
 """Requests to S3 as a whole: the content type that it assumes, what it says of encryption and checksums, errors."""
 
+import base64
 import re
 from typing import Any
 
@@ -22,6 +23,10 @@ RESPONSE_HEADERS = ("response-", "X-Amz-", "AWSAccessKeyId", "Signature", "Expir
 COPY_SOURCE = "x-amz-copy-source"
 OPTIONS = ("signed_path", "enforce_bucket_region", "internal", "access_point_region", "access_point")
 
+CHECKSUM_BYTES = {
+    f"x-amz-checksum-{name}": size
+    for name, size in {"crc32": 4, "crc32c": 4, "crc64nvme": 8, "sha1": 20, "sha256": 32}.items()
+}
 DISPLAY_NAME = re.compile(rb"(<Owner><ID>[^<]*</ID>)<DisplayName>[^<]*</DisplayName>")
 
 _original: dict[str, Any] = {}
@@ -41,7 +46,7 @@ async def handle_request(
     """A request to S3."""
     is_content = method != "DELETE" and _is_content(path, query_params)
     if is_content and method in ("PUT", "POST"):
-        refusal = unsupported(headers)
+        refusal = unsupported(headers) or (_checksum_refusal(headers) if method == "PUT" else None)
         if refusal is not None:
             return with_fields(refusal, path, headers, query_params)
         if "content-type" not in headers:
@@ -61,6 +66,22 @@ async def handle_request(
         if method == "PUT" and "uploadId" not in query_params:
             _add_checksum(path, headers, answer[1])
     return answer
+
+
+def _checksum_refusal(headers: Headers) -> Response | None:
+    """The refusal of a checksum that is not one of its algorithm, right or wrong."""
+    for name, size in CHECKSUM_BYTES.items():
+        if name in headers and _decoded_size(headers[name]) != size:
+            told = f"Value for {name} header is invalid."
+            return service._error("InvalidRequest", told, 400)  # type: ignore[no-any-return]
+    return None
+
+
+def _decoded_size(text: str) -> int | None:
+    try:
+        return len(base64.b64decode(text, validate=True))
+    except ValueError:
+        return None
 
 
 def _version_refusal(path: str, headers: Headers, query: dict[str, Any]) -> Response | None:

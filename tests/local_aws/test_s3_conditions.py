@@ -200,6 +200,22 @@ def test_an_object_without_a_type_is_binary_and_encrypted(s3: Any, bucket: str) 
     assert s3.get_object(Bucket=bucket, Key="typed")["ContentType"] == "text/csv"
 
 
+def test_a_copy_tells_its_checksum(s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="from", Body=b"1")
+    result = s3.copy_object(Bucket=bucket, Key="to", CopySource=f"{bucket}/from")["CopyObjectResult"]
+    assert (result["ChecksumCRC32"], result["ChecksumType"]) == ("g9zvtw==", "FULL_OBJECT")
+
+
+@pytest.mark.parametrize(
+    ("given", "code"), [("no base 64", "InvalidRequest"), ("AAAA", "InvalidRequest"), ("AAAAAA==", "BadDigest")]
+)
+def test_checksums_that_are_wrong(s3: Any, bucket: str, given: str, code: str) -> None:
+    error = refused(s3.put_object, Bucket=bucket, Key="k", Body=b"1", ChecksumCRC32=given)
+    assert error["Code"] == code
+    if code == "InvalidRequest":
+        assert error["Message"] == "Value for x-amz-checksum-crc32 header is invalid."
+
+
 def test_errors_name_what_they_are_about(s3: Any, bucket: str) -> None:
     error = refused(s3.get_object, Bucket=bucket, Key="a b/ü")
     assert error == {"Code": "NoSuchKey", "Message": "The specified key does not exist.", "Key": "a b/ü"}
