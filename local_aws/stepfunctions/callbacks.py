@@ -61,18 +61,29 @@ def answer(token: str, timeout: float | None, heartbeat_seconds: float | None, s
     return json.loads(entry["result"])
 
 
+def is_answered(token: str) -> bool:
+    """Whether there is an answer for this token already."""
+    return bool(service._task_tokens[token]["event"].is_set())
+
+
 def success(data: dict[str, Any]) -> Response:
     """SendTaskSuccess: its output must be JSON."""
     output = data.get("output", "{}")
+    return _output_refusal(data, output) or _answered(data, "result", output)
+
+
+def _output_refusal(data: dict[str, Any], output: str) -> Response | None:
     if len(output.encode()) > MAXIMUM_PAYLOAD_BYTES:
         rule = f"Member must have length less than or equal to {MAXIMUM_PAYLOAD_BYTES}"
         told = f"1 validation error detected: Value at 'output' failed to satisfy constraint: {rule}"
         return _error("ValidationException", told)
+    if data.get("taskToken") not in service._task_tokens:
+        return _unknown(data)
     try:
         json.loads(output)
     except ValueError as error:
         return _error("InvalidOutput", f"Invalid Output: '{error}'")
-    return _answered(data, "result", output)
+    return None
 
 
 def failure(data: dict[str, Any]) -> Response:

@@ -55,6 +55,7 @@ def invoke_function(given: dict[str, Any]) -> dict[str, Any]:
     result, version = _run(reference, _event(given.get("Payload")))
     payload = result.get("body")
     headers = {
+        "Connection": "keep-alive",
         "X-Amz-Executed-Version": version,
         "x-amzn-Remapped-Content-Length": "0",
         "Content-Type": "application/json",

@@ -35,26 +35,27 @@ MESSAGES = {("SNS", "NotFound"): "Topic does not exist"}
 
 
 def call(resource: str, given: dict[str, Any], scope: Scope) -> dict[str, Any]:
-    """`sqs:sendMessage` or `sns:publish`: the result with metadata. Raises StateError."""
+    """`sqs:sendMessage` or `sns:publish`. Raises StateError."""
     name, action = resource.split(":")[5:7]
     if name == "sqs" and not urlsplit(str(given.get("QueueUrl", ""))).scheme:
         told = f"Unable to execute HTTP request: {given.get('QueueUrl')}: Name or service not known"
         raise state_error("SQS.SdkClientException", told)
-    result = _call(name, action, given, scope.run.role_arn)
-    return with_metadata(result, headers={"Content-Type": SERVICES[name].content_type})
+    return _call(name, action, given, scope.run.role_arn)
 
 
 def put_events(given: dict[str, Any], scope: Scope) -> dict[str, Any]:
     """`events:putEvents`, whose events name the execution. Raises StateError, also when only some entries fail."""
-    arns = [scope.run.context["Execution"]["Id"], scope.run.context["StateMachine"]["Id"]]
+    arns = [scope.run.context["StateMachine"]["Id"], scope.run.context["Execution"]["Id"]]
     entries = [{**entry, "Resources": [*entry.get("Resources", []), *arns]} for entry in given.get("Entries", [])]
     result = _call("events", "putEvents", {**given, "Entries": entries}, scope.run.role_arn)
     if result["FailedEntryCount"]:
-        raise state_error("EventBridge.FailedEntry", compact_json(dict(sorted(result.items()))))
-    return with_metadata(result, headers={"Content-Type": SERVICES["events"].content_type})
+        told = {name: result[name] for name in ("Entries", "FailedEntryCount")}
+        raise state_error("EventBridge.FailedEntry", compact_json(told))
+    return result
 
 
 def _call(name: str, action: str, given: dict[str, Any], role_arn: str) -> dict[str, Any]:
+    """The result with metadata."""
     client = client_of(name, role_arn)
     operation = client.meta.service_model.operation_model(capitalised(action))
     service = SERVICES[name]
@@ -64,8 +65,9 @@ def _call(name: str, action: str, given: dict[str, Any], role_arn: str) -> dict[
         raise _failure(service, operation, error) from error
     except BotoCoreError as error:
         raise state_error(f"{service.prefix}.SdkClientException", str(error)) from error
-    result: dict[str, Any] = to_result(answer, operation.output_shape, capitalised)
-    return result
+    length = str(answer["ResponseMetadata"]["HTTPHeaders"].get("content-length", ""))
+    headers = {"Content-Length": length, "Content-Type": service.content_type}
+    return with_metadata(to_result(answer, operation.output_shape, capitalised), headers=headers)
 
 
 def _failure(service: _Service, operation: Any, error: ClientError) -> Exception:

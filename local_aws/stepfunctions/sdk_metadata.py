@@ -10,9 +10,14 @@ JSON = {"Content-Type": "application/x-amz-json-1.0"}
 
 
 def with_metadata(result: dict[str, Any], status_code: int = 200, headers: Mapping[str, str] = JSON) -> dict[str, Any]:
-    """The result with the metadata of the request that gave it; `headers` are those of the service's own."""
+    """The result with the metadata of the request that gave it; `headers` are the service's own.
+
+    Lambda alone spells Connection with a capital.
+    """
     request_id = new_uuid()
-    told = {"Connection": "keep-alive", "Date": formatdate(usegmt=True), "x-amzn-RequestId": request_id, **headers}
+    told = {"connection": "keep-alive", "Date": formatdate(usegmt=True), "x-amzn-RequestId": request_id, **headers}
+    if "Connection" in headers:
+        del told["connection"]
     http = {
         "AllHttpHeaders": {name: [value] for name, value in told.items()},
         "HttpHeaders": told,

@@ -18,6 +18,9 @@ from local_aws.stepfunctions.retries import with_retries
 from local_aws.stepfunctions.scope import Scope, State, check_size, compact_json
 from local_aws.stepfunctions.templates import integer_field
 
+# The endings of resources whose tasks go on after their call.
+WAITING = (".sync", ".sync:2", ".waitForTaskToken")
+
 
 def run_task(state: State, data: Any, scope: Scope) -> tuple[Any, str | None]:
     """Task: call, with Retry, Catch and TimeoutSeconds."""
@@ -26,7 +29,7 @@ def run_task(state: State, data: Any, scope: Scope) -> tuple[Any, str | None]:
 
 def _attempt(state: State, data: Any, scope: Scope) -> tuple[Any, str | None]:
     resource = known_resource(state["Resource"], scope)
-    if resource.endswith(".waitForTaskToken"):
+    if resource.endswith(WAITING):
         scope.extra = {**scope.extra, "Task": {"Token": new_uuid()}}
     given = arguments(state, data, scope)
     check_arguments(resource, given, scope)
@@ -83,9 +86,11 @@ class _Events:
         self._history = scope.run.history
         self._is_function = ":function:" in resource
         self._prefix = "LambdaFunction" if self._is_function else "Task"
-        parts = resource.split(":")
+        version = ":2" if resource.endswith(":2") else ""
+        parts = resource.removesuffix(version).split(":")
         self.resource_type = "lambda" if self._is_function else ":".join(parts[5:-1])
-        self._details = {} if self._is_function else {"resourceType": self.resource_type, "resource": parts[-1]}
+        named = {"resourceType": self.resource_type, "resource": f"{parts[-1]}{version}"}
+        self._details = {} if self._is_function else named
 
     def scheduled(self, given: Any, limits: Limits) -> None:
         named = zip(("timeoutInSeconds", "heartbeatInSeconds"), limits, strict=True)
@@ -96,7 +101,7 @@ class _Events:
             details |= {**self._details, "region": get_region(), "parameters": compact_json(given)}
         self._history.add(f"{self._prefix}Scheduled", **details)
         self._history.add(f"{self._prefix}Started", **self._details)
-        self._is_submitted = not self._resource.endswith((".sync", ".sync:2", ".waitForTaskToken"))
+        self._is_submitted = not self._resource.endswith(WAITING)
 
     def submitted(self, output: Any) -> None:
         """The call was made, and its job or its callback is waited for."""

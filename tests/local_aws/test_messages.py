@@ -121,7 +121,7 @@ def test_events_name_the_execution(client: Client, queue: str, name: str, run_st
     client("events").put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": queue_arn}])
     ended = run_state(task(PUT_EVENTS, {"Entries": [{**ENTRY, "Source": name}]}))
     (message,) = client("sqs").receive_message(QueueUrl=queue, WaitTimeSeconds=20)["Messages"]
-    assert json.loads(message["Body"])["resources"] == [ended["executionArn"], ended["stateMachineArn"]]
+    assert json.loads(message["Body"])["resources"] == [ended["stateMachineArn"], ended["executionArn"]]
 
 
 def test_a_token_is_answered_once(client: Client, queue: str, start_machine: Callable[..., str], ended: Run) -> None:
@@ -147,6 +147,33 @@ def test_a_token_that_nobody_gave_is_invalid(client: Client, operation: str) -> 
     with pytest.raises(ClientError, match="Invalid Token: 'Invalid token'") as caught:
         getattr(client("stepfunctions"), f"send_task_{operation}")(taskToken="none", **given)
     assert caught.value.response["Error"]["Code"] == "InvalidToken"
+
+
+def test_a_token_ends_the_wait_for_an_execution(
+    client: Client, queue: str, name: str, start_machine: Callable[..., str], ended: Run
+) -> None:
+    states = client("stepfunctions")
+    body = {"token": "{% $states.input.token %}"}
+    inner = {
+        "Send": task(SEND, {"QueueUrl": queue, "MessageBody": body}, Next="Wait"),
+        "Wait": {"Type": "Wait", "Seconds": 600, "End": True},
+    }
+    created = states.create_state_machine(
+        name=name,
+        definition=json.dumps({"QueryLanguage": "JSONata", "StartAt": "Send", "States": inner}),
+        roleArn="arn:aws:iam::000000000000:role/local",
+    )
+    machine = created["stateMachineArn"]
+    arguments = {"StateMachineArn": machine, "Input": {"token": "{% $states.context.Task.Token %}"}}
+    parent = task("arn:aws:states:::states:startExecution.sync:2", arguments, End=True)
+    arn = start_machine({"StartAt": "Only", "States": {"Only": parent}})
+    states.send_task_success(taskToken=received_token(client, queue), output='"early"')
+    assert ended(arn)["output"] == "early"
+    events = states.get_execution_history(executionArn=arn)["events"]
+    details = next(event["taskScheduledEventDetails"] for event in events if event["type"] == "TaskScheduled")
+    assert (details["resourceType"], details["resource"]) == ("states", "startExecution.sync:2")
+    for execution in states.list_executions(stateMachineArn=machine, statusFilter="RUNNING")["executions"]:
+        states.stop_execution(executionArn=execution["executionArn"])
 
 
 def test_a_failure_may_have_no_name(client: Client, queue: str, start_machine: Callable[..., str], ended: Run) -> None:
