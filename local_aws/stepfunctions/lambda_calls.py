@@ -3,7 +3,9 @@
 import contextlib
 import json
 import os
+import secrets
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -59,6 +61,7 @@ def invoke_function(given: dict[str, Any]) -> dict[str, Any]:
         "X-Amz-Executed-Version": version,
         "x-amzn-Remapped-Content-Length": "0",
         "Content-Type": "application/json",
+        "X-Amzn-Trace-Id": f"root=1-{int(time.time()):08x}-{secrets.token_hex(12)};sampled=0",
         "Content-Length": str(len(compact_json(payload).encode())),
     }
     answer = {"ExecutedVersion": version, "Payload": payload, "StatusCode": 200}
