@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from ministack.core.responses import new_uuid
 from ministack.services import s3 as service
 
 from local_aws.replacements import replace
@@ -23,7 +24,7 @@ COPY_CONDITIONS = {
 }
 MODIFIED_SINCE = "if-modified-since"
 UPLOAD_ID = re.compile(rb"<UploadId>([^<]*)</UploadId>")
-# The object that had the key when the upload was created.
+# A name that an object is given when an upload to its key is created, and that the upload keeps.
 EXISTING = "local_aws_existing"
 
 _original: dict[str, Any] = {}
@@ -83,7 +84,8 @@ def create_multipart_upload(bucket_name: str, key: str, headers: dict[str, str])
     found = UPLOAD_ID.search(answer[2]) if answer[0] == 200 else None
     if found is not None:
         upload = service._multipart_uploads[found[1].decode()]
-        upload[EXISTING] = service._buckets[bucket_name]["objects"].get(key)
+        existing = service._buckets[bucket_name]["objects"].get(key)
+        upload[EXISTING] = None if existing is None else existing.setdefault(EXISTING, new_uuid())
     return answer
 
 
@@ -94,7 +96,8 @@ def upload_refusal(upload: dict[str, Any], headers: dict[str, str]) -> Response 
     key = upload["key"]
     current = service._buckets[upload["bucket"]]["objects"].get(key)
     refusal: Response | None = service._check_put_preconditions(headers, current)
-    if refusal is None and current is not upload.get(EXISTING):
+    found = None if current is None else current.get(EXISTING, "")
+    if refusal is None and found != upload.get(EXISTING):
         name = "If-Match" if "if-match" in headers else "If-None-Match"
         return _refused("ConditionalRequestConflict", CONFLICT, 409, {"Condition": name, "Key": key})
     return refusal
