@@ -65,6 +65,7 @@ def main() -> None:
         answer: Payload = {"error": problem} if handler is None else _invoke(handler, invocation)
         if "error" in answer:
             answer["error"]["requestId"] = invocation["request_id"]
+            log.write(_log_text(answer["error"]))
         answers.write(json.dumps({**answer, "log": log.take()}) + "\n")
         answers.flush()
         if handler is None:
@@ -118,6 +119,14 @@ def _raised(error: BaseException) -> Payload:
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if frame.filename != __file__ and "importlib" not in frame.filename]
     return _payload(type(error).__name__, str(error), traceback.format_list(own))
+
+
+def _log_text(error: Payload) -> str:
+    """What the runtime logs of an error."""
+    lines = [f"[ERROR] {error['errorType']}: {error['errorMessage']}"]
+    if error["stackTrace"]:
+        lines += ["Traceback (most recent call last):", *(each.rstrip("\n") for each in error["stackTrace"])]
+    return "\n".join(lines) + "\n"
 
 
 def _invoke(handler: Handler, invocation: Payload) -> Payload:
