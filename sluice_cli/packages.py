@@ -11,11 +11,12 @@ from typing import Any
 
 import yaml
 from samcli.lib.utils.hash import dir_checksum, file_checksum
+from samcli.lib.utils.resources import RESOURCES_WITH_LOCAL_PATHS
 
 from sluice_cli.exit_code import CommandError
 
-CODE = ("AWS::Serverless::Function", "CodeUri")
-DEFINITION = ("AWS::Serverless::StateMachine", "DefinitionUri")
+PACKAGED = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::StateMachine": "DefinitionUri"}
+REMOTE = ("s3://", "https://")
 READABLE_BITS = 0o444
 
 
@@ -39,11 +40,10 @@ def package(built_template: Path, bucket: str) -> Package:
     objects: dict[str, Callable[[], bytes]] = {}
     keys: dict[Path, str] = {}
     for kind, properties in _resources(template.get("Resources", {})):
-        for place, name in (CODE, DEFINITION):
-            if kind == place and isinstance(uri := properties.get(name), str):
-                path = (built_template.parent / uri).resolve()
-                keys[path] = key = keys.get(path) or _add(path, objects)
-                properties[name] = {"Bucket": bucket, "Key": key}
+        for name in _local_paths(kind, properties):
+            path = (built_template.parent / properties[name]).resolve()
+            keys[path] = key = keys.get(path) or _add(path, objects)
+            properties[name] = {"Bucket": bucket, "Key": key}
     body = json.dumps(template).encode()
     template_key = hashlib.md5(body, usedforsecurity=False).hexdigest() + ".template"
     return Package(bucket, template, template_key, {**objects, template_key: lambda: body})
@@ -59,6 +59,19 @@ def _resources(node: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     elif isinstance(node, dict):
         for each in node.values():
             yield from _resources(each)
+
+
+def _local_paths(kind: str, properties: Mapping[str, Any]) -> list[str]:
+    """The properties that name local files. Raises CommandError for those that only SAM can package."""
+    names = RESOURCES_WITH_LOCAL_PATHS.get(kind, ())
+    found = [name for name in names if isinstance(uri := properties.get(name), str) and not uri.startswith(REMOTE)]
+    for name in found:
+        if name != PACKAGED.get(kind):
+            raise CommandError(
+                f"{name} of {kind} is a local path, which only `sam deploy` can upload; "
+                "`sluice local deploy` uploads the code of functions and the definitions of state machines"
+            )
+    return found
 
 
 def _add(path: Path, objects: dict[str, Callable[[], bytes]]) -> str:
