@@ -52,7 +52,7 @@ def _line(event: Record, record: Record, *, is_full: bool) -> Record:
         "type": event["type"],
         "details": shown,
         "redrive_count": str(record.get("redriveCount", 0)),
-        "previous_event_id": str(event["previousEventId"]),
+        "previous_event_id": str(event.get("previousEventId", 0)),
         "event_timestamp": str(milliseconds),
         "execution_arn": record["executionArn"],
     }

@@ -146,7 +146,8 @@ def test_failed_first_deployment_tells_why_and_is_not_in_the_way(stack: Deployed
     broken = ("--parameter", "ExportTables=orders", "--parameter", "ExportProcess={")
     assert main(["local", "deploy", *own, *broken], without_sam) == 1
     assert "second ended as ROLLBACK_COMPLETE" in said(without_sam)
-    assert "CREATE_FAILED AWS::StepFunctions::StateMachine" in said(without_sam) or "CREATE_FAILED" in said(without_sam)
+    assert "CREATE_FAILED AWS::Scheduler::Schedule ExportScheduleFororders: " in said(without_sam)
+    assert "it must be well-formed JSON" in said(without_sam)
 
     assert "deployed second" in deploy(without_sam, *own)
     (found,) = stack.client("cloudformation").describe_stacks(StackName="second")["Stacks"]
