@@ -16,9 +16,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import boto3
 import pytest
 
+from sluice_cli import local
+from sluice_cli.aws import Place, connect
 from sluice_cli.deploy import host_parameters
 from sluice_cli.surroundings import PROJECT_ROOT
 
@@ -143,15 +144,7 @@ def test_sam_sync_watch_brings_functions_and_definitions(tmp_path: Path) -> None
 
 
 def comment_of_csv_load(shell: Shell) -> str:
-    state = json.loads((shell.root / ".sluice" / "local.json").read_text())
-    credentials = json.loads((Path(state["directory"]) / "credentials.json").read_text())
-    client = boto3.client(
-        "stepfunctions",
-        endpoint_url=state["endpointUrl"],
-        region_name=state["region"],
-        aws_access_key_id=credentials["accessKeyId"],
-        aws_secret_access_key=credentials["secretAccessKey"],
-    )
+    client = connect(Place(local.require(shell.root))).stepfunctions
     machines = client.list_state_machines()["stateMachines"]
     (arn,) = [each["stateMachineArn"] for each in machines if each["name"].startswith("sluice-csv_load-")]
     comment: str = json.loads(client.describe_state_machine(stateMachineArn=arn)["definition"])["Comment"]
