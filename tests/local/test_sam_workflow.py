@@ -155,7 +155,7 @@ def comment_of_csv_load(shell: Shell) -> str:
 def watching(shell: Shell) -> Iterator[Callable[[], str]]:
     """`sam sync --watch`, and what it has printed so far."""
     parameters = " ".join(host_parameters())
-    command = f"exec sam sync --watch --config-env local --no-dependency-layer --parameter-overrides {parameters}"
+    command = f"exec sam sync --watch --config-env local --parameter-overrides {parameters}"
     script = f'eval "$(sluice local status 2>/dev/null)"\n{command}'
     process = subprocess.Popen(
         ["bash", "-c", script],
