@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
 import json
-import urllib.request
+import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +30,17 @@ PARAMETERS = (
 )
 # What differs between any two deployments of the same stack, apart from generated names.
 TIMES = frozenset(
-    ("CreateDate", "CreationDateTime", "LastModified", "RoleLastUsed", "creationDate", "creationTime", "updateDate")
+    (
+        "CreateDate",
+        "CreationDate",
+        "CreationDateTime",
+        "LastModificationDate",
+        "LastModified",
+        "RoleLastUsed",
+        "creationDate",
+        "creationTime",
+        "updateDate",
+    )
 )
 IDENTITIES = frozenset(
     ("RevisionId", "RoleId", "TableId", "ResponseMetadata", "revisionId", "CodeSha256", "CodeSize", "createdAt")
@@ -75,9 +87,12 @@ def resources(stack: Deployed) -> dict[str, tuple[str, str]]:
 def comparable(stack: Deployed, value: Any) -> Any:
     """A value with logical ids in the place of physical ones, and without times and identities."""
     text = json.dumps(value, default=str, sort_keys=True)
-    names = {physical: logical for logical, (_, physical) in resources(stack).items()}
-    for physical in sorted(names, key=len, reverse=True):
-        text = text.replace(physical, f"<{names[physical]}>")
+    names = {re.split("[:/]", physical)[-1]: logical for logical, (_, physical) in resources(stack).items()}
+    for generated in sorted(names, key=len, reverse=True):
+        text = text.replace(generated, f"<{names[generated]}>")
+    (found,) = stack.client("cloudformation").describe_stacks(StackName="sluice")["Stacks"]
+    stack_id = found["StackId"].rpartition("/")[2]
+    text = text.replace(stack_id, "<stack id>").replace(stack_id.partition("-")[0], "<first part of the stack id>")
     text = text.replace(stack.aws.endpoint_url.rpartition(":")[2], "<port>")
     return without(json.loads(text))
 
@@ -112,15 +127,23 @@ def described(stack: Deployed, kind: str, name: str) -> Any:
     if kind == "AWS::Scheduler::Schedule":
         return stack.client("scheduler").get_schedule(Name=name)
     if kind == "AWS::S3::Bucket":
-        rules = stack.s3.get_bucket_lifecycle_configuration(Bucket=name)["Rules"]
-        return rules, stack.s3.get_bucket_encryption(Bucket=name)["ServerSideEncryptionConfiguration"]
+        policy = json.loads(stack.s3.get_bucket_policy(Bucket=name)["Policy"])
+        return policy, stack.s3.get_bucket_encryption(Bucket=name)["ServerSideEncryptionConfiguration"]
     return None
 
 
-def code(stack: Deployed, name: str) -> dict[str, bytes]:
-    """The files of a deployed function."""
-    location = stack.client("lambda").get_function(FunctionName=name)["Code"]["Location"]
-    with urllib.request.urlopen(location) as answer, zipfile.ZipFile(io.BytesIO(answer.read())) as archive:
+def code(stack: Deployed) -> dict[str, bytes]:
+    """The files of the deployed functions, which share one package."""
+    found = stack.client("cloudformation").get_template(StackName="sluice", TemplateStage="Processed")["TemplateBody"]
+    place = found["Resources"]["PlanLoadFunction"]["Properties"]["Code"]
+    package = stack.s3.get_object(Bucket=place["S3Bucket"], Key=place["S3Key"])["Body"].read()
+    (configuration,) = {
+        stack.client("lambda").get_function_configuration(FunctionName=name)["CodeSha256"]
+        for kind, name in resources(stack).values()
+        if kind == "AWS::Lambda::Function"
+    }
+    assert configuration == base64.b64encode(hashlib.sha256(package).digest()).decode()
+    with zipfile.ZipFile(io.BytesIO(package)) as archive:
         return {each: archive.read(each) for each in archive.namelist() if not each.endswith("/")}
 
 
@@ -161,10 +184,7 @@ def test_resources_have_the_same_properties(ours: Deployed, sams: Deployed) -> N
 
 
 def test_functions_have_the_same_files(ours: Deployed, sams: Deployed) -> None:
-    def files(stack: Deployed) -> dict[str, bytes]:
-        return code(stack, stack.outputs["PlanLoadFunctionName"])
-
-    first, second = files(ours), files(sams)
+    first, second = code(ours), code(sams)
     assert "sluice/added.py" in first
     assert sorted(first) == sorted(second)
     assert {name for name in first if first[name] != second[name]} == set()
