@@ -129,16 +129,22 @@ def test_sam_sync_watch_brings_functions_and_definitions(tmp_path: Path) -> None
     with local_shell(tmp_path) as shell:
         assert shell.run("sluice local deploy").returncode == 0
         with watching(shell) as printed:
-            wait_for(lambda: "Sync watch started" in printed())
+            wait_for(lambda: "Infra sync completed." in printed())
             handler = tmp_path / "functions" / "verify_sample" / "handler.py"
             handler.write_text("def lambda_handler(event, context):\n    return 'synchronized'\n")
-            invoke = "sam remote invoke VerifySampleFunction --stack-name sluice --event '{}'"
-            wait_for(lambda: '"synchronized"' in shell.run(invoke).stdout)
+            wait_for(lambda: answer_of_verify_sample(shell) == b'"synchronized"')
             definition = tmp_path / "statemachines" / "csv_load.asl.json"
             definition.write_text(json.dumps(json.loads(definition.read_text()) | {"Comment": "synchronized"}))
             wait_for(lambda: "Infra sync is required for CsvLoadStateMachine" in printed())
             wait_for(lambda: comment_of_csv_load(shell) == "synchronized")
         assert "DefinitionSubstitutions field is specified" in printed()
+
+
+def answer_of_verify_sample(shell: Shell) -> bytes:
+    functions = connect(Place(local.require(shell.root))).functions
+    names = [each["FunctionName"] for each in functions.list_functions()["Functions"]]
+    (name,) = [each for each in names if each.startswith("sluice-VerifySampleFunction-")]
+    return functions.invoke(FunctionName=name, Payload=b"{}")["Payload"].read()
 
 
 def comment_of_csv_load(shell: Shell) -> str:
