@@ -11,6 +11,7 @@ from local_aws.lifecycle import LocalAws, is_running
 from sluice_cli import deploy, local, local_build
 from sluice_cli.aws import Aws, Place
 from sluice_cli.exit_code import CommandError, ExitCode, NotDeployedError
+from sluice_cli.local_state import STATE_DIRECTORY
 from sluice_cli.packages import package
 from sluice_cli.progress import duration_text
 from sluice_cli.stack_update import StackUpdate
@@ -127,7 +128,7 @@ def _states(files: Sequence[Path]) -> Iterator[tuple[Path, int, int]]:
 @contextmanager
 def _taking_turns(surroundings: Surroundings) -> Iterator[None]:
     """One deployment at a time. The lock ends with its process."""
-    with (surroundings.root / local.STATE_DIRECTORY / LOCK_FILE).open("wb") as lock:
+    with (surroundings.root / STATE_DIRECTORY / LOCK_FILE).open("wb") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

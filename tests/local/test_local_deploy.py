@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from sluice_cli import local
+from sluice_cli.local_state import STATE_DIRECTORY
 from sluice_cli.main import main
 from sluice_cli.sandbox import empty_sandbox
 from sluice_cli.surroundings import Surroundings
@@ -156,7 +157,7 @@ def test_failed_first_deployment_tells_why_and_is_not_in_the_way(stack: Deployed
 
 def test_deployments_take_turns(stack: Deployed, without_sam: Surroundings) -> None:
     ended: list[int] = []
-    with (stack.surroundings.root / local.STATE_DIRECTORY / "deploy.lock").open("wb") as lock:
+    with (stack.surroundings.root / STATE_DIRECTORY / "deploy.lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         thread = threading.Thread(target=lambda: ended.append(main(["local", "deploy"], without_sam)))
         thread.start()
