@@ -92,7 +92,7 @@ build: $(READY) ## sam build for the template's own runtime and architecture.
 
 sam-local: $(READY) ## sam local invoke of every function with every fixture, in real containers (needs Docker).
 	@docker info >/dev/null 2>&1 || { echo "make sam-local needs a Docker engine, and none answers"; exit 1; }
-	$(BIN)/python -m pytest -q -m docker tests/docker
+	$(BIN)/python -m pytest -q -m docker tests/docker tests/local/test_sam_workflow.py
 
 oracle: $(READY) $(ORACLE)/.ready ## Local AWS's Scan against dynalite's on random tables (needs npm, 1 minute).
 	$(BIN)/python -m tests.oracle --dynalite $(ORACLE)

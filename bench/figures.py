@@ -30,6 +30,7 @@ TOPICS = (
     "bench.transform_path",
     "bench.aggregate_path",
     "bench.aggregate_peak",
+    "bench.local_deploy",
 )
 
 

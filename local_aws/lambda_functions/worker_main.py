@@ -174,8 +174,10 @@ def _plain(value: Any) -> Any:
 
 def _error_text(error: Payload, request_id: str) -> str:
     """An error as a member of the answer; it is in the function's log as well, as Lambda's runtime writes it."""
-    lines = [f"[ERROR] {error['errorType']}: {error['errorMessage']}", "Traceback (most recent call last):"]
-    sys.stderr.write("\n".join([*lines, *error["stackTrace"]]) + "\n")
+    lines = [f"[ERROR] {error['errorType']}: {error['errorMessage']}"]
+    if error["stackTrace"]:
+        lines += ["Traceback (most recent call last):", *(each.rstrip("\n") for each in error["stackTrace"])]
+    sys.stderr.write("\n".join(lines) + "\n")
     return f'"error": {json.dumps({**error, "requestId": request_id})}'
 
 

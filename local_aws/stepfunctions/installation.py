@@ -3,14 +3,15 @@
 from collections.abc import Callable
 
 import jsonata
+from ministack.services import cloudwatch_logs
 from ministack.services import stepfunctions as service
 
 from local_aws.replacements import check, replace, require
-from local_aws.stepfunctions import callbacks, machine_deletion, operations
+from local_aws.stepfunctions import callbacks, execution_logs, machine_deletion, operations
 from local_aws.stepfunctions.branches import run_parallel
 from local_aws.stepfunctions.creation_checks import checked_creation, checked_update, machine_arn
 from local_aws.stepfunctions.definition_checks.validation import checked_definition, definition_refusal, validate
-from local_aws.stepfunctions.executions import run_execution
+from local_aws.stepfunctions.executions import on_end, run_execution
 from local_aws.stepfunctions.history_events import with_details
 from local_aws.stepfunctions.jsonata_expressions import lookup
 from local_aws.stepfunctions.map_run_lag import with_lag
@@ -73,6 +74,9 @@ def install() -> None:
     name = "_describe_state_machine_for_execution"
     replace(service, name, ("data",), with_children(check(service, name, ("data",))))
     _install_machine_operations()
+    require(cloudwatch_logs, "_log_groups")
+    check(cloudwatch_logs, "_append_log_events", ("stream", "events"))
+    on_end.append(execution_logs.write)
 
 
 def _install_machine_operations() -> None:
