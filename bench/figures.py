@@ -18,6 +18,7 @@ TOPICS = (
     "bench.local_s3",
     "bench.local_lambda",
     "bench.local_map",
+    "bench.local_start",
     "bench.load_overhead",
     "bench.object_overhead",
     "bench.orchestration_cost",
@@ -32,6 +33,7 @@ TOPICS = (
     "bench.transform_path",
     "bench.aggregate_path",
     "bench.aggregate_peak",
+    "bench.local_deploy",
 )
 
 
