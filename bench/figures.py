@@ -29,6 +29,7 @@ TOPICS = (
     "bench.transform_path",
     "bench.aggregate_path",
     "bench.aggregate_peak",
+    "bench.local_dynamodb",
 )
 
 

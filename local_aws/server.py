@@ -2,20 +2,22 @@
 
 import argparse
 import asyncio
+import contextlib
 import fcntl
 import gc
 import logging
 import os
 import shutil
 import signal
+import socket
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import BinaryIO
 
-from hypercorn.asyncio import serve
-from hypercorn.config import Config
+import uvicorn
 
 from local_aws import clock, faults, large_objects
 from local_aws.access.asgi import Application
@@ -28,6 +30,7 @@ from local_aws.replacements import install_all
 
 # Tables are millions of small objects that live on: looking through them for garbage takes most of a load.
 GARBAGE_THRESHOLDS = (100_000, 50, 1_000)
+KEEP_ALIVE_SECONDS = 75
 
 
 def main() -> None:
@@ -46,7 +49,8 @@ def main() -> None:
     install_all()
     gc.freeze()
     gc.set_threshold(*GARBAGE_THRESHOLDS)
-    asyncio.run(serve(_gate(credentials, server_clock), _config(arguments.socket), shutdown_trigger=_never))  # type: ignore[arg-type]
+    sockets = [socket.socket(fileno=descriptor) for descriptor in arguments.socket]
+    asyncio.run(_Server(_config(_gate(credentials, server_clock))).serve(sockets))
     lock.close()
 
 
@@ -69,9 +73,12 @@ def _controls(server_clock: clock.ServerClock) -> dict[str, Control]:
     }
 
 
-async def _never() -> None:
-    """Keeps hypercorn from handling signals: `_end` ends the process at once."""
-    await asyncio.Event().wait()
+class _Server(uvicorn.Server):
+    """Leaves signals alone: `_end` ends the process at once."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
 
 
 def _parse() -> argparse.Namespace:
@@ -88,13 +95,18 @@ def _hold_lock(directory: Path) -> BinaryIO:
     return lock
 
 
-def _config(descriptors: list[int]) -> Config:
-    config = Config()
-    config.bind = [f"fd://{descriptor}" for descriptor in descriptors]
-    config.keep_alive_timeout = 75
-    config.accesslog = None
-    config.errorlog = logging.getLogger("hypercorn.error")
-    return config
+def _config(application: Application) -> uvicorn.Config:
+    return uvicorn.Config(
+        application,
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+    )
 
 
 def _end_with_stdin(directory: Path) -> None:

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ministack.core.responses import json_response
+from ministack.core.responses import JSON_1_0_CONTENT_TYPE
 from ministack.services import dynamodb as service
 
-from local_aws.dynamodb.plain_items import Item, plain, plain_key
+from local_aws.dynamodb.json_text import to_json
+from local_aws.dynamodb.plain_items import Item, PlainKeys, plain, plain_keys
 
 MAXIMUM_REQUESTS = 25
 MAXIMUM_ITEM_BYTES = 400 * 1024
@@ -33,11 +34,12 @@ def plain_writes(request_items: Any) -> dict[str, list[PlainWrite]] | None:
     seen = set()
     for name, requests in request_items.items():
         table = service._tables.get(name)
-        if table is None or _has_more_to_it(table) or not isinstance(requests, list) or not requests:
+        keys = None if table is None or _has_more_to_it(table) else plain_keys(table)
+        if keys is None or not isinstance(requests, list) or not requests:
             return None
         writes[name] = []
         for request in requests:
-            write = _plain_write(table, request)
+            write = _plain_write(table, keys, request)
             if write is None or (name, write.key) in seen:
                 return None
             seen.add((name, write.key))
@@ -50,28 +52,27 @@ def _has_more_to_it(table: dict[str, Any]) -> bool:
     return any(table.get(name) for name in names)
 
 
-def _plain_write(table: dict[str, Any], request: Any) -> PlainWrite | None:
+def _plain_write(table: dict[str, Any], keys: PlainKeys, request: Any) -> PlainWrite | None:
     if not isinstance(request, dict) or len(request) != 1:
         return None
     ((kind, body),) = request.items()
+    if not isinstance(body, dict) or len(body) != 1:
+        return None
     if kind == "PutRequest":
-        return _plain_put(table, body.get("Item"))
-    return _plain_delete(table, body.get("Key")) if kind == "DeleteRequest" else None
+        return _plain_put(table, keys, body.get("Item"))
+    return _plain_delete(table, keys, body.get("Key")) if kind == "DeleteRequest" else None
 
 
-def _plain_put(table: dict[str, Any], item: Any) -> PlainWrite | None:
+def _plain_put(table: dict[str, Any], keys: PlainKeys, item: Any) -> PlainWrite | None:
     found = plain(item) if isinstance(item, dict) else None
     if found is None or found[1] > MAXIMUM_ITEM_BYTES:
         return None
-    key = plain_key(table, found[0])
+    key = keys.of(found[0])
     return None if key is None else PlainWrite(table, key, *found)
 
 
-def _plain_delete(table: dict[str, Any], attributes: Any) -> PlainWrite | None:
-    wanted = {name for name in (table["pk_name"], table["sk_name"]) if name}
-    if not isinstance(attributes, dict) or set(attributes) != wanted or plain(attributes) is None:
-        return None
-    key = plain_key(table, attributes)
+def _plain_delete(table: dict[str, Any], keys: PlainKeys, attributes: Any) -> PlainWrite | None:
+    key = keys.of_key(attributes)
     return None if key is None else PlainWrite(table, key, None, 0)
 
 
@@ -81,7 +82,7 @@ def write_plain(writes: dict[str, list[PlainWrite]], returned_capacity: str) -> 
     answer: dict[str, Any] = {"UnprocessedItems": {}}
     if returned_capacity != "NONE":
         answer["ConsumedCapacity"] = [_consumed(name, units[name], returned_capacity) for name in units]
-    return json_response(answer)  # type: ignore[no-any-return]
+    return 200, {"Content-Type": JSON_1_0_CONTENT_TYPE}, to_json(answer)
 
 
 def _apply(name: str, write: PlainWrite) -> float:

@@ -7,8 +7,9 @@ from typing import Any
 from ministack.core.responses import json_response
 from ministack.services import dynamodb as service
 
-from local_aws.dynamodb import empty_names, expressions, number_keys, query, scan, table_orders
+from local_aws.dynamodb import empty_names, number_keys, query, remembered_texts, scan, single_items, table_orders
 from local_aws.dynamodb.batch_write import plain_writes, write_plain
+from local_aws.dynamodb.expressions import texts
 from local_aws.dynamodb.request_faults import planned_failure, split_unprocessed
 from local_aws.dynamodb.table_orders import one_at_a_time
 from local_aws.replacements import check, replace, require
@@ -47,11 +48,13 @@ def install() -> None:
     require(service, *USED)
     check(service, "_emit_stream_event", ("table_name", "event_name", "old_item", "new_item", "replicate"))
     check(service, "_validate_attribute_value", ("attr_name", "value", "_depth"))
-    for replacement in (empty_names, expressions, number_keys, table_orders, scan, query):
+    for replacement in (empty_names, remembered_texts, number_keys, table_orders, scan, query, texts, single_items):
         replacement.install()
     for name, operation in SINGLE_OPERATIONS.items():
-        guarded = _guarded(operation, check(service, name, ("data",)))
-        replace(service, name, ("data",), guarded)
+        function = check(service, name, ("data",))
+        if operation in single_items.OPERATIONS:
+            function = single_items.short_way(operation, function)
+        replace(service, name, ("data",), _guarded(operation, function))
     _original["batch_write"] = replace(service, "_batch_write_item", ("data",), batch_write_item)
 
 

@@ -5,7 +5,7 @@ is out of the ordinary is left to ministack, which knows every rule and error me
 """
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 from ministack.services import dynamodb as service
 
@@ -14,12 +14,16 @@ Item = dict[str, dict[str, Any]]
 CANONICAL_NUMBER = re.compile(r"-?[1-9]\d{0,30}(?:\.\d{0,5}[1-9])?|-?0\.\d{0,5}[1-9]|0")
 REMEMBERED_VALUES = 100_000
 REMEMBERED_CHARACTERS = 40
+REMEMBERED_TABLES = 10_000
 KEY_BYTES = {"pk_name": 2048, "sk_name": 1024}
+NO_SORT_KEY = "__no_sort__"
 
 _numbers: dict[str, tuple[dict[str, Any], int]] = {}
 _strings: dict[str, tuple[dict[str, Any], int]] = {}
 _names: dict[str, tuple[str, int]] = {}
 _booleans: dict[tuple[str, bool], dict[str, Any]] = {}
+# By TableId, which a table that is made anew under the same name does not share.
+_keys: dict[Any, "PlainKeys | None"] = {}
 
 
 def plain(item: Item) -> tuple[Item, int] | None:
@@ -101,21 +105,45 @@ def _remember_name(name: str) -> tuple[str, int]:
     return _names.setdefault(name, (name, len(name.encode())))
 
 
-def plain_key(table: dict[str, Any], attributes: Item) -> tuple[str, str] | None:
-    """The values of a table's key attributes as ministack keeps them; None when they need a closer look."""
+class PlainKeys(NamedTuple):
+    """A table's key attributes: of each its name, its type (S or N) and the most bytes that it may have."""
+
+    attributes: tuple[tuple[str, str, int], ...]
+
+    def of(self, item: Item) -> tuple[str, str] | None:
+        """The values of the keys as ministack keeps them; None when they need a closer look."""
+        values = [NO_SORT_KEY, NO_SORT_KEY]
+        for index, (name, kind, limit) in enumerate(self.attributes):
+            value = item.get(name)
+            if value is None or kind not in value:
+                return None
+            content = value[kind]
+            if not content or (len(content) * 4 > limit and len(content.encode()) > limit):
+                return None
+            values[index] = content
+        return values[0], values[1]
+
+    def of_key(self, key: Any) -> tuple[str, str] | None:
+        """The same of a Key, which has the key attributes and no others."""
+        if type(key) is not dict or len(key) != len(self.attributes):
+            return None
+        found = plain(key)
+        return None if found is None else self.of(found[0])
+
+
+def plain_keys(table: dict[str, Any]) -> PlainKeys | None:
+    """Those of the table; None when they need a closer look, as binary ones do."""
+    table_id = table.get("TableId")
+    if table_id not in _keys:
+        if len(_keys) >= REMEMBERED_TABLES:
+            _keys.clear()
+        _keys[table_id] = _plain_keys(table)
+    return _keys[table_id]
+
+
+def _plain_keys(table: dict[str, Any]) -> PlainKeys | None:
     types = {entry["AttributeName"]: entry["AttributeType"] for entry in table["AttributeDefinitions"]}
-    values = []
-    for role, limit in KEY_BYTES.items():
-        name = table[role]
-        if not name:
-            values.append("__no_sort__")
-            continue
-        value = attributes.get(name)
-        kind = types.get(name)
-        if value is None or kind not in ("S", "N") or set(value) != {kind}:
-            return None
-        content = value[kind]
-        if not content or (len(content) * 4 > limit and len(content.encode()) > limit):
-            return None
-        values.append(content)
-    return values[0], values[1]
+    names = [(table[role], limit) for role, limit in KEY_BYTES.items() if table[role]]
+    if not table.get("TableId") or any(types.get(name) not in ("S", "N") for name, _ in names):
+        return None
+    return PlainKeys(tuple((name, types[name], limit) for name, limit in names))

@@ -1,0 +1,103 @@
+"""What requests on single items have in common, as long as they are plainly valid.
+
+A request that is out of the ordinary raises NotPlainError before anything is changed; ministack serves it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ministack.core.responses import JSON_1_0_CONTENT_TYPE
+from ministack.services import dynamodb as service
+
+from local_aws.dynamodb.expressions.texts import Names, ParsedCondition, condition_of
+from local_aws.dynamodb.expressions.tokens import NotPlainError
+from local_aws.dynamodb.json_text import to_json
+from local_aws.dynamodb.plain_items import Item, PlainKeys, item_size, plain, plain_keys
+from local_aws.dynamodb.scan_order import Table
+
+Response = tuple[int, dict[str, str], Any]
+Key = tuple[str, str]
+
+CAPACITY_FORMS = ("NONE", "TOTAL", "INDEXES")
+WRITE_CAPACITY_BYTES = 1024
+MAXIMUM_ITEM_BYTES = 400 * 1024
+INDEX_KINDS = ("GlobalSecondaryIndexes", "LocalSecondaryIndexes", "VectorIndexes")
+
+
+@dataclass(frozen=True, slots=True)
+class PlainTable:
+    """A table without indexes, whose keys are strings or numbers."""
+
+    name: str
+    table: Table
+    keys: PlainKeys
+
+    def item(self, key: Key) -> Item | None:
+        """What stands under a key."""
+        found: Item | None = self.table["items"].get(key[0], {}).get(key[1])
+        return found
+
+    def key(self, attributes: Any) -> Key:
+        """The key in a request's Key. Raises NotPlainError."""
+        key = self.keys.of_key(attributes)
+        if key is None:
+            raise NotPlainError("Key")
+        return key
+
+
+def plain_table(name: Any) -> PlainTable:
+    """The table of this name. Raises NotPlainError."""
+    table = service._tables.get(name) if type(name) is str else None
+    keys = None if table is None or any(table.get(kind) for kind in INDEX_KINDS) else plain_keys(table)
+    if table is None or keys is None:
+        raise NotPlainError("TableName")
+    return PlainTable(name, table, keys)
+
+
+def check_members(data: dict[str, Any], known: frozenset[str]) -> None:
+    """Raises NotPlainError for members that are not known, and for a form of ConsumedCapacity that is not."""
+    if not data.keys() <= known or data.get("ReturnConsumedCapacity", "NONE") not in CAPACITY_FORMS:
+        raise NotPlainError("members")
+
+
+def plain_values(data: dict[str, Any]) -> tuple[Item, int]:
+    """The request's ExpressionAttributeValues and their size in bytes. Raises NotPlainError."""
+    given = data.get("ExpressionAttributeValues")
+    if given is None:
+        return {}, 0
+    found = plain(given) if type(given) is dict and given else None
+    if found is None:
+        raise NotPlainError("ExpressionAttributeValues")
+    return found
+
+
+def plain_condition(data: dict[str, Any], slot: str, names: Names) -> ParsedCondition | None:
+    """The condition in this member, if there is one. Raises NotPlainError."""
+    if slot not in data:
+        return None
+    text = data[slot]
+    if type(text) is not str or not text.strip():
+        raise NotPlainError(slot)
+    return condition_of(text, names, slot)
+
+
+def json_answer(data: dict[str, Any]) -> Response:
+    """A successful answer."""
+    return 200, {"Content-Type": JSON_1_0_CONTENT_TYPE}, to_json(data)
+
+
+def add_write_capacity(answer: dict[str, Any], data: dict[str, Any], name: str, *sizes: int) -> None:
+    """What a write costs, if that is asked for: the larger of the sizes before and after, by started 1 KB."""
+    form = data.get("ReturnConsumedCapacity", "NONE")
+    if form == "NONE":
+        return
+    units = float(max(1, -(-max(sizes) // WRITE_CAPACITY_BYTES)))
+    consumed: dict[str, Any] = {"TableName": name, "CapacityUnits": units}
+    if form == "INDEXES":
+        consumed["Table"] = {"CapacityUnits": units}
+    answer["ConsumedCapacity"] = consumed
+
+
+def size_of(item: Item | None) -> int:
+    """The bytes of an item; 0 of none."""
+    return 0 if item is None else item_size(item)

@@ -1,0 +1,181 @@
+"""GetItem, PutItem, UpdateItem and DeleteItem: plain requests take a short way, the others ministack's."""
+
+from collections.abc import Callable
+from typing import Any
+
+from ministack.services import dynamodb as service
+
+from local_aws.dynamodb.expressions.texts import check_references, names_of, update_of
+from local_aws.dynamodb.expressions.tokens import NotPlainError
+from local_aws.dynamodb.plain_items import Item, plain
+from local_aws.dynamodb.plain_requests import (
+    MAXIMUM_ITEM_BYTES,
+    Key,
+    PlainTable,
+    Response,
+    add_write_capacity,
+    check_members,
+    json_answer,
+    plain_condition,
+    plain_table,
+    plain_values,
+    size_of,
+)
+from local_aws.dynamodb.read_pages import consumed_capacity
+from local_aws.replacements import check, require
+
+Operation = Callable[[dict[str, Any]], Response]
+
+CONDITIONAL = frozenset(
+    (
+        "TableName",
+        "ConditionExpression",
+        "ExpressionAttributeNames",
+        "ExpressionAttributeValues",
+        "ReturnValues",
+        "ReturnValuesOnConditionCheckFailure",
+        "ReturnConsumedCapacity",
+    )
+)
+MEMBERS = {
+    "GetItem": frozenset(("TableName", "Key", "ConsistentRead", "ReturnConsumedCapacity")),
+    "PutItem": CONDITIONAL | {"Item"},
+    "DeleteItem": CONDITIONAL | {"Key"},
+    "UpdateItem": CONDITIONAL | {"Key", "UpdateExpression"},
+}
+OLD_VALUES = ("NONE", "ALL_OLD")
+UPDATED_VALUES = (*OLD_VALUES, "ALL_NEW", "UPDATED_OLD", "UPDATED_NEW")
+# Larger updates are left to ministack, which knows what of the request counts towards the limit.
+LARGE_UPDATE_BYTES = 300 * 1024
+
+
+def install() -> None:
+    """Check that ministack has what is used of it."""
+    require(service, "_set_item", "_remove_item", "_emit_stream_event")
+    check(service, "_conditional_check_failed", ("data", "old_item", "message"))
+    check(service, "_diff_attributes", ("old_item", "new_item", "updated_attrs", "return_old"))
+
+
+def short_way(name: str, operation: Operation) -> Operation:
+    """The operation, with a short way for plain requests."""
+    plain_operation, members = OPERATIONS[name], MEMBERS[name]
+
+    def run(data: dict[str, Any]) -> Response:
+        try:
+            check_members(data, members)
+            return plain_operation(data, plain_table(data.get("TableName")))
+        except NotPlainError:
+            return operation(data)
+
+    return run
+
+
+def _get_item(data: dict[str, Any], target: PlainTable) -> Response:
+    item = target.item(target.key(data.get("Key")))
+    answer: dict[str, Any] = {} if item is None else {"Item": item}
+    if data.get("ReturnConsumedCapacity", "NONE") != "NONE":
+        answer["ConsumedCapacity"] = consumed_capacity(target.table, target.name, size_of(item), data)
+    return json_answer(answer)
+
+
+def _put_item(data: dict[str, Any], target: PlainTable) -> Response:
+    given = data.get("Item")
+    found = plain(given) if type(given) is dict else None
+    key = None if found is None else target.keys.of(found[0])
+    if found is None or key is None or found[1] > MAXIMUM_ITEM_BYTES:
+        raise NotPlainError("Item")
+    item, size = found
+    old = target.item(key)
+    return _refusal(data, old) or _written(data, target, key, old=old, new=item, new_size=size)
+
+
+def _delete_item(data: dict[str, Any], target: PlainTable) -> Response:
+    key = target.key(data.get("Key"))
+    old = target.item(key)
+    return _refusal(data, old) or _written(data, target, key, old=old, new=None, new_size=0)
+
+
+def _refusal(data: dict[str, Any], old: Item | None) -> Response | None:
+    """What is answered when the condition does not hold. Raises NotPlainError."""
+    if data.get("ReturnValues", "NONE") not in OLD_VALUES:
+        raise NotPlainError("ReturnValues")
+    values, _ = plain_values(data)
+    condition = plain_condition(data, "ConditionExpression", names_of(data))
+    check_references(data, condition)
+    if condition is None:
+        return None
+    condition.check(values)
+    return None if condition.evaluate(old or {}, values) else _condition_failed(data, old)
+
+
+def _condition_failed(data: dict[str, Any], old: Item | None) -> Response:
+    return service._conditional_check_failed(data, old)  # type: ignore[no-any-return]
+
+
+def _written(
+    data: dict[str, Any], target: PlainTable, key: Key, *, old: Item | None, new: Item | None, new_size: int
+) -> Response:
+    """Put the new item in the old one's place; None removes it."""
+    if new is not None:
+        _store(target, key, old, new)
+    elif old is not None:
+        service._remove_item(target.table, *key)
+        service._emit_stream_event(target.name, "REMOVE", old, None)
+    answer: dict[str, Any] = {"Attributes": old} if old and data.get("ReturnValues") == "ALL_OLD" else {}
+    add_write_capacity(answer, data, target.name, new_size, size_of(old))
+    return json_answer(answer)
+
+
+def _store(target: PlainTable, key: Key, old: Item | None, new: Item) -> None:
+    service._set_item(target.table, *key, new)
+    service._emit_stream_event(target.name, "MODIFY" if old else "INSERT", old, new)
+
+
+def _update_item(data: dict[str, Any], target: PlainTable) -> Response:
+    returned = data.get("ReturnValues", "NONE")
+    text = data.get("UpdateExpression")
+    if returned not in UPDATED_VALUES or type(text) is not str:
+        raise NotPlainError("ReturnValues or UpdateExpression")
+    names = names_of(data)
+    update = update_of(text, names)
+    condition = plain_condition(data, "ConditionExpression", names)
+    check_references(data, update, condition)
+    if any(path[0] == name for path in update.paths for name, _, _ in target.keys.attributes):
+        raise NotPlainError("a key attribute")
+    values, values_size = plain_values(data)
+    key = target.key(data.get("Key"))
+    old = target.item(key)
+    old_size = size_of(old)
+    if old_size + values_size * update.value_uses > LARGE_UPDATE_BYTES:
+        raise NotPlainError("a large update")
+    if condition is not None:
+        condition.check(values)
+        if not condition.evaluate(old or {}, values):
+            return _condition_failed(data, old)
+    new: Item = update.apply(data["Key"] if old is None else old, values)
+    new_size = size_of(new)
+    if new_size > MAXIMUM_ITEM_BYTES:
+        raise NotPlainError("a large item")
+    _store(target, key, old, new)
+    answer = _returned(returned, old, new, update.paths)
+    add_write_capacity(answer, data, target.name, old_size, new_size)
+    return json_answer(answer)
+
+
+def _returned(returned: str, old: Item | None, new: Item, paths: tuple[tuple[Any, ...], ...]) -> dict[str, Any]:
+    """The Attributes that ReturnValues asks for, if there are any."""
+    if returned == "NONE" or (old is None and returned.endswith("OLD")):
+        return {}
+    if returned.startswith("ALL"):
+        return {"Attributes": new if returned == "ALL_NEW" else old}
+    is_old = returned == "UPDATED_OLD"
+    found = service._diff_attributes(old or {}, new, paths, return_old=is_old)
+    return {"Attributes": found} if found or is_old else {}
+
+
+OPERATIONS: dict[str, Callable[[dict[str, Any], PlainTable], Response]] = {
+    "GetItem": _get_item,
+    "PutItem": _put_item,
+    "DeleteItem": _delete_item,
+    "UpdateItem": _update_item,
+}
