@@ -58,10 +58,12 @@ def _gate(credentials: RootCredentials, server_clock: clock.ServerClock | None) 
     from ministack.app import app
 
     from local_aws.access.installation import secret_keys
+    from local_aws.dynamodb import direct_requests
 
     verifier = Verifier(secret_keys(credentials), server_clock.times if server_clock else system_time)
     controls = _controls(server_clock) if server_clock else {}
-    return Gate(app, Origins(os.environ[BIND_HOST]), verifier, credentials.access_key_id, controls)
+    origins = Origins(os.environ[BIND_HOST])
+    return Gate(app, origins, verifier, credentials.access_key_id, controls, direct_requests.serve)
 
 
 def _controls(server_clock: clock.ServerClock) -> dict[str, Control]:
@@ -103,6 +105,7 @@ def _config(application: Application) -> uvicorn.Config:
         lifespan="on",
         log_config=None,
         access_log=False,
+        proxy_headers=False,
         server_header=False,
         date_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,

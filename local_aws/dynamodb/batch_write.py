@@ -1,23 +1,18 @@
 """BatchWriteItem, the floor of every local load: plain batches take a short way, the others ministack's."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from ministack.core.responses import JSON_1_0_CONTENT_TYPE
 from ministack.services import dynamodb as service
 
-from local_aws.dynamodb.json_text import to_json
-from local_aws.dynamodb.plain_items import Item, PlainKeys, plain, plain_keys
+from local_aws.dynamodb.json_text import Response, json_answer
+from local_aws.dynamodb.plain_items import Item, PlainKeys, item_size, plain, plain_keys
 
 MAXIMUM_REQUESTS = 25
 MAXIMUM_ITEM_BYTES = 400 * 1024
 CAPACITY_BYTES = 1024
 
-Response = tuple[int, dict[str, str], Any]
 
-
-@dataclass(frozen=True)
-class PlainWrite:
+class PlainWrite(NamedTuple):
     """One request of a batch that is plainly valid; `item` is None for a delete."""
 
     table: dict[str, Any]
@@ -72,8 +67,8 @@ def _plain_put(table: dict[str, Any], keys: PlainKeys, item: Any) -> PlainWrite 
 
 
 def _plain_delete(table: dict[str, Any], keys: PlainKeys, attributes: Any) -> PlainWrite | None:
-    key = keys.of_key(attributes)
-    return None if key is None else PlainWrite(table, key, None, 0)
+    found = keys.of_key(attributes)
+    return None if found is None else PlainWrite(table, found[0], None, 0)
 
 
 def write_plain(writes: dict[str, list[PlainWrite]], returned_capacity: str) -> Response:
@@ -82,7 +77,7 @@ def write_plain(writes: dict[str, list[PlainWrite]], returned_capacity: str) -> 
     answer: dict[str, Any] = {"UnprocessedItems": {}}
     if returned_capacity != "NONE":
         answer["ConsumedCapacity"] = [_consumed(name, units[name], returned_capacity) for name in units]
-    return 200, {"Content-Type": JSON_1_0_CONTENT_TYPE}, to_json(answer)
+    return json_answer(answer)
 
 
 def _apply(name: str, write: PlainWrite) -> float:
@@ -94,13 +89,8 @@ def _apply(name: str, write: PlainWrite) -> float:
     elif old is not None:
         service._remove_item(write.table, partition, sort)
         service._emit_stream_event(name, "REMOVE", old, None)
-    size = max(write.size, 0 if old is None else _size(old))
+    size = max(write.size, 0 if old is None else item_size(old))
     return float(max(1, -(-size // CAPACITY_BYTES)))
-
-
-def _size(item: Item) -> int:
-    found = plain(item)
-    return int(service._item_size_bytes(item)) if found is None else found[1]
 
 
 def _consumed(name: str, units: float, returned_capacity: str) -> dict[str, Any]:

@@ -7,7 +7,18 @@ from typing import Any
 from ministack.core.responses import json_response
 from ministack.services import dynamodb as service
 
-from local_aws.dynamodb import empty_names, number_keys, query, remembered_texts, scan, single_items, table_orders
+from local_aws.dynamodb import (
+    direct_requests,
+    empty_names,
+    json_text,
+    number_keys,
+    query,
+    remembered_texts,
+    request_permissions,
+    scan,
+    single_items,
+    table_orders,
+)
 from local_aws.dynamodb.batch_write import plain_writes, write_plain
 from local_aws.dynamodb.expressions import texts
 from local_aws.dynamodb.request_faults import planned_failure, split_unprocessed
@@ -32,6 +43,19 @@ SINGLE_OPERATIONS = {
     "_execute_transaction": "ExecuteTransaction",
 }
 
+REPLACEMENTS = (
+    json_text,
+    empty_names,
+    remembered_texts,
+    number_keys,
+    table_orders,
+    scan,
+    query,
+    texts,
+    single_items,
+    direct_requests,
+    request_permissions,
+)
 USED = (
     "_attribute_value_error",
     "_attribute_value_size",
@@ -48,7 +72,7 @@ def install() -> None:
     require(service, *USED)
     check(service, "_emit_stream_event", ("table_name", "event_name", "old_item", "new_item", "replicate"))
     check(service, "_validate_attribute_value", ("attr_name", "value", "_depth"))
-    for replacement in (empty_names, remembered_texts, number_keys, table_orders, scan, query, texts, single_items):
+    for replacement in REPLACEMENTS:
         replacement.install()
     for name, operation in SINGLE_OPERATIONS.items():
         function = check(service, name, ("data",))

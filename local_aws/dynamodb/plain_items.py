@@ -5,11 +5,13 @@ is out of the ordinary is left to ministack, which knows every rule and error me
 """
 
 import re
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from ministack.services import dynamodb as service
 
 Item = dict[str, dict[str, Any]]
+Name = TypeVar("Name")
+Entry = TypeVar("Entry")
 
 CANONICAL_NUMBER = re.compile(r"-?[1-9]\d{0,30}(?:\.\d{0,5}[1-9])?|-?0\.\d{0,5}[1-9]|0")
 REMEMBERED_VALUES = 100_000
@@ -20,7 +22,7 @@ NO_SORT_KEY = "__no_sort__"
 
 _numbers: dict[str, tuple[dict[str, Any], int]] = {}
 _strings: dict[str, tuple[dict[str, Any], int]] = {}
-_names: dict[str, tuple[str, int]] = {}
+_shapes: dict[tuple[str, ...], tuple[tuple[str, ...], int]] = {}
 _booleans: dict[tuple[str, bool], dict[str, Any]] = {}
 # By TableId, which a table that is made anew under the same name does not share.
 _keys: dict[Any, "PlainKeys | None"] = {}
@@ -31,29 +33,30 @@ def plain(item: Item) -> tuple[Item, int] | None:
 
     Equal scalar values share one object: a table of a million rows repeats few of them.
     """
+    names, size = _shape(item)
     if "" in item:
         return None
-    stored: Item = {}
-    size = 0
-    for name, value in item.items():
+    values = []
+    for value in item.values():
         if type(value) is not dict or len(value) != 1:
             return None
-        found = _plain_value(value)
+        ((kind, content),) = value.items()
+        if type(content) is not str:
+            found = _plain_value(kind, content, value)
+        elif kind == "S":
+            found = _strings.get(content) or _string(value, content)
+        elif kind == "N":
+            found = _numbers.get(content) or _number(value, content)
+        else:
+            found = _plain_value(kind, content, value)
         if found is None:
             return None
-        shared, value_size = found
-        own_name, name_size = _names.get(name) or _remember_name(name)
-        stored[own_name] = shared
-        size += name_size + value_size
-    return stored, size
+        values.append(found[0])
+        size += found[1]
+    return dict(zip(names, values, strict=True)), size
 
 
-def _plain_value(value: dict[str, Any]) -> tuple[dict[str, Any], int] | None:
-    ((kind, content),) = value.items()
-    if kind == "S" and type(content) is str:
-        return _strings.get(content) or _string(value, content)
-    if kind == "N" and type(content) is str:
-        return _numbers.get(content) or _number(value, content)
+def _plain_value(kind: str, content: Any, value: dict[str, Any]) -> tuple[dict[str, Any], int] | None:
     if kind in ("BOOL", "NULL"):
         if type(content) is not bool or (kind == "NULL" and not content):
             return None
@@ -65,9 +68,8 @@ def _plain_value(value: dict[str, Any]) -> tuple[dict[str, Any], int] | None:
 
 def item_size(item: Item) -> int:
     """The size of a stored item in bytes, by DynamoDB's rules."""
-    size = 0
-    for name, value in item.items():
-        size += (_names.get(name) or _remember_name(name))[1]
+    size = _shape(item)[1]
+    for value in item.values():
         ((kind, content),) = value.items()
         if kind == "S":
             size += len(content) if content.isascii() else len(content.encode(errors="surrogatepass"))
@@ -78,31 +80,35 @@ def item_size(item: Item) -> int:
     return size
 
 
+def _shape(item: Item) -> tuple[tuple[str, ...], int]:
+    """The names of the item's attributes, shared by all items that have the same ones, and their bytes."""
+    names = tuple(item)
+    return _shapes.get(names) or _remembered(_shapes, names, (names, sum(len(utf_8(name)) for name in names)))
+
+
+def utf_8(text: str) -> bytes:
+    """The text's bytes; JSON may hold halves of surrogate pairs."""
+    return text.encode(errors="surrogatepass")
+
+
 def _string(value: dict[str, Any], content: str) -> tuple[dict[str, Any], int]:
-    size = len(content) if content.isascii() else len(content.encode())
-    return _remembered(_strings, content, (value, size))
+    entry = value, len(content) if content.isascii() else len(utf_8(content))
+    return _remembered(_strings, content, entry) if len(content) <= REMEMBERED_CHARACTERS else entry
 
 
 def _number(value: dict[str, Any], content: str) -> tuple[dict[str, Any], int] | None:
-    if not CANONICAL_NUMBER.fullmatch(content):
+    canonical = content if CANONICAL_NUMBER.fullmatch(content) else service._ddb_canonicalize_number(content)
+    if canonical is None:
         return None
-    return _remembered(_numbers, content, (value, service._number_size_bytes(content)))
+    entry = value if canonical == content else {"N": canonical}, int(service._number_size_bytes(canonical))
+    return _remembered(_numbers, content, entry)
 
 
-def _remembered(
-    values: dict[str, tuple[dict[str, Any], int]], content: str, entry: tuple[dict[str, Any], int]
-) -> tuple[dict[str, Any], int]:
-    if len(content) <= REMEMBERED_CHARACTERS:
-        if len(values) >= REMEMBERED_VALUES:
-            values.clear()
-        values[content] = entry
+def _remembered(known: dict[Name, Entry], key: Name, entry: Entry) -> Entry:
+    if len(known) >= REMEMBERED_VALUES:
+        known.clear()
+    known[key] = entry
     return entry
-
-
-def _remember_name(name: str) -> tuple[str, int]:
-    if len(_names) >= REMEMBERED_VALUES:
-        _names.clear()
-    return _names.setdefault(name, (name, len(name.encode())))
 
 
 class PlainKeys(NamedTuple):
@@ -118,17 +124,18 @@ class PlainKeys(NamedTuple):
             if value is None or kind not in value:
                 return None
             content = value[kind]
-            if not content or (len(content) * 4 > limit and len(content.encode()) > limit):
+            if not content or (len(content) * 4 > limit and len(utf_8(content)) > limit):
                 return None
             values[index] = content
         return values[0], values[1]
 
-    def of_key(self, key: Any) -> tuple[str, str] | None:
-        """The same of a Key, which has the key attributes and no others."""
+    def of_key(self, key: Any) -> tuple[tuple[str, str], Item] | None:
+        """The same of a Key, which has the key attributes and no others; and the Key as it is stored."""
         if type(key) is not dict or len(key) != len(self.attributes):
             return None
         found = plain(key)
-        return None if found is None else self.of(found[0])
+        values = None if found is None else self.of(found[0])
+        return None if found is None or values is None else (values, found[0])
 
 
 def plain_keys(table: dict[str, Any]) -> PlainKeys | None:

@@ -6,16 +6,13 @@ A request that is out of the ordinary raises NotPlainError before anything is ch
 from dataclasses import dataclass
 from typing import Any
 
-from ministack.core.responses import JSON_1_0_CONTENT_TYPE
 from ministack.services import dynamodb as service
 
 from local_aws.dynamodb.expressions.texts import Names, ParsedCondition, condition_of
 from local_aws.dynamodb.expressions.tokens import NotPlainError
-from local_aws.dynamodb.json_text import to_json
 from local_aws.dynamodb.plain_items import Item, PlainKeys, item_size, plain, plain_keys
 from local_aws.dynamodb.scan_order import Table
 
-Response = tuple[int, dict[str, str], Any]
 Key = tuple[str, str]
 
 CAPACITY_FORMS = ("NONE", "TOTAL", "INDEXES")
@@ -37,12 +34,12 @@ class PlainTable:
         found: Item | None = self.table["items"].get(key[0], {}).get(key[1])
         return found
 
-    def key(self, attributes: Any) -> Key:
-        """The key in a request's Key. Raises NotPlainError."""
-        key = self.keys.of_key(attributes)
-        if key is None:
+    def key(self, data: dict[str, Any]) -> tuple[Key, Item]:
+        """The values in a request's Key, and the Key as it is stored. Raises NotPlainError."""
+        found = self.keys.of_key(data.get("Key"))
+        if found is None:
             raise NotPlainError("Key")
-        return key
+        return found
 
 
 def plain_table(name: Any) -> PlainTable:
@@ -79,11 +76,6 @@ def plain_condition(data: dict[str, Any], slot: str, names: Names) -> ParsedCond
     if type(text) is not str or not text.strip():
         raise NotPlainError(slot)
     return condition_of(text, names, slot)
-
-
-def json_answer(data: dict[str, Any]) -> Response:
-    """A successful answer."""
-    return 200, {"Content-Type": JSON_1_0_CONTENT_TYPE}, to_json(data)
 
 
 def add_write_capacity(answer: dict[str, Any], data: dict[str, Any], name: str, *sizes: int) -> None:

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from itertools import chain
 from typing import Any
 
-from ministack.core.responses import error_response_json, get_region, json_response, request_scope
+from ministack.core.responses import error_response_json, get_region, request_scope
 from ministack.services import dynamodb as service
 
+from local_aws.dynamodb.json_text import json_answer
 from local_aws.dynamodb.key_order import segment_slots
 from local_aws.dynamodb.plain_items import Item
 from local_aws.dynamodb.read_pages import consumed_capacity, index_entry, read_page
@@ -46,7 +47,7 @@ def scan(data: dict[str, Any]) -> Response:
         answer = _page(name, table, data)
     except ValueError as error:
         return _refused(str(error))
-    return json_response(answer)  # type: ignore[no-any-return]
+    return json_answer(answer)
 
 
 def _refusal(name: str, table: Table, data: dict[str, Any]) -> Response | None:

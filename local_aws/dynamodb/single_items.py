@@ -7,15 +7,14 @@ from ministack.services import dynamodb as service
 
 from local_aws.dynamodb.expressions.texts import check_references, names_of, update_of
 from local_aws.dynamodb.expressions.tokens import NotPlainError
+from local_aws.dynamodb.json_text import Response, json_answer
 from local_aws.dynamodb.plain_items import Item, plain
 from local_aws.dynamodb.plain_requests import (
     MAXIMUM_ITEM_BYTES,
     Key,
     PlainTable,
-    Response,
     add_write_capacity,
     check_members,
-    json_answer,
     plain_condition,
     plain_table,
     plain_values,
@@ -71,7 +70,7 @@ def short_way(name: str, operation: Operation) -> Operation:
 
 
 def _get_item(data: dict[str, Any], target: PlainTable) -> Response:
-    item = target.item(target.key(data.get("Key")))
+    item = target.item(target.key(data)[0])
     answer: dict[str, Any] = {} if item is None else {"Item": item}
     if data.get("ReturnConsumedCapacity", "NONE") != "NONE":
         answer["ConsumedCapacity"] = consumed_capacity(target.table, target.name, size_of(item), data)
@@ -90,7 +89,7 @@ def _put_item(data: dict[str, Any], target: PlainTable) -> Response:
 
 
 def _delete_item(data: dict[str, Any], target: PlainTable) -> Response:
-    key = target.key(data.get("Key"))
+    key, _ = target.key(data)
     old = target.item(key)
     return _refusal(data, old) or _written(data, target, key, old=old, new=None, new_size=0)
 
@@ -143,7 +142,7 @@ def _update_item(data: dict[str, Any], target: PlainTable) -> Response:
     if any(path[0] == name for path in update.paths for name, _, _ in target.keys.attributes):
         raise NotPlainError("a key attribute")
     values, values_size = plain_values(data)
-    key = target.key(data.get("Key"))
+    key, key_attributes = target.key(data)
     old = target.item(key)
     old_size = size_of(old)
     if old_size + values_size * update.value_uses > LARGE_UPDATE_BYTES:
@@ -152,7 +151,7 @@ def _update_item(data: dict[str, Any], target: PlainTable) -> Response:
         condition.check(values)
         if not condition.evaluate(old or {}, values):
             return _condition_failed(data, old)
-    new: Item = update.apply(data["Key"] if old is None else old, values)
+    new: Item = update.apply(key_attributes if old is None else old, values)
     new_size = size_of(new)
     if new_size > MAXIMUM_ITEM_BYTES:
         raise NotPlainError("a large item")

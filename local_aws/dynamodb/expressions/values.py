@@ -91,7 +91,7 @@ def begins_with(value: AttributeValue, start: AttributeValue) -> bool:
         return False
     if kind == "S":
         return bool(value[kind].startswith(start[kind]))
-    return base64.b64decode(value[kind]).startswith(base64.b64decode(start[kind]))
+    return bool(base64.b64decode(value[kind]).startswith(base64.b64decode(start[kind])))
 
 
 def contains(value: AttributeValue, sought: AttributeValue) -> bool:
@@ -106,7 +106,7 @@ def contains(value: AttributeValue, sought: AttributeValue) -> bool:
 
 def has_type(value: AttributeValue, name: AttributeValue) -> bool:
     """attribute_type."""
-    return type_of(value) == name["S"]
+    return bool(type_of(value) == name["S"])
 
 
 def size(value: AttributeValue) -> AttributeValue:
