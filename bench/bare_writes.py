@@ -57,7 +57,7 @@ class BareWrites:
         connection = Connection(self._endpoint, None)
         try:
             while True:
-                # The server ends a connection after a thousand requests.
+                # A server may end a connection after so many requests.
                 if not connection.is_reusable():
                     connection.close()
                     connection = Connection(self._endpoint, None)

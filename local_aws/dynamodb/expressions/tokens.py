@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 MAXIMUM_BYTES = 4096
 TOKEN = re.compile(
-    r"\s*(?:(?P<name>#?[A-Za-z_][A-Za-z0-9_]*)|(?P<value>:[A-Za-z_][A-Za-z0-9_]*)|(?P<number>\d+)"
+    r"\s*(?:(?P<name>#[A-Za-z0-9_]+|[A-Za-z_][A-Za-z0-9_]*)|(?P<value>:[A-Za-z0-9_]+)|(?P<number>\d+)"
     r"|(?P<sign><>|<=|>=|[=<>(),.\[\]+-])|(?P<end>$))"
 )
 
