@@ -1,0 +1,161 @@
+"""Random items and requests on them, for comparing the short way of an operation with ministack's."""
+
+import copy
+import json
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import strategies as st
+from ministack.core.responses import request_scope
+from ministack.services import dynamodb as service
+
+TABLE = "table"
+NAMES = ("a", "b", "c")
+PATHS = ("a", "b", "c", "#a", "#c", "c.a", "#c.#a", "b[0]", "b[1].a", "c.b")
+ALIASES = {"#a": "a", "#c": "c"}
+VALUES = (":v", ":w", ":0")
+COMPARATORS = ("=", "<>", "<", "<=", ">", ">=")
+
+Operation = Callable[[dict[str, Any]], Any]
+Draw = st.DrawFn
+
+TEXTS = st.sampled_from(("", "x", "xy", "y", "é", "S", "N"))
+NUMBERS = st.sampled_from(("0", "1", "-1", "2.5", "10", "007", "1.50", "1E2", "12345678901234567890"))
+BINARIES = st.sampled_from(("", "AA==", "AAE=", "/w=="))
+SCALARS = st.one_of(
+    st.builds(lambda text: {"S": text}, TEXTS),
+    st.builds(lambda number: {"N": number}, NUMBERS),
+    st.builds(lambda binary: {"B": binary}, BINARIES),
+    st.sampled_from(({"BOOL": True}, {"BOOL": False}, {"NULL": True})),
+)
+SETS = st.sampled_from(({"SS": ["x", "y"]}, {"SS": ["y"]}, {"NS": ["1", "2.5"]}, {"NS": ["1"]}, {"BS": ["AA=="]}))
+ANY_VALUE = st.recursive(
+    st.one_of(SCALARS, SETS),
+    lambda inner: st.one_of(
+        st.builds(lambda members: {"L": members}, st.lists(inner, max_size=3)),
+        st.builds(lambda members: {"M": members}, st.dictionaries(st.sampled_from(NAMES), inner, max_size=3)),
+    ),
+    max_leaves=5,
+)
+ATTRIBUTES = st.dictionaries(st.sampled_from(NAMES), ANY_VALUE, max_size=3)
+KEYS = st.sampled_from(({"S": "k"}, {"S": "other"}))
+
+
+@st.composite
+def conditions(draw: Draw, depth: int = 2) -> str:
+    """The text of a condition; not all of them are valid."""
+    if depth and draw(st.booleans()):
+        left, right = draw(conditions(depth - 1)), draw(conditions(depth - 1))
+        shape = draw(st.sampled_from(("({}) AND {}", "{} OR {}", "NOT {} AND {}", "{} and ({})")))
+        return shape.format(left, right)
+    path, operand, other = (draw(st.sampled_from(each)) for each in (PATHS, PATHS + VALUES, VALUES))
+    return draw(
+        st.sampled_from(
+            (
+                f"{path} {draw(st.sampled_from(COMPARATORS))} {operand}",
+                f"{operand} {draw(st.sampled_from(COMPARATORS))} {other}",
+                f"size({path}) {draw(st.sampled_from(COMPARATORS))} {operand}",
+                f"{path} BETWEEN {other} AND {draw(st.sampled_from(VALUES))}",
+                f"{path} IN ({operand}, {other})",
+                f"attribute_exists({path})",
+                f"attribute_not_exists({path})",
+                f"attribute_type({path}, {other})",
+                f"begins_with({path}, {other})",
+                f"contains({path}, {other})",
+            )
+        )
+    )
+
+
+@st.composite
+def updates(draw: Draw) -> str:
+    """The text of an update; not all of them are valid."""
+    clauses = draw(st.lists(st.sampled_from(("SET", "REMOVE", "ADD", "DELETE")), min_size=1, max_size=3))
+    return " ".join(
+        f"{clause} {', '.join(draw(st.lists(_actions(clause), min_size=1, max_size=2)))}" for clause in clauses
+    )
+
+
+def _actions(clause: str) -> st.SearchStrategy[str]:
+    path = st.sampled_from(PATHS)
+    if clause == "REMOVE":
+        return path
+    if clause == "SET":
+        return st.builds("{} = {}".format, path, _settings())
+    return st.builds("{} {}".format, path, st.sampled_from(VALUES))
+
+
+def _settings() -> st.SearchStrategy[str]:
+    path, value = st.sampled_from(PATHS), st.sampled_from(VALUES)
+    operand = st.one_of(path, value, st.builds("if_not_exists({}, {})".format, path, value))
+    return st.one_of(
+        operand,
+        st.builds("{} {} {}".format, operand, st.sampled_from("+-"), operand),
+        st.builds("list_append({}, {})".format, operand, operand),
+    )
+
+
+@st.composite
+def requests(draw: Draw, operation: str) -> dict[str, Any]:
+    """A request of PutItem, UpdateItem, DeleteItem or GetItem, with the names and values that it uses."""
+    request: dict[str, Any] = {"TableName": TABLE}
+    key = {"pk": draw(KEYS)}
+    request |= {"Item": {**draw(ATTRIBUTES), **key}} if operation == "PutItem" else {"Key": key}
+    request["ReturnConsumedCapacity"] = draw(st.sampled_from(("NONE", "TOTAL", "INDEXES")))
+    if operation == "GetItem":
+        return request | {"ConsistentRead": draw(st.booleans())}
+    if operation == "UpdateItem":
+        request["UpdateExpression"] = draw(updates())
+        request["ReturnValues"] = draw(st.sampled_from(("NONE", "ALL_OLD", "ALL_NEW", "UPDATED_OLD", "UPDATED_NEW")))
+    else:
+        request["ReturnValues"] = draw(st.sampled_from(("NONE", "ALL_OLD")))
+    if draw(st.booleans()):
+        request["ConditionExpression"] = draw(conditions())
+        request["ReturnValuesOnConditionCheckFailure"] = draw(st.sampled_from(("NONE", "ALL_OLD")))
+    return with_references(request, {name: draw(ANY_VALUE) for name in VALUES})
+
+
+def with_references(request: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """The request with those names and values that its expressions use."""
+    text = " ".join(value for name, value in request.items() if name.endswith("Expression"))
+    used = {
+        "ExpressionAttributeNames": {alias: name for alias, name in ALIASES.items() if alias in text},
+        "ExpressionAttributeValues": {name: value for name, value in values.items() if name in text},
+    }
+    return request | {field: found for field, found in used.items() if found}
+
+
+def outcome(operation: Operation, request: dict[str, Any], items: list[dict[str, Any]]) -> tuple[int, Any, Any]:
+    """Status, body and the table's items after the operation on a table of these items."""
+    with request_scope("000000000000", "us-east-1"):
+        table = table_of(items)
+        service._tables[TABLE] = table
+        try:
+            status, _, body = operation(copy.deepcopy(request))
+            return status, json.loads(body), json.loads(json.dumps(table["items"]))
+        finally:
+            del service._tables[TABLE]
+
+
+def table_of(items: list[dict[str, Any]], sort_type: str = "") -> dict[str, Any]:
+    """A table as ministack has it, with the partition key `pk`, and the sort key `sk` if it has a type."""
+    keys = [("pk", "S"), *([("sk", sort_type)] if sort_type else [])]
+    table: dict[str, Any] = {
+        "TableName": TABLE,
+        "TableId": f"table {keys}",
+        "AttributeDefinitions": [{"AttributeName": name, "AttributeType": kind} for name, kind in keys],
+        "KeySchema": [
+            {"AttributeName": name, "KeyType": role} for (name, _), role in zip(keys, ("HASH", "RANGE"), strict=False)
+        ],
+        "pk_name": "pk",
+        "sk_name": "sk" if sort_type else None,
+        "items": defaultdict(dict),
+        "GlobalSecondaryIndexes": [],
+        "LocalSecondaryIndexes": [],
+    }
+    for item in copy.deepcopy(items):
+        service._validate_item(item)
+        sort = service._extract_key_val(item["sk"]) if sort_type else "__no_sort__"
+        service._set_item(table, item["pk"]["S"], sort, item)
+    return table
