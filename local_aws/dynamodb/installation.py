@@ -18,6 +18,7 @@ from local_aws.dynamodb import (
     scan,
     single_items,
     table_orders,
+    validation_messages,
 )
 from local_aws.dynamodb.batch_write import plain_writes, write_plain
 from local_aws.dynamodb.expressions import texts
@@ -45,6 +46,7 @@ SINGLE_OPERATIONS = {
 
 REPLACEMENTS = (
     json_text,
+    validation_messages,
     empty_names,
     remembered_texts,
     number_keys,
