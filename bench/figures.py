@@ -30,6 +30,7 @@ TOPICS = (
     "bench.aggregate_path",
     "bench.aggregate_peak",
     "bench.local_dynamodb",
+    "bench.demo_speed",
 )
 
 
