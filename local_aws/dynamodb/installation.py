@@ -23,6 +23,7 @@ from local_aws.dynamodb import (
 from local_aws.dynamodb.batch_write import plain_writes, write_plain
 from local_aws.dynamodb.expressions import texts
 from local_aws.dynamodb.request_faults import planned_failure, split_unprocessed
+from local_aws.dynamodb.short_ways import with_short_way
 from local_aws.dynamodb.table_orders import one_at_a_time
 from local_aws.replacements import check, replace, require
 
@@ -78,9 +79,7 @@ def install() -> None:
         replacement.install()
     for name, operation in SINGLE_OPERATIONS.items():
         function = check(service, name, ("data",))
-        if operation in single_items.OPERATIONS:
-            function = single_items.short_way(operation, function)
-        replace(service, name, ("data",), _guarded(operation, function))
+        replace(service, name, ("data",), _guarded(operation, with_short_way(operation, function)))
     _original["batch_write"] = replace(service, "_batch_write_item", ("data",), batch_write_item)
 
 

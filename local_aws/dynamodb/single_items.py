@@ -1,6 +1,5 @@
-"""GetItem, PutItem, UpdateItem and DeleteItem: plain requests take a short way, the others ministack's."""
+"""GetItem, PutItem, UpdateItem and DeleteItem of plain requests. All raise NotPlainError for others."""
 
-from collections.abc import Callable
 from typing import Any
 
 from ministack.services import dynamodb as service
@@ -14,34 +13,13 @@ from local_aws.dynamodb.plain_requests import (
     Key,
     PlainTable,
     add_write_capacity,
-    check_members,
     plain_condition,
-    plain_table,
     plain_values,
     size_of,
 )
 from local_aws.dynamodb.read_pages import consumed_capacity
 from local_aws.replacements import check, require
 
-Operation = Callable[[dict[str, Any]], Response]
-
-CONDITIONAL = frozenset(
-    (
-        "TableName",
-        "ConditionExpression",
-        "ExpressionAttributeNames",
-        "ExpressionAttributeValues",
-        "ReturnValues",
-        "ReturnValuesOnConditionCheckFailure",
-        "ReturnConsumedCapacity",
-    )
-)
-MEMBERS = {
-    "GetItem": frozenset(("TableName", "Key", "ConsistentRead", "ReturnConsumedCapacity")),
-    "PutItem": CONDITIONAL | {"Item"},
-    "DeleteItem": CONDITIONAL | {"Key"},
-    "UpdateItem": CONDITIONAL | {"Key", "UpdateExpression"},
-}
 OLD_VALUES = ("NONE", "ALL_OLD")
 UPDATED_VALUES = (*OLD_VALUES, "ALL_NEW", "UPDATED_OLD", "UPDATED_NEW")
 # Larger updates are left to ministack, which knows what of the request counts towards the limit.
@@ -55,21 +33,8 @@ def install() -> None:
     check(service, "_diff_attributes", ("old_item", "new_item", "updated_attrs", "return_old"))
 
 
-def short_way(name: str, operation: Operation) -> Operation:
-    """The operation, with a short way for plain requests."""
-    plain_operation, members = OPERATIONS[name], MEMBERS[name]
-
-    def run(data: dict[str, Any]) -> Response:
-        try:
-            check_members(data, members)
-            return plain_operation(data, plain_table(data.get("TableName")))
-        except NotPlainError:
-            return operation(data)
-
-    return run
-
-
-def _get_item(data: dict[str, Any], target: PlainTable) -> Response:
+def get_item(data: dict[str, Any], target: PlainTable) -> Response:
+    """An item, or none."""
     item = target.item(target.key(data)[0])
     answer: dict[str, Any] = {} if item is None else {"Item": item}
     if data.get("ReturnConsumedCapacity", "NONE") != "NONE":
@@ -77,7 +42,8 @@ def _get_item(data: dict[str, Any], target: PlainTable) -> Response:
     return json_answer(answer)
 
 
-def _put_item(data: dict[str, Any], target: PlainTable) -> Response:
+def put_item(data: dict[str, Any], target: PlainTable) -> Response:
+    """Put an item in place of the one that has its key."""
     given = data.get("Item")
     found = plain(given) if type(given) is dict else None
     key = None if found is None else target.keys.of(found[0])
@@ -88,7 +54,8 @@ def _put_item(data: dict[str, Any], target: PlainTable) -> Response:
     return _refusal(data, old) or _written(data, target, key, old=old, new=item, new_size=size)
 
 
-def _delete_item(data: dict[str, Any], target: PlainTable) -> Response:
+def delete_item(data: dict[str, Any], target: PlainTable) -> Response:
+    """Remove an item, if it is there."""
     key, _ = target.key(data)
     old = target.item(key)
     return _refusal(data, old) or _written(data, target, key, old=old, new=None, new_size=0)
@@ -130,7 +97,8 @@ def _store(target: PlainTable, key: Key, old: Item | None, new: Item) -> None:
     service._emit_stream_event(target.name, "MODIFY" if old else "INSERT", old, new)
 
 
-def _update_item(data: dict[str, Any], target: PlainTable) -> Response:
+def update_item(data: dict[str, Any], target: PlainTable) -> Response:
+    """Change an item, or make it."""
     returned = data.get("ReturnValues", "NONE")
     text = data.get("UpdateExpression")
     if returned not in UPDATED_VALUES or type(text) is not str:
@@ -170,11 +138,3 @@ def _returned(returned: str, old: Item | None, new: Item, paths: tuple[tuple[Any
     is_old = returned == "UPDATED_OLD"
     found = service._diff_attributes(old or {}, new, paths, return_old=is_old)
     return {"Attributes": found} if found or is_old else {}
-
-
-OPERATIONS: dict[str, Callable[[dict[str, Any], PlainTable], Response]] = {
-    "GetItem": _get_item,
-    "PutItem": _put_item,
-    "DeleteItem": _delete_item,
-    "UpdateItem": _update_item,
-}

@@ -116,6 +116,42 @@ def requests(draw: Draw, operation: str) -> dict[str, Any]:
     return with_references(request, {name: draw(ANY_VALUE) for name in VALUES})
 
 
+SORT_VALUES = {
+    "S": st.builds(lambda text: {"S": text}, st.sampled_from(("x", "xy", "xyz", "y", "é", "X"))),
+    "N": st.builds(lambda number: {"N": number}, st.sampled_from(("0", "-1", "2", "10", "1.5", "1E2", "007"))),
+}
+
+
+@st.composite
+def sorted_items(draw: Draw, sort_type: str) -> list[dict[str, Any]]:
+    """Items of a table whose sort key has this type."""
+    keys = st.builds(lambda pk, sk: {"pk": pk, "sk": sk}, KEYS, SORT_VALUES[sort_type])
+    return [{**draw(ATTRIBUTES), **key} for key in draw(st.lists(keys, max_size=12))]
+
+
+@st.composite
+def queries(draw: Draw, sort_type: str) -> dict[str, Any]:
+    """A Query on such a table; not all of them are valid."""
+    sort = draw(
+        st.sampled_from(
+            ("", *(f"sk {sign} :s" for sign in COMPARATORS), "sk BETWEEN :s AND :t", "begins_with(sk, :s)", "a = :s")
+        )
+    )
+    parts = draw(st.permutations([part for part in ("pk = :p", sort) if part]))
+    request: dict[str, Any] = {"TableName": TABLE, "KeyConditionExpression": " AND ".join(parts)}
+    optional: dict[str, st.SearchStrategy[Any]] = {
+        "FilterExpression": conditions(1),
+        "ScanIndexForward": st.booleans(),
+        "Limit": st.integers(min_value=1, max_value=4),
+        "ProjectionExpression": st.sampled_from(("a", "#a, sk", "a, a", "c.a", "date")),
+        "ExclusiveStartKey": st.builds(lambda pk, sk: {"pk": pk, "sk": sk}, KEYS, SORT_VALUES[sort_type]),
+        "Select": st.sampled_from(("COUNT", "ALL_ATTRIBUTES", "SPECIFIC_ATTRIBUTES")),
+    }
+    request |= {name: draw(values) for name, values in optional.items() if draw(st.integers(0, 2)) == 0}
+    values = {":p": draw(KEYS), ":s": draw(SORT_VALUES[sort_type]), ":t": draw(SORT_VALUES[sort_type])}
+    return with_references(request, {**values, **{name: draw(ANY_VALUE) for name in VALUES}})
+
+
 def with_references(request: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     """The request with those names and values that its expressions use."""
     text = " ".join(value for name, value in request.items() if name.endswith("Expression"))
@@ -126,10 +162,12 @@ def with_references(request: dict[str, Any], values: dict[str, Any]) -> dict[str
     return request | {field: found for field, found in used.items() if found}
 
 
-def outcome(operation: Operation, request: dict[str, Any], items: list[dict[str, Any]]) -> tuple[int, Any, Any]:
+def outcome(
+    operation: Operation, request: dict[str, Any], items: list[dict[str, Any]], sort_type: str = ""
+) -> tuple[int, Any, Any]:
     """Status, body and the table's items after the operation on a table of these items."""
     with request_scope("000000000000", "us-east-1"):
-        table = table_of(items)
+        table = table_of(items, sort_type)
         service._tables[TABLE] = table
         try:
             status, _, body = operation(copy.deepcopy(request))

@@ -9,8 +9,8 @@ from ministack.services import dynamodb as service
 
 from local_aws.dynamodb.expressions.texts import condition_of, update_of
 from local_aws.dynamodb.expressions.tokens import NotPlainError
-from local_aws.dynamodb.single_items import OPERATIONS, short_way
-from tests.local_aws.random_requests import ATTRIBUTES, Operation, outcome, requests
+from local_aws.dynamodb.short_ways import with_short_way
+from tests.local_aws.random_requests import ATTRIBUTES, Operation, outcome, queries, requests, sorted_items
 
 ORIGINALS: dict[str, Operation] = {
     "GetItem": service._get_item,
@@ -26,7 +26,7 @@ def not_plain(_: dict[str, Any]) -> Any:
     raise NotPlainError("the operation took the long way")
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("name", ORIGINALS)
 @settings(max_examples=400)
 @given(data=st.data())
 def test_short_way_ends_as_the_long_one(name: str, data: st.DataObject) -> None:
@@ -34,7 +34,40 @@ def test_short_way_ends_as_the_long_one(name: str, data: st.DataObject) -> None:
     items = [{**data.draw(ATTRIBUTES), "pk": {"S": "k"}}]
     expected = outcome(ORIGINALS[name], request, items)
     assume(STRICTER not in str(expected[1].get("message")))
-    assert outcome(short_way(name, ORIGINALS[name]), request, items) == expected
+    assert outcome(with_short_way(name, ORIGINALS[name]), request, items) == expected
+
+
+@pytest.mark.parametrize("sort_type", ["S", "N"])
+@settings(max_examples=400)
+@given(data=st.data())
+def test_short_query_ends_as_the_long_one(sort_type: str, data: st.DataObject) -> None:
+    request, items = data.draw(queries(sort_type)), data.draw(sorted_items(sort_type))
+    expected = outcome(service._query, request, items, sort_type)
+    assume(STRICTER not in str(expected[1].get("message")))
+    assert outcome(with_short_way("Query", service._query), request, items, sort_type) == expected
+
+
+@pytest.mark.parametrize("count", [5, 100])
+@pytest.mark.parametrize("is_forward", [True, False])
+def test_query_pages_through_a_stretch_of_any_partition(count: int, is_forward: bool) -> None:
+    items = [{"pk": {"S": "k"}, "sk": {"N": str(number)}} for number in range(count)]
+    request: dict[str, Any] = {
+        "TableName": "table",
+        "KeyConditionExpression": "pk = :p AND sk BETWEEN :s AND :t",
+        "ExpressionAttributeValues": {":p": {"S": "k"}, ":s": {"N": "1"}, ":t": {"N": str(count - 2)}},
+        "ScanIndexForward": is_forward,
+        "Limit": 7,
+    }
+    found: list[int] = []
+    while True:
+        status, page, _ = outcome(with_short_way("Query", not_plain), request, items, "N")
+        assert status == 200
+        found += [int(item["sk"]["N"]) for item in page["Items"]]
+        if "LastEvaluatedKey" not in page:
+            break
+        request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+    expected = list(range(1, count - 1))
+    assert found == (expected if is_forward else expected[::-1])
 
 
 PLAIN_UPDATES = [
@@ -61,7 +94,7 @@ def test_plain_updates_take_the_short_way(text: str, changed: dict[str, Any]) ->
         request["ExpressionAttributeValues"] = {":v": {"N": "5"}}
     if "#0" in text:
         request["ExpressionAttributeNames"] = {"#0": "zero"}
-    status, _, left = outcome(short_way("UpdateItem", not_plain), request, [item])
+    status, _, left = outcome(with_short_way("UpdateItem", not_plain), request, [item])
     expected = {name: value for name, value in (item | changed).items() if value is not None}
     assert (status, left) == (200, {"k": {"__no_sort__": expected}})
 

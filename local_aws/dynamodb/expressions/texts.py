@@ -1,5 +1,6 @@
 """Expressions by their text: each is checked, parsed and made a function once."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,6 +18,7 @@ from local_aws.dynamodb.expressions.values import Item, Values
 from local_aws.replacements import check, require
 
 REMEMBERED_EXPRESSIONS = 1_000
+TOP_LEVEL_NAMES = re.compile(r"\s*#?\w+\s*(?:,\s*#?\w+\s*)*")
 
 Names = tuple[tuple[str, str], ...]
 
@@ -46,12 +48,30 @@ class ParsedUpdate:
     value_uses: int
 
 
+@dataclass(frozen=True, slots=True)
+class ParsedProjection:
+    """The top-level attributes that are asked for, and which of the request's names stand for them."""
+
+    attributes: tuple[str, ...]
+    names: frozenset[str]
+    values: frozenset[str] = frozenset()
+
+    def apply(self, item: Item) -> Changed:
+        """What is asked for of an item."""
+        return {name: item[name] for name in self.attributes if name in item}
+
+
+Parsed = ParsedCondition | ParsedUpdate | ParsedProjection
+
+
 def install() -> None:
     """Check that ministack has what is used of it."""
     require(service, "_ddb_equals", "_ddb_size", "_nesting_level", "_ddb_canonicalize_number")
     check(service, "_compare_ddb", ("left", "op", "right"))
     check(service, "_check_redundant_parens", ("tokens", "slot"))
     check(service, "_check_reserved_keyword_usage", ("tokens",))
+    check(service, "_projection_overlap_error", ("expr", "attr_names"))
+    check(service, "_validate_projection_expression_syntax", ("expr",))
 
 
 def names_of(data: Mapping[str, Any]) -> Names:
@@ -64,7 +84,7 @@ def names_of(data: Mapping[str, Any]) -> Names:
     return tuple(names.items())
 
 
-def check_references(data: Mapping[str, Any], *expressions: ParsedCondition | ParsedUpdate | None) -> None:
+def check_references(data: Mapping[str, Any], *expressions: Parsed | None) -> None:
     """Raises NotPlainError unless the expressions use each name and value of the request, and no others."""
     used = [each for each in expressions if each is not None]
     for field, found in (
@@ -107,3 +127,18 @@ def update_of(text: str, names: Names) -> ParsedUpdate:
         frozenset(parser.used_values),
         text.count(":"),
     )
+
+
+@lru_cache(REMEMBERED_EXPRESSIONS)
+def projection_of(text: Any, names: Names) -> ParsedProjection:
+    """The projection, when it asks for top-level attributes only. Raises NotPlainError."""
+    if type(text) is not str or not TOP_LEVEL_NAMES.fullmatch(text):
+        raise NotPlainError("ProjectionExpression")
+    known = dict(names)
+    if service._validate_projection_expression_syntax(text) or service._projection_overlap_error(text, known):
+        raise NotPlainError(f"ministack refuses {text!r}")
+    given = [name.strip() for name in text.split(",")]
+    aliases = frozenset(name for name in given if name.startswith("#"))
+    if not aliases <= known.keys():
+        raise NotPlainError("a name that stands for none")
+    return ParsedProjection(tuple(known.get(name, name) for name in given), aliases)
