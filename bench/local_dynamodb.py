@@ -17,7 +17,7 @@ from bench.signed_load import CONNECTIONS, cpu_seconds_per_request, send_all, si
 ITEMS = 5_000
 BATCH_ITEMS = 25
 # Of each operation so many requests, and so many turns of each server.
-REQUESTS = {"BatchWriteItem": 400, "UpdateItem": 3_000, "Scan": 48, "Query": 1_000}
+REQUESTS = {"BatchWriteItem": 400, "UpdateItem": 3_000, "Scan": 24, "Query": 1_000}
 TURNS = 3
 GOALS = {"moto": 3.0, "dynalite": 1.0}
 

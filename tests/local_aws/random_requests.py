@@ -13,6 +13,8 @@ from ministack.services import dynamodb as service
 TABLE = "table"
 NAMES = ("a", "b", "c")
 PATHS = ("a", "b", "c", "#a", "#c", "c.a", "#c.#a", "b[0]", "b[1].a", "c.b")
+# None of these leads to another.
+TARGETS = ("a", "b", "#c.a", "c.b", "d", "e")
 ALIASES = {"#a": "a", "#c": "c"}
 VALUES = (":v", ":w", ":0")
 COMPARATORS = ("=", "<>", "<", "<=", ">", ">=")
@@ -70,25 +72,28 @@ def conditions(draw: Draw, depth: int = 2) -> str:
 
 @st.composite
 def updates(draw: Draw) -> str:
-    """The text of an update; not all of them are valid."""
-    clauses = draw(st.lists(st.sampled_from(("SET", "REMOVE", "ADD", "DELETE")), min_size=1, max_size=3))
+    """The text of an update; not all of them are valid, and one in four may name a clause or a path twice."""
+    is_clean = draw(st.integers(0, 3)) > 0
+    names = st.sampled_from(("SET", "REMOVE", "ADD", "DELETE"))
+    clauses = draw(st.lists(names, min_size=1, max_size=3, unique=is_clean))
+    paths = iter(draw(st.permutations(TARGETS) if is_clean else st.lists(st.sampled_from(PATHS), min_size=6)))
     return " ".join(
-        f"{clause} {', '.join(draw(st.lists(_actions(clause), min_size=1, max_size=2)))}" for clause in clauses
+        f"{clause} {', '.join(draw(_actions(clause, next(paths))) for _ in range(draw(st.integers(1, 2))))}"
+        for clause in clauses
     )
 
 
-def _actions(clause: str) -> st.SearchStrategy[str]:
-    path = st.sampled_from(PATHS)
+def _actions(clause: str, path: str) -> st.SearchStrategy[str]:
     if clause == "REMOVE":
-        return path
+        return st.just(path)
     if clause == "SET":
-        return st.builds("{} = {}".format, path, _settings())
-    return st.builds("{} {}".format, path, st.sampled_from(VALUES))
+        return st.builds(f"{path} = {{}}".format, _settings())
+    return st.builds(f"{path} {{}}".format, st.sampled_from((":0", ":w", ":w", ":v")))
 
 
 def _settings() -> st.SearchStrategy[str]:
-    path, value = st.sampled_from(PATHS), st.sampled_from(VALUES)
-    operand = st.one_of(path, value, st.builds("if_not_exists({}, {})".format, path, value))
+    path, value = st.sampled_from(PATHS), st.sampled_from((*VALUES, ":0"))
+    operand = st.one_of(value, value, path, st.builds("if_not_exists({}, {})".format, path, value))
     return st.one_of(
         operand,
         st.builds("{} {} {}".format, operand, st.sampled_from("+-"), operand),
@@ -110,10 +115,10 @@ def requests(draw: Draw, operation: str) -> dict[str, Any]:
         request["ReturnValues"] = draw(st.sampled_from(("NONE", "ALL_OLD", "ALL_NEW", "UPDATED_OLD", "UPDATED_NEW")))
     else:
         request["ReturnValues"] = draw(st.sampled_from(("NONE", "ALL_OLD")))
-    if draw(st.booleans()):
+    if draw(st.integers(0, 2)) == 0:
         request["ConditionExpression"] = draw(conditions())
         request["ReturnValuesOnConditionCheckFailure"] = draw(st.sampled_from(("NONE", "ALL_OLD")))
-    return with_references(request, {name: draw(ANY_VALUE) for name in VALUES})
+    return with_references(request, {":v": draw(ANY_VALUE), ":w": draw(SETS), ":0": {"N": draw(NUMBERS)}})
 
 
 SORT_VALUES = {
