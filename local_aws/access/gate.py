@@ -7,7 +7,7 @@ from typing import Any
 
 from local_aws.access.asgi import Application, Message, Receive, Send, answer
 from local_aws.access.direct import Answer, Caller, Direct
-from local_aws.access.origins import Origins
+from local_aws.access.origins import LOOPBACK, Origins
 from local_aws.access.refusals import Reason, RefusedError, refusal
 from local_aws.access.requests import Body, Request
 from local_aws.access.verification import Verifier
@@ -60,7 +60,7 @@ class Gate:
             result = control(json.loads(body.content()))
             await answer(send, 200, {"content-type": "application/json"}, json.dumps(result).encode())
             return
-        caller = Caller(signed.access_key_id, signed.region, (scope.get("client") or ("",))[0])
+        caller = Caller(signed.access_key_id, signed.region, (scope.get("client") or (LOOPBACK,))[0])
         direct = self.direct(request, body, caller)
         if direct is None:
             await self.application(scope, body.again(receive), without_cors(send))

@@ -1,5 +1,6 @@
 """Operations on items straight from HTTP, past ministack's routing: its way costs more than most of them do."""
 
+import logging
 import time
 import uuid
 from collections.abc import Callable
@@ -14,9 +15,11 @@ from ministack.services import dynamodb as service
 
 from local_aws.access.direct import Answer, Caller
 from local_aws.access.requests import Body, Request
-from local_aws.dynamodb.json_text import from_json
+from local_aws.dynamodb.json_text import Response, from_json, json_answer
 from local_aws.dynamodb.request_permissions import is_allowed
 from local_aws.replacements import check
+
+Operation = Callable[[dict[str, Any]], Response]
 
 TARGET = "DynamoDB_20120810."
 FUNCTIONS = {
@@ -30,6 +33,7 @@ FUNCTIONS = {
     "UpdateItem": "_update_item",
 }
 
+logger = logging.getLogger(__name__)
 _date: tuple[int, bytes] = (0, b"")
 
 
@@ -46,7 +50,7 @@ def serve(request: Request, body: Body, caller: Caller) -> Answer | None:
         return None
     try:
         data = from_json(body.content())
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(data, dict):
         return None
@@ -54,11 +58,20 @@ def serve(request: Request, body: Body, caller: Caller) -> Answer | None:
     action = request.headers["x-amz-target"].removeprefix(TARGET)
     if app.AUTH and not is_allowed(f"dynamodb:{action}", data, request, caller):
         return None
-    status, headers, text = function(data)
+    status, headers, text = _run(function, data)
     return Answer(status, _header_lines(headers, text), text)
 
 
-def _function(request: Request) -> Callable[[dict[str, Any]], Any] | None:
+def _run(function: Operation, data: dict[str, Any]) -> Response:
+    """What the operation answers; a fault of the server's own is logged."""
+    try:
+        return function(data)
+    except Exception:
+        logger.exception("an operation on items failed")
+        return json_answer({"__type": "InternalServerError", "message": "The server has an error: see its log"}, 500)
+
+
+def _function(request: Request) -> Operation | None:
     target = request.headers.get("x-amz-target", "")
     if not target.startswith(TARGET) or request.method != "POST" or request.raw_path != "/" or request.query_text:
         return None
@@ -75,16 +88,13 @@ def _enter_scope(caller: Caller) -> None:
 
 
 def _header_lines(headers: dict[str, str], text: bytes) -> list[tuple[bytes, bytes]]:
-    request_id = str(uuid.uuid4()).encode()
     lines = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     return [
         *lines,
         (b"content-length", b"%d" % len(text)),
         (b"date", _now()),
         (b"x-amz-crc32", b"%d" % crc32(text)),
-        (b"x-amz-id-2", request_id),
-        (b"x-amz-request-id", request_id),
-        (b"x-amzn-requestid", request_id),
+        (b"x-amzn-requestid", str(uuid.uuid4()).encode()),
     ]
 
 

@@ -79,7 +79,7 @@ def names_of(data: Mapping[str, Any]) -> Names:
     names = data.get("ExpressionAttributeNames")
     if names is None:
         return ()
-    if not isinstance(names, dict) or not names:
+    if not isinstance(names, dict) or not names or any(type(name) is not str for name in names.values()):
         raise NotPlainError("ExpressionAttributeNames")
     return tuple(names.items())
 
