@@ -18,11 +18,11 @@ import duckdb
 
 from bench.daily_weather import HEADER, MISSING
 from bench.null_endpoint import ETAG, NullServices, RepeatedRows, in_process
-from sluice.aggregating.batch_request import BatchRequest
-from sluice.aggregating.batch_work import work
-from sluice.aggregating.group_lines import from_line
-from sluice.aws import BOTO_CONFIG
+from sluice.aws.clients import BOTO_CONFIG
 from sluice.reading.object_gets import ObjectGets
+from sluice.workflows.object_map.progress import BatchRequest
+from sluice.workflows.object_map.slice import work
+from sluice.workflows.object_map.tally import from_line
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -38,14 +38,14 @@ def aggregate_peak() -> Measurement:
         "rejected": (["rejected.csv"], {}),
     }
     with in_process(NullServices([], sources)) as url:
-        told = {case: _told(url, sources, *asked) for case, asked in cases.items()}
-    peaks = {case: round(float(each["peakMegabytes"]), 1) for case, each in told.items()}
-    slices = {case: each["slices"] for case, each in told.items()}
+        reported = {case: _reported(url, sources, *request) for case, request in cases.items()}
+    peaks = {case: round(float(each["peakMegabytes"]), 1) for case, each in reported.items()}
+    slices = {case: each["slices"] for case, each in reported.items()}
     detail = {"peakMegabytes": peaks, "slices": slices, "groups": GROUPS, "measuresOfGroups": MEASURES}
     return Measurement(max(peaks.values()), detail)
 
 
-def _told(url: str, sources: dict[str, RepeatedRows], keys: list[str], changed: dict[str, Any]) -> dict[str, Any]:
+def _reported(url: str, sources: dict[str, RepeatedRows], keys: list[str], changed: dict[str, Any]) -> dict[str, Any]:
     objects = [{"key": key, "size": sources[key].size, "etag": ETAG} for key in keys]
     return run("aggregate_objects", aggregate_event(objects, **changed), url)
 

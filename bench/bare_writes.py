@@ -15,10 +15,10 @@ from botocore.credentials import Credentials
 
 from bench.flights import FILE_MAPPING, KEYS
 from local_aws.lifecycle import LocalAws, client_environment
-from sluice.encoding.encoders import encoder_for
-from sluice.keys import KeySchema
-from sluice.writing.connection import Connection, Endpoint
-from sluice.writing.signing import SigV4Signer
+from sluice.aws.connection import Connection, Endpoint
+from sluice.aws.signing import SigV4Signer
+from sluice.dynamodb.keys import KeySchema
+from sluice.mapping.encoders import encoder_for
 
 BATCH_ITEMS = 25
 

@@ -15,8 +15,8 @@ from bench.even_table import KEYS, EvenTable
 from bench.figures import Better, Measurement, figure
 from bench.null_endpoint import NullServices, in_process
 from bench.scan_contestants import TABLE, with_slice, with_table, with_wire
-from sluice.scanning.scan_request import COLLECTOR_THRESHOLD
-from sluice.writing.wire import Wire
+from sluice.aws.wire import Wire
+from sluice.workflows.distinct_keys.slice import COLLECTOR_THRESHOLD
 
 REGION = "us-east-1"
 ROUNDS = 6

@@ -16,9 +16,9 @@ from bench.real_tables import AIRPORTS_BY_COUNTRY, FLIGHTS_BY_DEST, FLIGHTS_BY_T
 from bench.runs import completed
 from bench.scan_simulator import ScanCost
 from local_aws.lifecycle import client_environment
-from sluice.keys import KeySchema
-from sluice.scanning.segment_scan import SegmentScan
-from sluice.writing.wire import Wire
+from sluice.aws.wire import Wire
+from sluice.dynamodb.keys import KeySchema
+from sluice.workflows.distinct_keys.segment_scan import SegmentScan
 from sluice_cli.sandbox import Sandbox, sandbox
 
 GOAL = 1.10

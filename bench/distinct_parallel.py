@@ -13,7 +13,7 @@ from bench.even_table import KEYS, EvenTable
 from bench.figures import Better, Measurement, figure
 from bench.function_process import command, environment
 from bench.null_endpoint import NullServices, in_process
-from sluice.scanning.segment_progress import ScanCounts
+from sluice.workflows.distinct_keys.slice import ScanCounts
 
 SEGMENTS = 8
 ROUNDS = 3

@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.figures import Better, Measurement, figure
 from bench.scan_simulator import Segment, full_cost, least_total, policy_cost, skip_cost
-from sluice.scanning.page_policy import Optimize
+from sluice.workflows.distinct_keys.page_policy import Optimize
 
 REQUEST_UNITS = Optimize.BALANCED.request_units
 

@@ -17,17 +17,16 @@ from boto3.dynamodb.types import TypeDeserializer
 
 from bench.export_files import BUCKET, GZIP_FORMAT, ExportedFile
 from bench.flights import KEYS, TABLE
-from sluice.aws import BOTO_CONFIG
-from sluice.exports.change_requests import REQUESTS_IN_FLIGHT
-from sluice.exports.file_request import FileRequest
-from sluice.exports.lines import CHUNK_BYTES
-from sluice.exports.raw_table_sink import change_of
-from sluice.exports.work import FileWork
-from sluice.keys import KeySchema
-from sluice.writing.batch_writer import BATCH_ITEMS, BatchRequests
-from sluice.writing.connection import Connection
-from sluice.writing.outstanding import Answer, Outstanding
-from sluice.writing.wire import Wire
+from sluice.aws.clients import BOTO_CONFIG
+from sluice.aws.connection import Connection
+from sluice.aws.pipeline import Answer, RequestPipeline
+from sluice.aws.wire import Wire
+from sluice.dynamodb.batch_writer import BATCH_ITEMS, BatchRequests
+from sluice.dynamodb.keys import KeySchema
+from sluice.workflows.export_process.files import CHUNK_BYTES
+from sluice.workflows.export_process.progress import FileRequest
+from sluice.workflows.export_process.slice import FileWork
+from sluice.workflows.export_process.table_sinks import REQUESTS_IN_FLIGHT, change_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -99,7 +98,7 @@ class BareRequests:
     def with_wire(self) -> int:
         """By way of the wire, as many at a time as the sink has."""
         records = _lines_of(self._file)
-        requests: Outstanding[None] = Outstanding(self._wire, OPERATION, _acknowledged, REQUESTS_IN_FLIGHT)
+        requests: RequestPipeline[None] = RequestPipeline(self._wire, OPERATION, _acknowledged, REQUESTS_IN_FLIGHT)
         for body in self._bodies:
             requests.send(body, None)
         requests.drain()

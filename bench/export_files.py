@@ -16,9 +16,9 @@ from typing import Any
 
 from bench.flights import FILE_MAPPING, KEYS, TABLE, flights_file
 from bench.null_endpoint import RepeatedRows
-from sluice.encoding.encoders import encoder_for
-from sluice.exports.process import FULL, INCREMENTAL, NEW_AND_OLD_IMAGES, Export, Process, TableSink
-from sluice.keys import KeySchema
+from sluice.dynamodb.keys import KeySchema
+from sluice.mapping.encoders import encoder_for
+from sluice.workflows.export_process.input import FULL, INCREMENTAL, NEW_AND_OLD_IMAGES, Export, Process, TableSink
 
 BUCKET = "bench"
 EXPORTED_AT_MICROS = 1_768_386_096_366_933

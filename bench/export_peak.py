@@ -40,10 +40,10 @@ def export_peak() -> Measurement:
 
 def peak_megabytes(file: ExportedFile, url: str) -> float:
     """The peak of a process that takes the whole file from there."""
-    told = run("process_export_file", file.event(), url)
-    if told["counts"]["read"] != file.records:
-        raise AssertionError(f"{file.records:,} records, but the counts are {told['counts']}")
-    return round(float(told["peakMegabytes"]), 1)
+    reported = run("process_export_file", file.event(), url)
+    if reported["counts"]["read"] != file.records:
+        raise AssertionError(f"{file.records:,} records, but the counts are {reported['counts']}")
+    return round(float(reported["peakMegabytes"]), 1)
 
 
 def damaged_lines(items: Sequence[bytes]) -> list[bytes]:

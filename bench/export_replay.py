@@ -12,7 +12,7 @@ from bench.export_files import ExportedFile, flight_items, full_lines, increment
 from bench.figures import Better, Measurement, figure
 from bench.flights import KEYS, TABLE
 from bench.null_endpoint import NullServices, in_process, in_thread
-from sluice.writing.stored_items import comparable
+from sluice.dynamodb.items import comparable
 
 BOTO3_RECORDS, BOTO3_ROUNDS = 20_000, 3
 LIMIT_RECORDS, LIMIT_ROUNDS = 100_000, 6

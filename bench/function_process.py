@@ -39,8 +39,8 @@ def run(folder: str, payload: Mapping[str, Any], url: str) -> dict[str, Any]:
     done = subprocess.run(
         command(folder), input=json.dumps(payload).encode(), env=environment(url), check=True, capture_output=True
     )
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
+    reported: dict[str, Any] = json.loads(done.stdout)
+    return reported
 
 
 class EndlessContext:

@@ -25,8 +25,8 @@ def main() -> None:
             event["progress"] = handler(event, context)
         progress = event["progress"]
         counts = progress["rows"] if "rows" in progress else progress["counts"]
-        told = {"counts": counts, "slices": progress["slices"], "peakMegabytes": peak_megabytes(os.getpid())}
-        print(json.dumps(told), flush=True)
+        reported = {"counts": counts, "slices": progress["slices"], "peakMegabytes": peak_megabytes(os.getpid())}
+        print(json.dumps(reported), flush=True)
 
 
 if __name__ == "__main__":

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.scan_simulator import ScanCost
-from sluice.keys import KeySchema
-from sluice.scanning.partition_key import Key, PartitionKey
-from sluice.scanning.segment_scan import ScannedPage, SegmentScan, StartKey
-from sluice.scanning.segment_slice import Call
+from sluice.dynamodb.keys import KeySchema
+from sluice.workflows.distinct_keys.segment_scan import Key, PartitionKey, ScannedPage, SegmentScan, StartKey
+from sluice.workflows.distinct_keys.slice import Call
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,15 +11,15 @@ import boto3
 import botocore.session
 
 from bench.flights import KEYS, MAPPING, NUMBERS, TABLE, flight_keys
-from sluice.encoding.encoders import encoder_for
-from sluice.keys import KeySchema
-from sluice.loading.range_progress import RangeProgress
-from sluice.loading.range_slice import RangeSlice
+from sluice.aws.wire import Wire
+from sluice.dynamodb.keys import KeySchema
+from sluice.dynamodb.writers import OnConflict, writer_for
+from sluice.mapping.encoders import encoder_for
 from sluice.reading.record_scanner import blocks
-from sluice.reading.records import parse
+from sluice.reading.rows import parse
 from sluice.reading.source import CSV, NONE, Source
-from sluice.writing.wire import Wire
-from sluice.writing.writers import OnConflict, writer_for
+from sluice.runs.range_progress import RangeProgress
+from sluice.workflows.csv_load.slice import RangeSlice
 
 REGION = "us-east-1"
 

@@ -7,7 +7,7 @@ from math import log10
 from pathlib import Path
 
 from bench.scan_simulator import ScanCost, Segment, full_cost, policy_cost, skip_cost
-from sluice.scanning.page_policy import Optimize
+from sluice.workflows.distinct_keys.page_policy import Optimize
 
 PICTURE = Path(__file__).parents[1] / "docs" / "distinct_keys.svg"
 KEYS = 2000

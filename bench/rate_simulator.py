@@ -15,10 +15,9 @@ from itertools import accumulate, count
 from math import inf
 
 from sluice.errors import ServiceUnavailableError
-from sluice.pacing.allowance import NAP_SECONDS, Allowance, Spending
-from sluice.pacing.budget import Budget, Kind
-from sluice.pacing.member import Member
-from sluice.pacing.shares import Claims, Tally
+from sluice.run_item.budget import Budget, Claims, Kind, Tally
+from sluice.run_item.rate_limiter import NAP_SECONDS, RateLimiter, Spending
+from sluice.run_item.worker_rate import Member
 
 CLOCKS_APART_SECONDS = 1.0
 CLOCK_DRIFT = 50e-6
@@ -75,29 +74,29 @@ class SimulatedItem:
     limit: float
     chance: random.Random
     workers: float = 0.0
-    beats: int = 0
-    modest: int = 0
-    modest_units: float = 0.0
+    heartbeats: int = 0
+    under_share: int = 0
+    under_share_units: float = 0.0
 
     def set_limit(self, limit: float) -> None:
         """As `sluice rate`."""
         self.limit = limit
 
-    def beat(self, claims: Claims, to_workers: float) -> Tally:
+    def heartbeat(self, demand: Claims, to_workers: float) -> Tally:
         """As `BudgetItem.beat`."""
         if self.chance.random() < LOST_BEATS:
             raise ServiceUnavailableError("lost")
         self.workers += to_workers
-        self.beats += 1
-        if claims[Kind.READ] < inf:
-            self.modest += 1
-            self.modest_units += claims[Kind.READ]
+        self.heartbeats += 1
+        if demand[Kind.READ] < inf:
+            self.under_share += 1
+            self.under_share_units += demand[Kind.READ]
         return Tally(
             {Kind.READ: self.limit, Kind.WRITE: None},
             self.workers,
-            self.beats,
-            {Kind.READ: self.modest, Kind.WRITE: 0},
-            {Kind.READ: self.modest_units, Kind.WRITE: 0.0},
+            self.heartbeats,
+            {Kind.READ: self.under_share, Kind.WRITE: 0},
+            {Kind.READ: self.under_share_units, Kind.WRITE: 0.0},
         )
 
     def leave(self) -> None:
@@ -155,11 +154,12 @@ class SimulatedWorker:
         """Begin to work."""
         scenario, chance, least = self._simulation.scenario, self._simulation.chance, self._budget.least
         self._reads, writes = (
-            Allowance(least[kind], lambda: False, scenario.item_units, clock=self.clock, chance=chance) for kind in Kind
+            RateLimiter(least[kind], lambda: False, scenario.item_units, clock=self.clock, chance=chance)
+            for kind in Kind
         )
         allowances = {Kind.READ: self._reads, Kind.WRITE: writes}
         self._member = Member(self._item, allowances, self._budget, self.clock, chance)
-        self._beat()
+        self._heartbeat()
         for _ in range(self._shift.requests_at_once):
             self._next_request()
         self._simulation.after(self._shift.end - self._shift.start, self._end)
@@ -168,11 +168,11 @@ class SimulatedWorker:
     def _is_over(self) -> bool:
         return self._simulation.now >= self._shift.end
 
-    def _beat(self) -> None:
+    def _heartbeat(self) -> None:
         if not self._is_over:
             answer_seconds = self._simulation.chance.uniform(*ANSWER_SECONDS)
-            self._simulation.after(answer_seconds, self._member.beat)
-            self._simulation.after(self._member.pause_seconds / self._speed, self._beat)
+            self._simulation.after(answer_seconds, self._member.heartbeat)
+            self._simulation.after(self._member.pause_seconds / self._speed, self._heartbeat)
 
     def _end(self) -> None:
         if not self._shift.is_killed:

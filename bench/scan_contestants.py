@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from bench.even_table import KEYS, PARTITION
 from bench.known_scans import whole_table
-from sluice.keys import KeySchema
-from sluice.pacing.allowance import Allowance
-from sluice.scanning.page_evidence import Page
-from sluice.scanning.page_policy import Optimize, PagePolicy, PolicyState
-from sluice.scanning.segment_progress import SegmentProgress
-from sluice.scanning.segment_slice import SegmentSlice
-from sluice.writing.wire import Wire
+from sluice.aws.wire import Wire
+from sluice.dynamodb.keys import KeySchema
+from sluice.run_item.rate_limiter import RateLimiter
+from sluice.workflows.distinct_keys.page_evidence import Page
+from sluice.workflows.distinct_keys.page_policy import Optimize, PagePolicy, PolicyState
+from sluice.workflows.distinct_keys.slice import SegmentProgress, SegmentSlice
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -40,7 +39,7 @@ class HeldPages:
 
 def with_slice(wire: Wire, limit: int) -> int:
     """What scan_distinct_keys does between its event and its file of keys."""
-    slice_ = SegmentSlice(_SCAN, SegmentProgress(), HeldPages(limit), Allowance(None, lambda: False))
+    slice_ = SegmentSlice(_SCAN, SegmentProgress(), HeldPages(limit), RateLimiter(None, lambda: False))
     return slice_.run(wire.call, lambda: False).keys.count(b"\n")
 
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from math import ceil
 
-from sluice.scanning.page_evidence import Page
-from sluice.scanning.page_policy import PagePolicy, PolicyState
+from sluice.workflows.distinct_keys.page_evidence import Page
+from sluice.workflows.distinct_keys.page_policy import PagePolicy, PolicyState
 
 PAGE_BYTES = 1 << 20
 BLOCK_BYTES = 4096

@@ -11,8 +11,8 @@ import transforms
 from bench.export_contestants import Clients
 from bench.flights import KEYS, TABLE
 from bench.transforms import flights_carrier
-from sluice.transforming.segment_request import SegmentRequest
-from sluice.transforming.segment_work import SegmentWork
+from sluice.workflows.table_transform.progress import SegmentRequest
+from sluice.workflows.table_transform.slice import SegmentWork
 
 TRANSFORM = "flights_carrier"
 CHANGED = "carrier"

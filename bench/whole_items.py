@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.scan_simulator import PAGE_BYTES, page_units
-from sluice.encoding.sizes import item_size
+from sluice.dynamodb.items import item_size
 
 
 @dataclass(frozen=True)

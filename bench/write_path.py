@@ -14,11 +14,11 @@ from bench.figures import Better, Measurement, figure
 from bench.flights import KEYS, MAPPING, TABLE, flights_csv
 from bench.loaders import pinned, with_awswrangler, with_batch_writer, with_sluice
 from bench.null_endpoint import NullServices, in_process, in_thread
-from sluice.encoding.encoders import encoder_for
-from sluice.keys import KeySchema
+from sluice.dynamodb.items import comparable
+from sluice.dynamodb.keys import KeySchema
+from sluice.mapping.encoders import encoder_for
 from sluice.reading.record_scanner import blocks
-from sluice.reading.records import parse
-from sluice.writing.stored_items import comparable
+from sluice.reading.rows import parse
 
 ROWS = 20_000
 ROUNDS = 5

@@ -9,13 +9,13 @@ import botocore.session
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aggregating.batch_request import BatchRequest
-from sluice.aggregating.batch_work import work
-from sluice.aws import s3_client
+from sluice.aws.clients import s3_client
+from sluice.limits import time_is_up
 from sluice.reading.object_gets import ObjectGets
-from sluice.scanning.scan_request import COLLECTOR_THRESHOLD
 from sluice.settings import Settings
-from sluice.time_left import time_is_up
+from sluice.workflows.distinct_keys.slice import COLLECTOR_THRESHOLD
+from sluice.workflows.object_map.progress import BatchRequest
+from sluice.workflows.object_map.slice import work
 
 gc.set_threshold(COLLECTOR_THRESHOLD)
 

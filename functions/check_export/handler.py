@@ -9,16 +9,16 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws import aws_errors, dynamodb_client, lambda_client, s3_client
-from sluice.exports.check import check
-from sluice.exports.process_input import ObjectPlace, ProcessInput, TableTarget
+from sluice.aws.clients import aws_errors, dynamodb_client, lambda_client, s3_client
 from sluice.fields import Fields
-from sluice.format_version import FIELD, FORMAT
-from sluice.pacing.budget import Budget, state_of
-from sluice.pacing.budget_item import create_item
-from sluice.run import Run
+from sluice.run_item.budget import Budget, state_of
+from sluice.run_item.budget_item import create_item
+from sluice.runs.paths import Run
+from sluice.runs.workers import notes_of, read_quota, workers_for
 from sluice.settings import BudgetSettings, Settings, own_tables_from_env
-from sluice.workers import notes_of, read_quota, workers_for
+from sluice.state import FIELD, FORMAT
+from sluice.workflows.export_process.input import ObjectPlace, ProcessInput, TableTarget
+from sluice.workflows.export_process.plan import check
 
 settings = Settings.from_env()
 budgets = BudgetSettings.from_env()
@@ -35,12 +35,12 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     """
     fields = Fields(event, ("run", "input"))
     run = Run.from_state(fields.raw("run"))
-    asked = ProcessInput.from_input(fields.raw("input"), settings.data_bucket)
-    if isinstance(asked.sink, TableTarget):
-        own_tables.refuse("sink.table", asked.sink.table)
-    checked = check(s3_client(), dynamodb_client(), asked, ObjectPlace(settings.data_bucket, run.plan_key))
-    workers = workers_for("files", asked.max_concurrency, read_quota(lambda_client()), asked.limits)
-    budget = Budget.for_run(budgets.table, run, asked.limits, max(1, min(workers.number, checked.filled)))
+    request = ProcessInput.from_input(fields.raw("input"), settings.data_bucket)
+    if isinstance(request.sink, TableTarget):
+        own_tables.refuse("sink.table", request.sink.table)
+    checked = check(s3_client(), dynamodb_client(), request, ObjectPlace(settings.data_bucket, run.plan_key))
+    workers = workers_for("files", request.max_concurrency, read_quota(lambda_client()), request.limits)
+    budget = Budget.for_run(budgets.table, run.item_key, request.limits, max(1, min(workers.number, checked.filled)))
     if budget:
         create_item(dynamodb_client(), budget, time.time())
     listed_in = checked.listed_in
@@ -59,6 +59,6 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         },
         "maxConcurrency": workers.number,
         "notes": notes_of([workers]),
-        "toleratedFailurePercentage": asked.tolerated_failure_percentage,
-        "rejectsTolerated": asked.rejects_tolerated,
+        "toleratedFailurePercentage": request.tolerated_failure_percentage,
+        "rejectsTolerated": request.rejects_tolerated,
     }

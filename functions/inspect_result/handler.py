@@ -8,15 +8,15 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws import s3_client
+from sluice.aws.clients import s3_client
 from sluice.fields import Fields
-from sluice.format_version import readable
-from sluice.querying.inspection import Inspection, Reader
-from sluice.querying.inspector import Inspector
-from sluice.querying.statements import ResultFormat
-from sluice.run import Run
+from sluice.limits import time_is_up
+from sluice.runs.paths import Run
 from sluice.settings import Settings
-from sluice.time_left import time_is_up
+from sluice.state import readable
+from sluice.workflows.athena_map.input import ResultFormat
+from sluice.workflows.athena_map.inspection import Inspection, Reader
+from sluice.workflows.athena_map.inspector import Inspector
 
 settings = Settings.from_env()
 logger = Logger()
@@ -37,8 +37,8 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     inspector = Inspector(s3_client(), settings.data_bucket, run)
     begun = Inspection.from_state(earlier) if earlier else _begin(inspector, planned, event.get("query"))
     inspection = inspector.go_on(begun, time_is_up(context))
-    told = {"phase": str(inspection.phase), "rows": inspection.rows, "cause": inspection.cause}
-    logger.info("inspected", extra={"run": run.name, **told})
+    reported = {"phase": str(inspection.phase), "rows": inspection.rows, "cause": inspection.cause}
+    logger.info("inspected", extra={"run": run.name, **reported})
     return inspection.to_state()
 
 

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aggregating.aggregation_input import AggregationInput
-from sluice.aws import aws_errors, lambda_client, s3_client
+from sluice.aws.clients import aws_errors, lambda_client, s3_client
 from sluice.errors import SourceNotFoundError
 from sluice.fields import Fields
-from sluice.run import Run
+from sluice.runs.paths import Run
+from sluice.runs.workers import notes_of, read_quota, workers_for
 from sluice.settings import Settings
-from sluice.workers import notes_of, read_quota, workers_for
+from sluice.workflows.object_map.input import AggregationInput
 
 if TYPE_CHECKING:
-    from sluice.aggregating.aggregation import Aggregation
+    from sluice.workflows.object_map.aggregation import Aggregation
 
 settings = Settings.from_env()
 logger = Logger()
@@ -31,11 +31,11 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     """
     fields = Fields(event, ("run", "input"))
     run = Run.from_state(fields.raw("run"))
-    asked = AggregationInput.from_input(fields.raw("input"), run, settings.data_bucket)
-    _check_objects(asked.aggregation)
-    workers = workers_for("batches of objects", asked.max_concurrency, read_quota(lambda_client()))
-    logger.info("planned", extra={"run": run.name, "batchSize": asked.batch_size})
-    return replace(asked, max_concurrency=workers.number).to_state() | {"notes": notes_of([workers])}
+    request = AggregationInput.from_input(fields.raw("input"), run, settings.data_bucket)
+    _check_objects(request.aggregation)
+    workers = workers_for("batches of objects", request.max_concurrency, read_quota(lambda_client()))
+    logger.info("planned", extra={"run": run.name, "batchSize": request.batch_size})
+    return replace(request, max_concurrency=workers.number).to_state() | {"notes": notes_of([workers])}
 
 
 def _check_objects(aggregation: Aggregation) -> None:

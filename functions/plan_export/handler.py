@@ -8,8 +8,8 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.export_plan.export_request import PlanRequest
 from sluice.settings import Settings, own_tables_from_env
+from sluice.workflows.table_export.plan import PlanRequest
 
 METRICS_NAMESPACE = "Sluice"
 
@@ -27,10 +27,10 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     Raises InvalidInputError, PointInTimeRecoveryError.
     """
     request = PlanRequest.from_event(event, settings.data_bucket)
-    table = request.asked.table
+    table = request.request.table
     own_tables.refuse("table", table)
-    if request.asked.process:
-        own_tables.refuse("process.sink.table", request.asked.process["sink"].get("table"))
+    if request.request.process:
+        own_tables.refuse("process.sink.table", request.request.process["sink"].get("table"))
     if request.lag_seconds is not None:
         _report("ExportLag", MetricUnit.Seconds, request.lag_seconds, table)
     if request.process_lag_seconds is not None:

@@ -7,16 +7,15 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws import dynamodb_client, lambda_client, s3_client
+from sluice.aws.clients import dynamodb_client, lambda_client, s3_client
 from sluice.fields import Fields
-from sluice.format_version import FIELD, FORMAT
-from sluice.loading.load_input import LoadInput
-from sluice.loading.load_plan import PlanProgress, advance, begin, load_state
-from sluice.loading.plan import Range, read_plan, write_plan
-from sluice.run import Run
+from sluice.limits import time_is_up
+from sluice.runs.paths import Run
+from sluice.runs.workers import notes_of, read_quota, workers_for
 from sluice.settings import Settings, own_tables_from_env
-from sluice.time_left import time_is_up
-from sluice.workers import notes_of, read_quota, workers_for
+from sluice.state import FIELD, FORMAT
+from sluice.workflows.csv_load.input import LoadInput
+from sluice.workflows.csv_load.plan import PlanProgress, Range, advance, begin, load_state, read_ranges, write_ranges
 
 settings = Settings.from_env()
 own_tables = own_tables_from_env()
@@ -64,5 +63,5 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
 def _write(run: Run, before: PlanProgress, ranges: list[Range]) -> None:
     """Put the ranges after those of the calls before; what a failed call wrote is overwritten."""
     kept = before.unfinished.index
-    earlier = read_plan(s3_client(), settings.data_bucket, run.plan_key)[:kept] if kept else []
-    write_plan(s3_client(), settings.data_bucket, run.plan_key, [*earlier, *ranges])
+    earlier = read_ranges(s3_client(), settings.data_bucket, run.plan_key)[:kept] if kept else []
+    write_ranges(s3_client(), settings.data_bucket, run.plan_key, [*earlier, *ranges])

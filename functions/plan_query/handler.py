@@ -8,15 +8,14 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws import aws_errors, lambda_client, s3_client
+from sluice.aws.clients import aws_errors, lambda_client, s3_client
 from sluice.errors import InvalidInputError, SourceNotFoundError
 from sluice.fields import Fields
-from sluice.format_version import FIELD, FORMAT
-from sluice.querying.map_input import MapInput, RowsObject
-from sluice.querying.row_action import DESTINATION, FUNCTION, Destination
-from sluice.run import Run
+from sluice.runs.paths import Run
+from sluice.runs.workers import Workers, notes_of, read_quota, workers_for
 from sluice.settings import QuerySettings, Settings
-from sluice.workers import Workers, notes_of, read_quota, workers_for
+from sluice.state import FIELD, FORMAT
+from sluice.workflows.athena_map.input import DESTINATION, FUNCTION, Destination, MapInput, RowsObject
 
 settings = Settings.from_env()
 allowed = QuerySettings.from_env()
@@ -31,34 +30,34 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     """
     fields = Fields(event, ("run", "input"))
     run = Run.from_state(fields.raw("run"))
-    asked = MapInput.from_input(fields.raw("input"), settings.data_bucket, allowed)
-    action = asked.action
+    request = MapInput.from_input(fields.raw("input"), settings.data_bucket, allowed)
+    action = request.action
     if action.destination:
         action = replace(action, destination=_looked_at(action.destination))
-    if asked.rows:
-        _check_rows(asked.rows)
-    workers = _workers(asked)
-    logger.info("planned", extra={"run": run.name, "action": asked.action.type})
+    if request.rows:
+        _check_rows(request.rows)
+    workers = _workers(request)
+    logger.info("planned", extra={"run": run.name, "action": request.action.type})
     return {
         FIELD: FORMAT,
-        "query": asked.query and asked.query.to_arguments(run, settings.data_bucket),
-        "format": asked.query and str(asked.query.format),
-        "rows": asked.rows and {"bucket": asked.rows.bucket, "key": asked.rows.key},
+        "query": request.query and request.query.to_arguments(run, settings.data_bucket),
+        "format": request.query and str(request.query.format),
+        "rows": request.rows and {"bucket": request.rows.bucket, "key": request.rows.key},
         "action": action.to_state(),
-        "needed": asked.action.columns,
-        "batchSize": asked.batch_size,
+        "needed": request.action.columns,
+        "batchSize": request.batch_size,
         "maxConcurrency": workers.number,
         "notes": notes_of([workers]),
-        "toleratedFailurePercentage": asked.tolerated_failure_percentage,
-        "rejectsTolerated": asked.rejects_tolerated,
+        "toleratedFailurePercentage": request.tolerated_failure_percentage,
+        "rejectsTolerated": request.rejects_tolerated,
     }
 
 
-def _workers(asked: MapInput) -> Workers:
+def _workers(request: MapInput) -> Workers:
     """Copies take no function."""
-    if asked.action.type != FUNCTION:
-        return Workers(asked.max_concurrency)
-    return workers_for("batches of rows", asked.max_concurrency, read_quota(lambda_client()))
+    if request.action.type != FUNCTION:
+        return Workers(request.max_concurrency)
+    return workers_for("batches of rows", request.max_concurrency, read_quota(lambda_client()))
 
 
 def _looked_at(destination: Destination) -> Destination:

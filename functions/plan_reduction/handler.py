@@ -10,21 +10,25 @@ from typing import IO, Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws import aws_errors, s3_client, stepfunctions_client
+from sluice.aws.clients import aws_errors, s3_client, stepfunctions_client
 from sluice.fields import Fields
-from sluice.format_version import readable
-from sluice.reducing.merge_request import LastMerge, Merge
-from sluice.reducing.merge_tree import plan_merges
-from sluice.results.batch_outcomes import BatchOutcomes, keys_in_order
-from sluice.results.late_results import read_until_complete
-from sluice.results.merged_objects import merge_objects
-from sluice.results.objects_verdict import Collected, judged
-from sluice.results.result_files import find_manifest, map_run_of, map_run_records
-from sluice.results.spooled import empty, spooled, upload
-from sluice.results.summary import RunError
-from sluice.results.summary_state import notes_in
-from sluice.run import Run
+from sluice.runs.paths import Run
+from sluice.runs.results import (
+    empty,
+    find_manifest,
+    map_run_of,
+    map_run_records,
+    merge_objects,
+    read_until_complete,
+    spool,
+    upload,
+)
+from sluice.runs.summary import RunError, notes_in
 from sluice.settings import Settings
+from sluice.state import readable
+from sluice.workflows.object_map.batch_outcomes import BatchOutcomes, keys_in_order
+from sluice.workflows.object_map.merge_plan import LastMerge, Merge, plan_merges
+from sluice.workflows.object_map.summary import Collected, failure_reason
 
 settings = Settings.from_env()
 logger = Logger()
@@ -46,7 +50,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         collected = replace(Collected.of(outcomes, listed), notes=notes_in(planned))
         _merge(keys_in_order(outcomes.unreadable), run.unreadable_key)
         _merge(keys_in_order(outcomes.rejects), run.rejects_key)
-        error = judged(collected, planned, outcomes.errors, error)
+        error = failure_reason(collected, planned, outcomes.errors, error)
         reduction = None if error else _plan(run, outcomes, collected)
     logger.info("batches collected", extra={"run": run.name, "counts": collected.objects.to_state()})
     return {
@@ -62,7 +66,7 @@ def _outcomes(run: Run, error: RunError | None, *, has_remainder: bool) -> tuple
     A Map that could not read its items, say, leaves none.
     """
     leaves_files = error is None or error.exceeds_threshold
-    with spooled() as failures:
+    with spool() as failures:
         outcomes, listed = read_until_complete(
             lambda: _read(run, failures, has_remainder=has_remainder),
             lambda found: not leaves_files or _is_complete(*found, has_remainder=has_remainder),

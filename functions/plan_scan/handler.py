@@ -8,17 +8,17 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws import dynamodb_client, lambda_client, s3_client
+from sluice.aws.clients import dynamodb_client, lambda_client, s3_client
+from sluice.dynamodb.tables import describe_table
 from sluice.fields import Fields
-from sluice.format_version import FIELD, FORMAT
-from sluice.pacing.budget_item import create_item
-from sluice.run import Run
-from sluice.scanning.distinct_input import FUNCTION, MEASURE, DistinctInput
-from sluice.scanning.given_keys import copy_keys
-from sluice.scanning.scan_plan import plan_scan, write_segments
+from sluice.run_item.budget_item import create_item
+from sluice.runs.paths import Run
+from sluice.runs.segments import write_segments
+from sluice.runs.workers import Workers, notes_of, read_quota, workers_for
 from sluice.settings import BudgetSettings, ProcessorSettings, Settings, own_tables_from_env
-from sluice.workers import Workers, notes_of, read_quota, workers_for
-from sluice.writing.tables import describe_table
+from sluice.state import FIELD, FORMAT
+from sluice.workflows.distinct_keys.input import FUNCTION, MEASURE, DistinctInput, copy_keys
+from sluice.workflows.distinct_keys.plan import plan_scan
 
 settings = Settings.from_env()
 processors = ProcessorSettings.from_env()
@@ -35,14 +35,14 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     """
     fields = Fields(event, ("run", "input"))
     run = Run.from_state(fields.raw("run"))
-    asked = DistinctInput.from_input(fields.raw("input"), processors)
-    own_tables.refuse("table", asked.table)
-    scanning, processing = _workers(asked)
-    table = describe_table(dynamodb_client(), asked.table)
-    scan = plan_scan(asked, table, run, budgets.table, scanning.number)
+    request = DistinctInput.from_input(fields.raw("input"), processors)
+    own_tables.refuse("table", request.table)
+    scanning, processing = _workers(request)
+    table = describe_table(dynamodb_client(), request.table)
+    scan = plan_scan(request, table, run, budgets.table, scanning.number)
     bucket, plan = settings.data_bucket, None
-    if asked.keys:
-        copy_keys(s3_client(), asked.keys, bucket, run.given_keys_key)
+    if request.keys:
+        copy_keys(s3_client(), request.keys, bucket, run.given_keys_key)
     else:
         write_segments(s3_client(), bucket, run.segments_key, ({"segment": number} for number in range(scan.segments)))
         plan = {
@@ -53,24 +53,24 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         }
     if scan.budget:
         create_item(dynamodb_client(), scan.budget, time.time())
-    logger.info("planned", extra={"run": run.name, "segments": scan.segments, "processor": asked.processor.type})
+    logger.info("planned", extra={"run": run.name, "segments": scan.segments, "processor": request.processor.type})
     return {
         FIELD: FORMAT,
         "scan": scan.to_state(),
         "plan": plan,
         "keys": {"bucket": bucket, "prefix": run.keys_prefix},
-        "processor": asked.processor.to_state(run),
-        "batchSize": asked.batch_size,
+        "processor": request.processor.to_state(run),
+        "batchSize": request.batch_size,
         "maxConcurrency": processing.number,
-        "notes": notes_of([processing] if asked.keys else [scanning, processing]),
-        "toleratedFailurePercentage": asked.tolerated_failure_percentage,
+        "notes": notes_of([processing] if request.keys else [scanning, processing]),
+        "toleratedFailurePercentage": request.tolerated_failure_percentage,
     }
 
 
-def _workers(asked: DistinctInput) -> tuple[Workers, Workers]:
+def _workers(request: DistinctInput) -> tuple[Workers, Workers]:
     """Those that scan, and those that process: state machines take no function of Sluice's or of the input's."""
-    most, quota, kind = asked.max_concurrency, read_quota(lambda_client()), asked.processor.type
-    scanning = workers_for("segments", most, quota, asked.limits)
+    most, quota, kind = request.max_concurrency, read_quota(lambda_client()), request.processor.type
+    scanning = workers_for("segments", most, quota, request.limits)
     if kind == MEASURE:
-        return scanning, workers_for("batches of keys", most, quota, asked.limits)
+        return scanning, workers_for("batches of keys", most, quota, request.limits)
     return scanning, workers_for("batches of keys", most, quota) if kind == FUNCTION else Workers(most)

@@ -9,19 +9,18 @@ import botocore.session
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws import dynamodb_client, lambda_client, s3_client
+from sluice.aws.clients import dynamodb_client, lambda_client, s3_client
+from sluice.aws.wire import Wire
 from sluice.fields import Fields
-from sluice.format_version import FIELD, FORMAT
-from sluice.pacing.budget_item import create_item
-from sluice.run import Run
-from sluice.scanning.scan_plan import write_segments
+from sluice.run_item.budget_item import create_item
+from sluice.runs.paths import Run
+from sluice.runs.segments import write_segments
+from sluice.runs.workers import notes_of, read_quota, workers_for
 from sluice.settings import BudgetSettings, Settings, own_tables_from_env
-from sluice.transforming.earlier_run import EarlierRun, leave_plan, read_earlier
-from sluice.transforming.transform_input import TransformInput
-from sluice.transforming.transform_plan import TransformPlan, plan_transform
-from sluice.transforming.transform_progress import Done
-from sluice.workers import notes_of, read_quota, workers_for
-from sluice.writing.wire import Wire
+from sluice.state import FIELD, FORMAT
+from sluice.workflows.table_transform.input import TransformInput
+from sluice.workflows.table_transform.plan import EarlierRun, TransformPlan, leave_plan, plan_transform, read_earlier
+from sluice.workflows.table_transform.progress import Done
 
 settings = Settings.from_env()
 budgets = BudgetSettings.from_env()
@@ -39,15 +38,15 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     """
     fields = Fields(event, ("run", "input"))
     run = Run.from_state(fields.raw("run"))
-    asked = TransformInput.from_input(fields.raw("input"))
-    own_tables.refuse("table", asked.table)
-    own_tables.refuse("target", asked.target)
-    earlier = read_earlier(s3_client(), settings.data_bucket, run, asked.resumed_run) if asked.resumed_run else None
-    workers = workers_for("segments", asked.max_concurrency, read_quota(lambda_client()), asked.spent_limits)
+    request = TransformInput.from_input(fields.raw("input"))
+    own_tables.refuse("table", request.table)
+    own_tables.refuse("target", request.target)
+    earlier = read_earlier(s3_client(), settings.data_bucket, run, request.resumed_run) if request.resumed_run else None
+    workers = workers_for("segments", request.max_concurrency, read_quota(lambda_client()), request.spent_limits)
     plan = plan_transform(
         dynamodb_client(),
         wire.call,
-        asked,
+        request,
         run,
         budget_table=budgets.table,
         children=workers.number,
@@ -58,9 +57,9 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     return {
         FIELD: FORMAT,
         **plan.to_state(run, settings.data_bucket),
-        "toleratedFailurePercentage": asked.tolerated_failure_percentage,
-        "rejectsTolerated": asked.rejects_tolerated,
-        "verify": {"sample": asked.verify_sample} if asked.verify_sample and not plan.job.is_dry_run else None,
+        "toleratedFailurePercentage": request.tolerated_failure_percentage,
+        "rejectsTolerated": request.rejects_tolerated,
+        "verify": {"sample": request.verify_sample} if request.verify_sample and not plan.job.is_dry_run else None,
         "notes": notes_of([workers]),
         "resumed": {"run": earlier.name, "done": earlier.done.to_state()} if earlier else None,
     }

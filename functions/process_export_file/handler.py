@@ -8,18 +8,18 @@ import botocore.session
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws import s3_client
-from sluice.exports.file_request import FileRequest
-from sluice.exports.work import FileWork
-from sluice.pacing.budget_item import beat_wire
+from sluice.aws.clients import s3_client
+from sluice.aws.wire import Wire
+from sluice.limits import time_is_up
+from sluice.run_item.budget_item import heartbeat_wire
 from sluice.settings import Settings
-from sluice.time_left import time_is_up
-from sluice.writing.wire import Wire
+from sluice.workflows.export_process.progress import FileRequest
+from sluice.workflows.export_process.slice import FileWork
 
 settings = Settings.from_env()
 logger = Logger()
 wire = Wire.from_session(botocore.session.get_session())
-beats = beat_wire(wire)
+heartbeats = heartbeat_wire(wire)
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -31,7 +31,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     ServiceUnavailableError, TableNotFoundError, AccessDeniedError.
     """
     request = FileRequest.from_event(event)
-    work = FileWork(s3_client(), wire, beats, settings.data_bucket, request)
+    work = FileWork(s3_client(), wire, heartbeats, settings.data_bucket, request)
     progress = work.run(time_is_up(context))
     logger.info(
         "slice done",

@@ -7,11 +7,11 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws import s3_client
-from sluice.reducing.merge_request import MergeRequest
-from sluice.reducing.merge_slice import run_slice
+from sluice.aws.clients import s3_client
+from sluice.limits import time_is_up
 from sluice.settings import Settings
-from sluice.time_left import time_is_up
+from sluice.workflows.object_map.merge import run_slice
+from sluice.workflows.object_map.merge_plan import MergeRequest
 
 settings = Settings.from_env()
 logger = Logger()

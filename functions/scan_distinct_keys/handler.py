@@ -9,21 +9,21 @@ import botocore.session
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws import s3_client
-from sluice.first_outcome import leave_part
-from sluice.pacing.budget_item import beat_wire
-from sluice.pacing.run_pace import RunPace
-from sluice.scanning.scan_request import COLLECTOR_THRESHOLD, ScanRequest
+from sluice.aws.clients import s3_client
+from sluice.aws.wire import Wire
+from sluice.limits import time_is_up
+from sluice.run_item.budget_item import heartbeat_wire
+from sluice.run_item.worker_rate import RunPace
+from sluice.runs.attempts import leave_part
 from sluice.settings import Settings
-from sluice.time_left import time_is_up
-from sluice.writing.wire import Wire
+from sluice.workflows.distinct_keys.slice import COLLECTOR_THRESHOLD, ScanRequest
 
 gc.set_threshold(COLLECTOR_THRESHOLD)
 
 settings = Settings.from_env()
 logger = Logger()
 wire = Wire.from_session(botocore.session.get_session())
-beats = beat_wire(wire)
+heartbeats = heartbeat_wire(wire)
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -35,7 +35,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     UnexpectedResponseError, WireError.
     """
     request, is_time_up = ScanRequest.from_event(event), time_is_up(context)
-    with RunPace.from_state(beats, request.scan["budget"], is_time_up, request.scan["itemBytes"]) as pace:
+    with RunPace.from_state(heartbeats, request.scan["budget"], is_time_up, request.scan["itemBytes"]) as pace:
         result = request.slice(pace.reads).run(wire.call, is_time_up)
     progress = leave_part(
         s3_client(),

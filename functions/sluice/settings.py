@@ -1,4 +1,4 @@
-"""What the functions take from their environment: read once, at import, and by name."""
+"""The stack's own tables: what runs stand on is not what they work on."""
 
 from __future__ import annotations
 
@@ -6,8 +6,20 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sluice.errors import SettingError
-from sluice.own_tables import OwnTables
+from sluice.errors import InvalidInputError, SettingError
+
+
+@dataclass(frozen=True, slots=True)
+class OwnTables:
+    """Their names."""
+
+    names: frozenset[str]
+
+    def refuse(self, field: str, table: object) -> None:
+        """Raise InvalidInputError naming the field when it names one of them, by its name or its ARN."""
+        name = table.rpartition("/")[2] if isinstance(table, str) else ""
+        if name in self.names:
+            raise InvalidInputError(field, f"{table} is one of the stack's own tables; name one of yours")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,17 +11,14 @@ from typing import IO, Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws import aws_errors, s3_client
+from sluice.aws.clients import aws_errors, s3_client
 from sluice.fields import Fields
-from sluice.format_version import readable
-from sluice.results.keys_summary import KeysSummary, Processed, Scanned, add_all, judged
-from sluice.results.late_results import read_until_complete
-from sluice.results.merged_objects import MergedObjects
-from sluice.results.result_files import map_run_records
-from sluice.results.spooled import empty, spooled, upload
-from sluice.results.summary import RunError
-from sluice.run import Run
+from sluice.runs.paths import Run
+from sluice.runs.results import MergedObjects, empty, map_run_records, read_until_complete, spool, upload
+from sluice.runs.summary import RunError
 from sluice.settings import Settings
+from sluice.state import readable
+from sluice.workflows.distinct_keys.summary import KeysSummary, Processed, Scanned, add_all, failure_reason
 
 CHUNK_BYTES = 1 << 20
 
@@ -59,7 +56,7 @@ def _summarize(run: Run, planned: Mapping[str, Any], error: RunError | None) -> 
     summary = KeysSummary(run, settings.data_bucket, planned, scanned, found, Processed(), error)
     if summary.is_processed and summary.is_scanned:
         summary = replace(summary, processed=_processed(run, found))
-    return replace(summary, error=judged(summary))
+    return replace(summary, error=failure_reason(summary))
 
 
 def _given_keys(run: Run) -> int:
@@ -81,7 +78,7 @@ def _processed(run: Run, keys: int) -> Processed:
 
     Leaves two files of the keys that failed: with their errors, and as keys to feed back.
     """
-    with spooled() as failures, spooled() as failed_keys:
+    with spool() as failures, spool() as failed_keys:
         processed = read_until_complete(
             lambda: _gather(_records(f"{run.results_prefix}/keys"), failures, failed_keys),
             lambda gathered: gathered.done >= keys,

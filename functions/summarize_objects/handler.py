@@ -8,16 +8,14 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws import aws_errors, s3_client
+from sluice.aws.clients import aws_errors, s3_client
 from sluice.fields import Fields
-from sluice.reducing.merge_request import MergeProgress
-from sluice.results.late_results import read_until_complete
-from sluice.results.objects_summary import ObjectsSummary, checked, merge_error
-from sluice.results.objects_verdict import Collected
-from sluice.results.result_files import map_run_records
-from sluice.results.summary import RunError
-from sluice.run import Run
+from sluice.runs.paths import Run
+from sluice.runs.results import map_run_records, read_until_complete
+from sluice.runs.summary import RunError
 from sluice.settings import Settings
+from sluice.workflows.object_map.merge_plan import MergeProgress
+from sluice.workflows.object_map.summary import Collected, ObjectsSummary, checked, merge_error
 
 settings = Settings.from_env()
 logger = Logger()
@@ -31,7 +29,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     all but the run may be null.
     """
     fields = Fields(event, ("run", "collected", "reduced", "error"))
-    run, collected = Run.from_state(fields.raw("run")), Collected.from_state(event.get("collected"))
+    run, collected = Run.from_state(fields.raw("run")), Collected.from_plan(event.get("collected"))
     reduced = MergeProgress.from_state(event["reduced"]) if fields.has("reduced") else None
     error = RunError.from_state(event.get("error"))
     with aws_errors(f"s3://{settings.data_bucket}/{run.prefix}"):

@@ -11,20 +11,17 @@ from typing import IO, Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws import aws_errors, s3_client, stepfunctions_client
+from sluice.aws.clients import aws_errors, s3_client, stepfunctions_client
 from sluice.errors import CountsNotFinalError
 from sluice.fields import Fields
-from sluice.format_version import readable
-from sluice.querying.inspection import Inspection, Reader
-from sluice.querying.query_figures import QueryFigures, query_end
-from sluice.results.late_results import read_until_complete
-from sluice.results.map_run_counts import MapRunCounts
-from sluice.results.result_files import map_run_records
-from sluice.results.rows_summary import RowsDone, RowsSummary, judged_rows
-from sluice.results.spooled import empty, spooled, upload
-from sluice.results.summary import RunError
-from sluice.run import Run
+from sluice.runs.paths import Run
+from sluice.runs.results import MapRunCounts, empty, map_run_records, read_until_complete, spool, upload
+from sluice.runs.summary import RunError
 from sluice.settings import Settings
+from sluice.state import readable
+from sluice.workflows.athena_map.inspection import Inspection, Reader
+from sluice.workflows.athena_map.query_figures import QueryFigures, query_end
+from sluice.workflows.athena_map.summary import RowsDone, RowsSummary, failure_reason_of_rows
 
 CHUNK_BYTES = 1 << 20
 
@@ -59,7 +56,7 @@ def _summarize(run: Run, planned: Mapping[str, Any], event: Mapping[str, Any]) -
     if found is not None and found < done.done:
         found, error = _found(run, inspection, done.done, error)
     summary = RowsSummary(run, settings.data_bucket, planned, query, inspection, found, done, error)
-    return replace(summary, error=judged_rows(summary))
+    return replace(summary, error=failure_reason_of_rows(summary))
 
 
 def _query(
@@ -123,7 +120,7 @@ def _done(run: Run, inspection: Inspection | None, found: int | None, map_run: M
     if inspection is None:
         return RowsDone()
     with ExitStack() as stack:
-        files = _Files(*(stack.enter_context(spooled()) for _ in range(3)))
+        files = _Files(*(stack.enter_context(spool()) for _ in range(3)))
         done = RowsDone()
         if inspection.reader is not Reader.NONE:
             done = read_until_complete(

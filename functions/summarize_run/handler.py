@@ -10,19 +10,16 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws import aws_errors, s3_client
-from sluice.exports.data_file import read_files
+from sluice.aws.clients import aws_errors, s3_client
 from sluice.fields import Fields
-from sluice.format_version import readable
-from sluice.loading.plan import read_plan
-from sluice.results.late_results import read_until_complete
-from sluice.results.merged_objects import merge_objects
-from sluice.results.range_outcome import LOST, RangeOutcome, outcomes
-from sluice.results.result_files import map_run_records
-from sluice.results.summary import RunError, Summary, summarize
-from sluice.results.summary_state import notes_in
-from sluice.run import Run
+from sluice.runs.outcomes import LOST, Planned, RangeOutcome, outcomes
+from sluice.runs.paths import Run
+from sluice.runs.results import map_run_records, merge_objects, read_until_complete
+from sluice.runs.summary import RunError, Summary, notes_in, summarize
 from sluice.settings import Settings
+from sluice.state import readable
+from sluice.workflows.csv_load.plan import RANGES, read_ranges
+from sluice.workflows.export_process.files import FILES, read_files
 
 settings = Settings.from_env()
 logger = Logger()
@@ -60,9 +57,13 @@ def _outcomes(run: Run, planned: Mapping[str, Any], map_run: Mapping[str, Any] |
     if planned["plan"].get("rows") == 0:
         return []
     place = planned["plan"]["bucket"], planned["plan"]["key"]
-    plan = read_files(s3_client(), *place) if "process" in planned else read_plan(s3_client(), *place)
+    is_export = "process" in planned
+    part_type = FILES if is_export else RANGES
+    plan: Sequence[Planned] = read_files(s3_client(), *place) if is_export else read_ranges(s3_client(), *place)
     return read_until_complete(
-        lambda: outcomes(plan, map_run_records(s3_client(), settings.data_bucket, run.results_prefix, map_run)),
+        lambda: outcomes(
+            part_type, plan, map_run_records(s3_client(), settings.data_bucket, run.results_prefix, map_run)
+        ),
         lambda ends: all(end.status != LOST for end in ends),
     )
 

@@ -10,21 +10,18 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws import aws_errors, s3_client
+from sluice.aws.clients import aws_errors, s3_client
 from sluice.fields import Fields
-from sluice.format_version import readable
-from sluice.results.late_results import read_until_complete
-from sluice.results.merged_objects import merge_objects
-from sluice.results.range_outcome import LOST, SUCCEEDED, RangeOutcome, outcomes
-from sluice.results.result_files import map_run_records
-from sluice.results.summary import RunError, summarize
-from sluice.results.summary_state import notes_in
-from sluice.results.transform_summary import reached, summarize_transform
-from sluice.run import Run
+from sluice.runs.outcomes import LOST, SUCCEEDED, RangeOutcome, outcomes
+from sluice.runs.paths import Run
+from sluice.runs.results import map_run_records, merge_objects, read_until_complete
+from sluice.runs.segments import read_segments
+from sluice.runs.summary import RunError, notes_in, summarize
 from sluice.settings import Settings
-from sluice.transforming.earlier_run import read_cursors
-from sluice.transforming.segment import read_segments
-from sluice.transforming.transform_progress import TransformProgress
+from sluice.state import readable
+from sluice.workflows.table_transform.plan import read_cursors
+from sluice.workflows.table_transform.progress import SEGMENTS, TransformProgress
+from sluice.workflows.table_transform.summary import reached, summarize_transform
 
 settings = Settings.from_env()
 logger = Logger()
@@ -60,7 +57,7 @@ def _outcomes(run: Run, planned: Mapping[str, Any], map_run: Mapping[str, Any] |
     s3, bucket = s3_client(), settings.data_bucket
     plan = read_segments(s3, planned["plan"]["bucket"], planned["plan"]["key"])
     ends = read_until_complete(
-        lambda: outcomes(plan, map_run_records(s3, bucket, run.results_prefix, map_run)),
+        lambda: outcomes(SEGMENTS, plan, map_run_records(s3, bucket, run.results_prefix, map_run)),
         lambda ends: all(end.status != LOST for end in ends),
     )
     return ends if all(end.status == SUCCEEDED for end in ends) else reached(ends, read_cursors(s3, bucket, run))

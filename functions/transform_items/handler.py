@@ -8,18 +8,17 @@ import botocore.session
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws import aws_errors, s3_client
-from sluice.encoding.encoders import encoder_for
-from sluice.first_outcome import was_tried_before
-from sluice.loading.range_slice import RangeSlice, SliceResult
-from sluice.loading.slice_request import SliceRequest
-from sluice.reading.object_stream import open_source
+from sluice.aws.clients import aws_errors, s3_client
+from sluice.aws.wire import Wire
+from sluice.dynamodb.writers import OnConflict, writer_for
+from sluice.limits import time_is_up
+from sluice.mapping.encoders import encoder_for
 from sluice.reading.record_scanner import blocks
-from sluice.reading.records import parse
+from sluice.reading.rows import parse
+from sluice.reading.streams import open_source
+from sluice.runs.attempts import was_tried_before
 from sluice.settings import Settings
-from sluice.time_left import time_is_up
-from sluice.writing.wire import Wire
-from sluice.writing.writers import OnConflict, writer_for
+from sluice.workflows.csv_load.slice import RangeSlice, SliceRequest, SliceResult
 
 settings = Settings.from_env()
 logger = Logger()

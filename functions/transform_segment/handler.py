@@ -9,15 +9,15 @@ import botocore.session
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws import s3_client
-from sluice.pacing.budget_item import beat_wire
-from sluice.retry import RetryPolicy
-from sluice.scanning.scan_request import COLLECTOR_THRESHOLD
+from sluice.aws.clients import s3_client
+from sluice.aws.retry import RetryPolicy
+from sluice.aws.wire import Wire
+from sluice.limits import time_is_up
+from sluice.run_item.budget_item import heartbeat_wire
 from sluice.settings import Settings
-from sluice.time_left import time_is_up
-from sluice.transforming.segment_request import SegmentRequest
-from sluice.transforming.segment_work import SegmentWork
-from sluice.writing.wire import Wire
+from sluice.workflows.distinct_keys.slice import COLLECTOR_THRESHOLD
+from sluice.workflows.table_transform.progress import SegmentRequest
+from sluice.workflows.table_transform.slice import SegmentWork
 
 # Those in flight when a slice ends, and those that wait for them, are to be settled within the reserve.
 RETRIES = RetryPolicy(give_up_seconds=20.0)
@@ -27,7 +27,7 @@ gc.set_threshold(COLLECTOR_THRESHOLD)
 settings = Settings.from_env()
 logger = Logger()
 wire = Wire.from_session(botocore.session.get_session(), retries=RETRIES)
-beats = beat_wire(wire)
+heartbeats = heartbeat_wire(wire)
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -39,7 +39,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     UnexpectedResponseError, WireError.
     """
     request = SegmentRequest.from_event(event)
-    work = SegmentWork(s3_client(), wire, beats, settings.data_bucket, request)
+    work = SegmentWork(s3_client(), wire, heartbeats, settings.data_bucket, request)
     progress = work.run(time_is_up(context))
     logger.info(
         "slice done",

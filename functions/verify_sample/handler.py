@@ -11,18 +11,17 @@ import botocore.session
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws import aws_errors, s3_client
+from sluice.aws.clients import aws_errors, s3_client
+from sluice.aws.wire import Wire
 from sluice.fields import Fields
-from sluice.pacing.budget_item import beat_wire
-from sluice.pacing.run_pace import RunPace
-from sluice.run import Run
+from sluice.limits import time_is_up
+from sluice.run_item.budget_item import heartbeat_wire
+from sluice.run_item.worker_rate import RunPace
+from sluice.runs.paths import Run
 from sluice.settings import Settings
-from sluice.time_left import time_is_up
-from sluice.transforming.consistent_reads import KEYS_MAX, ConsistentReads
-from sluice.transforming.sample import Sample
-from sluice.transforming.transform_job import TransformJob
-from sluice.transforming.verification import verification_for
-from sluice.writing.wire import Wire
+from sluice.workflows.table_transform.input import TransformJob
+from sluice.workflows.table_transform.slice_log import Sample
+from sluice.workflows.table_transform.verification import KEYS_MAX, ConsistentReads, verification_for
 
 # As many as the client has connections.
 READERS = 10
@@ -31,7 +30,7 @@ SAMPLE_MAX_BYTES = 128 << 20
 settings = Settings.from_env()
 logger = Logger()
 wire = Wire.from_session(botocore.session.get_session())
-beats = beat_wire(wire)
+heartbeats = heartbeat_wire(wire)
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -49,7 +48,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     is_time_up = time_is_up(context)
     with (
         aws_errors(f"s3://{settings.data_bucket}/{run.prefix}"),
-        RunPace.from_state(beats, job.budget, is_time_up, job.item_bytes) as pace,
+        RunPace.from_state(heartbeats, job.budget, is_time_up, job.item_bytes) as pace,
     ):
         lines, differences, verified = _sample(run, size), list[bytes](), 0
         reads = ConsistentReads(wire, pace.reads)

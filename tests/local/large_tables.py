@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import botocore.session
 
 from local_aws.lifecycle import client_environment
-from sluice.writing.wire import Wire
+from sluice.aws.wire import Wire
 from tests.local.deployed import Deployed
 from tests.local.memory import held_bytes
 

@@ -42,11 +42,11 @@ def _found_in_map(value: Any) -> Any:
 
 @dataclass
 class Alarm:
-    """One alarm over time; `told` are the states that it called somebody for."""
+    """One alarm over time; `reported` are the states that it called somebody for."""
 
     properties: Mapping[str, Any]
     state: str = INSUFFICIENT_DATA
-    told: list[str] = field(default_factory=list)
+    reported: list[str] = field(default_factory=list)
     periods: dict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     def put(self, time: float, value: float) -> None:
@@ -57,7 +57,7 @@ class Alarm:
         """The state now. The period under way counts with what it has."""
         new = self._state(int(time // self.properties["Period"]))
         if new != self.state and self.properties.get(ACTIONS[new]):
-            self.told.append(new)
+            self.reported.append(new)
         self.state = new
 
     def _state(self, period: int) -> str:

@@ -90,12 +90,17 @@ class Processes:
         if found is None or found.is_forgotten(now) or now < found.start + found.outcome.hidden_seconds:
             raise state_error("Sfn.ExecutionDoesNotExistException", "Execution Does Not Exist")
         status = found.status(now)
-        told = {"ExecutionArn": arn, "Status": status, "Input": json.dumps(found.given), "StartDate": text(found.start)}
+        reported = {
+            "ExecutionArn": arn,
+            "Status": status,
+            "Input": json.dumps(found.given),
+            "StartDate": text(found.start),
+        }
         if status == "SUCCEEDED":
-            told["Output"] = json.dumps({"status": "COMPLETE", "counts": COUNTS})
+            reported["Output"] = json.dumps({"status": "COMPLETE", "counts": COUNTS})
         if status == "FAILED":
-            told |= {"Error": "FilesFailedError", "Cause": 'the transform raised "KeyError"'}
-        return told
+            reported |= {"Error": "FilesFailedError", "Cause": 'the transform raised "KeyError"'}
+        return reported
 
     def of_export(self, export_arn: str) -> list[ProcessExecution]:
         """Those that were given this export, the first one first."""

@@ -156,7 +156,7 @@ class ExportService:
 
     def _description(self, export: StartedExport) -> Given:
         status, given = export.status(self.now()), export.given
-        told: Given = {
+        reported: Given = {
             "ExportArn": export.arn,
             "ExportStatus": status,
             "StartTime": text(export.start, milliseconds=True),
@@ -166,10 +166,10 @@ class ExportService:
             "ExportType": given["ExportType"],
         }
         if (incremental := given.get("IncrementalExportSpecification")) is None:
-            told["ExportTime"] = text(export.end)
+            reported["ExportTime"] = text(export.end)
         else:
-            told["IncrementalExportSpecification"] = {**incremental, "ExportToTime": text(export.end)}
-        return told | _ended(export, status, self.failure_message)
+            reported["IncrementalExportSpecification"] = {**incremental, "ExportToTime": text(export.end)}
+        return reported | _ended(export, status, self.failure_message)
 
 
 def _ended(export: StartedExport, status: str, failure_message: str) -> Given:

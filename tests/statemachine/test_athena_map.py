@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonata import Jsonata
 
-from sluice.querying.map_input import MapInput
 from sluice.settings import QuerySettings
+from sluice.workflows.athena_map.input import MapInput
 from tests.statemachine.definitions import all_states, definition
 
 MAPS = {"Csv": "MapCsvRows", "Json": "MapJsonRows", "Parquet": "MapParquetRows"}
@@ -64,8 +64,8 @@ def evaluated(compiled: Jsonata, known: dict[str, Any]) -> Any:
 def named(row: dict[str, Any], source: dict[str, str], **destination: Any) -> dict[str, Any]:
     """What NameObjects makes of a row."""
     action = {"copyObject": {"source": source, "destination": {"bucket": "to", "prefix": "out"} | destination}}
-    asked = MapInput.from_input({"query": "SELECT 1", "action": action}, BUCKET, QuerySettings(("primary",), ()))
-    given = {"index": 3, "row": row, "action": asked.action.to_state()}
+    request = MapInput.from_input({"query": "SELECT 1", "action": action}, BUCKET, QuerySettings(("primary",), ()))
+    given = {"index": 3, "row": row, "action": request.action.to_state()}
     found: dict[str, Any] = evaluated(expression("NameObjects", "Output"), {"input": given})
     return found
 
@@ -145,8 +145,8 @@ AT_S3 = "(Service: S3, Status Code: {}, Request ID: 1)"
     ],
 )
 def test_failed_copy_is_told_by_s3s_name_for_it(error: str, cause: str | None, expected: tuple[str, bool]) -> None:
-    told = {"Error": error} | ({} if cause is None else {"Cause": cause})
-    known = {"input": {"index": 1, "attempt": 2}, "errorOutput": told}
+    reported = {"Error": error} | ({} if cause is None else {"Cause": cause})
+    known = {"input": {"index": 1, "attempt": 2}, "errorOutput": reported}
     found = evaluated(expression("CopyObject", "Catch", "0", "Output"), known)
     assert (found["error"], found["isPassing"]) == expected
     assert (found["index"], found["attempt"]) == (1, 3)

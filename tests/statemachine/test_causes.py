@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from local_aws.stepfunctions.errors import MAXIMUM_CAUSE_CHARACTERS
 from local_aws.stepfunctions.jsonata_expressions import evaluate
-from sluice.counts import Counts
-from sluice.loading.range_progress import RangeProgress
 from sluice.rejects import Reason
-from sluice.results.causes import told_by
-from sluice.transforming.transform_progress import Changes, Done, TransformProgress
+from sluice.runs.counts import Counts
+from sluice.runs.outcomes import message_in
+from sluice.runs.range_progress import RangeProgress
+from sluice.workflows.table_transform.progress import Changes, Done, TransformProgress
 from tests.statemachine.definitions import NAMES, all_states, definition
 
 HOSTILE = ('"', "\\", "\x01", "\n", "\U0001f600", "ü", '{"', "</script>", "a")
@@ -90,30 +90,30 @@ def test_no_cause_is_longer_than_step_functions_takes(expression: str, character
 
 @pytest.mark.parametrize("expression", FAILS)
 def test_short_causes_are_whole(expression: str) -> None:
-    assert 'no "x"\\ in 😀' in told_by(cause_of(expression, 'no "x"\\ in 😀'))
+    assert 'no "x"\\ in 😀' in message_in(cause_of(expression, 'no "x"\\ in 😀'))
 
 
 @pytest.mark.parametrize("expression", RANGES)
 @pytest.mark.parametrize("character", HOSTILE)
 def test_largest_progress_of_a_range_is_whole_beside_any_message(expression: str, character: str) -> None:
-    told = told_with(expression, largest_range(), character)
-    assert told["progress"] == largest_range()
+    reported = told_with(expression, largest_range(), character)
+    assert reported["progress"] == largest_range()
 
 
 @pytest.mark.parametrize("expression", SEGMENTS)
 @pytest.mark.parametrize("character", HOSTILE)
 def test_largest_progress_of_a_segment_is_whole_but_for_its_start_key(expression: str, character: str) -> None:
     """The segment's cursor has the key."""
-    told = told_with(expression, largest_segment(), character)
-    assert told["progress"] == largest_segment() | {"startKey": None}
+    reported = told_with(expression, largest_segment(), character)
+    assert reported["progress"] == largest_segment() | {"startKey": None}
 
 
 def told_with(expression: str, progress: dict[str, Any], character: str) -> dict[str, Any]:
     found = cause_of(expression, "why: " + character * 30_000, progress)
     assert escaped(found) <= MAXIMUM_CAUSE_CHARACTERS
-    told: dict[str, Any] = json.loads(found)
-    assert told["cause"].startswith("why: " + character)
-    return told
+    reported: dict[str, Any] = json.loads(found)
+    assert reported["cause"].startswith("why: " + character)
+    return reported
 
 
 def test_child_that_failed_in_its_first_slice_has_no_progress() -> None:
@@ -160,9 +160,9 @@ def test_table_export_takes_lambdas_message_out_of_a_whole_cause(message: str) -
 
 def test_message_of_a_cause_that_was_cut_is_read() -> None:
     whole = json.dumps({"errorMessage": 'no "x"\\ \U0001f600 ü', "errorType": "E"})
-    assert told_by(whole) == 'no "x"\\ \U0001f600 ü'
+    assert message_in(whole) == 'no "x"\\ \U0001f600 ü'
     for end in range(len('{"errorMessage": "'), len(whole)):
-        assert 'no "x"\\ \U0001f600 ü'.startswith(told_by(whole[:end]).encode("utf-8", "ignore").decode())
-    assert told_by('{"errorMes') == '{"errorMes'
-    assert told_by("no JSON") == "no JSON"
-    assert told_by(None) == ""
+        assert 'no "x"\\ \U0001f600 ü'.startswith(message_in(whole[:end]).encode("utf-8", "ignore").decode())
+    assert message_in('{"errorMes') == '{"errorMes'
+    assert message_in("no JSON") == "no JSON"
+    assert message_in(None) == ""

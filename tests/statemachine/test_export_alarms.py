@@ -39,7 +39,7 @@ def test_nobody_is_called_before_the_first_export_is_complete() -> None:
     """No run, runs that fail, and a first export that takes days report no lag."""
     alarm = late()
     pass_time(alarm, 0, 72 * HOUR)
-    assert (alarm.state, alarm.told) == (INSUFFICIENT_DATA, [])
+    assert (alarm.state, alarm.reported) == (INSUFFICIENT_DATA, [])
 
 
 def test_first_export_of_many_hours_is_followed_by_ok() -> None:
@@ -47,13 +47,13 @@ def test_first_export_of_many_hours_is_followed_by_ok() -> None:
     pass_time(alarm, 0, 20 * HOUR)
     alarm.put(20 * HOUR, AFTER)
     run_hourly(alarm, 20 * HOUR, 5)
-    assert (alarm.state, alarm.told) == (OK, [])
+    assert (alarm.state, alarm.reported) == (OK, [])
 
 
 def test_healthy_schedule_calls_nobody() -> None:
     alarm = late()
     run_hourly(alarm, 0, 200)
-    assert (alarm.state, alarm.told) == (OK, [])
+    assert (alarm.state, alarm.reported) == (OK, [])
 
 
 def test_exports_that_keep_failing_are_late() -> None:
@@ -62,7 +62,7 @@ def test_exports_that_keep_failing_are_late() -> None:
     for hour in range(6):
         alarm.put(end + hour * HOUR, BEFORE + hour * HOUR)
         pass_time(alarm, end + hour * HOUR, end + (hour + 1) * HOUR)
-    assert (alarm.state, alarm.told) == (ALARM, [ALARM])
+    assert (alarm.state, alarm.reported) == (ALARM, [ALARM])
     run_hourly(alarm, end + 6 * HOUR, 2)
     assert alarm.state == OK
 
@@ -72,9 +72,9 @@ def test_schedule_that_dies_is_told_within_a_few_intervals(hours: int) -> None:
     alarm = late()
     end = run_hourly(alarm, 0, hours)
     pass_time(alarm, end, end + 5 * HOUR)
-    assert alarm.told == [INSUFFICIENT_DATA]
+    assert alarm.reported == [INSUFFICIENT_DATA]
     pass_time(alarm, end + 5 * HOUR, end + 100 * HOUR)
-    assert alarm.told == [INSUFFICIENT_DATA]
+    assert alarm.reported == [INSUFFICIENT_DATA]
     run_hourly(alarm, end + 100 * HOUR, 3)
     assert alarm.state == OK
 
@@ -85,7 +85,7 @@ def test_schedule_that_dies_while_exports_are_late_is_told_too() -> None:
         alarm.put(hour * HOUR, 3 * HOUR + hour * HOUR)
         pass_time(alarm, hour * HOUR, (hour + 1) * HOUR)
     pass_time(alarm, 6 * HOUR, 20 * HOUR)
-    assert alarm.told == [ALARM, INSUFFICIENT_DATA]
+    assert alarm.reported == [ALARM, INSUFFICIENT_DATA]
 
 
 def test_catching_up_ends_the_alarm() -> None:
@@ -98,25 +98,25 @@ def test_catching_up_ends_the_alarm() -> None:
         alarm.put(back + window * 12 * MINUTE, lag)
         pass_time(alarm, back + window * 12 * MINUTE, back + (window + 1) * 12 * MINUTE)
     run_hourly(alarm, back + HOUR, 5)
-    assert alarm.told[0] == INSUFFICIENT_DATA
+    assert alarm.reported[0] == INSUFFICIENT_DATA
     assert alarm.state == OK
 
 
 def test_copy_is_late_until_a_run_says_otherwise() -> None:
     alarm = Alarm(alarm_properties("ProcessIsLateFor"))
     pass_time(alarm, 0, 30 * HOUR)
-    assert (alarm.state, alarm.told) == (INSUFFICIENT_DATA, [])
+    assert (alarm.state, alarm.reported) == (INSUFFICIENT_DATA, [])
     for hour in range(8):
         start = (30 + hour) * HOUR
         alarm.put(start, max(0, hour - 2) * HOUR)
         pass_time(alarm, start, start + HOUR)
-    assert alarm.told == [ALARM]
+    assert alarm.reported == [ALARM]
     pass_time(alarm, 38 * HOUR, 80 * HOUR)
     assert alarm.state == ALARM
     for hour in range(80, 83):
         alarm.put(hour * HOUR, 0)
         pass_time(alarm, hour * HOUR, (hour + 1) * HOUR)
-    assert (alarm.state, alarm.told) == (OK, [ALARM])
+    assert (alarm.state, alarm.reported) == (OK, [ALARM])
 
 
 @pytest.mark.parametrize("name", ["ExportFailedAlarm", "ExportProcessFailedAlarm"])
@@ -125,7 +125,7 @@ def test_failed_execution_is_told_at_once(name: str) -> None:
     pass_time(alarm, 0, HOUR)
     alarm.put(HOUR, 1)
     pass_time(alarm, HOUR, 2 * HOUR)
-    assert (alarm.state, alarm.told) == (OK, [ALARM])
+    assert (alarm.state, alarm.reported) == (OK, [ALARM])
 
 
 def test_alarms_on_schedules_are_created_with_the_schedules() -> None:

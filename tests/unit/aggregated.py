@@ -12,14 +12,12 @@ from typing import Any
 import boto3
 from moto import mock_aws
 
-from sluice.aggregating.batch_progress import BatchProgress
-from sluice.aggregating.batch_request import BatchRequest
-from sluice.aggregating.batch_slice import Bounds
-from sluice.aggregating.batch_work import work
-from sluice.aggregating.group_lines import from_line
-from sluice.aggregating.group_tally import GroupTally, Key, MeasureTally
 from sluice.reading.object_gets import ObjectGets
-from sluice.run import Run
+from sluice.runs.paths import Run
+from sluice.workflows.object_map.cells import GroupTally, Key, MeasureTally
+from sluice.workflows.object_map.progress import BatchProgress, BatchRequest
+from sluice.workflows.object_map.slice import Bounds, work
+from sluice.workflows.object_map.tally import from_line
 
 BUCKET = "sluice-data-000000000000-us-east-1"
 BOTOCORE_ALONE = ObjectGets(lambda: None)

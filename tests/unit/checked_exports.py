@@ -8,8 +8,8 @@ import boto3
 import pytest
 
 from sluice.errors import SluiceError
-from sluice.exports.check import Checked, check
-from sluice.exports.process_input import ObjectPlace, ProcessInput
+from sluice.workflows.export_process.input import ObjectPlace, ProcessInput
+from sluice.workflows.export_process.plan import Checked, check
 from tests.unit.export_files import BUCKET, TABLE_ARN, ExportInS3, Json, bird, changed, key_of
 
 DATA_BUCKET = "sluice-data-000000000000-us-east-1"
@@ -74,9 +74,9 @@ class Surroundings:
         """Check the usual input but for what is changed."""
         usual: Json = {"export": {"bucket": BUCKET, "key": self.export.summary_key}, "sink": {"table": "target"}}
         given = {name: value for name, value in (usual | changed).items() if value is not None}
-        asked = ProcessInput.from_input(given, DATA_BUCKET)
+        request = ProcessInput.from_input(given, DATA_BUCKET)
         client: Any = self.dynamodb
-        return check(self.s3, client, asked, OWN_LIST)
+        return check(self.s3, client, request, OWN_LIST)
 
     def refused(self, error: type[SluiceError], problem: str, **changed: Any) -> None:
         """The check fails, and nothing was written."""

@@ -11,9 +11,8 @@ import boto3
 from boto3.dynamodb.types import TypeSerializer
 from moto import mock_aws
 
-from sluice.export_plan.export_input import ExportInput
-from sluice.export_plan.instants import iso
-from sluice.export_plan.ledger_state import Export, ExportType, LedgerState, Window
+from sluice.workflows.table_export.input import ExportInput
+from sluice.workflows.table_export.ledger import Export, ExportType, LedgerState, Window, iso
 from sluice_cli.export_advice import Seen
 from sluice_cli.export_ledger import Recovery
 from sluice_cli.export_processing import Processing, QueuedWindow

@@ -28,7 +28,7 @@ for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
 
 @pytest.fixture(autouse=True)
 def _offline_with_clients_of_its_own() -> Iterator[None]:
-    from sluice.aws import dynamodb_client, lambda_client, s3_client, stepfunctions_client
+    from sluice.aws.clients import dynamodb_client, lambda_client, s3_client, stepfunctions_client
 
     socket_allow_hosts(["127.0.0.1", "localhost", "::1"], allow_unix_socket=True)
     for each in (s3_client, dynamodb_client, stepfunctions_client, lambda_client):

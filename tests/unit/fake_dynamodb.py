@@ -19,10 +19,10 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from sluice.retry import RetryPolicy
-from sluice.writing.connection import Endpoint
-from sluice.writing.signing import SigV4Signer
-from sluice.writing.wire import Target, Wire
+from sluice.aws.connection import Endpoint
+from sluice.aws.retry import RetryPolicy
+from sluice.aws.signing import SigV4Signer
+from sluice.aws.wire import Target, Wire
 
 CREDENTIALS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG", "a-session-token")
 REGION = "eu-central-1"

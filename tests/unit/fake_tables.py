@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 from threading import RLock
 from typing import Any
 
-from sluice.encoding.sizes import item_size
+from sluice.aws.retry import RetryPolicy
+from sluice.aws.wire import Attempts, Wire
+from sluice.dynamodb.items import comparable, item_size
+from sluice.dynamodb.keys import KeySchema
 from sluice.errors import AccessDeniedError, WireError
-from sluice.keys import KeySchema
-from sluice.retry import RetryPolicy
-from sluice.writing.stored_items import comparable
-from sluice.writing.wire import Attempts, Wire
 
 Json = dict[str, Any]
 HASH_BITS = 128

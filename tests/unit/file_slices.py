@@ -12,10 +12,10 @@ from typing import Any
 import boto3
 from moto import mock_aws
 
-from sluice.exports.file_request import FileRequest
-from sluice.exports.work import FileWork
-from sluice.retry import RetryPolicy
-from sluice.run import Run
+from sluice.aws.retry import RetryPolicy
+from sluice.runs.paths import Run
+from sluice.workflows.export_process.progress import FileRequest
+from sluice.workflows.export_process.slice import FileWork
 from tests.unit.export_files import BUCKET, MICROS, Json, md5, zipped
 from tests.unit.fake_dynamodb import TABLE, FakeDynamoDB, serving, wire_to
 
@@ -37,7 +37,7 @@ class Slices:
     """Files in S3, and what their slices make of the table."""
 
     fake: FakeDynamoDB
-    beats: Any = None
+    heartbeats: Any = None
     retries: RetryPolicy = field(default_factory=lambda: RetryPolicy(attempts=50, first_pause_seconds=0))
 
     def __post_init__(self) -> None:
@@ -66,7 +66,7 @@ class Slices:
         asked = iter(range(10**9))
         request = FileRequest.from_event(json.loads(json.dumps(event)))
         with wire_to(self.fake.url, self.retries) as wire:
-            work = FileWork(self.s3, wire, self.beats or wire, DATA_BUCKET, request)
+            work = FileWork(self.s3, wire, self.heartbeats or wire, DATA_BUCKET, request)
             return work.run(lambda: next(asked) >= time_is_up_after)
 
     def whole(self, event: Json, time_is_up_after: int = 10**9) -> Json:

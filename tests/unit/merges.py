@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from sluice.aggregating.aggregation import Aggregation
-from sluice.aggregating.group_lines import to_line
-from sluice.aggregating.group_tally import GroupTally, Key
-from sluice.reducing.merge_request import LastMerge, Merge, MergeProgress, MergeRequest
-from sluice.reducing.merge_slice import run_slice
-from sluice.reducing.merge_tree import plan_merges
-from sluice.run import Run
+from sluice.runs.paths import Run
+from sluice.workflows.object_map.aggregation import Aggregation
+from sluice.workflows.object_map.cells import GroupTally, Key
+from sluice.workflows.object_map.merge import run_slice
+from sluice.workflows.object_map.merge_plan import LastMerge, Merge, MergeProgress, MergeRequest, plan_merges
+from sluice.workflows.object_map.tally import to_line
 from tests.unit.aggregated import BUCKET, RUN, aggregation
 from tests.unit.fake_s3 import FakeS3
 
@@ -28,7 +27,7 @@ SLICES_MAX = 10_000
 Row = tuple[Key, Decimal | None]
 
 
-def asked(**changed: Any) -> Aggregation:
+def request(**changed: Any) -> Aggregation:
     """The statistics of x by g and h."""
     return Aggregation.from_state(aggregation(**{"groupBy": ["g", "h"], **changed}))
 

@@ -9,10 +9,10 @@ from typing import Any, cast
 
 from boto3.dynamodb.types import Binary, TypeDeserializer
 
-from sluice.encoding.encoders import encoder_for
-from sluice.encoding.item import Item, Row, RowEncoder
+from sluice.dynamodb.items import Item, Row, RowEncoder
+from sluice.dynamodb.keys import KeySchema
 from sluice.errors import RejectError
-from sluice.keys import KeySchema
+from sluice.mapping.encoders import encoder_for
 
 ID_SCHEMA = KeySchema.from_state([{"name": "id", "type": "S"}])
 

@@ -9,11 +9,15 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from sluice.encoding.sizes import item_size
-from sluice.measuring.measure_progress import MeasureProgress
-from sluice.measuring.measure_request import MeasureRequest
-from sluice.measuring.measure_slice import Query, SliceResult, measure_slice
-from sluice.pacing.allowance import Allowance
+from sluice.dynamodb.items import item_size
+from sluice.run_item.rate_limiter import RateLimiter
+from sluice.workflows.distinct_keys.measure_slice import (
+    MeasureProgress,
+    MeasureRequest,
+    Query,
+    SliceResult,
+    measure_slice,
+)
 from tests.fixtures import fixture
 
 USUAL = fixture("measure_collection", "usual")
@@ -41,20 +45,20 @@ class MemoryTable:
     start_names: tuple[str, ...]
     page_bytes: int = MEGABYTE
     index: str | None = None
-    asked: list[Json] = field(default_factory=list)
+    request: list[Json] = field(default_factory=list)
 
     def query(self, body: bytes) -> Json:
         """One page."""
-        asked = json.loads(body)
-        self.asked.append(asked)
-        assert asked.get("IndexName") == self.index
-        items = self.collection(self._key(asked))
-        if start := asked.get("ExclusiveStartKey"):
+        request = json.loads(body)
+        self.request.append(request)
+        assert request.get("IndexName") == self.index
+        items = self.collection(self._key(request))
+        if start := request.get("ExclusiveStartKey"):
             assert set(start) == set(self.start_names)
             items = [each for each in items if self._order(each) > self._order(start)]
         page: list[Json] = []
         size = 0
-        limit = asked.get("Limit", len(items) + 1)
+        limit = request.get("Limit", len(items) + 1)
         while size < self.page_bytes and len(page) < min(limit, len(items)):
             page.append(items[len(page)])
             size += item_size(page[-1])
@@ -77,14 +81,14 @@ class MemoryTable:
         size = sum(map(item_size, items))
         return {"key": key, "items": len(items), "bytes": size, "oldest": oldest, "newest": newest}
 
-    def _key(self, asked: Json) -> Json:
-        names, values = asked["ExpressionAttributeNames"], asked["ExpressionAttributeValues"]
-        terms = [each.split(" = ") for each in asked["KeyConditionExpression"].split(" AND ")]
+    def _key(self, request: Json) -> Json:
+        names, values = request["ExpressionAttributeNames"], request["ExpressionAttributeValues"]
+        terms = [each.split(" = ") for each in request["KeyConditionExpression"].split(" AND ")]
         key = {names[name]: values[value] for name, value in terms}
         assert len(names) == len(values) == len(terms)
         assert set(key) == set(self.partition)
-        assert asked["ReturnConsumedCapacity"] == "TOTAL"
-        assert not asked.get("ConsistentRead")
+        assert request["ReturnConsumedCapacity"] == "TOTAL"
+        assert not request.get("ConsistentRead")
         return key
 
     def _has(self, item: Json, key: Json) -> bool:
@@ -124,10 +128,10 @@ def request_for(keys: Sequence[Json], scan: Json | None = None) -> MeasureReques
 
 
 def measured(
-    request: MeasureRequest, query: Query, is_time_up: Callable[[], bool], reads: Allowance | None = None
+    request: MeasureRequest, query: Query, is_time_up: Callable[[], bool], reads: RateLimiter | None = None
 ) -> SliceResult:
     """One slice, without limit unless it is given."""
-    return measure_slice(request, query, is_time_up, reads or Allowance(None, lambda: False))
+    return measure_slice(request, query, is_time_up, reads or RateLimiter(None, lambda: False))
 
 
 def following(request: MeasureRequest, progress: MeasureProgress) -> MeasureRequest:
@@ -143,8 +147,8 @@ def never() -> bool:
 
 def after(checks: int) -> Callable[[], bool]:
     """Time that is up when it has been asked for so often."""
-    asked = iter(range(10**9))
-    return lambda: next(asked) >= checks
+    request = iter(range(10**9))
+    return lambda: next(request) >= checks
 
 
 def reported(result: SliceResult) -> list[Json]:

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from hypothesis import strategies as st
 
-from sluice.scanning.segment_scan import LARGEST_SORT_KEYS
+from sluice.workflows.distinct_keys.segment_scan import LARGEST_SORT_KEYS
 from tests.unit.fake_scan import Attribute, FakeScan, Index, Json
 
 TEXTS = st.text(min_size=1, max_size=8) | st.text('\U0010ffff\U0001f426\u2028\x00"\\%é', min_size=1, max_size=256)

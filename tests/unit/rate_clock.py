@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass, field
 from math import inf
 
-from sluice.pacing.allowance import NAP_SECONDS, Allowance
+from sluice.run_item.rate_limiter import NAP_SECONDS, RateLimiter
 
 
 class NoChance(random.Random):
@@ -23,7 +23,7 @@ class RateClock:
     now: float = 1000.0
     slept: float = 0.0
     ends: float = inf
-    changes: dict[float, tuple[Allowance, float]] = field(default_factory=dict)
+    changes: dict[float, tuple[RateLimiter, float]] = field(default_factory=dict)
 
     def __call__(self) -> float:
         return self.now
@@ -33,17 +33,17 @@ class RateClock:
         self.now += seconds
         self.slept += seconds
         for at in [at for at in self.changes if at <= self.now]:
-            allowance, rate = self.changes.pop(at)
-            allowance.grant(rate)
+            limiter, rate = self.changes.pop(at)
+            limiter.grant(rate)
 
     def is_time_up(self) -> bool:
         return self.now >= self.ends
 
-    def allowance(
+    def limiter(
         self, rate: float | None = None, *, least: float | None = 1.0, item_units: float = 1.0, rounding: float = 0.0
-    ) -> Allowance:
+    ) -> RateLimiter:
         """One by this clock, at this rate from the beginning."""
-        made = Allowance(
+        made = RateLimiter(
             least,
             self.is_time_up,
             item_units,

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sluice.pacing.allowance import Allowance
-from sluice.scanning.page_evidence import Page
-from sluice.scanning.page_policy import PolicyState
-from sluice.scanning.segment_progress import SegmentProgress
-from sluice.scanning.segment_scan import SegmentScan
-from sluice.scanning.segment_slice import PageSizes, SegmentSlice, SliceResult
+from sluice.run_item.rate_limiter import RateLimiter
+from sluice.workflows.distinct_keys.page_evidence import Page
+from sluice.workflows.distinct_keys.page_policy import PolicyState
+from sluice.workflows.distinct_keys.segment_scan import SegmentScan
+from sluice.workflows.distinct_keys.slice import PageSizes, SegmentProgress, SegmentSlice, SliceResult
 from tests.unit.fake_scan import FakeScan, Json
 
 
@@ -51,8 +50,8 @@ def scan_of(table: FakeScan, segment: int = 0, segments: int = 1) -> SegmentScan
     return SegmentScan.from_state(scan_state(table, segments), segment)
 
 
-def unlimited() -> Allowance:
-    return Allowance(None, never)
+def unlimited() -> RateLimiter:
+    return RateLimiter(None, never)
 
 
 def never() -> bool:

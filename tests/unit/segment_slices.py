@@ -9,22 +9,25 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sluice.encoding.plain_rows import Transform
-from sluice.keys import KeySchema
-from sluice.pacing.budget import Budget, Kind
-from sluice.pacing.run_pace import RunPace
-from sluice.transforming.carriers import Means, in_place_carrier, target_carrier
-from sluice.transforming.in_place_transforms import TransformedInPlace
-from sluice.transforming.item_scan import ItemScan
-from sluice.transforming.ledger import Ledger
-from sluice.transforming.pages import Pages
-from sluice.transforming.sample import Sample
-from sluice.transforming.target_transforms import TransformedForTarget
-from sluice.transforming.transform_job import APPLY, DRY_RUN, Table, TransformJob
-from sluice.transforming.transform_progress import TransformProgress
-from sluice.transforming.transform_slice import Carrier, SliceResult, TransformSlice
-from sluice.transforming.update_requests import Where
-from sluice.writing.writers import OnConflict
+from sluice.dynamodb.keys import KeySchema
+from sluice.dynamodb.writers import OnConflict
+from sluice.mapping.transforms import Transform
+from sluice.run_item.budget import Budget, Kind
+from sluice.run_item.worker_rate import RunPace
+from sluice.workflows.table_transform.changes import Where
+from sluice.workflows.table_transform.input import APPLY, DRY_RUN, Table, TransformJob
+from sluice.workflows.table_transform.progress import TransformProgress
+from sluice.workflows.table_transform.scan import ItemScan, Pages
+from sluice.workflows.table_transform.slice import (
+    ItemWriter,
+    SliceResult,
+    TransformSlice,
+    WriterContext,
+    in_place_item_writer,
+    target_item_writer,
+)
+from sluice.workflows.table_transform.slice_log import Sample, SliceLog
+from sluice.workflows.table_transform.transforms import TransformedForTarget, TransformedInPlace
 from tests.unit.fake_tables import FakeTable, FakeTables, Json
 
 Item = dict[str, Any]
@@ -109,15 +112,15 @@ class Segment:
         """One slice."""
         progress = progress or TransformProgress()
         sample = Sample(self.job.sample_per_segment, "seed")
-        ledger = Ledger(progress, self.job.table.schema, sample, is_dry_run=self.job.is_dry_run)
+        ledger = SliceLog(progress, self.job.table.schema, sample, is_dry_run=self.job.is_dry_run)
         pace = RunPace(Budget("", "", self.limits, 1), None, is_time_up)
         pace.reads.grant_least()
         pace.writes.grant_least()
-        means = Means(self.tables, ledger, pace.writes, is_repeat or progress.is_interrupted, self.threads)
+        means = WriterContext(self.tables, ledger, pace.writes, is_repeat or progress.is_interrupted, self.threads)
         scan = ItemScan(self.job.table.name, 0, self.job.total_segments, self.job.where)
-        with closing(self._carrier(means)) as carrier:
+        with closing(self._item_writer(means)) as item_writer:
             pages = Pages(scan, progress.start_key, self.tables.call, pace.reads, InlineExecutor())
-            return TransformSlice(pages, carrier, ledger).run(is_time_up)
+            return TransformSlice(pages, item_writer, ledger).run(is_time_up)
 
     def run_to_the_end(self) -> TransformProgress:
         """Slice after slice, a check of the time each."""
@@ -126,12 +129,12 @@ class Segment:
             progress = self.run(progress, always).progress
         return progress
 
-    def _carrier(self, means: Means) -> Carrier:
+    def _item_writer(self, means: WriterContext) -> ItemWriter:
         target = self.job.target
         if target is None:
-            return in_place_carrier(self.job, TransformedInPlace(self.transform, self.job.table.schema), means)
+            return in_place_item_writer(self.job, TransformedInPlace(self.transform, self.job.table.schema), means)
         transform = TransformedForTarget(self.transform, target.schema, deletes=self.job.deletes_source)
-        return target_carrier(self.job, target, transform, means)
+        return target_item_writer(self.job, target, transform, means)
 
 
 def in_place(tables: FakeTables, transform: Transform, **changed: Any) -> Segment:

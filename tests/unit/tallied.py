@@ -6,23 +6,21 @@ import io
 from collections.abc import Callable
 from typing import Any
 
-from sluice.aggregating.aggregation import Aggregation
-from sluice.aggregating.clean_rows import clean_rows_for
-from sluice.aggregating.column_engine import ColumnEngine
-from sluice.aggregating.column_tally import ColumnTally
-from sluice.aggregating.object_records import ObjectRecords, Piece
-from sluice.aggregating.row_engine import RowEngine
-from sluice.aggregating.row_rules import columns_of
-from sluice.aggregating.tally import Tally
 from sluice.errors import SourceMalformedError
 from sluice.reading.source import Source
+from sluice.workflows.object_map.aggregation import Aggregation
+from sluice.workflows.object_map.clean_rows import clean_rows_for
+from sluice.workflows.object_map.engines import ColumnEngine, RowEngine
+from sluice.workflows.object_map.object_records import ObjectRecords, Piece
+from sluice.workflows.object_map.row_rules import columns_of
+from sluice.workflows.object_map.tally import ColumnTally, Tally
 from tests.unit.aggregated import aggregation
 from tests.unit.sources import a_source
 
 
-def pieces_of(asked: Aggregation, data: bytes, block_bytes: int = 1 << 20, *, clean: bool = True) -> list[Piece]:
+def pieces_of(request: Aggregation, data: bytes, block_bytes: int = 1 << 20, *, clean: bool = True) -> list[Piece]:
     """An object's records. Raises SourceMalformedError."""
-    layout = asked.layout
+    layout = request.layout
     source = a_source(
         format=layout.format,
         header=layout.headers,
@@ -31,22 +29,22 @@ def pieces_of(asked: Aggregation, data: bytes, block_bytes: int = 1 << 20, *, cl
         encoding=layout.encoding,
         size=len(data),
     )
-    clean_of: Callable[[Source], Any] = clean_rows_for(asked, ColumnTally(asked)) if clean else lambda _source: None
-    records = ObjectRecords(columns_of(asked), clean_of, block_bytes)
+    clean_of: Callable[[Source], Any] = clean_rows_for(request, ColumnTally(request)) if clean else lambda _source: None
+    records = ObjectRecords(columns_of(request), clean_of, block_bytes)
     return list(records.pieces(lambda start: io.BytesIO(data[start:]), source, None))
 
 
-def outcome(asked: Aggregation, data: bytes, block_bytes: int = 1 << 20, *, clean: bool) -> object:
+def outcome(request: Aggregation, data: bytes, block_bytes: int = 1 << 20, *, clean: bool) -> object:
     """All that is known of an object's rows, or what makes it unreadable."""
-    tally = Tally(len(asked.measures))
+    tally = Tally(len(request.measures))
     try:
-        pieces = pieces_of(asked, data, block_bytes, clean=clean)
+        pieces = pieces_of(request, data, block_bytes, clean=clean)
     except SourceMalformedError as error:
         return str(error)
-    engine = ColumnEngine(asked, ColumnTally(asked)) if clean else RowEngine(asked)
+    engine = ColumnEngine(request, ColumnTally(request)) if clean else RowEngine(request)
     engine.tally(pieces, tally)
     return tally.groups, tally.rows, tally.reasons, sorted(tally.rejects)
 
 
-def asked(**changed: Any) -> Aggregation:
+def request(**changed: Any) -> Aggregation:
     return Aggregation.from_state(aggregation(layout={"format": "csv"} | changed.pop("layout", {}), **changed))

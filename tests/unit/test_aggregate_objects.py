@@ -16,7 +16,7 @@ from moto import mock_aws
 
 from demo.airports import SOURCE_KEY, airports_csv
 from sluice import errors
-from sluice.run import Run
+from sluice.runs.paths import Run
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.aggregated import BOTOCORE_ALONE, BUCKET, Batches, aggregation, batches, counts, tally
 from tests.unit.lambda_context import Context

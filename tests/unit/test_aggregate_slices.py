@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sluice.run import Run
+from sluice.runs.paths import Run
 from tests.unit.aggregated import BUCKET, Batches, aggregation, batches, counts, tally
 
 

@@ -13,9 +13,9 @@ from bench.distinct_local import over_better
 from bench.known_scans import Listing, full_scan, skips, whole_table
 from bench.real_tables import AIRPORTS_BY_COUNTRY, FLIGHTS_BY_DEST, FLIGHTS_BY_TAILNUM, WEATHER_BY_DAY, RealTable
 from bench.scan_simulator import ScanCost
-from sluice.encoding.encoders import encoder_for
-from sluice.keys import KeySchema
-from sluice.scanning.segment_scan import SegmentScan
+from sluice.dynamodb.keys import KeySchema
+from sluice.mapping.encoders import encoder_for
+from sluice.workflows.distinct_keys.segment_scan import SegmentScan
 from tests.unit.fake_scan import FakeScan
 from tests.unit.scan_slices import birds
 

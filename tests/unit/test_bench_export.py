@@ -18,8 +18,7 @@ from bench.export_peak import WIDE_TEXT_BYTES, damaged_lines, repeated, wide_ite
 from bench.export_replay import changes_sent, exported_files, null_services
 from bench.flights import KEYS
 from bench.null_endpoint import in_thread
-from sluice.exports.file_request import FileRequest
-from sluice.exports.opened_file import HELD_BYTES
+from sluice.workflows.export_process.progress import HELD_BYTES, FileRequest
 
 RECORDS = 110
 KINDS = ("full", "incremental")

@@ -14,8 +14,8 @@ from bench.distinct_parallel import TABLE, scan, workers
 from bench.even_table import KEYS, PARTITION, SORT, EvenTable
 from bench.known_scans import full_scan, skips, whole_table
 from bench.null_endpoint import NullServices, in_thread
-from sluice.keys import KeySchema
-from sluice.scanning.segment_scan import LARGEST_SORT_KEYS
+from sluice.dynamodb.keys import KeySchema
+from sluice.workflows.distinct_keys.segment_scan import LARGEST_SORT_KEYS
 
 SCAN = whole_table("t", KeySchema.from_state(KEYS))
 tables = st.builds(EvenTable, st.integers(1, 30), st.integers(1, 40), st.sampled_from([60, 4096, 300_000]))

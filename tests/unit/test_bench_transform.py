@@ -13,7 +13,7 @@ from bench.null_endpoint import in_thread
 from bench.transform_contestants import with_slice, with_table
 from bench.transform_path import Change, null_services, updates_sent
 from bench.whole_items import WholeItems
-from sluice.encoding.sizes import item_size
+from sluice.dynamodb.items import item_size
 
 ITEMS = 120
 TABLE = WholeItems(flight_items(5_000), [key["name"] for key in KEYS])

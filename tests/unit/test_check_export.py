@@ -20,8 +20,7 @@ from sluice.errors import (
     SluiceError,
     SourceNotFoundError,
 )
-from sluice.exports.process import Process
-from sluice.exports.process_input import ObjectPlace
+from sluice.workflows.export_process.input import ObjectPlace, Process
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.checked_exports import ARN, CHANGES, DATA_BUCKET, OWN_LIST, Surroundings
 from tests.unit.export_files import BUCKET, REAL_SUMMARY, ExportInS3, Json, bird, items, md5, put_real_export

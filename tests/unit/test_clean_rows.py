@@ -14,16 +14,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sluice.aggregating.aggregation import Aggregation
-from sluice.aggregating.clean_rows import clean_rows_for
-from sluice.aggregating.column_engine import ColumnEngine
-from sluice.aggregating.column_tally import ColumnTally
-from sluice.aggregating.group_tally import EXACT, MeasureTally
-from sluice.aggregating.known_cells import Known, KnownCells
-from sluice.aggregating.object_records import ObjectRecords
-from sluice.aggregating.tally import Tally
+from sluice.workflows.object_map.aggregation import Aggregation
+from sluice.workflows.object_map.cells import EXACT, CellCache, Known, MeasureTally
+from sluice.workflows.object_map.clean_rows import clean_rows_for
+from sluice.workflows.object_map.engines import ColumnEngine
+from sluice.workflows.object_map.object_records import ObjectRecords
+from sluice.workflows.object_map.tally import ColumnTally, Tally
 from tests.unit.sources import a_source
-from tests.unit.tallied import asked, outcome, pieces_of
+from tests.unit.tallied import outcome, pieces_of, request
 
 CLEAN = [
     pytest.param(b"g,x\na,1\nb,-2.5\n", {}, id="bare"),
@@ -71,7 +69,7 @@ CLEAN = [
 
 @pytest.mark.parametrize(("data", "changed"), CLEAN)
 def test_clean_block_needs_no_look_at_its_rows(data: bytes, changed: dict[str, Any]) -> None:
-    aggregation = asked(**changed)
+    aggregation = request(**changed)
     assert all(each.clean for each in pieces_of(aggregation, data) if each.block.rows)
     assert outcome(aggregation, data, clean=True) == outcome(aggregation, data, clean=False)
 
@@ -104,7 +102,7 @@ NOT_CLEAN = [
 
 @pytest.mark.parametrize(("data", "changed"), NOT_CLEAN)
 def test_what_is_not_clean_is_read_row_by_row(data: bytes, changed: dict[str, Any]) -> None:
-    aggregation = asked(**changed)
+    aggregation = request(**changed)
     assert not any(each.clean and each.block.rows for each in pieces_of(aggregation, data))
     assert outcome(aggregation, data, clean=True) == outcome(aggregation, data, clean=False)
 
@@ -126,7 +124,7 @@ conditions = st.builds(
     st.one_of(numbers, st.sampled_from(["", "1", "2026", "a", "2026-01-31"])),
 )
 asked_for = st.builds(
-    lambda groups, measures, missing, where: asked(
+    lambda groups, measures, missing, where: request(
         groupBy=groups,
         measures=[{"column": each, "statistics": ["sum"]} for each in measures],
         missing=missing,
@@ -149,10 +147,10 @@ def written(rows: Sequence[Sequence[str]], quoting: int, ends: str) -> bytes:
 @settings(max_examples=400)
 @given(asked_for, rows, quoted, st.sampled_from(["\n", "\r\n"]), st.sampled_from([1, 16, 1 << 20]))
 def test_rows_of_any_kind_come_to_the_same(
-    asked: Aggregation, rows: list[list[str]], quoting: int, ends: str, block_bytes: int
+    request: Aggregation, rows: list[list[str]], quoting: int, ends: str, block_bytes: int
 ) -> None:
     data = written(rows, quoting, ends)
-    assert outcome(asked, data, block_bytes, clean=True) == outcome(asked, data, block_bytes, clean=False)
+    assert outcome(request, data, block_bytes, clean=True) == outcome(request, data, block_bytes, clean=False)
 
 
 lines = st.lists(st.sampled_from([*'g,x1.a" \t\r\0-', "\n", "\n", ",", ",", "\u00e9"]), max_size=40).map("".join)
@@ -162,7 +160,7 @@ lines = st.lists(st.sampled_from([*'g,x1.a" \t\r\0-', "\n", "\n", ",", ",", "\u0
 @given(lines, st.sampled_from([[], ["9"], ["x"]]), st.sampled_from(['"', None]))
 @example('a,"b\n",1', [], '"')
 def test_text_of_any_kind_comes_to_the_same(text: str, missing: list[str], quote: str | None) -> None:
-    aggregation = asked(missing=missing, layout={"quote": quote})
+    aggregation = request(missing=missing, layout={"quote": quote})
     data = b"g,x\n" + text.encode()
     assert outcome(aggregation, data, clean=True) == outcome(aggregation, data, clean=False)
 
@@ -194,23 +192,23 @@ tricky = st.lists(st.sampled_from(["1", "1,1", '1","1', "1\na", "a"]), max_size=
 
 @settings(max_examples=600)
 @given(asked_for, raw_lines, tricky, st.sampled_from([["g", "x", "d"], ["d", "g", "x"], ["x", "g", "d"]]))
-@example(asked(groupBy=["g"]), [["a", "1", "c"], ['"a"', "1", "c"]], [], ["g", "x", "d"])
-@example(asked(groupBy=["g"]), [["a", "1", "c"], ["a", "1", "c", "d"]], [], ["g", "x", "d"])
-@example(asked(groupBy=["g"]), [["a", "1", "c"], ["a", "1", "1", "c"]], ["1,1"], ["g", "x", "d"])
-@example(asked(groupBy=["g"]), [['"a"', '"1"', '"c"'], ['"a"', '"1"', '"1"', '"c"']], ['1","1'], ["g", "x", "d"])
+@example(request(groupBy=["g"]), [["a", "1", "c"], ['"a"', "1", "c"]], [], ["g", "x", "d"])
+@example(request(groupBy=["g"]), [["a", "1", "c"], ["a", "1", "c", "d"]], [], ["g", "x", "d"])
+@example(request(groupBy=["g"]), [["a", "1", "c"], ["a", "1", "1", "c"]], ["1,1"], ["g", "x", "d"])
+@example(request(groupBy=["g"]), [['"a"', '"1"', '"c"'], ['"a"', '"1"', '"1"', '"c"']], ['1","1'], ["g", "x", "d"])
 def test_cells_of_any_kind_come_to_the_same(
-    asked: Aggregation, lines: list[list[str]], missing: list[str], header: list[str]
+    request: Aggregation, lines: list[list[str]], missing: list[str], header: list[str]
 ) -> None:
-    asked = replace(asked, missing=frozenset(missing))
+    request = replace(request, missing=frozenset(missing))
     data = "".join(",".join(line) + "\n" for line in [header, *lines]).encode()
-    assert outcome(asked, data, clean=True) == outcome(asked, data, clean=False)
+    assert outcome(request, data, clean=True) == outcome(request, data, clean=False)
 
 
 # Numbers.
 
 
 def tallied(cells: Sequence[str], *rows: slice) -> MeasureTally:
-    return KnownCells(frozenset()).numbers(cells).tally(rows or [slice(0, len(cells))])
+    return CellCache(frozenset()).numbers(cells).tally(rows or [slice(0, len(cells))])
 
 
 short = st.decimals(-(10**14) + 1, 10**14 - 1, places=4).map(str)
@@ -247,7 +245,7 @@ def test_texts_are_forgotten_rather_than_held_for_ever() -> None:
 
 def test_header_whose_quotes_change_for_ever_is_read_row_by_row() -> None:
     names = [f"c{number}" for number in range(70)]
-    several = asked(groupBy=["g"], measures=[], where=[])
+    several = request(groupBy=["g"], measures=[], where=[])
     columns = ColumnTally(several)
     records = ObjectRecords(["g"], clean_rows_for(several, columns), 1 << 20)
     tally = Tally(0)

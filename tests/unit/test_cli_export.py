@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from sluice.export_plan.ledger_state import LedgerState
-from sluice.export_plan.next_export import Action, Times, next_export
+from sluice.workflows.table_export.ledger import LedgerState
+from sluice.workflows.table_export.next_export import Action, Times, next_export
 from sluice_cli.exit_code import ExitCode
 from tests.unit.cli_aws import OUTPUTS, Terminal, stubbed_aws
 from tests.unit.cli_exports import ASKED, LEASE, NOW, WATERMARK, Exporting, exporting_stack

@@ -121,7 +121,7 @@ def test_reset_is_told() -> None:
 
 def test_gap_is_told_until_a_full_export_has_closed_it() -> None:
     lost, before = gap(WATERMARK - 48 * HOUR, WATERMARK), completed(None, WATERMARK - 48 * HOUR)
-    told = (
+    reported = (
         "changes from 2026-11-19T11:00:00Z to 2026-11-21T11:00:00Z are in no export (PITR_GAP):"
         " what reads the exports starts again with the full export that comes next"
     )
@@ -132,9 +132,9 @@ def test_gap_is_told_until_a_full_export_has_closed_it() -> None:
         "owner": RUNNING,
     }
 
-    assert steps(seen(lost, before, **running))[0] == told
-    assert steps(seen(failed(), lost, before, status="FAILED", current=BEGUN))[0] == told
-    assert told not in steps(seen(completed(None, NOW), lost, before))
+    assert steps(seen(lost, before, **running))[0] == reported
+    assert steps(seen(failed(), lost, before, status="FAILED", current=BEGUN))[0] == reported
+    assert reported not in steps(seen(completed(None, NOW), lost, before))
 
 
 def test_gap_to_come_is_told_with_the_full_export() -> None:
@@ -256,9 +256,9 @@ def test_processing_that_is_not_complete_is_told_first(
 ) -> None:
     failure = {"error": "FilesFailedError", "message": "KeyError"} if status == "FAILED" else {}
 
-    told = steps(seen(processing=processing(status, waiting, execution, **failure)))
+    reported = steps(seen(processing=processing(status, waiting, execution, **failure)))
 
-    assert told == [expected, "the exports are up to date: the next window begins at 2026-11-21T11:00:00Z"]
+    assert reported == [expected, "the exports are up to date: the next window begins at 2026-11-21T11:00:00Z"]
 
 
 def test_copy_that_is_up_to_date_needs_nothing() -> None:

@@ -9,9 +9,9 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from sluice.pacing.budget import Budget, Kind
-from sluice.pacing.budget_item import create_item
-from sluice.run import Run
+from sluice.run_item.budget import Budget, Kind
+from sluice.run_item.budget_item import create_item
+from sluice.runs.paths import Run
 from sluice_cli.exit_code import ExitCode
 from sluice_cli.rate import limit_lines
 from tests.statemachine.definitions import resources
@@ -42,7 +42,7 @@ class Rated:
 
     def start(self, reads: float | None = None, writes: float | None = 100) -> None:
         """What planning the run leaves."""
-        budget = Budget.for_run("budgets", RUN, {Kind.READ: reads, Kind.WRITE: writes}, 12)
+        budget = Budget.for_run("budgets", RUN.item_key, {Kind.READ: reads, Kind.WRITE: writes}, 12)
         assert budget is not None
         create_item(self.dynamodb, budget, NOW)
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sluice.aggregating.aggregation import Aggregation
-from tests.unit.tallied import asked, outcome
+from sluice.workflows.object_map.aggregation import Aggregation
+from tests.unit.tallied import outcome, request
 
 
-def same(asked: Aggregation, data: bytes, block_bytes: int = 1 << 20) -> None:
-    assert outcome(asked, data, block_bytes, clean=True) == outcome(asked, data, block_bytes, clean=False)
+def same(request: Aggregation, data: bytes, block_bytes: int = 1 << 20) -> None:
+    assert outcome(request, data, block_bytes, clean=True) == outcome(request, data, block_bytes, clean=False)
 
 
 # JSON Lines.
@@ -40,7 +40,7 @@ conditions = st.builds(
     st.one_of(st.sampled_from(["", "1", "2026", "true"]), st.sampled_from([{"number": "1"}, {"number": "2026"}])),
 )
 json_asked = st.builds(
-    lambda groups, measures, missing, where: asked(
+    lambda groups, measures, missing, where: request(
         layout={"format": "jsonl"},
         groupBy=groups,
         measures=[{"column": each, "statistics": ["sum"]} for each in measures],
@@ -57,10 +57,10 @@ json_asked = st.builds(
 @settings(max_examples=500)
 @given(json_asked, lines, st.sampled_from(["\n", "\r\n"]), st.sampled_from([1, 40, 1 << 20]))
 @example(
-    asked(layout={"format": "jsonl"}), ['{"g": 1.50, "x": 1}', '{"g": 1.5, "x": 1}', '{"g": true, "x": 1}'], "\n", 99
+    request(layout={"format": "jsonl"}), ['{"g": 1.50, "x": 1}', '{"g": 1.5, "x": 1}', '{"g": true, "x": 1}'], "\n", 99
 )
-def test_json_of_any_kind_comes_to_the_same(asked: Aggregation, lines: list[str], end: str, block_bytes: int) -> None:
-    same(asked, end.join(lines).encode("utf-8", "surrogatepass"), block_bytes)
+def test_json_of_any_kind_comes_to_the_same(request: Aggregation, lines: list[str], end: str, block_bytes: int) -> None:
+    same(request, end.join(lines).encode("utf-8", "surrogatepass"), block_bytes)
 
 
 # Rejects among many rows.
@@ -82,13 +82,13 @@ def many(kind: str, bad: set[int], bad_value: str) -> bytes:
     st.sampled_from(["nan", '1","', "\0"]),
 )
 def test_rejects_among_many_rows_are_the_same(kind: str, bad: set[int], bad_value: str) -> None:
-    same(asked(layout={"format": kind}), many(kind, bad, bad_value))
+    same(request(layout={"format": kind}), many(kind, bad, bad_value))
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
 def test_every_row_that_is_rejected_is_named_once(kind: str) -> None:
     bad = {0, 63, 64, 750, 751, MANY - 1}
-    found: Any = outcome(asked(layout={"format": kind}), many(kind, bad, "nan"), clean=True)
+    found: Any = outcome(request(layout={"format": kind}), many(kind, bad, "nan"), clean=True)
     groups, rows, _, rejects = found
     assert {json.loads(each)["row"] for each in rejects} == {each + 1 for each in bad}
     assert (rows.read, rows.aggregated, rows.rejected) == (MANY, MANY - len(bad), len(bad))

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sluice.encoding.encoders import encoder_for
-from sluice.encoding.numbers import check_number
+from sluice.dynamodb.keys import KeySchema
+from sluice.dynamodb.numbers import check_number
 from sluice.errors import RejectError
-from sluice.keys import KeySchema
+from sluice.mapping.encoders import encoder_for
 from sluice.rejects import Reason
 from tests.unit.plain_items import ID_SCHEMA, mapping_encoder, one_item, plain, rejected, schema_of
 

@@ -7,29 +7,29 @@ from typing import Any
 import pytest
 
 from sluice.errors import InvalidInputError
-from sluice.export_plan.export_input import ExportInput
+from sluice.workflows.table_export.input import ExportInput
 
 BUCKET = "sluice-data-000000000000-us-east-1"
 COPY = {"sink": {"table": "{table}-copy", "guard": "newerOnly"}}
 
 
-def asked(**fields: Any) -> ExportInput:
+def request(**fields: Any) -> ExportInput:
     """An input with these fields."""
     return ExportInput.from_input({"table": "airports", **fields}, BUCKET)
 
 
 def test_table_alone_has_defaults_for_everything_else() -> None:
-    assert asked() == ExportInput("airports", BUCKET, "exports/airports", "NEW_AND_OLD_IMAGES", None, 60)
+    assert request() == ExportInput("airports", BUCKET, "exports/airports", "NEW_AND_OLD_IMAGES", None, 60)
 
 
 def test_fields_are_taken_as_they_are() -> None:
-    given = asked(bucket="other", prefix="any/where/", viewType="NEW_IMAGE", process=None, pollSeconds=600.0)
+    given = request(bucket="other", prefix="any/where/", viewType="NEW_IMAGE", process=None, pollSeconds=600.0)
     assert given == ExportInput("airports", "other", "any/where", "NEW_IMAGE", None, 600)
 
 
 @pytest.mark.parametrize("prefix", ["exports", "exports/", "exports/a/b"])
 def test_prefix_in_the_data_bucket_is_that_of_exports(prefix: str) -> None:
-    assert asked(prefix=prefix).prefix == prefix.rstrip("/")
+    assert request(prefix=prefix).prefix == prefix.rstrip("/")
 
 
 @pytest.mark.parametrize(
@@ -63,20 +63,20 @@ def test_prefix_in_the_data_bucket_is_that_of_exports(prefix: str) -> None:
 )
 def test_bad_input_is_named(fields: dict[str, Any], problem: str) -> None:
     with pytest.raises(InvalidInputError) as refused:
-        asked(**fields)
+        request(**fields)
     assert str(refused.value).startswith(problem)
     assert refused.value.field == problem.partition(":")[0]
 
 
 def test_table_stands_in_for_its_name_in_the_sink() -> None:
     sink = {"prefix": "output/{table}/of/{table}/", "values": "plain", "bucket": None}
-    process = asked(process={"sink": sink, "maxConcurrency": 5}).process
+    process = request(process={"sink": sink, "maxConcurrency": 5}).process
     assert process == {
         "sink": {"prefix": "output/airports/of/airports/", "values": "plain", "bucket": None},
         "maxConcurrency": 5,
     }
-    assert asked(process=COPY).process == {"sink": {"table": "airports-copy", "guard": "newerOnly"}}
+    assert request(process=COPY).process == {"sink": {"table": "airports-copy", "guard": "newerOnly"}}
 
 
 def test_transform_has_the_old_images() -> None:
-    assert asked(process={**COPY, "transform": "airport_city"}).view_type == "NEW_AND_OLD_IMAGES"
+    assert request(process={**COPY, "transform": "airport_city"}).view_type == "NEW_AND_OLD_IMAGES"

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from sluice.encoding.plain_json import plain_json
-from sluice.encoding.values import encode_attributes
+from sluice.dynamodb.plain import plain_json
+from sluice.dynamodb.values import encode_attributes
 from sluice.errors import RejectError, ServiceUnavailableError, SourceNotFoundError
-from sluice.exports.gzip_upload import PART_BYTES, GzipUpload
-from sluice.first_outcome import leave_part
+from sluice.runs.attempts import leave_part
+from sluice.workflows.export_process.object_sink import PART_BYTES, GzipUpload
 from tests.unit import plain_values
 from tests.unit.export_files import MICROS, Json, bird, birds, changed, compact, items, key_of
 from tests.unit.file_slices import (

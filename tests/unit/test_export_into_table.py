@@ -10,15 +10,14 @@ from typing import Any
 import pytest
 
 from sluice import errors
+from sluice.aws.pipeline import RequestPipeline
+from sluice.aws.retry import RetryPolicy
+from sluice.dynamodb.batch_writer import PUT, BatchRequests, ChangeBatches
+from sluice.dynamodb.keys import KeySchema
+from sluice.dynamodb.table_writer import WriteOutcome
 from sluice.errors import AccessDeniedError, CountsDoNotReconcileError, SluiceError, ThrottledError
-from sluice.exports.change_requests import ChangeRequests
-from sluice.exports.tally import Origin, Tally
-from sluice.keys import KeySchema
-from sluice.retry import RetryPolicy
-from sluice.writing.batch_writer import PUT, BatchRequests
-from sluice.writing.change_batches import ChangeBatches
-from sluice.writing.outstanding import Outstanding
-from sluice.writing.table_writer import WriteOutcome
+from sluice.workflows.export_process.table_sinks import ChangeRequests
+from sluice.workflows.export_process.tally import Origin, Tally
 from tests.unit.export_files import BUCKET, MICROS, Json, bird, birds, changed, compact, items, key_of
 from tests.unit.fake_dynamodb import TABLE, Fault, throttle, wire_to
 from tests.unit.file_slices import CHANGES, FULL, GUARDED, KEY, KEYS, NEW_ONLY, TABLE_SINK, Slices, counts, slices
@@ -203,22 +202,26 @@ def test_error_lets_go_of_what_is_on_its_way(aws: Slices) -> None:
     aws.fake.faults.append(Fault(400, "AccessDeniedException"))
     with wire_to(aws.fake.url, aws.retries) as wire:
         answers: list[Any] = []
-        outstanding: Outstanding[int] = Outstanding(wire, "PutItem", lambda *answer: answers.append(answer), limit=2)
+        pipeline: RequestPipeline[int] = RequestPipeline(
+            wire, "PutItem", lambda *answer: answers.append(answer), limit=2
+        )
         body = compact({"TableName": TABLE, "Item": bird("wren")})
-        outstanding.send(body, 1)
+        pipeline.send(body, 1)
         # The fault is that of the first request to arrive.
         while not aws.fake.seen:
             time.sleep(0.001)
         aws.fake.url = "http://127.0.0.1:1"
         with wire_to(aws.fake.url, aws.retries) as nowhere:
-            lost: Outstanding[int] = Outstanding(nowhere, "PutItem", lambda *answer: answers.append(answer), limit=2)
+            lost: RequestPipeline[int] = RequestPipeline(
+                nowhere, "PutItem", lambda *answer: answers.append(answer), limit=2
+            )
             lost.send(body, 3)
             lost.close()
-        outstanding.send(body, 2)
+        pipeline.send(body, 2)
         with pytest.raises(AccessDeniedError):
-            outstanding.send(body, 3)
-        outstanding.close()
-        outstanding.drain()
+            pipeline.send(body, 3)
+        pipeline.close()
+        pipeline.drain()
     assert answers == []
 
 

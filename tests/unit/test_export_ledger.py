@@ -8,8 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice.export_plan.instants import instant, instant_reached, iso
-from sluice.export_plan.ledger_state import Export, ExportType, LedgerState, Window
+from sluice.workflows.table_export.ledger import Export, ExportType, LedgerState, Window, instant, instant_reached, iso
 
 TIME = datetime(2026, 11, 21, 3, 31, 8, tzinfo=UTC)
 times = st.datetimes(datetime(2020, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)).map(  # noqa: DTZ001
@@ -63,8 +62,8 @@ def test_item_that_only_a_flag_has_made_is_read() -> None:
 def test_export_is_open_between_the_question_and_the_answer() -> None:
     window = Window(ExportType.FULL, None, TIME)
     planned = Export(window, 0, "bucket", "prefix", "NEW_IMAGE", TIME)
-    asked = replace(planned, client_token="token")
-    assert [each.is_open for each in (planned, asked, replace(asked, arn="arn"))] == [False, True, False]
+    request = replace(planned, client_token="token")
+    assert [each.is_open for each in (planned, request, replace(request, arn="arn"))] == [False, True, False]
 
 
 def test_window_reaches_back_to_where_it_begins() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluice.errors import SourceMalformedError
-from sluice.exports.lines import CHUNK_BYTES, LINE_MAX_BYTES, line_blocks
+from sluice.workflows.export_process.files import CHUNK_BYTES, LINE_MAX_BYTES, line_blocks
 
 
 class Pieces:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 from sluice.errors import RejectError
-from sluice.exports.tally import Tally
 from sluice.rejects import Reason
+from sluice.workflows.export_process.tally import Tally
 
 
 def test_rejects_are_handed_over_once_in_the_order_of_their_rows() -> None:

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluice.errors import PointInTimeRecoveryError
-from sluice.export_plan.export_input import ExportInput
-from sluice.export_plan.ledger_state import Export, ExportType, LedgerState, Window
-from sluice.export_plan.next_export import Action, Decision, Gap, Times, next_export
+from sluice.workflows.table_export.input import ExportInput
+from sluice.workflows.table_export.ledger import Export, ExportType, LedgerState, Window
+from sluice.workflows.table_export.next_export import Action, Decision, Gap, Times, next_export
 
 NOW = datetime(2026, 11, 21, 3, 31, 8, 250_000, tzinfo=UTC)
 LATEST = datetime(2026, 11, 21, 3, 26, 8, tzinfo=UTC)
@@ -154,12 +154,12 @@ def test_window_of_another_watermark_is_not_taken_up() -> None:
 @pytest.mark.parametrize(("age", "action"), [(7 * HOUR, Action.SEARCH), (7 * HOUR - MINUTE, Action.START)])
 def test_export_that_may_have_been_started_stays_as_it_was(age: timedelta, action: Action) -> None:
     since = LATEST - DAY
-    asked = replace(
+    request = replace(
         incremental(since, since + HOUR), bucket="other", view_type="NEW_AND_OLD_IMAGES", client_token="token"
     )
-    asked = replace(asked, started_at=NOW - age)
-    decision = decide(ledger(since, asked))
-    assert (decision.action, decision.export) == (action, asked)
+    request = replace(request, started_at=NOW - age)
+    decision = decide(ledger(since, request))
+    assert (decision.action, decision.export) == (action, request)
 
 
 @given(st.lists(st.integers(1, 40 * 24 * 60), min_size=1, max_size=30), st.integers(-60, 60))

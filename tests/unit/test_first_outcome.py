@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from moto import mock_aws
 
 from sluice.errors import AccessDeniedError, ServiceUnavailableError
-from sluice.first_outcome import earlier_outcome, leave_part, leave_parts, was_tried_before
-from sluice.run import Run
+from sluice.runs.attempts import earlier_outcome, leave_part, leave_parts, was_tried_before
+from sluice.runs.paths import Run
 
 BUCKET = "data"
 RUN = Run("distinct_keys", "night", "arn")

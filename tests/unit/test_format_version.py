@@ -12,29 +12,24 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from sluice.aggregating.batch_progress import BatchProgress
-from sluice.aggregating.batch_request import BatchRequest
 from sluice.errors import FormatVersionError
-from sluice.exports.file_request import FileRequest
-from sluice.first_outcome import earlier_outcome
-from sluice.format_version import FIELD, FORMAT, READABLE, readable
-from sluice.loading.load_plan import PlanProgress
-from sluice.loading.plan import read_plan
-from sluice.loading.range_progress import RangeProgress
-from sluice.loading.slice_request import SliceRequest
-from sluice.measuring.measure_progress import MeasureProgress
-from sluice.measuring.measure_request import MeasureRequest
-from sluice.querying.inspection import Inspection, Phase, Reader
-from sluice.reducing.merge_request import Merge, MergeProgress, MergeRequest
-from sluice.results.keys_summary import Processed, Scanned
-from sluice.results.objects_verdict import Collected
-from sluice.run import Run
-from sluice.scanning.scan_request import ScanRequest
-from sluice.scanning.segment_progress import SegmentProgress
-from sluice.transforming.earlier_run import read_cursors, read_earlier
-from sluice.transforming.segment import read_segments
-from sluice.transforming.segment_request import SegmentRequest
-from sluice.transforming.transform_progress import Done, TransformProgress
+from sluice.runs.attempts import earlier_outcome
+from sluice.runs.paths import Run
+from sluice.runs.range_progress import RangeProgress
+from sluice.runs.segments import read_segments
+from sluice.state import FIELD, FORMAT, READABLE, readable
+from sluice.workflows.athena_map.inspection import Inspection, Phase, Reader
+from sluice.workflows.csv_load.plan import PlanProgress, read_ranges
+from sluice.workflows.csv_load.slice import SliceRequest
+from sluice.workflows.distinct_keys.measure_slice import MeasureProgress, MeasureRequest
+from sluice.workflows.distinct_keys.slice import ScanRequest, SegmentProgress
+from sluice.workflows.distinct_keys.summary import Processed, Scanned
+from sluice.workflows.export_process.progress import FileRequest
+from sluice.workflows.object_map.merge_plan import Merge, MergeProgress, MergeRequest
+from sluice.workflows.object_map.progress import BatchProgress, BatchRequest
+from sluice.workflows.object_map.summary import Collected
+from sluice.workflows.table_transform.plan import read_cursors, read_earlier
+from sluice.workflows.table_transform.progress import Done, SegmentRequest, TransformProgress
 from tests.fixtures import fixture
 from tests.unit.lambda_context import Context
 
@@ -65,7 +60,7 @@ PROGRESSES: list[tuple[Any, Any]] = [
     (MergeProgress, MergeProgress()),
     (Merge, Merge("m", ("a",))),
     (Inspection, Inspection(Phase.DONE, Reader.NONE)),
-    (Collected, Collected.from_state(None)),
+    (Collected, Collected.from_plan(None)),
 ]
 SUMMARIZERS = ["summarize_run", "summarize_keys", "summarize_transform", "summarize_rows", "plan_reduction"]
 formats = pytest.mark.parametrize("number", [None, *READABLE])
@@ -84,7 +79,7 @@ def test_this_format_and_the_one_before_are_read() -> None:
         readable({FIELD: UNKNOWN}, "the run's plan")
     text = str(refused.value)
     assert f"the run's plan is in format {UNKNOWN}, this deployment reads {FORMAT - 1} and {FORMAT}:" in text
-    assert "Start the run again with this version, or deploy the one that began it" in text
+    assert "Start the run again with this version, or deploy the version that started it" in text
 
 
 @pytest.mark.parametrize(("read", "step", "name"), REQUESTS)
@@ -162,7 +157,7 @@ def test_objects_of_a_run_are_read_in_known_formats(s3: Any, number: int | None)
     put(s3, "segments", numbered({"segment": 3}, number))
     put(s3, RUN.cursor_key(3), numbered(TransformProgress().to_state(), number))
     put(s3, "outcome", {"progress": numbered({"slices": 1}, number), "parts": {}})
-    assert [each.rows for each in read_plan(s3, BUCKET, "plan")] == [1]
+    assert [each.rows for each in read_ranges(s3, BUCKET, "plan")] == [1]
     assert [each.index for each in read_segments(s3, BUCKET, "segments")] == [3]
     assert list(read_cursors(s3, BUCKET, RUN)) == [3]
     assert earlier_outcome(s3, BUCKET, "outcome") == numbered({"slices": 1}, number)
@@ -173,7 +168,7 @@ def test_objects_of_a_run_in_another_format_are_refused(s3: Any) -> None:
         put(s3, key, {FIELD: UNKNOWN})
     put(s3, "outcome", {"progress": {FIELD: UNKNOWN}, "parts": {}})
     reads: list[Callable[[], Any]] = [
-        lambda: read_plan(s3, BUCKET, "plan"),
+        lambda: read_ranges(s3, BUCKET, "plan"),
         lambda: read_segments(s3, BUCKET, "segments"),
         lambda: read_cursors(s3, BUCKET, RUN),
         lambda: earlier_outcome(s3, BUCKET, "outcome"),

@@ -13,14 +13,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice.encoding.sizes import item_size
-from sluice.encoding.values import encode_attributes
+from sluice.dynamodb.items import equal, item_size
+from sluice.dynamodb.values import encode_attributes
 from sluice.errors import InvalidInputError, RejectError
-from sluice.transforming.changes import MEASURED_BYTES, Removal, Update
-from sluice.transforming.delete import DELETE
-from sluice.transforming.in_place_transforms import MappedInPlace, TransformedInPlace, in_place
-from sluice.transforming.target_transforms import MappedForTarget, TransformedForTarget, into_target
-from sluice.writing.stored_items import equal
+from sluice.mapping.delete import DELETE
+from sluice.workflows.table_transform.changes import MEASURED_BYTES, Removal, Update
+from sluice.workflows.table_transform.transforms import (
+    MappedForTarget,
+    MappedInPlace,
+    TransformedForTarget,
+    TransformedInPlace,
+    in_place,
+    into_target,
+)
 from tests.unit.fake_tables import Json
 from tests.unit.plain_items import schema_of
 from tests.unit.plain_values import items, values

@@ -23,11 +23,11 @@ from sluice.errors import (
     SourceNotFoundError,
     TooManyRowsError,
 )
-from sluice.querying import inspector as inspecting
-from sluice.querying.inspection import ROWS_MAX, Inspection, Phase, Reader
-from sluice.querying.inspector import Inspector, split_uri
-from sluice.querying.row_lines import ROW_MAX_BYTES
-from sluice.run import Run
+from sluice.runs.paths import Run
+from sluice.workflows.athena_map import inspector as inspecting
+from sluice.workflows.athena_map.inspection import ROWS_MAX, Inspection, Phase, Reader
+from sluice.workflows.athena_map.inspector import Inspector, split_uri
+from sluice.workflows.athena_map.result_rows import ROW_MAX_BYTES
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.athena_results import athena_csv
 from tests.unit.lambda_context import Context

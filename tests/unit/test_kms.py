@@ -8,13 +8,12 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from sluice.aws import aws_errors
+from sluice.aws.clients import aws_errors, is_about_kms, with_advice
+from sluice.aws.connection import Response
+from sluice.aws.wire import _refusal
 from sluice.errors import AccessDeniedError, ServiceUnavailableError, UnexpectedResponseError
-from sluice.kms import is_about_kms, with_advice
-from sluice.querying.query_figures import query_end
-from sluice.results.rows_summary import UndoneRow
-from sluice.writing.connection import Response
-from sluice.writing.wire import _refusal
+from sluice.workflows.athena_map.query_figures import query_end
+from sluice.workflows.athena_map.summary import UndoneRow
 
 DENIED = (
     "User: arn:aws:sts::111122223333:assumed-role/sluice-TransformItemsFunctionRole/x is not authorized to perform: "
@@ -89,7 +88,7 @@ def test_query_and_copied_row_point_to_the_parameter() -> None:
     assert "KmsKeyArns" in query_end("States.TaskFailed", json.dumps({"QueryExecution": execution})).message
     refused = query_end("Athena.AthenaException", f"AccessDeniedException: {DENIED} (Service: Athena)").message
     assert "KmsKeyArns" in refused
-    told = "denied: kms:Decrypt on resource: arn:aws:kms:eu-west-1:111122223333:key/1"
-    line = json.loads(UndoneRow(is_reject=False, error="AccessDenied", message=told, row={}).to_line())
-    assert line["message"].startswith(told)
+    reported = "denied: kms:Decrypt on resource: arn:aws:kms:eu-west-1:111122223333:key/1"
+    line = json.loads(UndoneRow(is_reject=False, error="AccessDenied", message=reported, row={}).to_line())
+    assert line["message"].startswith(reported)
     assert "KmsKeyArns" in line["message"]

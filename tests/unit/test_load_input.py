@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sluice.errors import InvalidInputError
-from sluice.loading.load_input import LoadInput
+from sluice.workflows.csv_load.input import LoadInput
 
 
 def an_input(source: dict[str, Any] | None = None, **changed: Any) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def test_defaults() -> None:
     assert (load.source.format, load.source.compression, load.source.encoding) == ("csv", "none", "utf-8")
     assert (load.source.delimiter, load.source.quote, load.source.headers) == (",", '"', None)
     assert (load.source.version_id, load.source.max_rows) == (None, None)
-    assert (load.way, load.recipe, load.on_conflict) == ("keys", ["id"], "replace")
+    assert (load.way, load.spec, load.on_conflict) == ("keys", ["id"], "replace")
     assert (load.range_bytes, load.max_concurrency) == (8 << 20, 50)
     assert (load.tolerated_failure_percentage, load.rejects_tolerated) == (0, None)
 
@@ -73,7 +73,7 @@ def test_everything_can_be_given() -> None:
     assert load.source.version_id == "v1"
     assert (load.source.delimiter, load.source.quote, load.source.headers) == ("¦", None, ("a", "b"))
     assert (load.source.compression, load.source.encoding, load.source.max_rows) == ("gzip", "iso8859-1", 10)
-    assert (load.way, load.recipe) == ("mapping", {"id": "{a}"})
+    assert (load.way, load.spec) == ("mapping", {"id": "{a}"})
     assert (load.on_conflict, load.range_bytes, load.max_concurrency) == ("keep", 1024, 1)
     assert (load.tolerated_failure_percentage, load.rejects_tolerated) == (12.5, {"percentage": 1.5})
 

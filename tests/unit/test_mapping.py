@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from sluice.encoding.encoders import encoder_for
+from sluice.dynamodb.keys import KeySchema
 from sluice.errors import InvalidInputError
-from sluice.keys import KeySchema
+from sluice.mapping.encoders import encoder_for
 from tests.unit.plain_items import ID_SCHEMA, schema_of
 
 COLUMNS = ["id", "name", "lat", "tags"]

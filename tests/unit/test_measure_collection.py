@@ -16,7 +16,7 @@ from moto import mock_aws
 
 from sluice import errors
 from sluice.errors import InvalidInputError, UnexpectedResponseError, WireError
-from sluice.measuring.item_collections import ItemCollections
+from sluice.workflows.distinct_keys.measure import ItemCollections
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.fake_dynamodb import FakeDynamoDB, Fault, Seen, serving, throttle
 from tests.unit.lambda_context import Context
@@ -79,7 +79,7 @@ def test_page_that_ends_with_the_last_item_is_followed_by_an_empty_one() -> None
     result = measured(request_for(ids("a")), table.query, never)
     assert reported(result) == table.lines(ids("a"))
     assert (result.progress.requests, result.progress.read_units, result.progress.bytes) == (2, 128.5, MEGABYTE)
-    assert table.asked[1]["ExclusiveStartKey"] == {"id": {"S": "a"}, "at": {"N": "4"}}
+    assert table.request[1]["ExclusiveStartKey"] == {"id": {"S": "a"}, "at": {"N": "4"}}
 
 
 def test_pages_of_a_megabyte_end_with_the_item_that_crosses() -> None:
@@ -110,7 +110,7 @@ def test_index_is_queried_by_all_its_partition_attributes() -> None:
     assert reported(result) == table.lines([key])
     assert reported(result)[0]["oldest"] == [{"N": "0"}, {"N": "1"}]
     assert result.progress.requests > 2
-    assert table.asked[0]["TableName"] == "events"
+    assert table.request[0]["TableName"] == "events"
 
 
 @pytest.mark.parametrize("kind", ["SerializationException", "ValidationException"])

@@ -14,12 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sluice.encoding.sizes import item_size
+from sluice.dynamodb.items import item_size
 from sluice.errors import ThrottledError
-from sluice.measuring.largest import LARGEST, LARGEST_MAX_BYTES, Largest
-from sluice.measuring.measure_progress import MeasureProgress
-from sluice.measuring.measure_request import MeasureRequest
-from sluice.measuring.measure_slice import SliceResult
+from sluice.workflows.distinct_keys.measure import LARGEST, LARGEST_MAX_BYTES, Largest
+from sluice.workflows.distinct_keys.measure_slice import MeasureProgress, MeasureRequest, SliceResult
 from tests.unit.queried_table import (
     Json,
     MemoryTable,
@@ -162,7 +160,7 @@ def test_error_in_the_middle_ends_the_slice_and_one_at_its_begin_leaves_it_to_be
     batch.accept(batch.slice(never))
     progress = batch.request.progress
     assert batch.report() == table.lines(ids("a", "b", "c"))
-    assert (progress.requests, progress.read_units) == (len(table.asked), len(table.asked) / 2)
+    assert (progress.requests, progress.read_units) == (len(table.request), len(table.request) / 2)
 
 
 def test_stale_part_of_a_longer_attempt_is_outside_the_report() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sluice.encoding.numbers import ORDINARY_NUMBER, check_number, normal_form
+from sluice.dynamodb.numbers import ORDINARY_NUMBER, check_number, normal_form
 from sluice.errors import RejectError
 from sluice.rejects import Reason
 

@@ -16,8 +16,8 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from sluice.aws.connection import Endpoint
 from sluice.reading.object_gets import GetSigner, GetTarget, ObjectGets
-from sluice.writing.connection import Endpoint
 from tests.unit.sources import a_source
 
 CREDENTIALS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG", "a-session-token")

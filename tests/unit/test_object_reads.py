@@ -11,9 +11,9 @@ import botocore.session
 import pytest
 
 from bench.null_endpoint import ETAG, NullServices, RepeatedRows, in_thread
-from sluice.aggregating.object_reads import REQUESTS_AHEAD, ObjectRead, ObjectReads
 from sluice.reading.object_gets import ObjectGets
 from sluice.reading.source import Source
+from sluice.workflows.object_map.object_records import REQUESTS_AHEAD, ObjectRead, ObjectReads
 from tests.unit.sources import a_source
 
 ROWS = b"g,x\na,1\n"

@@ -18,6 +18,7 @@ from botocore.exceptions import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sluice.aws.retry import RetryPolicy
 from sluice.errors import (
     AccessDeniedError,
     ServiceUnavailableError,
@@ -26,8 +27,7 @@ from sluice.errors import (
     SourceMalformedError,
     UnexpectedResponseError,
 )
-from sluice.reading.object_stream import SourceStream, open_source
-from sluice.retry import RetryPolicy
+from sluice.reading.streams import SourceStream, open_source
 from tests.unit.sources import a_source
 
 AT_ONCE = RetryPolicy(attempts=3, first_pause_seconds=0)

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from sluice.errors import InvalidInputError, SettingError
-from sluice.own_tables import OwnTables
-from sluice.settings import own_tables_from_env
+from sluice.settings import OwnTables, own_tables_from_env
 from tests.fixtures import fixture
 from tests.unit.lambda_context import Context
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.scan_simulator import PAGE_BYTES, Segment, full_cost, least_total, policy_cost, skip_cost
-from sluice.scanning.page_evidence import Page, estimates, renewed
-from sluice.scanning.page_policy import MAX_ITEMS, Optimize, PagePolicy, PolicyState
+from sluice.workflows.distinct_keys.page_evidence import Page, estimates, renewed
+from sluice.workflows.distinct_keys.page_policy import MAX_ITEMS, Optimize, PagePolicy, PolicyState
 
 BALANCED = Optimize.BALANCED.request_units
 KEYS = 4000

@@ -8,8 +8,8 @@ from typing import Any
 
 from hypothesis import given
 
-from sluice.encoding.plain_values import plain_item, plain_value
-from sluice.encoding.values import encode_attributes
+from sluice.dynamodb.plain import plain_item, plain_value
+from sluice.dynamodb.values import encode_attributes
 from tests.unit.plain_items import plain
 from tests.unit.plain_values import items
 

@@ -14,7 +14,9 @@ import pytest
 from moto import mock_aws
 
 from sluice import errors
-from sluice.aggregating.aggregation import (
+from sluice.errors import InvalidInputError, SourceNotFoundError
+from sluice.runs.paths import Run
+from sluice.workflows.object_map.aggregation import (
     Aggregation,
     ColumnPart,
     Comparator,
@@ -24,9 +26,7 @@ from sluice.aggregating.aggregation import (
     Statistic,
     Top,
 )
-from sluice.aggregating.aggregation_input import AggregationInput
-from sluice.errors import InvalidInputError, SourceNotFoundError
-from sluice.run import Run
+from sluice.workflows.object_map.input import AggregationInput
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
 
@@ -37,14 +37,14 @@ MEASURES = {"TEMP": ["count", "mean"], "WIND": ["max"]}
 GSOD = {"prefix": "gsod/", "groupBy": ["DATE:month", "STATION"], "measures": MEASURES}
 
 
-def asked(**fields: Any) -> AggregationInput:
+def request(**fields: Any) -> AggregationInput:
     """An input with these fields, besides those of a usual one."""
     return AggregationInput.from_input(GSOD | fields, RUN, BUCKET)
 
 
 def aggregation(**fields: Any) -> Aggregation:
     """What is asked by such an input; it survives the way through state."""
-    found = asked(**fields).aggregation
+    found = request(**fields).aggregation
     assert Aggregation.from_state(json.loads(json.dumps(found.to_state()))) == found
     return found
 
@@ -74,8 +74,8 @@ def test_what_is_left_out_has_its_default() -> None:
 
 
 def test_partial_result_tolerates_any_failure_unless_told() -> None:
-    assert asked(onIncomplete="report").tolerated_failure_percentage == 100
-    assert asked(onIncomplete="report", toleratedFailurePercentage=2.5).tolerated_failure_percentage == 2.5
+    assert request(onIncomplete="report").tolerated_failure_percentage == 100
+    assert request(onIncomplete="report", toleratedFailurePercentage=2.5).tolerated_failure_percentage == 2.5
 
 
 def test_date_parts_and_columns_with_a_colon_are_told_apart() -> None:
@@ -176,7 +176,7 @@ def test_delimiter_follows_the_suffix(suffix: str, delimiter: str) -> None:
 )
 def test_bad_input_is_named(fields: dict[str, Any], field: str, words: str) -> None:
     with pytest.raises(InvalidInputError) as refused:
-        asked(**fields)
+        request(**fields)
     assert refused.value.field == field
     assert words in str(refused.value)
 

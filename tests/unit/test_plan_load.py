@@ -24,10 +24,10 @@ from sluice.errors import (
     SourceNotFoundError,
     TableNotFoundError,
 )
-from sluice.loading.plan import Range, read_plan
 from sluice.reading.record_scanner import Block
-from sluice.reading.records import parse
+from sluice.reading.rows import parse
 from sluice.reading.source import Source
+from sluice.workflows.csv_load.plan import Range, read_ranges
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
 
@@ -54,7 +54,7 @@ class Surroundings:
         return result
 
     def ranges(self) -> list[Range]:
-        return read_plan(self.s3, BUCKET, "csv_load/planned/plan.jsonl")
+        return read_ranges(self.s3, BUCKET, "csv_load/planned/plan.jsonl")
 
     def has_written(self) -> bool:
         listed = self.s3.list_objects_v2(Bucket=BUCKET, Prefix="csv_load/")

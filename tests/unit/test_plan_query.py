@@ -13,12 +13,11 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 from sluice import errors
-from sluice.aws import s3_client
+from sluice.aws.clients import s3_client
 from sluice.errors import AccessDeniedError, InvalidInputError, SettingError
-from sluice.querying.map_input import QUERY_MAX_BYTES, MapInput
-from sluice.querying.statements import ResultFormat, result_format
-from sluice.run import Run
+from sluice.runs.paths import Run
 from sluice.settings import QuerySettings
+from sluice.workflows.athena_map.input import QUERY_MAX_BYTES, MapInput, ResultFormat, result_format
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
 
@@ -34,7 +33,7 @@ def copying(**changed: Any) -> dict[str, Any]:
     return {"copyObject": {"source": {"uri": "{u}"}, "destination": DESTINATION} | changed}
 
 
-def asked(**fields: Any) -> MapInput:
+def request(**fields: Any) -> MapInput:
     """An input with these fields."""
     return MapInput.from_input({"query": "SELECT 1", "action": copying(), **fields}, BUCKET, ALLOWED)
 
@@ -72,7 +71,7 @@ def test_layout_of_the_rows_is_told_by_the_statement(query: str, layout: ResultF
 )
 def test_statement_whose_rows_cannot_be_read_is_refused(query: str, problem: str) -> None:
     with pytest.raises(InvalidInputError, match=problem) as refused:
-        asked(query=query)
+        request(query=query)
     assert refused.value.field == "query"
 
 
@@ -117,14 +116,14 @@ def test_statement_whose_rows_cannot_be_read_is_refused(query: str, problem: str
 )
 def test_bad_input_is_named(fields: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidInputError) as refused:
-        asked(**fields)
+        request(**fields)
     assert refused.value.field == field
 
 
 def test_action_is_compiled_for_the_children() -> None:
     source = {"bucket": "raw-{region}", "key": "{{x}}/{day}/{region}.csv"}
     destination = {"bucket": "archive", "prefix": "2026/", "keys": {"without": "a/"}}
-    action = asked(action=copying(source=source, destination=destination)).action
+    action = request(action=copying(source=source, destination=destination)).action
     assert action.to_state() == {
         "type": "copyObject",
         "function": None,
@@ -142,7 +141,7 @@ def test_action_is_compiled_for_the_children() -> None:
 
 
 def test_query_is_asked_for_as_athena_takes_it() -> None:
-    query = asked(parameters=["'x'"], workGroup="reports", database="d", catalog="c").query
+    query = request(parameters=["'x'"], workGroup="reports", database="d", catalog="c").query
     assert query is not None
     arguments = query.to_arguments(RUN, BUCKET)
     assert 32 <= len(arguments.pop("ClientRequestToken")) <= 128
@@ -156,7 +155,7 @@ def test_query_is_asked_for_as_athena_takes_it() -> None:
 
 
 def test_runs_have_tokens_of_their_own_and_nothing_that_was_not_asked() -> None:
-    query = asked().query
+    query = request().query
     assert query is not None
     one, again = query.to_arguments(RUN, BUCKET), query.to_arguments(RUN, BUCKET)
     other = query.to_arguments(Run("athena_map", "fixture", RUN.execution_arn + "2"), BUCKET)

@@ -16,13 +16,13 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 from sluice import errors
-from sluice.aggregating.batch_progress import BatchProgress, RowCounts
-from sluice.aws import stepfunctions_client
-from sluice.counts import Counts
+from sluice.aws.clients import stepfunctions_client
 from sluice.errors import CountsDoNotReconcileError
-from sluice.results.batch_outcomes import BatchOutcomes
-from sluice.results.objects_verdict import Collected, judged
-from sluice.run import Run
+from sluice.runs.counts import Counts
+from sluice.runs.paths import Run
+from sluice.workflows.object_map.batch_outcomes import BatchOutcomes
+from sluice.workflows.object_map.progress import BatchProgress, RowCounts
+from sluice.workflows.object_map.summary import Collected, failure_reason
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
 
@@ -61,15 +61,15 @@ def progress(batch: int, *, done: bool = True, unreadable: int = 0, rejected: in
 def first(batch: int, status: str = "SUCCEEDED", output: Json | None = None, **more: Any) -> Json:
     """A record of AggregateBatches."""
     given = {"BatchInput": {"run": RUN.to_state(), "aggregation": {}}, "Items": objects(batch)}
-    told = {"Output": json.dumps(output or progress(batch))} if status == "SUCCEEDED" else {}
-    return {"Status": status, "Input": json.dumps(given), **told, **more}
+    reported = {"Output": json.dumps(output or progress(batch))} if status == "SUCCEEDED" else {}
+    return {"Status": status, "Input": json.dumps(given), **reported, **more}
 
 
 def finishing(batch: int, status: str = "SUCCEEDED", **more: Any) -> Json:
     """A record of FinishBatches."""
     given = {"run": {}, "aggregation": {}, "objects": objects(batch), "progress": progress(batch, done=False)}
-    told = {"Output": json.dumps(progress(batch))} if status == "SUCCEEDED" else {}
-    return {"Status": status, "Input": json.dumps(given), **told, **more}
+    reported = {"Output": json.dumps(progress(batch))} if status == "SUCCEEDED" else {}
+    return {"Status": status, "Input": json.dumps(given), **reported, **more}
 
 
 def failed(error: str = "ServiceUnavailableError", message: str = "S3 is gone") -> Json:
@@ -279,7 +279,7 @@ def test_batch_that_was_not_finished_has_failed(bucket: Bucket) -> None:
 def test_objects_that_stand_nowhere_do_not_reconcile() -> None:
     outcomes = BatchOutcomes(RUN)
     assert list(outcomes.add_first([first(0)])) == []
-    error = judged(Collected.of(outcomes, 4), USUAL["planned"], {}, None)
+    error = failure_reason(Collected.of(outcomes, 4), USUAL["planned"], {}, None)
     assert error is not None
     assert (error.name, error.message) == (
         "CountsDoNotReconcileError",

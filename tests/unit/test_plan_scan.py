@@ -15,13 +15,13 @@ from moto import mock_aws
 
 from sluice import errors
 from sluice.errors import InvalidInputError, SettingError, SourceNotFoundError
-from sluice.pacing.budget import Budget, Kind
-from sluice.run import Run
-from sluice.scanning.distinct_input import DistinctInput, KeysObject
-from sluice.scanning.given_keys import copy_keys
-from sluice.scanning.scan_plan import SEGMENTS_WHEN_UNKNOWN, ScanPlan, plan_scan
+from sluice.run_item.budget import Budget, Kind
+from sluice.runs.paths import Run
+from sluice.runs.segments import SEGMENTS_WHEN_UNKNOWN
+from sluice.runs.workers import Quota, workers_for
 from sluice.settings import ProcessorSettings
-from sluice.workers import Quota, workers_for
+from sluice.workflows.distinct_keys.input import DistinctInput, KeysObject, copy_keys
+from sluice.workflows.distinct_keys.plan import ScanPlan, plan_scan
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
 
@@ -65,18 +65,18 @@ def table(**changed: Any) -> Any:
     }
 
 
-def asked(**fields: Any) -> DistinctInput:
+def request(**fields: Any) -> DistinctInput:
     """An input with these fields."""
     return DistinctInput.from_input({"table": "t", **fields}, ALLOWED)
 
 
-def plan(asked: DistinctInput, **described: Any) -> ScanPlan:
-    workers = workers_for("segments", asked.max_concurrency, Quota(1000), asked.limits)
-    return plan_scan(asked, table(**described), RUN, BUDGETS, workers.number)
+def plan(request: DistinctInput, **described: Any) -> ScanPlan:
+    workers = workers_for("segments", request.max_concurrency, Quota(1000), request.limits)
+    return plan_scan(request, table(**described), RUN, BUDGETS, workers.number)
 
 
 def test_keys_are_taken_by_name() -> None:
-    planned = plan(asked())
+    planned = plan(request())
     assert planned.to_state() == {
         "formatVersion": 2,
         "table": {"name": "t", "keys": [{"name": "UserRef", "type": "B"}, {"name": "ConnectionId", "type": "N"}]},
@@ -89,7 +89,7 @@ def test_keys_are_taken_by_name() -> None:
 
 
 def test_index_has_its_own_size_and_all_its_key_attributes() -> None:
-    planned = plan(asked(index="by-region", optimize="time"))
+    planned = plan(request(index="by-region", optimize="time"))
     assert planned.index is not None
     assert planned.index.to_state() == {
         "name": "by-region",
@@ -114,7 +114,7 @@ def test_index_has_its_own_size_and_all_its_key_attributes() -> None:
     ],
 )
 def test_segments_have_enough_items_each(items: int, fields: dict[str, Any], segments: int) -> None:
-    planned = plan(asked(**fields), ItemCount=items)
+    planned = plan(request(**fields), ItemCount=items)
     assert planned.segments == segments
     assert planned.item_bytes is None or items
 
@@ -130,14 +130,14 @@ def test_segments_have_enough_items_each(items: int, fields: dict[str, Any], seg
     ],
 )
 def test_rate_is_shared_by_no_more_children_than_it_has_units(fields: dict[str, Any], children: int) -> None:
-    planned = plan(asked(**fields))
+    planned = plan(request(**fields))
     limits = {Kind.READ: fields["maxReadUnitsPerSecond"], Kind.WRITE: None}
     assert planned.children == children
     assert planned.budget == Budget(BUDGETS, "distinct_keys/july", limits, children)
 
 
 def test_without_a_rate_there_is_no_budget() -> None:
-    assert (plan(asked()).children, plan(asked()).budget) == (50, None)
+    assert (plan(request()).children, plan(request()).budget) == (50, None)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_without_a_rate_there_is_no_budget() -> None:
 )
 def test_index_that_cannot_be_scanned_is_refused(index: str, words: str) -> None:
     with pytest.raises(InvalidInputError, match=words) as refused:
-        plan(asked(index=index))
+        plan(request(index=index))
     assert refused.value.field == "index"
 
 
@@ -170,7 +170,7 @@ def test_index_that_cannot_be_scanned_is_refused(index: str, words: str) -> None
 )
 def test_bad_input_is_named(fields: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidInputError) as refused:
-        asked(**fields)
+        request(**fields)
     assert refused.value.field == field
 
 

@@ -14,19 +14,17 @@ import pytest
 from moto import mock_aws
 
 from sluice import errors
-from sluice.counts import Counts
+from sluice.dynamodb.writers import OnConflict
 from sluice.errors import AccessDeniedError, InvalidInputError, PointInTimeRecoveryError, SettingError
-from sluice.run import Run
-from sluice.scanning.scan_plan import SEGMENTS_WHEN_UNKNOWN
+from sluice.runs.counts import Counts
+from sluice.runs.paths import Run
+from sluice.runs.segments import SEGMENTS_WHEN_UNKNOWN
+from sluice.runs.workers import Quota, workers_for
 from sluice.settings import BudgetSettings
-from sluice.transforming.earlier_run import read_earlier
-from sluice.transforming.transform_input import TransformInput
-from sluice.transforming.transform_job import TransformJob
-from sluice.transforming.transform_plan import SAMPLE, TransformPlan, plan_transform
-from sluice.transforming.transform_progress import Changes, Done, TransformProgress
-from sluice.transforming.update_requests import Where
-from sluice.workers import Quota, workers_for
-from sluice.writing.writers import OnConflict
+from sluice.workflows.table_transform.changes import Where
+from sluice.workflows.table_transform.input import TransformInput, TransformJob
+from sluice.workflows.table_transform.plan import SAMPLE, TransformPlan, plan_transform, read_earlier
+from sluice.workflows.table_transform.progress import Changes, Done, TransformProgress
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.fake_tables import FakeTable, FakeTables, Json, denied
 from tests.unit.lambda_context import Context
@@ -38,13 +36,13 @@ BUCKET = "sluice-data-000000000000-us-east-1"
 BUDGETS = "run-budgets"
 
 
-def asked(**fields: Any) -> TransformInput:
+def request(**fields: Any) -> TransformInput:
     """An input with these fields."""
     return TransformInput.from_input({"table": "airports", "transform": "airports_geohash", **fields})
 
 
 def test_input_has_defaults_that_change_nothing() -> None:
-    given = asked()
+    given = request()
     assert (given.mode, given.target, given.where, given.segments, given.max_concurrency) == (
         "dryRun",
         None,
@@ -62,7 +60,7 @@ def test_input_has_defaults_that_change_nothing() -> None:
 
 
 def test_input_is_taken_as_it_is_given() -> None:
-    given = asked(
+    given = request(
         target="nests",
         onConflict="keep",
         deleteSource=True,
@@ -73,9 +71,9 @@ def test_input_is_taken_as_it_is_given() -> None:
     )
     assert given.where == Where("#s = :s", {"#s": "status"}, {":s": {"S": "open"}})
     assert (given.verify_sample, given.resumed_run, given.changes_table) == (5, "earlier", True)
-    assert asked(verify={}).verify_sample == 1_000
-    assert asked(mode="apply").changes_table
-    assert not asked(mode="apply", target="nests").changes_table
+    assert request(verify={}).verify_sample == 1_000
+    assert request(mode="apply").changes_table
+    assert not request(mode="apply", target="nests").changes_table
 
 
 VALUES: Json = {
@@ -90,7 +88,7 @@ VALUES: Json = {
 
 
 def test_filter_may_compare_with_any_value() -> None:
-    where = asked(where={"expression": "a = :s", "values": VALUES}).where
+    where = request(where={"expression": "a = :s", "values": VALUES}).where
     assert where is not None
     assert where.values == VALUES
 
@@ -147,7 +145,7 @@ def test_filter_may_compare_with_any_value() -> None:
 )
 def test_wrong_input_is_named(fields: Json, message: str) -> None:
     with pytest.raises(InvalidInputError) as raised:
-        asked(**fields)
+        request(**fields)
     assert message in str(raised.value)
 
 
@@ -180,7 +178,7 @@ def tables() -> FakeTables:
 
 
 def plan(aws: Any, **fields: Any) -> TransformPlan:
-    given = asked(**fields)
+    given = request(**fields)
     children = workers_for("segments", given.max_concurrency, Quota(1000), given.spent_limits).number
     return plan_transform(aws, tables().call, given, RUN, budget_table=BUDGETS, children=children, earlier=None)
 
@@ -254,7 +252,7 @@ def test_what_cannot_go_well_is_refused_beforehand(aws: Any, fields: Json, messa
 def test_filter_that_must_not_be_tried_is_told_as_that(aws: Any) -> None:
     wire = tables()
     wire.before = denied
-    given = asked(where={"expression": "attribute_exists(icao)"})
+    given = request(where={"expression": "attribute_exists(icao)"})
     with pytest.raises(AccessDeniedError):
         plan_transform(aws, wire.call, given, RUN, budget_table=BUDGETS, children=1, earlier=None)
 

@@ -21,14 +21,14 @@ from sluice.errors import (
     SourceChangedError,
     SourceNotFoundError,
 )
-from sluice.exports.data_file import DataFile
-from sluice.exports.file_slice import PORTION_LINES, FileSlice
-from sluice.exports.opened_file import open_file
-from sluice.exports.process import Process
-from sluice.exports.tally import Portion, Tally
-from sluice.loading.range_progress import RangeProgress
-from sluice.pacing.allowance import Allowance
-from sluice.pacing.budget import Budget, Kind
+from sluice.run_item.budget import Budget, Kind
+from sluice.run_item.rate_limiter import RateLimiter
+from sluice.runs.range_progress import RangeProgress
+from sluice.workflows.export_process.files import DataFile
+from sluice.workflows.export_process.input import Process
+from sluice.workflows.export_process.progress import open_file
+from sluice.workflows.export_process.slice import PORTION_LINES, FileSlice
+from sluice.workflows.export_process.tally import Portion, Tally
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.export_files import BUCKET, Json, bird, birds, changed, compact, items, key_of, put_real_export, zipped
 from tests.unit.file_slices import (
@@ -138,7 +138,7 @@ class Birds:
     def __exit__(self, *_error: object) -> None: ...
 
 
-def paced(clock: RateClock, writes: Allowance, lines: int) -> tuple[Birds, RangeProgress]:
+def paced(clock: RateClock, writes: RateLimiter, lines: int) -> tuple[Birds, RangeProgress]:
     tally = Tally(KEY)
     sink = Birds(tally, clock)
     return sink, FileSlice(RangeProgress(position=0, row=1), sink, tally, writes).run([[b"x"] * lines])
@@ -146,7 +146,7 @@ def paced(clock: RateClock, writes: Allowance, lines: int) -> tuple[Birds, Range
 
 def test_units_are_written_no_faster_than_allowed() -> None:
     clock = RateClock()
-    writes = clock.allowance(30.0)
+    writes = clock.limiter(30.0)
     sink, after = paced(clock, writes, 300)
     assert (after.done, after.counts.read, after.write_units) == (True, 300, 900)
     assert sink.taken[0][1] == 1
@@ -157,7 +157,7 @@ def test_units_are_written_no_faster_than_allowed() -> None:
 
 def test_rate_that_is_changed_is_kept_at_once() -> None:
     clock = RateClock()
-    writes = clock.allowance(30.0)
+    writes = clock.limiter(30.0)
     clock.changes = {1010.0: (writes, 300.0)}
     _, after = paced(clock, writes, 1000)
     assert after.done
@@ -167,14 +167,14 @@ def test_rate_that_is_changed_is_kept_at_once() -> None:
 
 def test_slice_ends_when_its_time_is_up_before_more_may_be_written() -> None:
     clock = RateClock(ends=1005)
-    _, after = paced(clock, clock.allowance(30.0), 300)
+    _, after = paced(clock, clock.limiter(30.0), 300)
     assert not after.done
     assert after.write_units == pytest.approx(150, rel=0.2)
 
 
 def test_without_a_limit_portions_are_whole_and_nothing_waits() -> None:
     clock = RateClock()
-    sink, after = paced(clock, clock.allowance(least=None), 600)
+    sink, after = paced(clock, clock.limiter(least=None), 600)
     assert [lines for _, lines in sink.taken] == [250, 250, 100]
     assert (after.done, after.write_units, clock.slept) == (True, 1800, 0)
 
@@ -190,8 +190,8 @@ class OneWorker:
         assert (operation, request["TableName"]) == ("UpdateItem", "run-budgets")
         self.keys.append(request["Key"])
         counters = {"writeUnitsPerSecond": 10**6, "workers": 1, "beats": len(self.keys)}
-        modest = dict.fromkeys(["readModest", "readModestUnits", "writeModest", "writeModestUnits"], 0)
-        return {"Attributes": {name: {"N": str(number)} for name, number in (counters | modest).items()}}
+        under_share = dict.fromkeys(["readModest", "readModestUnits", "writeModest", "writeModestUnits"], 0)
+        return {"Attributes": {name: {"N": str(number)} for name, number in (counters | under_share).items()}}
 
 
 @pytest.mark.parametrize("guard", [None, "newerOnly"])
@@ -199,7 +199,7 @@ def test_transformed_records_are_paid_for_once_each(aws: Slices, guard: str | No
     names = ("icao", "iata", "lid", "name", "city", "subd", "tz", "country")
     airport = {name: {"S": "x"} for name in names} | {name: {"N": "1"} for name in ("elevation", "lat", "lon")}
     keys = [{"name": "country", "type": "S"}, {"name": "icao", "type": "S"}]
-    aws.beats, aws.fake.key_names = OneWorker(), ("country", "icao")
+    aws.heartbeats, aws.fake.key_names = OneWorker(), ("country", "icao")
     sink = TABLE_SINK | {"keys": keys, "guard": guard}
     budget = Budget("run-budgets", "export_process/a-run", {Kind.READ: None, Kind.WRITE: 1e6}, 1)
     file = aws.put(items([airport | {"icao": {"S": f"{number}"}} for number in range(600)]))
@@ -209,12 +209,12 @@ def test_transformed_records_are_paid_for_once_each(aws: Slices, guard: str | No
 
 @pytest.mark.parametrize("sink", [TABLE_SINK, GUARDED])
 def test_slice_takes_part_in_its_runs_budget(aws: Slices, sink: Json) -> None:
-    aws.beats = OneWorker()
+    aws.heartbeats = OneWorker()
     budget = Budget("run-budgets", "export_process/a-run", {Kind.READ: None, Kind.WRITE: 1e6}, 1)
     event = aws.event(aws.put(items(birds(30))), FULL, sink, budget=budget.to_state())
     progress = aws.whole(event)
     assert (progress["counts"]["written"], progress["writeUnits"]) == (30, 30)
-    assert aws.beats.keys[0] == {"run": {"S": "export_process/a-run"}}
+    assert aws.heartbeats.keys[0] == {"run": {"S": "export_process/a-run"}}
 
 
 # Files that are not what they should be.

@@ -11,10 +11,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice.loading.plan import Range
-from sluice.loading.range_cutter import RangeCutter
 from sluice.reading.record_scanner import Block, blocks
-from sluice.reading.records import BadRow, parse
+from sluice.reading.rows import BadRow, parse
+from sluice.workflows.csv_load.plan import Range, RangeCutter
 from tests.unit.sources import a_source
 
 GRAMMAR = a_source().grammar

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sluice.errors import AccessDeniedError
-from sluice.pacing.allowance import (
+from sluice.run_item.rate_limiter import (
     CLAIM_MARGIN,
     CREDIT_SECONDS,
     FIRST_CLAIM_SECONDS,
     REQUEST_SECONDS,
-    Allowance,
+    RateLimiter,
     Spending,
 )
 from tests.unit.rate_clock import RateClock
@@ -24,8 +24,8 @@ RATES = st.floats(20, 1000)
 REQUESTS = st.lists(st.tuples(st.floats(0, 5), st.integers(1, 50), st.floats(0, 3)), min_size=1, max_size=40)
 
 
-def spend(allowance: Allowance, items: int, units: float | None = None) -> Spending:
-    spending = allowance.before(items)
+def spend(limiter: RateLimiter, items: int, units: float | None = None) -> Spending:
+    spending = limiter.before(items)
     assert spending is not None
     spending.ended(items if units is None else units)
     return spending
@@ -37,11 +37,11 @@ def test_no_window_takes_more_than_the_rate_its_credit_and_one_request(
     rate: float, requests: list[tuple[float, int, float]]
 ) -> None:
     clock = RateClock()
-    allowance = clock.allowance(rate)
+    limiter = clock.limiter(rate)
     spent: list[tuple[float, float]] = []
     for seconds, items, _ in requests:
         clock.now += seconds
-        spend(allowance, items)
+        spend(limiter, items)
         spent.append((clock.now, items))
     for first, (begin, _) in enumerate(spent):
         total = 0.0
@@ -54,50 +54,50 @@ def test_no_window_takes_more_than_the_rate_its_credit_and_one_request(
 @given(RATES, REQUESTS)
 def test_units_beyond_what_was_expected_are_waited_for(rate: float, requests: list[tuple[float, int, float]]) -> None:
     clock = RateClock()
-    allowance = clock.allowance(rate)
+    limiter = clock.limiter(rate)
     begin, total = clock.now, 0.0
     for _, items, more in requests:
-        spend(allowance, items, items * more)
+        spend(limiter, items, items * more)
         total += items * more
-    assert allowance.settle()
+    assert limiter.settle()
     assert total <= rate * (clock.now - begin + CREDIT_SECONDS) + 1e-3
 
 
 def test_big_page_at_a_small_rate_is_paid_for_before_the_next() -> None:
     clock = RateClock()
-    allowance = clock.allowance(4.0)
-    spend(allowance, 1, 128.0)
+    limiter = clock.limiter(4.0)
+    spend(limiter, 1, 128.0)
     assert clock.slept == pytest.approx(0.25)
-    allowance.settle()
+    limiter.settle()
     assert clock.slept == pytest.approx(32)
 
 
 def test_without_a_limit_nothing_is_waited_for_and_nothing_bounded() -> None:
     clock = RateClock()
-    allowance = clock.allowance(least=None)
-    assert allowance.bounded(None) is None
-    assert allowance.bounded(7) == 7
+    limiter = clock.limiter(least=None)
+    assert limiter.bounded(None) is None
+    assert limiter.bounded(7) == 7
     for _ in range(3):
-        spending = allowance.before(None)
+        spending = limiter.before(None)
         assert spending is not None
         spending.ended(1e9, 10**6)
-    assert allowance.settle()
-    assert (clock.slept, allowance.claim()) == (0, inf)
+    assert limiter.settle()
+    assert (clock.slept, limiter.demand()) == (0, inf)
 
 
 def test_limit_that_comes_later_does_not_ask_for_what_was_spent_without() -> None:
     clock = RateClock()
-    allowance = clock.allowance(least=None)
-    spend(allowance, 1000, 1000.0)
-    allowance.grant(10.0)
-    spend(allowance, 1)
+    limiter = clock.limiter(least=None)
+    spend(limiter, 1000, 1000.0)
+    limiter.grant(10.0)
+    spend(limiter, 1)
     assert clock.slept < 1
 
 
 def test_whole_page_counts_as_the_largest_until_it_has_ended() -> None:
     clock = RateClock()
-    allowance = clock.allowance(64.0)
-    spending = allowance.before(None)
+    limiter = clock.limiter(64.0)
+    spending = limiter.before(None)
     assert spending is not None
     assert clock.slept == pytest.approx(2)
     spending.ended(3.0, 6)
@@ -117,68 +117,68 @@ def test_whole_page_counts_as_the_largest_until_it_has_ended() -> None:
 def test_one_request_takes_no_more_than_its_part_of_the_rate_unless_one_item_does(
     rate: float | None, item_units: float, items: int | None, expected: int
 ) -> None:
-    assert RateClock().allowance(rate, least=2.0, item_units=item_units).bounded(items) == expected
+    assert RateClock().limiter(rate, least=2.0, item_units=item_units).bounded(items) == expected
 
 
 def test_what_items_take_is_learnt_from_requests() -> None:
     clock = RateClock()
-    allowance = clock.allowance(100.0, item_units=1.0)
-    assert allowance.bounded(None) == 50
+    limiter = clock.limiter(100.0, item_units=1.0)
+    assert limiter.bounded(None) == 50
     for _ in range(5):
-        spending = allowance.before(100)
+        spending = limiter.before(100)
         assert spending is not None
         spending.ended(5.0, 50)
-    assert allowance.bounded(None) == pytest.approx(500, rel=0.05)
+    assert limiter.bounded(None) == pytest.approx(500, rel=0.05)
 
 
 def test_new_worker_waits_for_its_rate() -> None:
     clock = RateClock()
-    allowance = clock.allowance()
-    clock.changes[clock.now + 3] = (allowance, 2.0)
-    spend(allowance, 2)
+    limiter = clock.limiter()
+    clock.changes[clock.now + 3] = (limiter, 2.0)
+    spend(limiter, 2)
     assert clock.slept == pytest.approx(4)
 
 
 def test_rate_that_changes_while_one_waits_counts_from_then_on() -> None:
     clock = RateClock()
-    allowance = clock.allowance(1.0)
-    clock.changes[clock.now + 10] = (allowance, 45.0)
-    spend(allowance, 100)
+    limiter = clock.limiter(1.0)
+    clock.changes[clock.now + 10] = (limiter, 45.0)
+    spend(limiter, 100)
     assert clock.slept == pytest.approx(12)
 
 
 def test_before_ends_when_the_time_is_up_and_owes_nothing_then() -> None:
     clock = RateClock(ends=1005)
-    allowance = clock.allowance(1.0)
-    assert allowance.before(100) is None
+    limiter = clock.limiter(1.0)
+    assert limiter.before(100) is None
     assert clock.slept == pytest.approx(5)
-    assert allowance.settle()
+    assert limiter.settle()
     clock.ends = inf
-    spend(allowance, 6)
+    spend(limiter, 6)
     assert clock.slept == pytest.approx(10)
 
 
 def test_before_takes_nothing_when_the_time_was_up_before() -> None:
     clock = RateClock(ends=0)
-    assert clock.allowance(1e6).before(1) is None
-    assert clock.allowance(least=None).before(1) is None
+    assert clock.limiter(1e6).before(1) is None
+    assert clock.limiter(least=None).before(1) is None
 
 
 def test_request_that_must_be_sent_is_admitted_when_the_time_is_up_and_owed() -> None:
     clock = RateClock(ends=1005)
-    allowance = clock.allowance(1.0)
-    assert allowance.admit(100).units == 100
+    limiter = clock.limiter(1.0)
+    assert limiter.admit(100).units == 100
     assert clock.slept == pytest.approx(5)
-    assert not allowance.settle()
+    assert not limiter.settle()
 
 
 def test_workers_that_start_together_go_on_apart() -> None:
     first = []
     for _ in range(20):
         clock = RateClock()
-        allowance = Allowance(1.0, clock.is_time_up, clock=clock, sleep=clock.sleep)
-        allowance.grant(1.0)
-        first.append(allowance.seconds_until(allowance.take(10)))
+        limiter = RateLimiter(1.0, clock.is_time_up, clock=clock, sleep=clock.sleep)
+        limiter.grant(1.0)
+        first.append(limiter.seconds_until(limiter.take(10)))
     assert min(first) >= 5
     assert max(first) <= 15
     assert max(first) - min(first) > 1
@@ -186,85 +186,85 @@ def test_workers_that_start_together_go_on_apart() -> None:
 
 def test_silent_dynamodb_leaves_a_new_worker_its_least_and_others_their_last() -> None:
     clock = RateClock()
-    new, old = clock.allowance(least=5.0), clock.allowance(40.0, least=5.0)
+    new, old = clock.limiter(least=5.0), clock.limiter(40.0, least=5.0)
     for each in (new, old):
         each.grant_least()
     assert [each.seconds_until(each.take(80)) for each in (new, old)] == [16, 2]
 
 
 def test_error_that_is_no_passing_one_is_raised_to_whoever_waits() -> None:
-    allowance = RateClock().allowance()
-    allowance.fail(AccessDeniedError("no"))
+    limiter = RateClock().limiter()
+    limiter.fail(AccessDeniedError("no"))
     with pytest.raises(AccessDeniedError):
-        allowance.before(1)
+        limiter.before(1)
 
 
-def claims(rate: float, capacity: float, seconds: float, item_units: float = 1.0) -> float:
+def demand(rate: float, capacity: float, seconds: float, item_units: float = 1.0) -> float:
     """The last claim of a worker that alone would spend `capacity` units per second."""
     clock = RateClock()
-    allowance = clock.allowance(rate)
-    end, last, next_claim = clock.now + seconds, inf, clock.now
+    limiter = clock.limiter(rate)
+    end, last, next_demand = clock.now + seconds, inf, clock.now
     while clock.now < end:
-        items = allowance.bounded(250)
+        items = limiter.bounded(250)
         assert items is not None
-        spending = allowance.before(items)
+        spending = limiter.before(items)
         assert spending is not None
         clock.now += items * item_units / capacity
         spending.ended(items * item_units)
-        while next_claim <= clock.now:
-            last = allowance.claim()
-            next_claim += 1
+        while next_demand <= clock.now:
+            last = limiter.demand()
+            next_demand += 1
     return last
 
 
 @pytest.mark.parametrize("item_units", [0.5, 1.0, 4.0])
 def test_worker_with_less_use_claims_what_it_can_spend(item_units: float) -> None:
-    assert claims(100.0, 20.0, 30, item_units) == pytest.approx(20 * CLAIM_MARGIN, rel=0.15)
+    assert demand(100.0, 20.0, 30, item_units) == pytest.approx(20 * CLAIM_MARGIN, rel=0.15)
 
 
 def test_worker_claims_what_it_could_spend_also_while_it_waits() -> None:
-    assert claims(40.0, 50.0, 60) == pytest.approx(50 * CLAIM_MARGIN, rel=0.15)
+    assert demand(40.0, 50.0, 60) == pytest.approx(50 * CLAIM_MARGIN, rel=0.15)
 
 
 def test_worker_that_mostly_waits_claims_all() -> None:
-    assert claims(10.0, 50.0, 30) == inf
+    assert demand(10.0, 50.0, 30) == inf
 
 
 def test_worker_claims_all_until_it_has_been_seen_for_a_while() -> None:
     clock = RateClock()
-    allowance = clock.allowance(100.0)
-    assert allowance.claim() == inf
-    spend(allowance, 1)
+    limiter = clock.limiter(100.0)
+    assert limiter.demand() == inf
+    spend(limiter, 1)
     clock.now += FIRST_CLAIM_SECONDS / 2
-    assert allowance.claim() == inf
+    assert limiter.demand() == inf
 
 
 def test_idle_worker_claims_less_and_less() -> None:
     clock = RateClock()
-    allowance = clock.allowance(100.0)
-    spend(allowance, 50)
+    limiter = clock.limiter(100.0)
+    spend(limiter, 50)
     claimed = []
     for _ in range(30):
         clock.now += 1
-        claimed.append(allowance.claim())
+        claimed.append(limiter.demand())
     assert claimed[-1] < 3
     assert claimed[5:] == sorted(claimed[5:], reverse=True)
 
 
 def test_threads_together_keep_to_the_rate() -> None:
-    allowance = Allowance(1.0, lambda: False)
-    allowance.grant(1e8)
+    limiter = RateLimiter(1.0, lambda: False)
+    limiter.grant(1e8)
 
     def send() -> None:
         for _ in range(200):
-            allowance.admit(10).ended(20.0, 20)
+            limiter.admit(10).ended(20.0, 20)
 
     threads = [Thread(target=send) for _ in range(8)]
     for each in threads:
         each.start()
     for each in threads:
         each.join()
-    assert allowance.take(0).mark == pytest.approx(8 * 200 * 20)
+    assert limiter.take(0).mark == pytest.approx(8 * 200 * 20)
 
 
 def page_units(items: int, item_bytes: int) -> float:
@@ -276,7 +276,7 @@ def page_units(items: int, item_bytes: int) -> float:
 @pytest.mark.parametrize("known", [True, False])
 def test_pages_are_not_small_for_being_rounded_up(rate: float, item_bytes: int, known: bool) -> None:
     clock = RateClock()
-    reads = clock.allowance(rate, item_units=item_bytes / 8192 if known else 1.0, rounding=0.5)
+    reads = clock.limiter(rate, item_units=item_bytes / 8192 if known else 1.0, rounding=0.5)
     items, units, pages = 0, 0.0, 40
     for number in range(2 * pages):
         limit = reads.bounded(None)
@@ -291,7 +291,7 @@ def test_pages_are_not_small_for_being_rounded_up(rate: float, item_bytes: int, 
 
 
 def test_small_pages_say_nothing_of_items_that_are_smaller_still() -> None:
-    reads = RateClock().allowance(100.0, item_units=0.01, rounding=0.5)
+    reads = RateClock().limiter(100.0, item_units=0.01, rounding=0.5)
     for _ in range(50):
         spend(reads, 1, 0.5)
     assert reads.bounded(None) == 5000

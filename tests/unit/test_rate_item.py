@@ -11,19 +11,19 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
+from sluice.aws.retry import RetryPolicy
 from sluice.errors import AccessDeniedError, InvalidInputError, TableNotFoundError, UnexpectedResponseError
 from sluice.fields import Fields
-from sluice.pacing.budget import Budget, Kind, limits_in
-from sluice.pacing.budget_item import (
+from sluice.run_item.budget import Budget, Kind, limits_in
+from sluice.run_item.budget_item import (
     BEAT_RETRIES,
     BEAT_TIMEOUT_SECONDS,
     KEPT_SECONDS,
     BudgetItem,
-    beat_wire,
     create_item,
+    heartbeat_wire,
 )
-from sluice.retry import RetryPolicy
-from sluice.run import Run
+from sluice.runs.paths import Run
 from tests.unit.fake_dynamodb import wire_to
 
 RUN = Run("table_transform", "july", "arn:aws:states:eu-west-1:111122223333:execution:TableTransform:july")
@@ -68,23 +68,23 @@ def item(stored: OneItem) -> BudgetItem:
 
 
 def test_beats_of_all_workers_add_up(item: BudgetItem) -> None:
-    item.beat(ALL, 1.0)
-    item.beat(ALL, 1.0)
-    tally = item.beat({Kind.READ: 12.345, Kind.WRITE: inf}, -0.125)
-    assert (tally.workers, tally.beats) == (1.875, 3)
+    item.heartbeat(ALL, 1.0)
+    item.heartbeat(ALL, 1.0)
+    tally = item.heartbeat({Kind.READ: 12.345, Kind.WRITE: inf}, -0.125)
+    assert (tally.workers, tally.heartbeats) == (1.875, 3)
     assert tally.limits == {Kind.READ: 250.5, Kind.WRITE: None}
-    assert tally.modest == {Kind.READ: 1, Kind.WRITE: 0}
-    assert tally.modest_units == {Kind.READ: pytest.approx(12.345, abs=0.01), Kind.WRITE: 0}
+    assert tally.under_share == {Kind.READ: 1, Kind.WRITE: 0}
+    assert tally.under_share_units == {Kind.READ: pytest.approx(12.345, abs=0.01), Kind.WRITE: 0}
 
 
 def test_who_leaves_is_counted_no_more(item: BudgetItem) -> None:
-    item.beat(ALL, 1.0)
+    item.heartbeat(ALL, 1.0)
     item.leave()
-    assert item.beat(ALL, 1.0).workers == 1
+    assert item.heartbeat(ALL, 1.0).workers == 1
 
 
 def test_beat_is_one_small_update_of_the_run_s_item(item: BudgetItem, stored: OneItem) -> None:
-    item.beat(ALL, 1.0)
+    item.heartbeat(ALL, 1.0)
     (request,) = stored.requests
     assert (request["TableName"], request["Key"]) == ("run-budgets", {"run": {"S": "table_transform/july"}})
     assert request["ReturnValues"] == "ALL_NEW"
@@ -92,22 +92,22 @@ def test_beat_is_one_small_update_of_the_run_s_item(item: BudgetItem, stored: On
 
 
 def test_limits_that_were_edited_stay(item: BudgetItem, stored: OneItem) -> None:
-    item.beat(ALL, 1.0)
+    item.heartbeat(ALL, 1.0)
     stored.numbers |= {"readUnitsPerSecond": Decimal(10), "writeUnitsPerSecond": Decimal(20)}
-    assert item.beat(ALL, 0.0).limits == {Kind.READ: 10, Kind.WRITE: 20}
+    assert item.heartbeat(ALL, 0.0).limits == {Kind.READ: 10, Kind.WRITE: 20}
 
 
 def test_item_that_is_gone_comes_back_with_the_input_s_limits_and_an_end(item: BudgetItem, stored: OneItem) -> None:
-    item.beat(ALL, 1.0)
+    item.heartbeat(ALL, 1.0)
     stored.numbers.clear()
-    assert item.beat(ALL, 0.0).limits == {Kind.READ: 250.5, Kind.WRITE: None}
+    assert item.heartbeat(ALL, 0.0).limits == {Kind.READ: 250.5, Kind.WRITE: None}
     assert stored.numbers["expiresAt"] == int(NOW) + KEPT_SECONDS
 
 
 def test_answer_without_the_counters_is_no_answer() -> None:
     item = BudgetItem(lambda _operation, _body: {"Attributes": {"workers": {"N": "1"}}}, BUDGET)
     with pytest.raises(UnexpectedResponseError, match="table_transform/july of run-budgets has no 'beats'"):
-        item.beat(ALL, 1.0)
+        item.heartbeat(ALL, 1.0)
 
 
 def test_item_is_made_with_the_limits_of_the_input() -> None:
@@ -152,11 +152,11 @@ def test_table_that_cannot_be_used_has_a_name(code: str, error: type[Exception])
 
 def test_beats_go_where_the_wire_goes_and_wait_for_less() -> None:
     wire = wire_to("http://127.0.0.1:9", RetryPolicy())
-    beats = beat_wire(wire)
-    assert beats.target.signer is wire.target.signer
-    assert beats.target.endpoint.url == wire.target.endpoint.url
-    assert beats.target.endpoint.read_timeout_seconds == BEAT_TIMEOUT_SECONDS
-    assert beats.retries is BEAT_RETRIES
+    heartbeats = heartbeat_wire(wire)
+    assert heartbeats.target.signer is wire.target.signer
+    assert heartbeats.target.endpoint.url == wire.target.endpoint.url
+    assert heartbeats.target.endpoint.read_timeout_seconds == BEAT_TIMEOUT_SECONDS
+    assert heartbeats.retries is BEAT_RETRIES
 
 
 def test_budget_travels_in_state() -> None:
@@ -172,8 +172,8 @@ def test_budget_travels_in_state() -> None:
 
 
 def test_run_has_a_budget_when_it_has_a_limit() -> None:
-    assert Budget.for_run("run-budgets", RUN, BUDGET.limits, 50) == BUDGET
-    assert Budget.for_run("run-budgets", RUN, dict.fromkeys(Kind), 50) is None
+    assert Budget.for_run("run-budgets", RUN.item_key, BUDGET.limits, 50) == BUDGET
+    assert Budget.for_run("run-budgets", RUN.item_key, dict.fromkeys(Kind), 50) is None
 
 
 @pytest.mark.parametrize(("workers", "seconds"), [(1, 1.0), (640, 1.0), (1000, 1.5625), (10_000, 15.625)])

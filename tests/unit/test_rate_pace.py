@@ -8,13 +8,11 @@ from threading import Event
 
 import pytest
 
+from sluice.aws.retry import RetryPolicy
 from sluice.errors import AccessDeniedError, ServiceUnavailableError, SluiceError, ThrottledError
-from sluice.pacing.allowance import Allowance
-from sluice.pacing.budget import Budget, Kind
-from sluice.pacing.member import Member
-from sluice.pacing.run_pace import RunPace
-from sluice.pacing.shares import Claims, Tally
-from sluice.retry import RetryPolicy
+from sluice.run_item.budget import Budget, Claims, Kind, Tally
+from sluice.run_item.rate_limiter import RateLimiter
+from sluice.run_item.worker_rate import Member, RunPace
 from tests.unit.fake_dynamodb import wire_to
 from tests.unit.rate_clock import RateClock
 
@@ -28,19 +26,19 @@ class FakeItem:
 
     limit: float = 1e9
     workers: float = 0.0
-    beats: int = 0
+    heartbeats: int = 0
     errors: list[SluiceError] = field(default_factory=list)
-    on_beat: Callable[[], object] = lambda: None
+    on_heartbeat: Callable[[], object] = lambda: None
 
-    def beat(self, claims: Claims, to_workers: float) -> Tally:
-        assert set(claims) == set(Kind)
+    def heartbeat(self, demand: Claims, to_workers: float) -> Tally:
+        assert set(demand) == set(Kind)
         if self.errors:
             raise self.errors.pop(0)
         self.workers += to_workers
-        self.beats += 1
-        self.on_beat()
+        self.heartbeats += 1
+        self.on_heartbeat()
         nothing = dict.fromkeys(Kind, 0)
-        return Tally({Kind.READ: self.limit, Kind.WRITE: None}, self.workers, self.beats, nothing, nothing)
+        return Tally({Kind.READ: self.limit, Kind.WRITE: None}, self.workers, self.heartbeats, nothing, nothing)
 
     def leave(self) -> None:
         if self.errors:
@@ -67,7 +65,7 @@ def test_worker_joins_spends_and_leaves() -> None:
 def test_worker_beats_also_while_it_does_something_else() -> None:
     beaten = Event()
     item = FakeItem()
-    item.on_beat = lambda: beaten.set() if item.beats == 2 else None
+    item.on_heartbeat = lambda: beaten.set() if item.heartbeats == 2 else None
     with RunPace(BUDGET, item, never):
         assert beaten.wait(ENOUGH_SECONDS)
 
@@ -89,8 +87,8 @@ def test_run_without_limits_has_a_pace_that_waits_for_nothing() -> None:
     wire = wire_to("http://127.0.0.1:9", RetryPolicy())
     with RunPace.from_state(wire, None, never) as pace:
         assert pace.reads.bounded(None) is None
-        for allowance in (pace.reads, pace.writes):
-            spending = allowance.before(None)
+        for limiter in (pace.reads, pace.writes):
+            spending = limiter.before(None)
             assert spending is not None
             spending.ended(1e9)
 
@@ -122,15 +120,15 @@ def clock() -> RateClock:
     return RateClock()
 
 
-def member(item: FakeItem, clock: RateClock) -> tuple[Member, Allowance]:
+def member(item: FakeItem, clock: RateClock) -> tuple[Member, RateLimiter]:
     budget = Budget("t", "k", {Kind.READ: 15.0, Kind.WRITE: None}, 5)
-    reads, writes = (clock.allowance(least=budget.least[kind]) for kind in Kind)
+    reads, writes = (clock.limiter(least=budget.least[kind]) for kind in Kind)
     return Member(item, {Kind.READ: reads, Kind.WRITE: writes}, budget, clock), reads
 
 
-def rate(allowance: Allowance) -> float:
+def rate(limiter: RateLimiter) -> float:
     """Units per second, by when requests are due that stand in line one after the other."""
-    first, second = (allowance.seconds_until(allowance.take(1000)) for _ in range(2))
+    first, second = (limiter.seconds_until(limiter.take(1000)) for _ in range(2))
     return 1000 / (second - first)
 
 
@@ -139,24 +137,24 @@ def test_silence_leaves_the_last_share(silence: SluiceError, clock: RateClock) -
     item = FakeItem(limit=50.0)
     one, reads = member(item, clock)
     for _ in range(2):
-        one.beat()
+        one.heartbeat()
         clock.now += 1
     assert rate(reads) == pytest.approx(50)
     item.errors.append(silence)
-    one.beat()
+    one.heartbeat()
     assert rate(reads) == pytest.approx(50)
 
 
 def test_silence_from_the_beginning_leaves_the_least_share(clock: RateClock) -> None:
     one, reads = member(FakeItem(errors=[ThrottledError("slow down")]), clock)
-    one.beat()
+    one.heartbeat()
     assert rate(reads) == pytest.approx(3)
 
 
 def test_worker_that_never_joined_does_not_leave(clock: RateClock) -> None:
     item = FakeItem(errors=[ThrottledError("slow down")])
     one, _ = member(item, clock)
-    one.beat()
+    one.heartbeat()
     one.leave()
     assert item.workers == 0
 
@@ -164,7 +162,7 @@ def test_worker_that_never_joined_does_not_leave(clock: RateClock) -> None:
 def test_leaving_in_silence_is_left_at_that(clock: RateClock) -> None:
     item = FakeItem()
     one, _ = member(item, clock)
-    one.beat()
+    one.heartbeat()
     item.errors.append(ServiceUnavailableError("nobody there"))
     one.leave()
     assert item.workers == 1
@@ -173,9 +171,9 @@ def test_leaving_in_silence_is_left_at_that(clock: RateClock) -> None:
 def test_workers_that_beat_at_the_same_time_wait_a_little_longer(clock: RateClock) -> None:
     item = FakeItem()
     one, _ = member(item, clock)
-    one.beat()
+    one.heartbeat()
     assert one.pause_seconds == 1
     item.workers += 1
     clock.now += 1
-    one.beat()
+    one.heartbeat()
     assert 1 < one.pause_seconds <= 1.1

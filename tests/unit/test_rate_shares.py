@@ -6,8 +6,7 @@ from math import inf
 
 import pytest
 
-from sluice.pacing.budget import Kind
-from sluice.pacing.shares import Claims, Rates, Shares, Tally
+from sluice.run_item.budget import Claims, Kind, Rates, Shares, Tally
 
 ALL = dict.fromkeys(Kind, inf)
 PERIOD = 2.0
@@ -20,22 +19,22 @@ class World:
         self.limits = {Kind.READ: reads, Kind.WRITE: writes}
         self.now = 0.0
         self.workers = 0.0
-        self.beats = 0
-        self.modest = dict.fromkeys(Kind, 0)
+        self.heartbeats = 0
+        self.under_share = dict.fromkeys(Kind, 0)
         self.units = dict.fromkeys(Kind, 0.0)
         self.last: dict[Shares, Rates] = {}
 
-    def beat(self, shares: Shares, needs: Claims = ALL) -> float | None:
+    def heartbeat(self, shares: Shares, needs: Claims = ALL) -> float | None:
         """One worker's beat; returns its rate of reads."""
-        claims = shares.claims(needs)
+        demand = shares.demand(needs)
         self.workers += shares.to_workers
-        self.beats += 1
-        for kind, claim in claims.items():
-            if claim < inf:
-                self.modest[kind] += 1
-                self.units[kind] += claim
-        tally = Tally(self.limits, self.workers, self.beats, dict(self.modest), dict(self.units))
-        rates = self.last[shares] = shares.after(tally, claims, self.now)
+        self.heartbeats += 1
+        for kind, wanted in demand.items():
+            if wanted < inf:
+                self.under_share[kind] += 1
+                self.units[kind] += wanted
+        tally = Tally(self.limits, self.workers, self.heartbeats, dict(self.under_share), dict(self.units))
+        rates = self.last[shares] = shares.after(tally, demand, self.now)
         return rates[Kind.READ]
 
     def period(self, *workers: Shares, needs: dict[Shares, float] | None = None) -> list[float | None]:
@@ -43,7 +42,7 @@ class World:
         rates = []
         for each in workers:
             self.now += PERIOD / len(workers)
-            rates.append(self.beat(each, ALL | {Kind.READ: (needs or {}).get(each, inf)}))
+            rates.append(self.heartbeat(each, ALL | {Kind.READ: (needs or {}).get(each, inf)}))
         return rates
 
     def leave(self) -> None:
@@ -124,7 +123,7 @@ def test_beats_missed_by_the_worker_itself_count_by_the_time() -> None:
     for _ in range(3):
         world.period(one, two)
     world.now += PERIOD / 3
-    assert world.beat(silent) == pytest.approx(100 / 3)
+    assert world.heartbeat(silent) == pytest.approx(100 / 3)
 
 
 def test_limits_are_those_of_the_last_beat() -> None:
@@ -177,12 +176,12 @@ def test_modest_claims_do_not_outlast_a_limit_that_was_lowered() -> None:
 
 
 def test_many_modest_workers_that_leave_at_once_do_not_let_the_others_take_too_much() -> None:
-    world, modest, hungry = World(), some(90, most=100), some(10, most=100)
+    world, under_share, hungry = World(), some(90, most=100), some(10, most=100)
     for _ in range(2):
-        world.period(*modest, *hungry)
+        world.period(*under_share, *hungry)
     for _ in range(2):
-        world.period(*modest, *hungry, needs=dict.fromkeys(modest, 0.1))
-    for _ in modest:
+        world.period(*under_share, *hungry, needs=dict.fromkeys(under_share, 0.1))
+    for _ in under_share:
         world.leave()
     for _ in range(3):
         rates = world.period(*hungry)
@@ -194,7 +193,7 @@ def test_item_that_was_made_anew_is_joined_anew_by_all() -> None:
     world, three = World(), some(3)
     for _ in range(3):
         world.period(*three)
-    world.workers, world.beats = 0.0, 0
+    world.workers, world.heartbeats = 0.0, 0
     totals = [sum(rate or 0 for rate in world.period(*three)) for _ in range(5)]
     assert max(totals) <= 100 + 1e-6
     assert totals[-1] == pytest.approx(100)
@@ -206,5 +205,5 @@ def test_workers_that_beat_at_the_same_time_notice_it() -> None:
         world.period(one, two)
     assert not one.is_clashing
     world.period(two, two)
-    world.beat(one)
+    world.heartbeat(one)
     assert one.is_clashing

@@ -11,10 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sluice.errors import RejectError
-from sluice.exports.process import FULL, INCREMENTAL, NEW_AND_OLD_IMAGES, REJECTS, Export
-from sluice.exports.raw_records import NewImages, RawRecord, raw_record
-from sluice.exports.raw_table_sink import change_of
-from sluice.exports.records import read_record
+from sluice.workflows.export_process.input import FULL, INCREMENTAL, NEW_AND_OLD_IMAGES, REJECTS, Export
+from sluice.workflows.export_process.records import NewImages, RawRecord, raw_record, read_record
+from sluice.workflows.export_process.table_sinks import change_of
 from tests.unit.export_files import MICROS, REAL_EXPORT, bird, changed, compact, key_of
 
 Json = dict[str, Any]

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice.encoding.item import Row
+from sluice.dynamodb.items import Row
 from sluice.errors import CountsDoNotReconcileError
 from sluice.reading.record_scanner import Block, blocks
-from sluice.reading.records import BadRow, parse
+from sluice.reading.rows import BadRow, parse
 from sluice.reading.source import Source
 from sluice.rejects import Reason, Reject
 from tests.unit.sources import a_source

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from moto import mock_aws
 
 from sluice import errors
-from sluice.aggregating.group_tally import GroupTally, Key
 from sluice.errors import (
     CountsDoNotReconcileError,
     ServiceUnavailableError,
@@ -26,14 +25,14 @@ from sluice.errors import (
     SourceNotFoundError,
     UnexpectedResponseError,
 )
-from sluice.reducing.merge_request import LastMerge, Merge, MergeProgress
-from sluice.reducing.merge_tree import FAN_IN, plan_merges
-from sluice.reducing.result_format import plain
+from sluice.workflows.object_map.cells import GroupTally, Key
+from sluice.workflows.object_map.merge_plan import FAN_IN, LastMerge, Merge, MergeProgress, plan_merges
+from sluice.workflows.object_map.result_format import plain
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.aggregated import BUCKET, RUN
 from tests.unit.fake_s3 import CrashError, FakeS3
 from tests.unit.lambda_context import Context
-from tests.unit.merges import Merges, Row, asked, by_turns, never, part_of, tallied
+from tests.unit.merges import Merges, Row, by_turns, never, part_of, request, tallied
 
 TEXTS = st.text(st.sampled_from('a,"\n\r é\U0001f600'), max_size=3)
 NUMBERS = st.decimals(
@@ -73,7 +72,7 @@ def number(text: str | None) -> Decimal | None:
 def test_any_tree_in_any_slices_gives_what_one_dict_gives(
     parts: list[list[Row]], fan_in: int, ends: list[bool]
 ) -> None:
-    merges = Merges(asked())
+    merges = Merges(request())
     done = merges.reduce(parts, fan_in, by_turns(ends))
     groups = tallied(row for part in parts for row in part)
     assert (done.groups, done.listed, done.rows) == (len(groups), len(groups), sum(map(len, parts)))
@@ -96,7 +95,7 @@ def test_any_tree_in_any_slices_gives_what_one_dict_gives(
 def test_order_of_parts_and_slices_changes_no_byte(
     parts: list[list[Row]], ends: list[bool], other_ends: list[bool], random: Any
 ) -> None:
-    one, other = Merges(asked()), Merges(asked())
+    one, other = Merges(request()), Merges(request())
     one.reduce(parts, 2, by_turns(ends))
     random.shuffle(parts)
     other.reduce(parts, 3, by_turns(other_ends))
@@ -116,7 +115,7 @@ def test_top_groups_are_those_of_a_sort(
     parts: list[list[Row]], per: list[str], count: int, order: str, statistic: str, ends: list[bool]
 ) -> None:
     top = {"measure": 0, "statistic": statistic, "per": per, "count": count, "order": order}
-    merges = Merges(asked(top=top))
+    merges = Merges(request(top=top))
     columns = [*per, *(each for each in ("g", "h") if each not in per)]
     stored = [[(tuple(key[PLACES[each]] for each in columns), value) for key, value in part] for part in parts]
     done = merges.reduce(stored, 3, by_turns(ends))
@@ -146,13 +145,13 @@ def many(parts: int, rows: int) -> list[list[Row]]:
 def test_crash_after_any_call_changes_no_byte(rows: int) -> None:
     """The attempt is tried again as Step Functions does: from the progress of the slice before."""
     parts, ends = many(4, rows), [False, False, True]
-    whole = Merges(asked())
+    whole = Merges(request())
     whole.reduce(parts, 3, by_turns(ends))
     calls = whole.s3.calls
     assert any("merges" in key for key in whole.s3.objects)
     for crash_at in range(1, calls + 1):
         for has_effect in (True, False):
-            crashed = Merges(asked(), FakeS3(crash_at=crash_at, has_effect=has_effect))
+            crashed = Merges(request(), FakeS3(crash_at=crash_at, has_effect=has_effect))
             _reduce_with_retries(crashed, parts, ends)
             for ending in ("csv", "json"):
                 assert crashed.result(ending) == whole.result(ending), (crash_at, has_effect)
@@ -171,7 +170,7 @@ def _reduce_with_retries(merges: Merges, parts: list[list[Row]], ends: list[bool
 
 
 def test_late_attempt_changes_nothing_and_tells_what_the_first_has_come_to() -> None:
-    merges = Merges(asked())
+    merges = Merges(request())
     last = Merge("last", tuple(merges.put(many(3, 20))), LastMerge(60, None))
     first = merges.slice(last, MergeProgress(), by_turns([False, False, True]))
     done = first
@@ -185,11 +184,11 @@ def test_late_attempt_changes_nothing_and_tells_what_the_first_has_come_to() -> 
 
 def test_attempt_whose_upload_another_has_completed_is_tried_again() -> None:
     """Both go on from the same slice; the one that is overtaken finds the upload gone, and then the outcome."""
-    merges = Merges(asked())
+    merges = Merges(request())
     last = Merge("last", tuple(merges.put(many(3, 40))), LastMerge(120, None))
     begun = merges.slice(last, MergeProgress(), by_turns([False] * 20 + [True]))
     assert merges.s3.uploads
-    overtaken = Merges(asked(), FakeS3(dict(merges.s3.objects), merges.s3.uploads))
+    overtaken = Merges(request(), FakeS3(dict(merges.s3.objects), merges.s3.uploads))
     done = merges.slice(last, begun, never)
     assert done.done
     with pytest.raises(ServiceUnavailableError, match="another attempt has completed it"):
@@ -199,7 +198,7 @@ def test_attempt_whose_upload_another_has_completed_is_tried_again() -> None:
 
 
 def test_slice_holds_one_line_of_each_part_and_less_than_a_part_of_the_output() -> None:
-    merges = Merges(asked())
+    merges = Merges(request())
     last = Merge("last", tuple(merges.put(many(5, 60))), LastMerge(300, None))
     progress = merges.slice(last, MergeProgress(), by_turns([False] * 15 + [True]))
     rest = merges.s3.objects[RUN.merge_rest_key("last", progress.slices)]
@@ -208,7 +207,7 @@ def test_slice_holds_one_line_of_each_part_and_less_than_a_part_of_the_output() 
 
 def test_partial_result_says_so_in_name_and_content() -> None:
     missing = {"objects": 3, "unreadable": 1, "failed": 2}
-    merges = Merges(asked(), missing=missing)
+    merges = Merges(request(), missing=missing)
     merges.reduce(many(2, 3), 2, never)
     assert (merges.document()["complete"], merges.document()["missing"]) == (
         False,
@@ -219,14 +218,14 @@ def test_partial_result_says_so_in_name_and_content() -> None:
 
 
 def test_no_groups_are_a_result_with_a_header() -> None:
-    merges = Merges(asked())
+    merges = Merges(request())
     merges.reduce([], 2, never)
     assert merges.result("csv") == b"g,h,rows,x.count,x.sum,x.min,x.max,x.mean\n"
     assert merges.document()["groups"] == []
 
 
 def test_rows_that_the_batches_do_not_know_are_no_result() -> None:
-    merges = Merges(asked())
+    merges = Merges(request())
     last = Merge("last", tuple(merges.put(many(2, 3))), LastMerge(7, None))
     with pytest.raises(CountsDoNotReconcileError, match="7 rows were aggregated, 6 are in"):
         merges.slice(last, MergeProgress(), never)
@@ -243,7 +242,7 @@ def test_rows_that_the_batches_do_not_know_are_no_result() -> None:
     ],
 )
 def test_damaged_part_is_no_result(part: bytes | None, error: type[Exception], words: str) -> None:
-    merges = Merges(asked(measures=[]))
+    merges = Merges(request(measures=[]))
     if part is not None:
         merges.s3.objects["part"] = gzip.compress(part)
     with pytest.raises(error, match=words):
@@ -251,7 +250,7 @@ def test_damaged_part_is_no_result(part: bytes | None, error: type[Exception], w
 
 
 def test_truncated_part_is_no_result() -> None:
-    merges = Merges(asked())
+    merges = Merges(request())
     merges.s3.objects["part"] = part_of(many(1, 30)[0])[:-9]
     with pytest.raises(SourceMalformedError, match="truncated"):
         merges.slice(Merge("last", ("part",), LastMerge(30, None)), MergeProgress(), never)

@@ -8,15 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sluice.exports.change_requests import ChangeRequests
-from sluice.exports.guard import GUARD_ATTRIBUTES, WRITE_MICROS
-from sluice.exports.process import FULL, INCREMENTAL, NEW_AND_OLD_IMAGES, NEW_IMAGE, Export
-from sluice.exports.raw_table_sink import RawTableSink, change_of, guarded_put_of
-from sluice.exports.tally import Portion, Tally
-from sluice.retry import RetryPolicy
-from sluice.writing.batch_writer import BatchRequests
-from sluice.writing.change_batches import ChangeBatches
-from sluice.writing.newer_puts import NewerPuts
+from sluice.aws.retry import RetryPolicy
+from sluice.dynamodb.batch_writer import BatchRequests, ChangeBatches
+from sluice.dynamodb.conditional_writers import NewerPuts
+from sluice.workflows.export_process.input import FULL, INCREMENTAL, NEW_AND_OLD_IMAGES, NEW_IMAGE, Export
+from sluice.workflows.export_process.items import GUARD_ATTRIBUTES, WRITE_MICROS
+from sluice.workflows.export_process.table_sinks import ChangeRequests, RawTableSink, change_of, guarded_put_of
+from sluice.workflows.export_process.tally import Portion, Tally
 from tests.unit.export_files import MICROS, Json, bird, changed, compact
 from tests.unit.fake_dynamodb import TABLE, FakeDynamoDB, serving, wire_to
 from tests.unit.plain_items import schema_of

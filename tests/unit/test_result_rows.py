@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from local_aws.stepfunctions.distributed_map.formats import read_records
 from sluice.errors import SourceMalformedError
-from sluice.querying.inspector import split_uri
-from sluice.querying.result_columns import csv_records, damage
-from sluice.querying.result_grammar import ResultGrammar
 from sluice.reading.record_scanner import Block, blocks
+from sluice.workflows.athena_map.inspector import split_uri
+from sluice.workflows.athena_map.result_rows import ResultGrammar, csv_records, damage
 from tests.unit.athena_results import athena_csv
 
 NASTY = 'a"b', "c,d", "e\nf", "back\\slash", "\\", "g\r\nh", "\0", "ü☃🗻", "", None

@@ -8,12 +8,10 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from itertools import islice
 
-from sluice.querying.result_columns import SCAN_BLOCK_BYTES, damage
-from sluice.querying.result_grammar import ResultGrammar
-from sluice.querying.row_lines import RowLines
 from sluice.reading.record_scanner import blocks
-from sluice.results.merged_objects import ChunkStream
-from sluice.results.rows_summary import RowsDone
+from sluice.runs.results import ChunkStream
+from sluice.workflows.athena_map.result_rows import SCAN_BLOCK_BYTES, ResultGrammar, RowLines, damage
+from sluice.workflows.athena_map.summary import RowsDone
 from tests.unit.sources import a_source
 
 ROWS, BYTES_MAX = 60_000, 16 << 20

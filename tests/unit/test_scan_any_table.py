@@ -12,11 +12,10 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from sluice.errors import ThrottledError
-from sluice.scanning.page_evidence import Page
-from sluice.scanning.page_policy import Optimize, PagePolicy, PolicyState
-from sluice.scanning.segment_progress import SegmentProgress
-from sluice.scanning.segment_scan import SegmentScan
-from sluice.scanning.segment_slice import PageSizes, SegmentSlice, SliceResult, WholePages
+from sluice.workflows.distinct_keys.page_evidence import Page
+from sluice.workflows.distinct_keys.page_policy import Optimize, PagePolicy, PolicyState
+from sluice.workflows.distinct_keys.segment_scan import SegmentScan
+from sluice.workflows.distinct_keys.slice import PageSizes, SegmentProgress, SegmentSlice, SliceResult, WholePages
 from tests.unit.fake_scan import FakeScan, Json
 from tests.unit.random_tables import tables
 from tests.unit.scan_slices import FixedPages, never, scan_of, unlimited

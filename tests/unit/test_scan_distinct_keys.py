@@ -17,16 +17,16 @@ import pytest
 from moto import mock_aws
 
 from sluice import errors
+from sluice.aws.retry import RetryPolicy
+from sluice.dynamodb.keys import KeyAttribute
 from sluice.errors import InvalidInputError, ThrottledError, UnexpectedResponseError, WireError
-from sluice.keys import KeyAttribute
-from sluice.retry import RetryPolicy
-from sluice.scanning.page_policy import Optimize, PagePolicy, PolicyState
-from sluice.scanning.partition_key import PartitionKey
-from sluice.scanning.scan_request import ScanRequest
-from sluice.scanning.segment_progress import ScanCounts, SegmentProgress
-from sluice.scanning.segment_scan import LARGEST_SORT_KEYS, ScannedPage
-from sluice.scanning.segment_slice import (
+from sluice.workflows.distinct_keys.page_policy import Optimize, PagePolicy, PolicyState
+from sluice.workflows.distinct_keys.segment_scan import LARGEST_SORT_KEYS, PartitionKey, ScannedPage
+from sluice.workflows.distinct_keys.slice import (
     Call,
+    ScanCounts,
+    ScanRequest,
+    SegmentProgress,
     SegmentSlice,
 )
 from tests.fixtures import EVENTS, expected_error, fixture

@@ -5,8 +5,7 @@ from __future__ import annotations
 import tracemalloc
 from itertools import count
 
-from sluice.scanning.segment_progress import SegmentProgress
-from sluice.scanning.segment_slice import KEYS_MAX_BYTES, SegmentSlice
+from sluice.workflows.distinct_keys.slice import KEYS_MAX_BYTES, SegmentProgress, SegmentSlice
 from tests.unit.fake_scan import FakeScan, Json
 from tests.unit.scan_slices import FixedPages, never, scan_of, unlimited
 

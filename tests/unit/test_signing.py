@@ -7,7 +7,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from sluice.writing.signing import SigV4Signer
+from sluice.aws.signing import SigV4Signer
 from tests.unit.fake_dynamodb import CREDENTIALS, REGION
 
 UNSIGNED = ("User-Agent", "Content-Length", "Authorization")

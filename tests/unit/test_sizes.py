@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from sluice.encoding.item_bodies import make_item
-from sluice.encoding.sizes import MAX_ITEM_BYTES, check_item_size, item_size, value_size
-from sluice.encoding.values import encode_attributes
+from sluice.dynamodb.items import MAX_ITEM_BYTES, check_item_size, item_size, make_item, value_size
+from sluice.dynamodb.values import encode_attributes
 from sluice.errors import RejectError
 from sluice.rejects import Reason
 from tests.unit.plain_values import items

@@ -12,6 +12,7 @@ from botocore.exceptions import EndpointConnectionError
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
+from sluice.dynamodb.tables import find_table
 from sluice.errors import (
     AccessDeniedError,
     InvalidInputError,
@@ -20,11 +21,10 @@ from sluice.errors import (
     SourceNotFoundError,
     TableNotFoundError,
 )
-from sluice.loading.load_input import LoadInput
-from sluice.loading.load_plan import begin
-from sluice.reading.source_input import SourceInput
+from sluice.reading.source import SourceInput
 from sluice.reading.source_objects import find_source
-from sluice.writing.tables import find_table
+from sluice.workflows.csv_load.input import LoadInput
+from sluice.workflows.csv_load.plan import begin
 
 ASKED = SourceInput.from_input({"bucket": "data", "key": "rows.csv", "versionId": "v1", "headers": ["id"]})
 TABLE = {

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from sluice.counts import Counts
-from sluice.exports.data_file import DataFile, read_files
-from sluice.exports.file_progress import FileProgress
-from sluice.loading.range_progress import RangeProgress
-from sluice.results.range_outcome import RangeOutcome, outcomes
-from sluice.results.summary import RunError, Summary, summarize
-from sluice.run import Run
+from sluice.runs.counts import Counts
+from sluice.runs.outcomes import RangeOutcome, outcomes
+from sluice.runs.paths import Run
+from sluice.runs.range_progress import RangeProgress
+from sluice.runs.summary import RunError, Summary, summarize
+from sluice.workflows.export_process.files import FILES as FILE_PARTS
+from sluice.workflows.export_process.files import DataFile, read_files
+from sluice.workflows.export_process.progress import FileProgress
 from tests.unit.checked_exports import DATA_BUCKET, Surroundings
 from tests.unit.export_files import BUCKET, Json, bird, items
 from tests.unit.lambda_context import Context
@@ -43,12 +44,12 @@ def succeeded(file: DataFile, index: int | None = None, **done: int) -> Json:
 
 
 def failed(file: DataFile, error: str = "FileDamagedError") -> Json:
-    told = json.dumps({"errorMessage": f"s3://b/{file.key} is damaged", "errorType": error})
-    return child(file, Status="FAILED", Error=error, Cause=json.dumps({"progress": None, "cause": told}))
+    reported = json.dumps({"errorMessage": f"s3://b/{file.key} is damaged", "errorType": error})
+    return child(file, Status="FAILED", Error=error, Cause=json.dumps({"progress": None, "cause": reported}))
 
 
 def summary_of(*records: Json, error: RunError | None = None) -> Summary:
-    return summarize(RUN, DATA_BUCKET, outcomes(FILES, records), None, error)
+    return summarize(RUN, DATA_BUCKET, outcomes(FILE_PARTS, FILES, records), None, error)
 
 
 def test_every_file_done_is_a_complete_run() -> None:
@@ -57,7 +58,7 @@ def test_every_file_done_is_a_complete_run() -> None:
 
 
 def test_file_that_failed_is_named_with_its_records() -> None:
-    (end, *_) = outcomes(FILES, [failed(FILES[0]), *map(succeeded, FILES[1:])])
+    (end, *_) = outcomes(FILE_PARTS, FILES, [failed(FILES[0]), *map(succeeded, FILES[1:])])
     assert json.loads(end.to_failure_line()) == {
         "file": FILES[0].to_state(),
         "status": "FAILED",

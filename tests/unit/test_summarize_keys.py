@@ -14,11 +14,11 @@ import pytest
 from moto import mock_aws
 
 from sluice import errors
-from sluice.counts import Counts
-from sluice.results.keys_summary import KeysSummary, Processed, Scanned, add_all, judged
-from sluice.results.late_results import RESULTS_WAIT_SECONDS, read_until_complete
-from sluice.results.summary import RunError
-from sluice.run import Run
+from sluice.runs.counts import Counts
+from sluice.runs.paths import Run
+from sluice.runs.results import RESULTS_WAIT_SECONDS, read_until_complete
+from sluice.runs.summary import RunError
+from sluice.workflows.distinct_keys.summary import KeysSummary, Processed, Scanned, add_all, failure_reason
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
 from tests.unit.result_objects import put_result_files
@@ -185,13 +185,13 @@ def summary_of(segments: list[dict[str, Any]], batches: list[dict[str, Any]]) ->
 def test_segment_without_a_record_does_not_reconcile() -> None:
     summary = summary_of([segment(0, 12)], [])
     error = RunError("CountsDoNotReconcileError", "1 segments stand in none of the result files")
-    assert (summary.is_scanned, judged(summary)) == (False, error)
+    assert (summary.is_scanned, failure_reason(summary)) == (False, error)
 
 
 def test_key_that_no_batch_has_does_not_reconcile() -> None:
     summary = summary_of([segment(0, 12), segment(1, 30)], [batch(range(41))])
     error = RunError("CountsDoNotReconcileError", "42 keys found, 41 accounted for")
-    assert (summary.counts, judged(summary)) == (Counts(42, 41, 0, 0, 1), error)
+    assert (summary.counts, failure_reason(summary)) == (Counts(42, 41, 0, 0, 1), error)
 
 
 def test_result_files_that_come_late_are_waited_for(bucket: Bucket) -> None:

@@ -13,7 +13,7 @@ import pytest
 from moto import mock_aws
 
 from sluice import errors
-from sluice.run import Run
+from sluice.runs.paths import Run
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
 

@@ -14,14 +14,14 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 from sluice import errors
-from sluice.aws import stepfunctions_client
-from sluice.counts import Counts
-from sluice.querying.inspection import ROWS_MAX, Inspection, Phase, Reader
-from sluice.querying.query_figures import QueryFigures, query_end
-from sluice.results import late_results
-from sluice.results.rows_summary import RowsDone, RowsSummary, judged_rows
-from sluice.results.summary import RunError
-from sluice.run import Run
+from sluice.aws.clients import stepfunctions_client
+from sluice.runs import results
+from sluice.runs.counts import Counts
+from sluice.runs.paths import Run
+from sluice.runs.summary import RunError
+from sluice.workflows.athena_map.inspection import ROWS_MAX, Inspection, Phase, Reader
+from sluice.workflows.athena_map.query_figures import QueryFigures, query_end
+from sluice.workflows.athena_map.summary import RowsDone, RowsSummary, failure_reason_of_rows
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
 from tests.unit.result_objects import put_result_files
@@ -88,7 +88,7 @@ class Bucket:
 
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
-    monkeypatch.setattr(late_results, "RESULTS_WAIT_SECONDS", 0)
+    monkeypatch.setattr(results, "RESULTS_WAIT_SECONDS", 0)
     with mock_aws():
         yield Bucket()
 
@@ -223,8 +223,8 @@ def describe(
 
 def test_counts_of_unloaded_rows_that_lag_are_waited_for(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     """The list may be empty at first, the status old, the counts of an earlier moment; even of one that adds up."""
-    monkeypatch.setattr(late_results, "RESULTS_WAIT_SECONDS", 60)
-    monkeypatch.setattr(late_results, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(results, "RESULTS_WAIT_SECONDS", 60)
+    monkeypatch.setattr(results, "PAUSE_SECONDS", 0)
     bucket.put(batch(range(5)))
     with Stubber(stepfunctions_client()) as stubber:
         stubber.add_response("list_map_runs", {"mapRuns": []}, {"executionArn": RUN.execution_arn})
@@ -259,7 +259,7 @@ def test_map_run_that_is_full_may_have_left_rows_out() -> None:
     inspection = Inspection(Phase.DONE, Reader.PARQUET, "b", "k")
     done = RowsDone(written=ROWS_MAX)
     summary = RowsSummary(RUN, BUCKET, PLANNED, None, inspection, ROWS_MAX, done, None)
-    error = judged_rows(summary)
+    error = failure_reason_of_rows(summary)
     assert error is not None
     assert (error.name, summary.counts) == ("TooManyRowsError", Counts(read=ROWS_MAX, written=ROWS_MAX))
 
@@ -274,7 +274,7 @@ def cause(**status: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("name", "told", "error", "message"),
+    ("name", "reported", "error", "message"),
     [
         (
             "States.TaskFailed",
@@ -306,8 +306,8 @@ def cause(**status: str) -> str:
         ("States.Timeout", "", "States.Timeout", ""),
     ],
 )
-def test_query_fails_in_athenas_words(name: str, told: str, error: str, message: str) -> None:
-    end = query_end(name, told)
+def test_query_fails_in_athenas_words(name: str, reported: str, error: str, message: str) -> None:
+    end = query_end(name, reported)
     assert (end.name, end.message) == (error, message)
 
 
@@ -343,7 +343,7 @@ def test_run_whose_input_was_refused_has_no_query(bucket: Bucket) -> None:
 def test_error_of_a_run_that_stopped_without_a_record_stays() -> None:
     inspection = Inspection(Phase.DONE, Reader.CSV, "b", "k", 0)
     error = RunError(THRESHOLD["name"], THRESHOLD["message"])
-    assert judged_rows(RowsSummary(RUN, BUCKET, PLANNED, None, inspection, 0, RowsDone(), error)) == error
+    assert failure_reason_of_rows(RowsSummary(RUN, BUCKET, PLANNED, None, inspection, 0, RowsDone(), error)) == error
 
 
 @pytest.mark.parametrize("path", sorted((EVENTS / "summarize_rows").glob("*.json")), ids=lambda path: path.stem)

@@ -14,13 +14,14 @@ import pytest
 from moto import mock_aws
 
 from sluice import errors
-from sluice.counts import Counts
 from sluice.errors import CountsDoNotReconcileError
-from sluice.loading.plan import Range, write_plan
-from sluice.loading.range_progress import RangeProgress
-from sluice.results.range_outcome import LOST, SUCCEEDED, RangeOutcome, outcomes
-from sluice.results.summary import RunError, Summary, summarize
-from sluice.run import Run
+from sluice.runs.counts import Counts
+from sluice.runs.outcomes import LOST, SUCCEEDED, RangeOutcome, outcomes
+from sluice.runs.paths import Run
+from sluice.runs.range_progress import RangeProgress
+from sluice.runs.summary import RunError, Summary, summarize
+from sluice.workflows.csv_load.plan import RANGES as RANGE_PARTS
+from sluice.workflows.csv_load.plan import Range, write_ranges
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
 
@@ -73,7 +74,7 @@ def summary_of(
     records: list[dict[str, Any]], *, error: RunError | None = None, tolerated: dict[str, float] | None = None
 ) -> Summary:
     """The summary of a run with these records."""
-    return summarize(RUN, BUCKET, outcomes(RANGES, records), tolerated, error)
+    return summarize(RUN, BUCKET, outcomes(RANGE_PARTS, RANGES, records), tolerated, error)
 
 
 def test_every_range_done_is_a_complete_run() -> None:
@@ -129,11 +130,11 @@ def test_counts_that_do_not_add_up_are_an_error() -> None:
 
 def test_success_in_any_attempt_is_success() -> None:
     for records in ([failed(RANGES[0]), succeeded(RANGES[0])], [succeeded(RANGES[0]), failed(RANGES[0])]):
-        assert outcomes(RANGES[:1], records)[0].status == SUCCEEDED
+        assert outcomes(RANGE_PARTS, RANGES[:1], records)[0].status == SUCCEEDED
 
 
 def test_outcomes_follow_the_plan() -> None:
-    ends = outcomes(RANGES, [succeeded(RANGES[2])])
+    ends = outcomes(RANGE_PARTS, RANGES, [succeeded(RANGES[2])])
     assert [(each.planned.index, each.status) for each in ends] == [
         (0, LOST),
         (1, LOST),
@@ -165,7 +166,7 @@ def test_threshold_is_the_error_when_no_child_has_one() -> None:
 def test_cause_that_is_not_lambdas_is_told_as_it_is() -> None:
     cause = json.dumps({"progress": None, "cause": "The Task timed out"})
     record = {"Status": "FAILED", "Input": child_input(RANGES[0]), "Error": "States.Timeout", "Cause": cause}
-    (end,) = outcomes(RANGES[:1], [record])
+    (end,) = outcomes(RANGE_PARTS, RANGES[:1], [record])
     assert (end.error, end.cause, end.counts.failed) == ("States.Timeout", "The Task timed out", 10)
 
 
@@ -191,7 +192,7 @@ def test_rejects_are_held_against_what_is_tolerated(tolerated: dict[str, float] 
 
 
 def test_failure_line_names_range_error_and_counts() -> None:
-    (end,) = outcomes(RANGES[:1], [failed(RANGES[0], progress(4, done=False))])
+    (end,) = outcomes(RANGE_PARTS, RANGES[:1], [failed(RANGES[0], progress(4, done=False))])
     assert json.loads(end.to_failure_line()) == {
         "range": RANGES[0].to_state(),
         "status": "FAILED",
@@ -215,7 +216,7 @@ class Bucket:
     def __init__(self) -> None:
         self.s3 = boto3.client("s3")
         self.s3.create_bucket(Bucket=BUCKET)
-        write_plan(self.s3, BUCKET, RUN.plan_key, RANGES)
+        write_ranges(self.s3, BUCKET, RUN.plan_key, RANGES)
 
     def put_results(self, uuid: str, **records: list[dict[str, Any]]) -> str:
         """A manifest and the files that it names; returns the manifest's key."""
@@ -280,7 +281,7 @@ def test_result_files_that_come_late_are_waited_for(bucket: Bucket) -> None:
 
 
 def test_source_without_rows_is_complete_without_a_map_run(bucket: Bucket) -> None:
-    write_plan(bucket.s3, BUCKET, RUN.plan_key, [Range(0, 8, 8, 1, 0)])
+    write_ranges(bucket.s3, BUCKET, RUN.plan_key, [Range(0, 8, 8, 1, 0)])
     planned = USUAL["planned"] | {"plan": {"bucket": BUCKET, "key": RUN.plan_key, "ranges": 1, "rows": 0}}
     summary = invoke(USUAL | {"planned": planned, "mapRun": None, "error": None})
     assert (summary["status"], summary["counts"]["read"], summary["failures"]) == ("COMPLETE", 0, None)

@@ -14,13 +14,13 @@ import pytest
 from moto import mock_aws
 
 from sluice import errors
-from sluice.counts import Counts
-from sluice.results.range_outcome import outcomes
-from sluice.results.summary import summarize as summarize_outcomes
-from sluice.run import Run
-from sluice.scanning.scan_plan import write_segments
-from sluice.transforming.segment import Segment
-from sluice.transforming.transform_progress import Changes, Done, TransformProgress
+from sluice.runs.counts import Counts
+from sluice.runs.outcomes import outcomes
+from sluice.runs.paths import Run
+from sluice.runs.segments import Segment, write_segments
+from sluice.runs.summary import summarize as summarize_outcomes
+from sluice.workflows.table_transform.progress import SEGMENTS as SEGMENT_PARTS
+from sluice.workflows.table_transform.progress import Changes, Done, TransformProgress
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.fake_tables import Json
 from tests.unit.lambda_context import Context
@@ -195,7 +195,7 @@ def test_run_fails_by_its_segments_own_error(bucket: Bucket, names: list[str], n
 
 
 def test_segment_without_a_record_does_not_reconcile() -> None:
-    ends = outcomes(map(Segment, range(SEGMENTS)), [succeeded(each, progress(1)) for each in range(3)])
+    ends = outcomes(SEGMENT_PARTS, map(Segment, range(SEGMENTS)), [succeeded(each, progress(1)) for each in range(3)])
     error = summarize_outcomes(RUN, BUCKET, ends, None, None).error
     assert error is not None
     assert error.name == "CountsDoNotReconcileError"

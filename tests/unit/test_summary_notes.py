@@ -10,13 +10,12 @@ import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from sluice.aws import lambda_client
-from sluice.results.batch_outcomes import BatchOutcomes
-from sluice.results.keys_summary import KeysSummary, Processed, Scanned
-from sluice.results.objects_summary import ObjectsSummary
-from sluice.results.objects_verdict import Collected
-from sluice.results.rows_summary import RowsDone, RowsSummary
-from sluice.run import Run
+from sluice.aws.clients import lambda_client
+from sluice.runs.paths import Run
+from sluice.workflows.athena_map.summary import RowsDone, RowsSummary
+from sluice.workflows.distinct_keys.summary import KeysSummary, Processed, Scanned
+from sluice.workflows.object_map.batch_outcomes import BatchOutcomes
+from sluice.workflows.object_map.summary import Collected, ObjectsSummary
 from sluice_cli.report import summary_lines
 from tests.fixtures import fixture
 from tests.unit.lambda_context import Context
@@ -97,8 +96,8 @@ def test_command_line_shows_the_notes() -> None:
 def _make(step: str) -> None:
     boto3.client("s3").create_bucket(Bucket=BUCKET)
     if step == "plan_aggregation":
-        asked = fixture(step, "usual")["input"]
-        boto3.client("s3").put_object(Bucket=BUCKET, Key=f"{asked['prefix']}a.csv", Body=b"a")
+        request = fixture(step, "usual")["input"]
+        boto3.client("s3").put_object(Bucket=BUCKET, Key=f"{request['prefix']}a.csv", Body=b"a")
     attribute = {"AttributeName": "id", "AttributeType": "S"}
     key = {"AttributeName": "id", "KeyType": "HASH"}
     for name, each in (("airports", "id"), ("run-budgets", "run")):

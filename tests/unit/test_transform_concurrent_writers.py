@@ -10,11 +10,11 @@ from typing import Any, Literal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sluice.encoding.plain_values import plain_item
-from sluice.encoding.values import encode_attributes
-from sluice.transforming.delete import DELETE
-from sluice.transforming.transform_progress import TransformProgress
-from sluice.writing.writers import OnConflict
+from sluice.dynamodb.plain import plain_item
+from sluice.dynamodb.values import encode_attributes
+from sluice.dynamodb.writers import OnConflict
+from sluice.mapping.delete import DELETE
+from sluice.workflows.table_transform.progress import TransformProgress
 from tests.unit.fake_tables import FakeTable, FakeTables, Json
 from tests.unit.segment_slices import (
     NESTS,

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sluice.dynamodb.writers import OnConflict
 from sluice.errors import ServiceUnavailableError, TableNotFoundError, ThrottledError
-from sluice.transforming.delete import DELETE
-from sluice.transforming.transform_progress import TransformProgress
-from sluice.writing.writers import OnConflict
+from sluice.mapping.delete import DELETE
+from sluice.workflows.table_transform.progress import TransformProgress
 from tests.unit.fake_tables import FakeTables, Json
 from tests.unit.segment_slices import NESTS_TABLE, Segment, bird, birds_and_nests, job
 

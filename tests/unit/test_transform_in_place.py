@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from sluice.counts import Counts
+from sluice.aws.wire import Attempts
 from sluice.errors import WireError
-from sluice.transforming.delete import DELETE
-from sluice.transforming.transform_progress import Changes
-from sluice.transforming.update_requests import SHAPES_MAX, UpdateRequests
-from sluice.writing.wire import Attempts
+from sluice.mapping.delete import DELETE
+from sluice.runs.counts import Counts
+from sluice.workflows.table_transform.changes import SHAPES_MAX, UpdateRequests
+from sluice.workflows.table_transform.progress import Changes
 from tests.unit.fake_tables import Json, denied
 from tests.unit.segment_slices import (
     BIRDS,

@@ -18,16 +18,16 @@ from hypothesis import strategies as st
 from moto import mock_aws
 
 from sluice import errors
-from sluice.encoding.item import Item, Row
+from sluice.dynamodb.items import Item, Row
+from sluice.dynamodb.table_writer import Origin, RejectedWrite, WriteOutcome
 from sluice.errors import RejectError, SettingError
-from sluice.loading.range_progress import RangeProgress
-from sluice.loading.range_slice import RangeSlice
 from sluice.reading.record_scanner import Block, blocks
-from sluice.reading.records import parse
+from sluice.reading.rows import parse
 from sluice.reading.source import Source
 from sluice.rejects import Reason
+from sluice.runs.range_progress import RangeProgress
 from sluice.settings import Settings
-from sluice.writing.table_writer import Origin, RejectedWrite, WriteOutcome
+from sluice.workflows.csv_load.slice import RangeSlice
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
 
@@ -87,11 +87,11 @@ def run_slice(
     text: str, progress: RangeProgress, time_is_up_after: int = 10**9
 ) -> tuple[RangeProgress, list[dict[str, Any]], MemoryWriter]:
     """One slice of the text; its time is up when it has been asked so often."""
-    source, writer, asked = csv_source(), MemoryWriter(), iter(range(10**9))
+    source, writer, request = csv_source(), MemoryWriter(), iter(range(10**9))
     data = text.encode()[progress.position :]
     found = blocks(io.BytesIO(data), source.grammar, progress.position, progress.row, 1 << 12)
     result = RangeSlice(progress, encode, writer, source.header).run(
-        found, lambda block: parse(block, source), source.grammar, lambda: next(asked) >= time_is_up_after
+        found, lambda block: parse(block, source), source.grammar, lambda: next(request) >= time_is_up_after
     )
     assert writer.is_flushed
     return result.progress, [json.loads(line) for line in result.rejects], writer

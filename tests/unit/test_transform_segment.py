@@ -14,10 +14,9 @@ import pytest
 from moto import mock_aws
 
 from sluice import errors
+from sluice.dynamodb.keys import KeySchema
 from sluice.errors import WireError
-from sluice.keys import KeySchema
-from sluice.transforming.segment_request import SegmentRequest
-from sluice.transforming.transform_progress import TransformProgress
+from sluice.workflows.table_transform.progress import SegmentRequest, TransformProgress
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.fake_dynamodb import FakeDynamoDB, Fault, Seen, serving
 from tests.unit.fake_tables import FakeTable, FakeTables, Json
@@ -38,20 +37,20 @@ class TableServer(FakeDynamoDB):
     """Tables behind HTTP, as the wire finds them."""
 
     tables: FakeTables = field(default_factory=FakeTables)
-    beats: int = 0
+    heartbeats: int = 0
 
-    def beat(self) -> Json:
+    def heartbeat(self) -> Json:
         """The item of a run with one worker."""
-        self.beats += 1
-        counters = {"writeUnitsPerSecond": 10**6, "workers": 1, "beats": self.beats}
-        modest = dict.fromkeys(["readModest", "readModestUnits", "writeModest", "writeModestUnits"], 0)
-        return {name: {"N": str(number)} for name, number in (counters | modest).items()}
+        self.heartbeats += 1
+        counters = {"writeUnitsPerSecond": 10**6, "workers": 1, "beats": self.heartbeats}
+        under_share = dict.fromkeys(["readModest", "readModestUnits", "writeModest", "writeModestUnits"], 0)
+        return {name: {"N": str(number)} for name, number in (counters | under_share).items()}
 
     def answer(self, seen: Seen) -> tuple[Fault, bytes]:
         """The tables' answer."""
         name = seen.body.get("TableName") or next(iter(seen.body["RequestItems"]))
         if name == BUDGETS:
-            return Fault(), json.dumps({"Attributes": self.beat()}).encode()
+            return Fault(), json.dumps({"Attributes": self.heartbeat()}).encode()
         if name not in self.tables.tables:
             name = "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException"
             return Fault(400), json.dumps({"__type": name, "message": "Requested resource not found"}).encode()
@@ -190,7 +189,7 @@ def test_moves_go_over_the_wire(handler: Any, server: TableServer) -> None:
 def test_limits_are_kept_within(handler: Any, server: TableServer) -> None:
     budget = {"table": BUDGETS, "key": "k", "readUnitsPerSecond": None, "writeUnitsPerSecond": 1e6, "workers": 1}
     assert handler.lambda_handler(applied(budget=budget), Context())["counts"]["written"] == 100
-    assert server.beats
+    assert server.heartbeats
 
 
 @pytest.mark.parametrize("path", sorted((EVENTS / "transform_segment").glob("*.json")), ids=lambda each: each.stem)

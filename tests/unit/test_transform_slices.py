@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
-from sluice.counts import Counts
+from sluice.aws.wire import Attempts
+from sluice.dynamodb.keys import KeySchema
 from sluice.errors import ThrottledError, UnexpectedResponseError, WireError
-from sluice.keys import KeySchema
-from sluice.loading.range_slice import REJECTS_MAX_BYTES
-from sluice.pacing.budget import Kind
-from sluice.transforming.delete import DELETE
-from sluice.transforming.item_scan import ItemScan
-from sluice.transforming.sample import SAMPLE_MAX_BYTES, Sample
-from sluice.transforming.transform_job import Table
-from sluice.transforming.transform_progress import Changes, TransformProgress
-from sluice.transforming.transform_slice import ITEMS_PER_CHECK
-from sluice.writing.wire import Attempts
+from sluice.limits import REJECTS_MAX_BYTES
+from sluice.mapping.delete import DELETE
+from sluice.run_item.budget import Kind
+from sluice.runs.counts import Counts
+from sluice.workflows.table_transform.input import Table
+from sluice.workflows.table_transform.progress import Changes, TransformProgress
+from sluice.workflows.table_transform.scan import ItemScan
+from sluice.workflows.table_transform.slice import ITEMS_PER_CHECK
+from sluice.workflows.table_transform.slice_log import SAMPLE_MAX_BYTES, Sample
 from tests.unit.fake_tables import FakeTable, FakeTables, Json
 from tests.unit.segment_slices import (
     NESTS_TABLE,
@@ -75,8 +75,8 @@ def test_hot_collection_is_worked_through_by_the_same_slices() -> None:
 class Countdown:
     """The time is up when it was asked for so often."""
 
-    def __init__(self, asked: int) -> None:
-        self._left = asked
+    def __init__(self, request: int) -> None:
+        self._left = request
 
     def __call__(self) -> bool:
         self._left -= 1

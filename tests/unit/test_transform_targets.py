@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from sluice.counts import Counts
+from sluice.dynamodb.writers import OnConflict
 from sluice.errors import ThrottledError, WireError
-from sluice.transforming.delete import DELETE
-from sluice.writing.writers import OnConflict
+from sluice.mapping.delete import DELETE
+from sluice.runs.counts import Counts
 from tests.unit.fake_tables import FakeTables, denied
 from tests.unit.segment_slices import (
     Item,

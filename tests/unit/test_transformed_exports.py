@@ -9,19 +9,23 @@ from typing import Any
 
 import pytest
 
-from sluice.encoding.plain_rows import Transform, to_item
+from sluice.aws.retry import RetryPolicy
+from sluice.aws.wire import Wire
+from sluice.dynamodb.batch_writer import BatchWriter
+from sluice.dynamodb.conditional_writers import NewerPuts
 from sluice.errors import RejectError
-from sluice.exports.change_requests import ChangeRequests
-from sluice.exports.guard import WRITE_MICROS
-from sluice.exports.object_lines import rendering
-from sluice.exports.process import DYNAMODB_JSON, FULL, INCREMENTAL, NEW_AND_OLD_IMAGES, PLAIN, Export
-from sluice.exports.tally import Portion, Tally
-from sluice.exports.transformation import Transformation
-from sluice.exports.transformed_table_sink import GuardedChanges, OrderedChanges, TableChanges, TransformedTableSink
-from sluice.retry import RetryPolicy
-from sluice.writing.batch_writer import BatchWriter
-from sluice.writing.newer_puts import NewerPuts
-from sluice.writing.wire import Wire
+from sluice.mapping.transforms import Transform, to_item
+from sluice.workflows.export_process.input import DYNAMODB_JSON, FULL, INCREMENTAL, NEW_AND_OLD_IMAGES, PLAIN, Export
+from sluice.workflows.export_process.items import WRITE_MICROS, Transformation
+from sluice.workflows.export_process.object_sink import rendering
+from sluice.workflows.export_process.table_sinks import (
+    ChangeRequests,
+    GuardedChanges,
+    OrderedChanges,
+    TableChanges,
+    TransformedTableSink,
+)
+from sluice.workflows.export_process.tally import Portion, Tally
 from tests.unit import file_slices
 from tests.unit.export_files import MICROS, Json, bird, changed, compact, items, key_of
 from tests.unit.fake_dynamodb import TABLE, FakeDynamoDB, Fault, serving, throttle, wire_to

@@ -12,11 +12,10 @@ from typing import Any
 
 import pytest
 
-from sluice.encoding.encoders import encoder_for
-from sluice.encoding.named_transforms import load_transform
-from sluice.encoding.plain_rows import TransformedRows
+from sluice.dynamodb.keys import KeySchema
 from sluice.errors import InvalidInputError
-from sluice.keys import KeySchema
+from sluice.mapping.encoders import encoder_for
+from sluice.mapping.transforms import TransformedRows, load_transform
 from sluice.rejects import Reason
 from tests.unit.plain_items import ID_SCHEMA, one_item, plain, rejected, schema_of
 

@@ -13,8 +13,8 @@ import pytest
 from boto3.dynamodb.types import TypeSerializer
 from hypothesis import given
 
-from sluice.encoding.item_bodies import make_item
-from sluice.encoding.values import encode_attributes, encode_value, parse_json
+from sluice.dynamodb.items import make_item
+from sluice.dynamodb.values import encode_attributes, encode_value, parse_json
 from sluice.errors import RejectError
 from sluice.rejects import Reason
 from tests.unit.plain_items import plain, plain_value

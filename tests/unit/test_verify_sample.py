@@ -13,15 +13,15 @@ import pytest
 from moto import mock_aws
 
 from sluice import errors
+from sluice.aws.retry import RetryPolicy
 from sluice.errors import ThrottledError
-from sluice.pacing.allowance import Allowance
-from sluice.retry import RetryPolicy
-from sluice.transforming.consistent_reads import KEYS_MAX, ConsistentReads
-from sluice.transforming.delete import DELETE
-from sluice.transforming.in_place_transforms import TransformedInPlace
-from sluice.transforming.target_transforms import TransformedForTarget
-from sluice.transforming.transform_job import Table
-from sluice.transforming.verification import (
+from sluice.mapping.delete import DELETE
+from sluice.run_item.rate_limiter import RateLimiter
+from sluice.workflows.table_transform.input import Table
+from sluice.workflows.table_transform.transforms import TransformedForTarget, TransformedInPlace
+from sluice.workflows.table_transform.verification import (
+    KEYS_MAX,
+    ConsistentReads,
     InPlaceVerification,
     TargetVerification,
     Verification,
@@ -76,7 +76,7 @@ def differences(verify: Verification, sample: bytes) -> dict[str, Json]:
 
 def verify_in_place(tables: FakeTables, transform: Callable[[Item], Any]) -> InPlaceVerification:
     return InPlaceVerification(
-        BIRDS_TABLE, TransformedInPlace(transform, BIRDS), ConsistentReads(tables, Allowance(None, never))
+        BIRDS_TABLE, TransformedInPlace(transform, BIRDS), ConsistentReads(tables, RateLimiter(None, never))
     )
 
 
@@ -85,7 +85,7 @@ def verify_nests(tables: FakeTables) -> TargetVerification:
         BIRDS_TABLE,
         NESTS_TABLE,
         TransformedForTarget(nest, NESTS, deletes=True),
-        ConsistentReads(tables, Allowance(None, never)),
+        ConsistentReads(tables, RateLimiter(None, never)),
     )
 
 
@@ -159,7 +159,7 @@ def test_what_is_not_in_the_target_is_a_difference() -> None:
 
 
 def test_comparison_is_the_jobs() -> None:
-    reads = ConsistentReads(birds_and_nests(), Allowance(None, never))
+    reads = ConsistentReads(birds_and_nests(), RateLimiter(None, never))
     way = {"transform": "airports_geohash"}
     assert isinstance(verification_for(job(way=way), reads), InPlaceVerification)
     assert isinstance(verification_for(job(way=way, target=NESTS_TABLE), reads), TargetVerification)
@@ -171,7 +171,7 @@ def test_comparison_is_the_jobs() -> None:
 def test_items_come_in_batches_and_what_is_given_back_is_asked_for_again() -> None:
     tables = birds_and_nests(*(bird(f"b{number}") for number in range(250)))
     tables.unprocessed = iter([30, 20, 0, 99, 3])
-    reads = ConsistentReads(tables, Allowance(None, never))
+    reads = ConsistentReads(tables, RateLimiter(None, never))
     keys = [bird(f"b{number}", more="x") for number in range(260)]
     assert len(reads.items(BIRDS_TABLE, [*keys, *keys[:10]])) == 250
     assert reads.read_units == 260
@@ -188,7 +188,7 @@ def test_read_that_gives_all_back_again_and_again_is_a_throttle() -> None:
     busy = Busy(birds=FakeTable(BIRDS))
     busy.retries = RetryPolicy(attempts=3, first_pause_seconds=0.0)
     with pytest.raises(ThrottledError, match="gave back all of 1 keys"):
-        ConsistentReads(busy, Allowance(None, never)).items(Table("birds", BIRDS), [bird("b")])
+        ConsistentReads(busy, RateLimiter(None, never)).items(Table("birds", BIRDS), [bird("b")])
 
 
 # The function.
@@ -262,7 +262,7 @@ def test_sample_is_verified_as_far_as_there_is_time(handler: Any, server: Tables
 
 def test_keys_are_read_no_faster_than_the_rate_admits() -> None:
     tables, clock = birds_and_nests(*(bird(f"b{number}") for number in range(100))), RateClock()
-    reads = ConsistentReads(tables, clock.allowance(10.0))
+    reads = ConsistentReads(tables, clock.limiter(10.0))
     found = reads.items(Table("birds", BIRDS), [bird(f"b{number}") for number in range(100)])
     assert (len(found), reads.read_units) == (100, 100)
     assert clock.slept == pytest.approx(100 / 10, rel=0.15)

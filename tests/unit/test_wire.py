@@ -13,6 +13,10 @@ from threading import Event, Thread
 import botocore.session
 import pytest
 
+from sluice.aws.connection import Endpoint, read_response
+from sluice.aws.retry import Backoff, RetryPolicy
+from sluice.aws.signing import SigV4Signer
+from sluice.aws.wire import Attempts, Target, Wire
 from sluice.errors import (
     AccessDeniedError,
     ServiceUnavailableError,
@@ -21,10 +25,6 @@ from sluice.errors import (
     UnexpectedResponseError,
     WireError,
 )
-from sluice.retry import Backoff, RetryPolicy
-from sluice.writing.connection import Endpoint, read_response
-from sluice.writing.signing import SigV4Signer
-from sluice.writing.wire import Attempts, Target, Wire
 from tests.unit.fake_dynamodb import (
     REGION,
     FakeDynamoDB,

@@ -12,7 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sluice.encoding.item import Item
+from sluice.aws.retry import RetryPolicy
+from sluice.aws.wire import Wire
+from sluice.dynamodb.batch_writer import BATCH_BYTES, BATCH_ROWS, BatchWriter
+from sluice.dynamodb.conditional_writers import ConditionalWriter
+from sluice.dynamodb.items import Item
+from sluice.dynamodb.keys import KeySchema
+from sluice.dynamodb.writers import OnConflict, Writer, writer_for
 from sluice.errors import (
     AccessDeniedError,
     CountsDoNotReconcileError,
@@ -21,13 +27,7 @@ from sluice.errors import (
     UnexpectedResponseError,
     WireError,
 )
-from sluice.keys import KeySchema
 from sluice.rejects import Reason
-from sluice.retry import RetryPolicy
-from sluice.writing.batch_writer import BATCH_BYTES, BATCH_ROWS, BatchWriter
-from sluice.writing.conditional_writer import ConditionalWriter
-from sluice.writing.wire import Wire
-from sluice.writing.writers import OnConflict, Writer, writer_for
 from tests.unit.fake_dynamodb import (
     TABLE,
     FakeDynamoDB,

@@ -19,8 +19,8 @@ from urllib.parse import quote, urlsplit
 from botocore.credentials import Credentials, ReadOnlyCredentials
 from botocore.httpsession import get_cert_path
 
-from sluice.writing.connection import Connection, Endpoint, tls_context
-from sluice.writing.signing import ALGORITHM, USER_AGENT, host_of, signing_key
+from sluice.aws.connection import Connection, Endpoint, tls_context
+from sluice.aws.signing import ALGORITHM, USER_AGENT, host_of, signing_key
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
     from sluice.reading.source import Source
+
 
 # No ARN, and nothing that would have to be escaped.
 _is_plain_bucket = re.compile(r"[a-z0-9.\-]{3,63}").fullmatch

@@ -2,7 +2,7 @@
 
 CSV records end exactly where csv.reader ends them (newline="", not strict, doublequote): a quote opens a
 quoted field only at the field's start; inside, two quotes are one; after the closing quote the field goes on
-unquoted. "\\n", "\\r\\n" and a lone "\\r" end a record outside quotes. Blank lines are no records.
+unquoted. "\n", "\r\n" and a lone "\r" end a record outside quotes. Blank lines are no records.
 """
 
 from __future__ import annotations

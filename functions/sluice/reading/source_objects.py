@@ -6,18 +6,18 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sluice.aws import aws_errors
+from sluice.aws.clients import aws_errors
 from sluice.errors import InvalidInputError, SourceMalformedError, SourceNotFoundError
-from sluice.reading.csv_rows import csv_records
-from sluice.reading.object_stream import open_source
 from sluice.reading.record_scanner import Block, blocks, first_rows, read_fully
-from sluice.reading.source import CSV, NONE, Source
-from sluice.reading.source_input import SourceInput
+from sluice.reading.rows import csv_records
+from sluice.reading.source import CSV, NONE, Source, SourceInput
+from sluice.reading.streams import open_source
 from sluice.rejects import quoted
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef
+
 
 _HEADER_BLOCK_BYTES = 64 << 10
 _UTF8_MARK = b"\xef\xbb\xbf"
@@ -81,14 +81,14 @@ def with_header(s3_client: S3Client, source: Source) -> tuple[Source, int]:
 def _start_of_text(s3_client: S3Client, source: Source) -> int:
     """The offset after a byte order mark, if there is one."""
     with closing(open_source(s3_client, source, 0, None)) as stream:
-        lead = read_fully(stream, len(_UTF8_MARK) + 1)
-    mark = len(_UTF8_MARK) if source.encoding == "utf-8" and lead.startswith(_UTF8_MARK) else 0
-    if len(lead) == mark:
+        head = read_fully(stream, len(_UTF8_MARK) + 1)
+    mark = len(_UTF8_MARK) if source.encoding == "utf-8" and head.startswith(_UTF8_MARK) else 0
+    if len(head) == mark:
         raise SourceMalformedError(f"{source} is empty")
-    if lead.startswith(_GZIP_MARK):
+    if head.startswith(_GZIP_MARK):
         hint = "; set source.compression to gzip" if source.compression == NONE else " twice over"
         raise SourceMalformedError(f"{source} is gzip{hint}")
-    if lead.startswith(_UTF16_MARKS) and source.encoding == "utf-8":
+    if head.startswith(_UTF16_MARKS) and source.encoding == "utf-8":
         raise SourceMalformedError(f"{source} is utf-16; convert it to utf-8")
     return mark
 

@@ -1,1 +1,0 @@
-"""csv_load's plan and slices."""

@@ -1,0 +1,146 @@
+"""The texts of a mapping: "{city}, {country}" takes two columns and keeps what stands around them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+from functools import cached_property
+from itertools import chain
+from typing import Any, Final
+
+from sluice.errors import RejectError
+from sluice.rejects import Reason, quoted
+
+
+class Missing(Enum):
+    """Stands where a record has no such field."""
+
+    MISSING = "missing"
+
+
+MISSING: Final = Missing.MISSING
+_NUMBER_TYPES = frozenset({int, float, Decimal})
+_next_piece = re.compile(r"(?P<text>(?:[^{}]|\{\{|\}\})+)|\{(?P<column>[^{}]*)\}").match
+
+
+@dataclass(frozen=True)
+class CellTemplate:
+    """Literal text and columns by turns: `literals` has one more entry than `columns`.
+
+    The text is left out when all cells are empty or among the words `omit`; with no such words it never is.
+    """
+
+    literals: tuple[str, ...]
+    columns: tuple[int, ...]
+    names: tuple[str, ...]
+    omit: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str, column_index: Callable[[str], int], omit: tuple[str, ...] = ()) -> CellTemplate:
+        """Read `text`; `{{` and `}}` stand for braces. Raises ValueError on a brace that has no partner."""
+        literals, position = [""], 0
+        names: list[str] = []
+        while position < len(text):
+            piece = _next_piece(text, position)
+            if piece is None:
+                raise ValueError(f"a brace without its partner at character {position + 1} (write {{{{ for a brace)")
+            if piece["column"] is None:
+                literals[-1] += piece["text"].replace("{{", "{").replace("}}", "}")
+            else:
+                names.append(piece["column"])
+                literals.append("")
+            position = piece.end()
+        return cls(tuple(literals), tuple(map(column_index, names)), tuple(names), omit if names else ())
+
+    @classmethod
+    def of_column(cls, index: int, name: str) -> CellTemplate:
+        """The template that takes one column as it is."""
+        return cls(("", ""), (index,), (name,))
+
+    @cached_property
+    def lone_column(self) -> int | None:
+        """The column's index when the template is that column and nothing else."""
+        return self.columns[0] if self.literals == ("", "") else None
+
+    def read(self, cells: Sequence[Any]) -> str | None:
+        """The text of this row; None when it is left out. Raises RejectError."""
+        if self.lone_column is not None:
+            cell = cells[self.lone_column]
+            text = cell if type(cell) is str else self._cell_text(cell, self.names[0])
+            return None if text in self.omit else text
+        columns = zip(self.columns, self.names, strict=True)
+        texts = [self._cell_text(cells[index], name) for index, name in columns]
+        if self.omit and all(text in self.omit for text in texts):
+            return None
+        return "".join(chain(*zip(self.literals, texts, strict=False), self.literals[-1:]))
+
+    def _cell_text(self, cell: object, name: str) -> str:
+        if cell is MISSING and not self.omit:
+            raise missing(name)
+        text = plain_text(cell)
+        if text is None:
+            problem = f"a text or a number is needed, not {json_type(cell)}"
+            raise RejectError(Reason.VALUE_UNSUPPORTED, problem)
+        return text
+
+
+def is_empty(cell: object, omit: tuple[str, ...]) -> bool:
+    """Whether the cell counts as empty: null, no such field, or one of the words."""
+    return cell is None or cell is MISSING or (isinstance(cell, str) and cell in omit)
+
+
+def missing(name: str) -> RejectError:
+    """The rejection of a record that lacks a field the item needs."""
+    return RejectError(Reason.COLUMN_MISSING, f"the record has no {name!r}")
+
+
+def plain_text(cell: object) -> str | None:
+    """A cell as text: JSON strings and numbers as they are, null and no field as ""; None for the rest."""
+    if isinstance(cell, str):
+        return cell
+    if cell is None or cell is MISSING:
+        return ""
+    return str(cell) if type(cell) in _NUMBER_TYPES else None
+
+
+def json_type(value: object) -> str:
+    """What JSON calls a value that is not a text."""
+    names = {bool: "a boolean", dict: "an object", list: "an array", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+_LISTED_NAMES = 100
+
+
+class SourceColumns:
+    """A source's header, or the fields asked for so far where the source has none."""
+
+    def __init__(self, header: Sequence[str] | None) -> None:
+        self.is_fixed = header is not None
+        self._indexes = {name: index for index, name in enumerate(header or ())}
+
+    @property
+    def names(self) -> list[str]:
+        """The columns in their order."""
+        return list(self._indexes)
+
+    def index(self, name: str) -> int:
+        """Where the column stands in a row. Raises ValueError when the header lacks it."""
+        if name not in self._indexes:
+            if self.is_fixed:
+                raise ValueError(f"the source has no column {quoted(name)}; it has {listed(self.names)}")
+            self._indexes[name] = len(self._indexes)
+        return self._indexes[name]
+
+    def cells(self, record: Mapping[str, Any]) -> list[Any]:
+        """The record's values in the columns' order, MISSING where it has none."""
+        return [record.get(name, MISSING) for name in self._indexes]
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names for a message, the first hundred of them."""
+    more = f" and {len(names) - _LISTED_NAMES} more" if len(names) > _LISTED_NAMES else ""
+    return ", ".join(names[:_LISTED_NAMES]) + more if names else "none"

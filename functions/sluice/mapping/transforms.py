@@ -1,0 +1,108 @@
+"""Rows to items by plain Python values: as a transform returns them, or as JSON Lines holds them."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
+from typing import Any
+
+import transforms
+from sluice.dynamodb.items import Item, Row, make_item
+from sluice.dynamodb.keys import KeySchema, plain_key
+from sluice.dynamodb.values import encode_attributes
+from sluice.errors import InvalidInputError, RejectError
+from sluice.mapping.templates import listed
+from sluice.rejects import Reason
+
+_MESSAGE_CHARACTERS = 500
+
+Transform = Callable[[dict[str, Any]], Any]
+
+
+class NaturalRows:
+    """The row encoder of JSON Lines without a mapping: each field by the type that JSON gives it."""
+
+    def __init__(self, schema: KeySchema) -> None:
+        self._schema = schema
+
+    def __call__(self, row: Row) -> Sequence[Item]:
+        """The record as an item. Raises RejectError."""
+        return (to_item(_record(row, None), self._schema),)
+
+
+class TransformedRows:
+    """The row encoder of a user's transform: None is no item, a list any number of them."""
+
+    def __init__(self, transform: Transform, header: Sequence[str] | None, schema: KeySchema) -> None:
+        self._transform = transform
+        self._header = header
+        self._schema = schema
+
+    def __call__(self, row: Row) -> Sequence[Item]:
+        """What the transform makes of the record. Raises RejectError."""
+        items = self._items(_record(row, self._header))
+        return tuple([to_item(item, self._schema) for item in items])
+
+    def _items(self, record: dict[str, Any]) -> Sequence[Any]:
+        result = call_transform(self._transform, record)
+        if result is None:
+            return ()
+        return result if isinstance(result, list | tuple) else (result,)
+
+
+def call_transform(transform: Transform, record: dict[str, Any]) -> Any:
+    """What the transform returns. Raises RejectError for whatever it raises."""
+    try:
+        return transform(record)
+    # The user's own code can raise anything; it rejects this row and leaves the others alone.
+    except (Exception, SystemExit) as error:
+        raise transform_failed(error) from error
+
+
+def transform_failed(error: BaseException) -> RejectError:
+    """The rejection of a row over which a transform has raised."""
+    problem = "".join(traceback.format_exception_only(error)).strip()
+    return RejectError(Reason.TRANSFORM_FAILED, problem[:_MESSAGE_CHARACTERS])
+
+
+def to_item(item: object, schema: KeySchema) -> Item:
+    """An item of plain values, ready for the wire. Raises RejectError."""
+    if not isinstance(item, Mapping):
+        raise RejectError(Reason.VALUE_UNSUPPORTED, f"the transform returned a {type(item).__name__} for an item")
+    return make_item(plain_key(schema, item), encode_attributes(item))
+
+
+def _record(row: Row, header: Sequence[str] | None) -> dict[str, Any]:
+    if isinstance(row, Mapping):
+        return dict(row)
+    names = header or ()
+    if len(row) != len(names):
+        raise RejectError(Reason.ROW_RAGGED, f"the row has {len(row)} values for {len(names)} columns")
+    return dict(zip(names, row, strict=True))
+
+
+def load_transform(name: object, package: ModuleType = transforms) -> Transform:
+    """The `transform` of the named module. Raises InvalidInputError for the field transform."""
+    known = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+    if name not in known:
+        raise InvalidInputError("transform", f"no such transform as {name!r:.80}; there are {listed(known)}")
+    function: object = getattr(_import(f"{package.__name__}.{name}"), "transform", None)
+    if not callable(function):
+        raise InvalidInputError("transform", f"transforms/{name}.py has no function named transform")
+    if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
+        raise InvalidInputError(
+            "transform", f"transforms/{name}.py: transform must return its items, not yield or await"
+        )
+    return function
+
+
+def _import(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    # The user's own code can raise anything as it is imported; the run must end with an error that names it.
+    except Exception as error:
+        raise InvalidInputError("transform", f"{name} cannot be imported: {type(error).__name__}: {error}") from error

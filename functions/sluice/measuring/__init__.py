@@ -1,1 +1,0 @@
-"""distinct_keys' built-in processor: how large each item collection is."""

@@ -1,1 +1,0 @@
-"""How object_map merges sorted parts into one result, in bounded memory and in slices."""

@@ -1,1 +1,0 @@
-"""From what children leave behind to the summary of a run."""

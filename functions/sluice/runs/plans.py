@@ -1,0 +1,43 @@
+"""The plan of a run: JSON Lines, one line per child of the Distributed Map that reads it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from sluice.aws.clients import aws_errors
+from sluice.errors import SourceNotFoundError
+from sluice.state import FIELD, FORMAT, State, readable
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+Part = TypeVar("Part")
+
+
+class PlanLine(State):
+    """A line of a plan, as its child gets it. `write_plan` adds the format's number, which is checked here."""
+
+    __slots__ = ()
+
+    @classmethod
+    def from_state(cls, state: Any) -> Self:
+        """Read a line. Raises FormatVersionError, and what State.from_state raises."""
+        return super().from_state(readable(state, "a line of the run's plan"))
+
+
+def read_plan(s3: S3Client, bucket: str, key: str, from_state: Callable[[Mapping[str, Any]], Part]) -> list[Part]:
+    """The lines of a plan, in order. Raises SourceNotFoundError when there is no such plan."""
+    name = f"s3://{bucket}/{key}"
+    with aws_errors(name, {"NoSuchKey": SourceNotFoundError(f"there is no plan {name}")}):
+        body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    return [from_state(json.loads(line)) for line in body.splitlines()]
+
+
+def write_plan(s3: S3Client, bucket: str, key: str, lines: Iterable[Mapping[str, Any]]) -> None:
+    """Write a plan. Writing the same plan again changes nothing."""
+    body = b"".join(json.dumps({FIELD: FORMAT, **line}).encode() + b"\n" for line in lines)
+    with aws_errors(f"s3://{bucket}/{key}"):
+        s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/jsonl")

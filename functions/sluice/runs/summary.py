@@ -1,0 +1,182 @@
+"""A run's summary: one object of the same shape for every workflow."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sluice.errors import CountsDoNotReconcileError, FilesFailedError, RangesFailedError, SegmentsFailedError
+from sluice.runs.counts import Counts
+from sluice.runs.outcomes import LOST, SUCCEEDED, RangeOutcome, message_in
+from sluice.runs.paths import Run
+
+
+class Status(StrEnum):
+    """How a run ended: in PARTIAL something failed, but no more than the run's input tolerates."""
+
+    COMPLETE = "COMPLETE"
+    PARTIAL = "PARTIAL"
+    FAILED = "FAILED"
+
+    @classmethod
+    def of(cls, error: RunError | None, *, is_partial: bool) -> Status:
+        """FAILED with an error, whatever else there is."""
+        if error:
+            return cls.FAILED
+        return cls.PARTIAL if is_partial else cls.COMPLETE
+
+
+@dataclass(frozen=True, slots=True)
+class RunError:
+    """Why a run failed, as its Fail state shows it."""
+
+    name: str
+    message: str
+
+    @property
+    def exceeds_threshold(self) -> bool:
+        """Whether more children failed than are tolerated: Step Functions' own error, which does not say of what."""
+        return self.name == "States.ExceedToleratedFailureThreshold"
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, str] | None) -> RunError | None:
+        """Read the error that a Catch handed on, if any; of Lambda's cause only the message."""
+        return cls(state["name"], message_in(state["message"])) if state else None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run did, as it is returned, printed and kept in summary.json."""
+
+    run: Run
+    bucket: str
+    counts: Counts
+    write_units: float
+    reasons: Counter[str]
+    failed_batches: int
+    error: RunError | None
+    notes: Sequence[str] = ()
+
+    @property
+    def status(self) -> Status:
+        """FAILED with an error; else PARTIAL when anything failed."""
+        return Status.of(self.error, is_partial=bool(self.counts.failed or self.failed_batches))
+
+    def to_state(self) -> dict[str, Any]:
+        """The summary object that every workflow ends with."""
+        return {
+            "workflow": self.run.workflow,
+            "status": str(self.status),
+            "execution": self.run.name,
+            "counts": self.counts.to_state(),
+            "capacity": {"readUnits": 0, "writeUnits": self.write_units},
+            "results": {"bucket": self.bucket, "prefix": self.run.prefix},
+            "rejects": {"key": self.run.rejects_key, "reasons": dict(self.reasons)} if self.counts.rejected else None,
+            "failures": {"key": self.run.failures_key, "batches": self.failed_batches} if self.failed_batches else None,
+            "error": {"name": self.error.name, "message": self.error.message} if self.error else None,
+            "notes": list(self.notes),
+        }
+
+
+def summarize(
+    run: Run,
+    bucket: str,
+    outcomes: Sequence[RangeOutcome],
+    rejects_tolerated: Mapping[str, float] | None,
+    error: RunError | None,
+) -> Summary:
+    """Sum up the outcomes; a run whose counts do not reconcile is a failed one, whatever else is known of it."""
+    failed = [each for each in outcomes if each.status != SUCCEEDED]
+    try:
+        counts = sum((each.counts for each in outcomes), Counts()).check("run")
+        if error is None:
+            _check_none_lost(failed)
+    except CountsDoNotReconcileError as mismatch:
+        counts = sum((each.known_counts for each in outcomes), Counts())
+        error = RunError(type(mismatch).__name__, str(mismatch))
+    reached = [each.progress for each in outcomes if each.progress]
+    return Summary(
+        run=run,
+        bucket=bucket,
+        counts=counts,
+        write_units=sum(each.write_units for each in reached),
+        reasons=sum((each.reasons for each in reached), Counter()),
+        failed_batches=len(failed),
+        error=_first_cause(error, failed) or too_many_rejects(counts, rejects_tolerated),
+    )
+
+
+def _check_none_lost(failed: Sequence[RangeOutcome]) -> None:
+    lost = [each.planned for each in failed if each.status == LOST]
+    if lost:
+        first = lost[0]
+        raise CountsDoNotReconcileError(
+            f"{len(lost)} {first.kind}s stand in none of the result files, first {first.name}"
+        )
+
+
+def _first_cause(error: RunError | None, failed: Sequence[RangeOutcome]) -> RunError | None:
+    """The children's own error in place of "threshold exceeded", where they all ended with one."""
+    if error is None or not error.exceeds_threshold:
+        return error
+    ended = [each for each in failed if each.error]
+    names = {each.error for each in ended if each.error}
+    if not ended:
+        return error
+    first = ended[0]
+    several = {"range": RangesFailedError, "file": FilesFailedError, "segment": SegmentsFailedError}[first.planned.kind]
+    name = names.pop() if len(names) == 1 else several.__name__
+    where = f"{first.planned.place}: {first.error}: {first.cause}"
+    return RunError(name, f"{len(ended)} of the {first.planned.kind}s failed; the first is {where}")
+
+
+def too_many_rejects(counts: Counts, tolerated: Mapping[str, float] | None) -> RunError | None:
+    """The error of a run with more rejects than its input tolerates: a count, a percentage, or None for any number."""
+    if tolerated is None:
+        return None
+    most = tolerated["count"] if "count" in tolerated else counts.read * tolerated["percentage"] / 100
+    if counts.rejected <= most:
+        return None
+    limit = f"{tolerated['count']}" if "count" in tolerated else f"{tolerated['percentage']} %"
+    return RunError(
+        "TooManyRejectsError",
+        f"{counts.rejected} of {counts.read} rows were rejected, more than {limit} tolerated",
+    )
+
+
+def summary_state(
+    run: Run,
+    bucket: str,
+    *,
+    status: Status,
+    counts: Counts,
+    error: RunError | None,
+    capacity: Mapping[str, float] | None = None,
+    rejects: Mapping[str, Any] | None = None,
+    failures: Mapping[str, Any] | None = None,
+    notes: Sequence[str] = (),
+) -> dict[str, Any]:
+    """`capacity`: read and write units, None where no table is read or written.
+
+    `notes`: where the run was planned otherwise than its input asks for, a sentence each.
+    """
+    return {
+        "workflow": run.workflow,
+        "status": str(status),
+        "execution": run.name,
+        "counts": counts.to_state(),
+        "capacity": capacity,
+        "results": {"bucket": bucket, "prefix": run.prefix},
+        "rejects": rejects,
+        "failures": failures,
+        "error": {"name": error.name, "message": error.message} if error else None,
+        "notes": list(notes),
+    }
+
+
+def notes_in(planned: Mapping[str, Any]) -> tuple[str, ...]:
+    """The notes in a Plan step's result, which is empty where that has failed; format 1 has none."""
+    return tuple(planned.get("notes") or ())

@@ -1,1 +1,0 @@
-"""distinct_keys' scan."""

@@ -1,1 +1,0 @@
-"""table_transform: the items of a table through a function."""

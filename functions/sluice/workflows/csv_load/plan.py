@@ -1,0 +1,195 @@
+"""The plan of a load: its ranges, one per line of plan.jsonl, which the Distributed Map reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from sluice.dynamodb.keys import KeySchema
+from sluice.dynamodb.tables import find_table
+from sluice.errors import InvalidInputError
+from sluice.limits import CHILD_INPUT_MAX_BYTES
+from sluice.mapping.encoders import encoder_for
+from sluice.reading.record_scanner import BLOCK_BYTES, Block, Grammar, blocks, first_rows
+from sluice.reading.source import GZIP, Source
+from sluice.reading.source_objects import find_source, with_header
+from sluice.reading.streams import open_source
+from sluice.runs.outcomes import PartType
+from sluice.runs.plans import PlanLine, read_plan, write_plan
+from sluice.runs.range_progress import RangeProgress
+from sluice.state import FIELD, FORMAT, Named, VersionedState
+from sluice.workflows.csv_load.input import LoadInput
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+
+@dataclass(frozen=True, slots=True)
+class Range(PlanLine):
+    """Whole records of the source: bytes `start` to `end` of it, decompressed; `first_row` counts from 1."""
+
+    kind: ClassVar = "range"
+
+    index: int
+    start: int
+    end: int
+    first_row: int
+    rows: int
+
+    @property
+    def identity(self) -> int:
+        """What tells it from the other ranges."""
+        return self.index
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return f"range {self.index}"
+
+    @property
+    def place(self) -> str:
+        """Where it is in the source, for messages."""
+        return f"{self.name} (rows from {self.first_row})"
+
+
+RANGES = PartType(Range.kind, Range.from_state, RangeProgress.from_state)
+
+
+def read_ranges(s3_client: S3Client, bucket: str, key: str) -> list[Range]:
+    """The ranges of a plan, in order. Raises SourceNotFoundError when there is no such plan."""
+    return read_plan(s3_client, bucket, key, Range.from_state)
+
+
+def write_ranges(s3_client: S3Client, bucket: str, key: str, ranges: Iterable[Range]) -> None:
+    """Write a plan. Writing the same plan again changes nothing."""
+    write_plan(s3_client, bucket, key, (each.to_state() for each in ranges))
+
+
+class RangeCutter:
+    """Goes on with the range `unfinished`, to which the next block belongs.
+
+    `range_bytes` is about how long a range becomes; None makes one range of all. After `cut`, `ranges` are
+    those that were finished, and `done` says whether the source's end, or `max_rows`, was reached.
+    """
+
+    def __init__(self, unfinished: Range, range_bytes: int | None, max_rows: int | None) -> None:
+        self.unfinished = unfinished
+        self.ranges: list[Range] = []
+        self.done = False
+        self._range_bytes = range_bytes
+        self._max_rows = max_rows
+
+    def cut(self, blocks: Iterable[Block], grammar: Grammar, is_time_up: Callable[[], bool]) -> None:
+        """Take blocks until they end or the time is up; at least one, so that every call gets on."""
+        for block in blocks:
+            self._take(block, grammar)
+            if self._rows_left() == 0:
+                break
+            if is_time_up():
+                if self._range_bytes is not None:
+                    self._finish_range()
+                return
+        if self.unfinished.rows or self.unfinished.index == 0:
+            self._finish_range()
+        self.done = True
+
+    def _take(self, block: Block, grammar: Grammar) -> None:
+        left = self._rows_left()
+        if left is not None:
+            block = first_rows(block, grammar, left)
+        rows = self.unfinished.rows + block.rows
+        self.unfinished = replace(self.unfinished, end=block.end, rows=rows)
+        length = block.end - self.unfinished.start
+        # To the nearest block: each is a little shorter than asked for.
+        if self._range_bytes is not None and length + len(block.data) // 2 >= self._range_bytes:
+            self._finish_range()
+
+    def _rows_left(self) -> int | None:
+        if self._max_rows is None:
+            return None
+        return self._max_rows - (self.unfinished.first_row + self.unfinished.rows - 1)
+
+    def _finish_range(self) -> None:
+        """A range without a row is none, but for the only one of a source without rows."""
+        ended = self.unfinished
+        self.ranges.append(ended)
+        self.unfinished = Range(ended.index + 1, ended.end, ended.end, ended.first_row + ended.rows, 0)
+
+
+RANGES_MAX = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class PlanProgress(VersionedState):
+    """How far the plan has come: what is pinned, and the range that the next record belongs to."""
+
+    what: ClassVar = "how far the plan has come"
+
+    source: Source
+    schema: Annotated[KeySchema, Named("keys")]
+    unfinished: Range
+
+    @property
+    def rows(self) -> int:
+        """Rows found so far."""
+        return self.unfinished.first_row + self.unfinished.rows - 1
+
+
+def begin(s3_client: S3Client, dynamodb_client: DynamoDBClient, load: LoadInput) -> PlanProgress:
+    """Check all that can be checked without reading the rows, and pin the source.
+
+    Raises SourceNotFoundError, TableNotFoundError, SourceMalformedError, InvalidInputError,
+    AccessDeniedError, ServiceUnavailableError.
+    """
+    source = find_source(s3_client, load.source)
+    schema = find_table(dynamodb_client, load.table)
+    source, start = with_header(s3_client, source)
+    state = load_state(load, source, schema)
+    encoder_for(state, source.header, schema)
+    _check_sizes(load, source, state)
+    return PlanProgress(source, schema, Range(index=0, start=start, end=start, first_row=1, rows=0))
+
+
+def advance(
+    s3_client: S3Client, load: LoadInput, progress: PlanProgress, is_time_up: Callable[[], bool]
+) -> tuple[list[Range], PlanProgress, bool]:
+    """Scan on from `progress`: the ranges that are finished, how far it came, and whether that is all.
+
+    Raises SourceMalformedError, SourceChangedError, ServiceUnavailableError, AccessDeniedError.
+    """
+    source = progress.source
+    range_bytes = None if source.compression == GZIP else load.range_bytes
+    cutter = RangeCutter(progress.unfinished, range_bytes, load.source.max_rows)
+    position, row = progress.unfinished.end, progress.rows + 1
+    with closing(open_source(s3_client, source, position, None)) as stream:
+        found = blocks(stream, source.grammar, position, row, min(BLOCK_BYTES, range_bytes or BLOCK_BYTES))
+        cutter.cut(found, source.grammar, is_time_up)
+    return cutter.ranges, replace(progress, unfinished=cutter.unfinished), cutter.done
+
+
+def load_state(load: LoadInput, source: Source, schema: KeySchema) -> dict[str, Any]:
+    """What every child gets to know of the load."""
+    return {
+        FIELD: FORMAT,
+        "source": source.to_state(),
+        "table": {"name": load.table, "keys": schema.to_state()},
+        load.way: load.spec,
+        "onConflict": load.on_conflict,
+    }
+
+
+def _check_sizes(load: LoadInput, source: Source, state: Mapping[str, Any]) -> None:
+    size = len(json.dumps(state, ensure_ascii=False).encode("utf-8", "replace"))
+    if size > CHILD_INPUT_MAX_BYTES:
+        columns = len(source.header or ())
+        raise InvalidInputError(
+            load.way,
+            f"with the source's {columns} columns it takes {size:,} bytes, more than {CHILD_INPUT_MAX_BYTES:,}",
+        )
+    if source.compression != GZIP and source.size > RANGES_MAX * load.range_bytes:
+        least = -(-source.size // RANGES_MAX)
+        raise InvalidInputError("rangeSize", f"{RANGES_MAX:,} ranges are the most; {least:,} bytes or more will do")

@@ -1,0 +1,151 @@
+"""The input of a distinct_keys execution, checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sluice.aws.clients import aws_errors
+from sluice.errors import InvalidInputError, SourceNotFoundError
+from sluice.fields import Fields
+from sluice.limits import SEGMENTS_MAX
+from sluice.run_item.budget import Limits, limits_in
+from sluice.runs.paths import Run
+from sluice.settings import ProcessorSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+OPTIMIZE = ("cost", "balanced", "time")
+NONE, MEASURE, FUNCTION, STATE_MACHINE = "none", "measure", "function", "stateMachine"
+COMPRESSED = (".gz", ".zst", ".zstd")
+
+_FIELDS = (
+    "table",
+    "index",
+    "keys",
+    "segments",
+    "optimize",
+    "maxConcurrency",
+    "maxReadUnitsPerSecond",
+    "processor",
+    "batchSize",
+    "toleratedFailurePercentage",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Processor:
+    """What is done with each key; `name` is the function's or the state machine's."""
+
+    type: str
+    name: str | None = None
+
+    def to_state(self, run: Run) -> dict[str, Any]:
+        """The processor as the children of ProcessKeys get it; a state machine by ARN, beside the run's own."""
+        return {
+            "type": self.type,
+            "function": self.name if self.type == FUNCTION else None,
+            "stateMachine": run.state_machine_arn(self.name) if self.type == STATE_MACHINE and self.name else None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class KeysObject:
+    """Keys that an earlier run has left, to be processed in place of a scan."""
+
+    bucket: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class DistinctInput:
+    """`segments` None: planned from the table's size. `keys`: no scan, these keys are processed."""
+
+    table: str
+    index: str | None
+    keys: KeysObject | None
+    segments: int | None
+    optimize: str
+    max_concurrency: int
+    limits: Limits
+    processor: Processor
+    batch_size: int
+    tolerated_failure_percentage: float
+
+    @classmethod
+    def from_input(cls, raw: object, allowed: ProcessorSettings) -> DistinctInput:
+        """Read the execution's input. Raises InvalidInputError naming the field."""
+        fields = Fields(raw, _FIELDS)
+        processor = _processor(fields, allowed)
+        return cls(
+            table=fields.text("table"),
+            index=fields.text_or("index", None),
+            keys=_keys(fields, processor),
+            segments=fields.integer("segments", None, low=1, high=SEGMENTS_MAX),
+            optimize=fields.choice("optimize", OPTIMIZE, "balanced"),
+            max_concurrency=fields.integer("maxConcurrency", 50, low=1, high=10_000),
+            limits=limits_in(fields),
+            processor=processor,
+            batch_size=fields.integer("batchSize", 100, low=1, high=500),
+            tolerated_failure_percentage=fields.number("toleratedFailurePercentage", 0, low=0, high=100),
+        )
+
+
+def _keys(fields: Fields, processor: Processor) -> KeysObject | None:
+    if not fields.has("keys"):
+        return None
+    given = fields.section("keys", ("bucket", "key"))
+    if processor.type == NONE:
+        raise fields.wrong("processor", "keys are given, but nothing is to be done with them")
+    if given.text("key").endswith(COMPRESSED):
+        raise given.wrong("key", "is compressed; give plain JSON Lines")
+    return KeysObject(given.text("bucket"), given.text("key"))
+
+
+def _processor(fields: Fields, allowed: ProcessorSettings) -> Processor:
+    if not fields.has("processor") or isinstance(fields.raw("processor"), str):
+        return Processor(fields.choice("processor", (NONE, MEASURE), NONE))
+    given = fields.section("processor", (FUNCTION, STATE_MACHINE))
+    kinds = [kind for kind in (FUNCTION, STATE_MACHINE) if given.has(kind)]
+    if len(kinds) != 1:
+        raise fields.wrong("processor", f"give one of {FUNCTION} and {STATE_MACHINE}")
+    kind = kinds[0]
+    known, parameter = {
+        FUNCTION: (allowed.functions, "ProcessorFunctions"),
+        STATE_MACHINE: (allowed.state_machines, "ProcessorStateMachines"),
+    }[kind]
+    name = given.text(kind)
+    if name not in known:
+        raise given.wrong(kind, f"{name} is not among the stack's {parameter}: {', '.join(known) or 'there are none'}")
+    return Processor(kind, name)
+
+
+# The most that CopyObject copies.
+COPY_MAX_BYTES = 5 << 30
+# Up to this size an object is read to see whether it has any key.
+READ_MAX_BYTES = 64 << 10
+
+
+def copy_keys(s3: S3Client, given: KeysObject, bucket: str, key: str) -> None:
+    """Copy the given object, within S3; one of blank lines becomes an empty object, which no Map is to read.
+
+    Raises SourceNotFoundError, InvalidInputError, AccessDeniedError.
+    """
+    name = f"s3://{given.bucket}/{given.key}"
+    missing = SourceNotFoundError(f"there is no object {name}")
+    with aws_errors(name, {"404": missing, "NoSuchKey": missing, "NoSuchBucket": missing}):
+        size = s3.head_object(Bucket=given.bucket, Key=given.key)["ContentLength"]
+        if size > COPY_MAX_BYTES:
+            raise InvalidInputError("keys.key", f"{name} has {size:,} bytes, more than the {COPY_MAX_BYTES:,} allowed")
+        if size <= READ_MAX_BYTES and not s3.get_object(Bucket=given.bucket, Key=given.key)["Body"].read().strip():
+            s3.put_object(Bucket=bucket, Key=key, Body=b"")
+            return
+        s3.copy_object(
+            Bucket=bucket,
+            Key=key,
+            CopySource={"Bucket": given.bucket, "Key": given.key},
+            # The object's tags would take further rights to be read.
+            TaggingDirective="REPLACE",
+        )

@@ -1,0 +1,189 @@
+"""How far a batch of keys has come, from one slice to the next."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from typing import Any
+
+from sluice.errors import InvalidInputError, ServiceUnavailableError, ThrottledError, UnexpectedResponseError, WireError
+from sluice.fields import Fields
+from sluice.run_item.rate_limiter import RateLimiter
+from sluice.runs.paths import Run
+from sluice.state import FIELD, FORMAT, readable
+from sluice.workflows.distinct_keys.measure import Item, ItemCollections, Key, Largest, Line, Measure
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureProgress:
+    """What the slices so far have measured, and where the next one starts.
+
+    `position`: how many of the batch's collections are finished; `items` and `bytes` are theirs. Of the next one,
+    `start_key` and `measure` hold what has been read. `parts`: S3 keys of the report's parts, as far as there are.
+    """
+
+    position: int = 0
+    slices: int = 0
+    done: bool = False
+    start_key: Item | None = None
+    measure: Measure = field(default_factory=Measure)
+    items: int = 0
+    bytes: int = 0
+    read_units: float = 0.0
+    requests: int = 0
+    parts: tuple[str, ...] = ()
+    largest: Largest = field(default_factory=Largest)
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> MeasureProgress:
+        """Read what `to_state` returns."""
+        readable(state, "how far a batch of keys has come")
+        return cls(
+            position=state["position"],
+            slices=state["slices"],
+            done=state["done"],
+            start_key=state["startKey"],
+            measure=Measure.from_state(state["measure"]),
+            items=state["counts"]["items"],
+            bytes=state["bytes"],
+            read_units=state["readUnits"],
+            requests=state["requests"],
+            parts=tuple(state["parts"]),
+            largest=Largest(tuple(state["largest"]), state["largestLeftOut"]),
+        )
+
+    def to_state(self) -> dict[str, Any]:
+        """The progress as it travels in state, and as a finished child returns it."""
+        return {
+            FIELD: FORMAT,
+            "done": self.done,
+            "position": self.position,
+            "slices": self.slices,
+            "startKey": self.start_key,
+            "measure": self.measure.to_state(),
+            "counts": {"keys": self.position, "items": self.items},
+            "bytes": self.bytes,
+            "readUnits": self.read_units,
+            "requests": self.requests,
+            "parts": list(self.parts),
+            "largest": list(self.largest.lines),
+            "largestLeftOut": self.largest.left_out,
+        }
+
+    def with_page(self, answer: Mapping[str, Any], collections: ItemCollections) -> MeasureProgress:
+        """With one page of the collection: Query's answer. Without a start key then, the collection is read."""
+        return replace(
+            self,
+            start_key=answer.get("LastEvaluatedKey"),
+            measure=self.measure.plus(answer["Items"], collections),
+            read_units=self.read_units + answer["ConsumedCapacity"]["CapacityUnits"],
+            requests=self.requests + 1,
+        )
+
+    def with_collection(self, line: Line) -> MeasureProgress:
+        """With the collection finished that the report's line is about; the next one follows."""
+        return replace(
+            self,
+            position=self.position + 1,
+            measure=Measure(),
+            items=self.items + line["items"],
+            bytes=self.bytes + line["bytes"],
+            largest=self.largest.plus(line),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureRequest:
+    """One slice of a batch of keys; `scan` is what PlanScan made of the run's input."""
+
+    run: Run
+    collections: ItemCollections
+    keys: tuple[Key, ...]
+    scan: Mapping[str, Any]
+    progress: MeasureProgress
+
+    @classmethod
+    def from_event(cls, event: object) -> MeasureRequest:
+        """Read the function's payload. Raises InvalidInputError."""
+        fields = Fields(event, ("run", "scan", "keys", "progress"))
+        run = Run.from_state(fields.raw("run"))
+        scan = readable(fields.raw("scan"), "the run's plan")
+        collections = ItemCollections.from_scan(scan)
+        keys = tuple(
+            collections.key_from(each, f"keys[{position}]") for position, each in enumerate(fields.raw("keys"))
+        )
+        if not keys:
+            raise InvalidInputError("keys", "must not be empty")
+        progress = MeasureProgress.from_state(fields.raw("progress")) if fields.has("progress") else MeasureProgress()
+        return cls(run, collections, keys, scan, progress)
+
+    @property
+    def part_key(self) -> str:
+        """Where the slice's part of the report goes; a repeated slice overwrites its own.
+
+        A run has each key in one batch only, so its first key tells a batch from all others.
+        """
+        first_key = json.dumps(self.keys[0], sort_keys=True).encode()
+        return f"{self.run.prefix}report/{sha256(first_key).hexdigest()}-{self.progress.slices:04d}.jsonl"
+
+
+# Refused for the key itself, so that another try would be refused as well.
+_KEY_REFUSALS = frozenset({"ValidationException", "SerializationException"})
+
+Query = Callable[[bytes], Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class SliceResult:
+    """The batch's progress after the slice, and the slice's part of the report: a line per finished collection."""
+
+    progress: MeasureProgress
+    lines: list[bytes]
+
+
+def measure_slice(
+    request: MeasureRequest, query: Query, is_time_up: Callable[[], bool], reads: RateLimiter
+) -> SliceResult:
+    """Measure on from where the slice before has ended; at least one page is read however little time there is.
+
+    `query` sends the body of one Query and returns the answer. Raises InvalidInputError for a key that cannot be
+    queried, UnexpectedResponseError, and what `query` raises; a slice that raised is begun again from where it began.
+    When DynamoDB throttles or fails after a page was read, that is the slice's end.
+    """
+    before, keys, lines = request.progress, request.keys, list[bytes]()
+    progress = before
+    while progress.position < len(keys):
+        limit = reads.bounded(None)
+        spending = reads.admit(limit or 1) if progress is before else reads.before(limit)
+        if spending is None:
+            break
+        try:
+            answer = _page(request, progress, query, limit)
+        except (ThrottledError, ServiceUnavailableError):
+            if progress is before:
+                raise
+            break
+        spending.ended(answer["ConsumedCapacity"]["CapacityUnits"], len(answer["Items"]))
+        progress = progress.with_page(answer, request.collections)
+        if progress.start_key is None:
+            line = {"key": keys[progress.position], **progress.measure.to_state()}
+            lines.append(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+            progress = progress.with_collection(line)
+        if is_time_up():
+            break
+    parts = (*before.parts, request.part_key) if lines else before.parts
+    done = progress.position == len(keys)
+    return SliceResult(replace(progress, slices=before.slices + 1, parts=parts, done=done), lines)
+
+
+def _page(request: MeasureRequest, progress: MeasureProgress, query: Query, limit: int | None) -> Mapping[str, Any]:
+    key = request.keys[progress.position]
+    try:
+        return query(request.collections.query(key, progress.start_key, limit))
+    except WireError as error:
+        problem = f"{json.dumps(key)} cannot be queried: {error}"
+        if error.name in _KEY_REFUSALS:
+            raise InvalidInputError(f"keys[{progress.position}]", problem) from error
+        raise UnexpectedResponseError(problem) from error

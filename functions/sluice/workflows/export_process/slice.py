@@ -1,0 +1,233 @@
+"""One slice of a data file: records into a sink, until the file ends or the time is up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from sluice.aws.wire import Wire
+from sluice.dynamodb.batch_writer import BATCH_ITEMS, BatchRequests, BatchWriter, ChangeBatches
+from sluice.dynamodb.conditional_writers import NewerPuts
+from sluice.dynamodb.items import Item
+from sluice.errors import FileDamagedError, ServiceUnavailableError
+from sluice.mapping.transforms import load_transform, to_item
+from sluice.run_item.rate_limiter import RateLimiter, Spending
+from sluice.run_item.worker_rate import RunPace
+from sluice.runs.attempts import earlier_outcome, leave_part
+from sluice.runs.range_progress import RangeProgress
+from sluice.workflows.export_process.input import REJECTS, ObjectsSink, Process, TableSink
+from sluice.workflows.export_process.items import WRITE_MICROS, Transformation
+from sluice.workflows.export_process.object_sink import GzipUpload, ObjectSink, rendering
+from sluice.workflows.export_process.progress import FileProgress, FileRequest, OpenedFile, open_file
+from sluice.workflows.export_process.table_sinks import (
+    ChangeRequests,
+    GuardedChanges,
+    OrderedChanges,
+    RawTableSink,
+    TableChanges,
+    TransformedTableSink,
+    change_of,
+    guarded_put_of,
+)
+from sluice.workflows.export_process.tally import Portion, Tally
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+# The clock is read once for so many lines.
+PORTION_LINES = 250
+
+
+class Sink(Protocol):
+    """Where records go. Leaving its context lets go of what was begun and not committed."""
+
+    def take(self, portion: Portion) -> None:
+        """Accept records; waits while too many are on their way."""
+
+    def flush(self) -> None:
+        """Return when everything taken is settled."""
+
+    def commit(self) -> None:
+        """Let what was taken be seen, once the slice's progress is certain."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_error: object) -> None: ...
+
+
+class FileSlice:
+    """One slice, from `before` on; `sink` tells `tally` what becomes of the records.
+
+    `writes`: what they may take, and until when. At a rate each portion is settled before the next one, so that it is
+    known what it took.
+    """
+
+    def __init__(self, before: RangeProgress, sink: Sink, tally: Tally, writes: RateLimiter) -> None:
+        self._before = before
+        self._sink = sink
+        self._tally = tally
+        self._writes = writes
+        self._has_begun = False
+        self._row = before.row
+        self._position = before.position
+
+    def run(self, blocks: Iterable[list[bytes]]) -> RangeProgress:
+        """Work through the blocks; at least one portion is done however little time there is.
+
+        Raises what the sink raises; a slice that raised is begun again from where it began.
+        """
+        done = True
+        for lines in self._portions(blocks):
+            spending = self._admitted(len(lines))
+            if spending is None:
+                done = False
+                break
+            self._take(lines, spending)
+        self._sink.flush()
+        return self._after(done=done)
+
+    def _portions(self, blocks: Iterable[list[bytes]]) -> Iterator[list[bytes]]:
+        for block in blocks:
+            start = 0
+            while start < len(block):
+                lines = block[start : start + self._portion_lines]
+                yield lines
+                start += len(lines)
+
+    @property
+    def _portion_lines(self) -> int:
+        """What a record takes is not known before the first one."""
+        is_unknown = self._is_at_rate and not self._has_begun
+        return 1 if is_unknown else self._writes.bounded(PORTION_LINES) or PORTION_LINES
+
+    @property
+    def _is_at_rate(self) -> bool:
+        return self._writes.bounded(None) is not None
+
+    def _admitted(self, lines: int) -> Spending | None:
+        """Wait until so many may be written; None when the slice had better end, which it does not at its beginning."""
+        if not self._has_begun:
+            self._has_begun = True
+            return self._writes.admit(lines)
+        return None if self._tally.is_full else self._writes.before(lines)
+
+    def _take(self, lines: list[bytes], spending: Spending) -> None:
+        records = [line for line in lines if line] if b"" in lines else lines
+        units_before = self._tally.write_units
+        self._sink.take(Portion(self._row, records))
+        if self._is_at_rate:
+            self._sink.flush()
+            spending.ended(self._tally.write_units - units_before, len(records))
+        self._row += len(records)
+        self._position += sum(map(len, lines)) + len(lines)
+
+    def _after(self, *, done: bool) -> RangeProgress:
+        before, tally = self._before, self._tally
+        return RangeProgress(
+            position=self._position,
+            row=self._row,
+            slices=before.slices + 1,
+            done=done,
+            counts=before.counts + tally.counts(self._row - before.row),
+            write_units=before.write_units + tally.write_units,
+            reject_slices=(*before.reject_slices, before.slices) if tally.reasons else before.reject_slices,
+            reasons=before.reasons + tally.reasons,
+        )
+
+
+def object_sink(s3: S3Client, request: FileRequest, sink: ObjectsSink, tally: Tally) -> Sink:
+    """The sink for an object, which has the data file's name, and the slice's number but for the first one."""
+    process, number = request.process, request.slice_number
+    transform = None if process.transform is None else load_transform(process.transform)
+    name = request.file.key.rpartition("/")[2].removesuffix(".gz").removesuffix(".json")
+    if process.export.lines == REJECTS:
+        # All runs' rejects have one name.
+        name = request.run.name
+    key = f"{sink.prefix}{name}{f'-{number}' if number else ''}.jsonl.gz"
+    return ObjectSink(rendering(process.export, sink.values, transform), GzipUpload(s3, sink.bucket, key), tally)
+
+
+def table_sink(wire: Wire, process: Process, sink: TableSink, tally: Tally) -> Sink:
+    """The sink for a table."""
+    export = process.export
+    newer = ChangeRequests(wire, NewerPuts(wire, sink.name, WRITE_MICROS), tally)
+    if process.transform is not None:
+        transformation: Transformation[Item] = Transformation(
+            load_transform(process.transform), lambda item: to_item(item, sink.schema)
+        )
+        changes: TableChanges = GuardedChanges(newer)
+        if not sink.is_guarded:
+            changes = OrderedChanges(BatchWriter(wire, sink.name, sink.schema), tally)
+        return TransformedTableSink(export, transformation, sink.schema, changes, tally)
+    if sink.is_guarded:
+        return RawTableSink(guarded_put_of(export), newer, tally)
+    batches = ChangeBatches(BatchRequests(wire, sink.name, sink.schema))
+    return RawTableSink(change_of(export), ChangeRequests(wire, batches, tally), tally)
+
+
+class FileWork:
+    """One slice. `heartbeats` is the wire of pacing, `data_bucket` where its rejects go.
+
+    Of several attempts at a slice the first one to end tells how far it has come; into a table all of them write the
+    same. An object is as long as the slice, so a later attempt ends where the first one did, and writes the same too.
+    """
+
+    def __init__(self, s3: S3Client, wire: Wire, heartbeats: Wire, data_bucket: str, request: FileRequest) -> None:
+        self._s3 = s3
+        self._wire = wire
+        self._heartbeats = heartbeats
+        self._data_bucket = data_bucket
+        self._request = request
+        self._before = request.progress.records if request.progress else RangeProgress(position=0, row=1)
+        self._tally = Tally(request.file.key)
+
+    def run(self, is_time_up: Callable[[], bool]) -> dict[str, Any]:
+        """Do the slice; returns the file's progress. Raises what ProcessExportFile raises."""
+        request = self._request
+        opened = open_file(self._s3, request.process, request.file, request.progress)
+        first = self._first_attempt()
+        end = first["position"] if first else None
+        with (
+            RunPace.from_state(
+                self._heartbeats, request.process.budget, (lambda: False) if first else is_time_up
+            ) as pace,
+            self._sink() as sink,
+            opened.blocks(self._s3, self._before.position, end, BATCH_ITEMS) as blocks,
+        ):
+            after = FileSlice(self._before, sink, self._tally, pace.writes).run(blocks)
+            progress = self._settled(opened, after) if first is None else first
+            sink.commit()
+        return progress
+
+    def _sink(self) -> Sink:
+        sink = self._request.process.sink
+        if isinstance(sink, ObjectsSink):
+            return object_sink(self._s3, self._request, sink, self._tally)
+        return table_sink(self._wire, self._request.process, sink, self._tally)
+
+    def _first_attempt(self) -> dict[str, Any] | None:
+        if not isinstance(self._request.process.sink, ObjectsSink):
+            return None
+        run = self._request.run
+        return earlier_outcome(self._s3, self._data_bucket, run.outcome_key(self._request.rejects_key))
+
+    def _settled(self, opened: OpenedFile, after: RangeProgress) -> dict[str, Any]:
+        """The slice's progress, as the first attempt that ended has told it."""
+        self._check_count(opened, after)
+        progress = FileProgress(after, opened.source.etag, opened.source.size).to_state()
+        is_object = isinstance(self._request.process.sink, ObjectsSink)
+        part = self._tally.take_rejects()
+        if not part and not (is_object and after.row > self._before.row):
+            return progress
+        run, part_key = self._request.run, self._request.rejects_key
+        settled = leave_part(self._s3, self._data_bucket, run, part_key, progress=progress, part=part)
+        if is_object and settled != progress:
+            raise ServiceUnavailableError(f"{opened.source}: another attempt at the slice has ended first")
+        return settled
+
+    def _check_count(self, opened: OpenedFile, after: RangeProgress) -> None:
+        file = self._request.file
+        if after.done and after.counts.read != file.rows:
+            problem = f"it has {after.counts.read:,} records, the manifest says {file.rows:,}"
+            raise FileDamagedError(f"{opened.source} is damaged: {problem}")

@@ -1,0 +1,175 @@
+"""What an object_map run makes of its rows: checked by PlanAggregation, and as it travels in state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar
+
+from sluice.state import Named, VersionedState, encode
+
+ROWS = "rows"
+
+
+class Statistic(StrEnum):
+    """What can be asked of a measure's values; those that are missing count in none of them."""
+
+    COUNT = "count"
+    SUM = "sum"
+    MIN = "min"
+    MAX = "max"
+    MEAN = "mean"
+
+
+class DatePart(StrEnum):
+    """How much of a date in ISO 8601 is taken: 2026, 2026-01, 2026-01-31, 2026-01-31T23."""
+
+    YEAR = "year"
+    MONTH = "month"
+    DAY = "day"
+    HOUR = "hour"
+
+    @property
+    def characters(self) -> int:
+        """How many of the date's characters those are."""
+        return {DatePart.YEAR: 4, DatePart.MONTH: 7, DatePart.DAY: 10, DatePart.HOUR: 13}[self]
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnPart:
+    """A column, or a part of the dates in it: written DATE, or DATE:month."""
+
+    column: str
+    part: DatePart | None = None
+
+    @classmethod
+    def parse(cls, name: str) -> ColumnPart:
+        """Read what `name` returns; a colon before anything but a date part is the column's own."""
+        column, _, part = name.rpartition(":")
+        return cls(column, DatePart(part)) if column and part in tuple(DatePart) else cls(name)
+
+    @classmethod
+    def from_state(cls, name: str) -> ColumnPart:
+        """Read what `to_state` returns."""
+        return cls.parse(name)
+
+    def to_state(self) -> str:
+        """The name."""
+        return self.name
+
+    @property
+    def name(self) -> str:
+        """As it is in the input and in the result."""
+        return f"{self.column}:{self.part}" if self.part else self.column
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A column of numbers, and what is asked of them, in the input's order."""
+
+    column: str
+    statistics: tuple[Statistic, ...]
+
+    def name(self, statistic: Statistic) -> str:
+        """As it stands in the header of result.csv, and in `top`: TEMP.mean."""
+        return f"{self.column}.{statistic}"
+
+
+class Comparator(StrEnum):
+    """How a cell is compared: as a number with a number, as text (by code points) with a text."""
+
+    EQUALS = "equals"
+    NOT_EQUALS = "notEquals"
+    IN = "in"
+    AT_LEAST = "atLeast"
+    AT_MOST = "atMost"
+    MORE_THAN = "moreThan"
+    LESS_THAN = "lessThan"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A row is taken only if the cell fulfils it. `value`: a text or a number; for IN a tuple of texts.
+
+    A missing cell fulfils no comparison with a number; one that is no number rejects its row.
+    """
+
+    column: ColumnPart
+    comparator: Comparator
+    value: str | Decimal | tuple[str, ...]
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Condition:
+        """Read what `to_state` returns."""
+        value = state["value"]
+        if isinstance(value, Mapping):
+            value = Decimal(value["number"])
+        elif isinstance(value, list):
+            value = tuple(value)
+        return cls(ColumnPart.parse(state["column"]), Comparator(state["comparator"]), value)
+
+    def to_state(self) -> dict[str, Any]:
+        """The condition as it travels in state; a number to compare with is {"number": text}, to be exact."""
+        value = {"number": str(self.value)} if isinstance(self.value, Decimal) else encode(self.value)
+        return {"column": self.column.name, "comparator": str(self.comparator), "value": value}
+
+
+class Order(StrEnum):
+    """Which end of the groups is the top."""
+
+    HIGHEST = "highest"
+    LOWEST = "lowest"
+
+
+@dataclass(frozen=True, slots=True)
+class Top:
+    """Only these groups are the result: for each combination of `per`, the `count` first of `order` by a statistic.
+
+    Of groups that are equal the one with the lesser key comes first; one without a value is never among them.
+    """
+
+    measure: int
+    statistic: Statistic
+    per: tuple[ColumnPart, ...]
+    count: int
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How rows stand in the objects. `format` None: as each key's ending says. `headers`: of CSV without a header."""
+
+    format: str | None
+    delimiter: str
+    quote: str | None
+    headers: tuple[str, ...] | None
+    encoding: str
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregation(VersionedState):
+    """What is asked of every object below a prefix.
+
+    `groups` may be empty: all rows are one group then. `missing`: cells that mean no value, besides the empty one;
+    they are compared without the blanks around them.
+    """
+
+    what: ClassVar = "the run's plan"
+
+    bucket: str
+    prefix: str
+    suffix: str
+    layout: Layout
+    groups: Annotated[tuple[ColumnPart, ...], Named("groupBy")]
+    measures: tuple[Measure, ...]
+    missing: frozenset[str]
+    where: tuple[Condition, ...]
+    top: Top | None
+
+    @property
+    def key_columns(self) -> tuple[ColumnPart, ...]:
+        """The groups' columns in the order of a key: those of `top.per` first, for what competes to stand together."""
+        per = self.top.per if self.top else ()
+        return (*per, *(each for each in self.groups if each not in per))

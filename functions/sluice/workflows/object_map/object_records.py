@@ -1,0 +1,327 @@
+"""An object's bytes become pieces: blocks of whole records whose columns are known."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from sluice.errors import AccessDeniedError, SourceChangedError, SourceMalformedError, SourceNotFoundError
+from sluice.reading.object_gets import Begun, ObjectGets
+from sluice.reading.record_scanner import Block, ByteStream, Grammar, blocks, first_rows, read_fully
+from sluice.reading.rows import csv_records
+from sluice.reading.source import CSV, GZIP, Source
+from sluice.reading.streams import GzipStream, SourceStream, open_source
+from sluice.rejects import quoted
+from sluice.workflows.object_map.clean_rows import CleanRows
+from sluice.workflows.object_map.progress import RowCounts
+from sluice.workflows.object_map.tally import Tally
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+_UTF8_MARK = b"\xef\xbb\xbf"
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_GZIP_MARK = b"\x1f\x8b"
+_LEAD_BYTES = 64 << 10
+# Objects whose headers all differ are no reason for ever more memory.
+_HEADERS_MAX = 256
+
+# Opens an object's bytes from an offset on; offsets are of the decompressed bytes.
+OpenAt = Callable[[int], SourceStream]
+# How the clean records of a source are read, None where they cannot be.
+CleanRowsOf = Callable[[Source], CleanRows | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in an object to go on: an offset at which a record begins, and that record's number."""
+
+    offset: int
+    row: int
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some records of an object, whose header `source` knows; `first_row` is the number of the first, from 1.
+
+    `clean`: what the records come to, where all of them are clean.
+    """
+
+    source: Source
+    block: Block
+    first_row: int
+    clean: Tally | None = None
+
+    @property
+    def end(self) -> Place:
+        """Where the next piece begins."""
+        return Place(self.block.end, self.first_row + self.block.rows)
+
+
+class ObjectRecords:
+    """Reads objects in which `columns` are asked for, in blocks of about `block_bytes`."""
+
+    def __init__(self, columns: Sequence[str], clean_rows_of: CleanRowsOf, block_bytes: int) -> None:
+        self._columns = columns
+        self._clean_rows_of = clean_rows_of
+        self._block_bytes = block_bytes
+        self._headers: dict[bytes, tuple[str, ...]] = {}
+
+    def together(self, source: Source, head: bytes, bodies: Iterable[bytes | memoryview]) -> Piece | None:
+        """Whole objects that begin with the same bytes, up to their first newline, as one piece.
+
+        None unless all of them are clean, and `pieces` has met this beginning before. `source` is one of theirs.
+        """
+        header = self._headers.get(head)
+        source = replace(source, header=header)
+        clean_rows = self._clean_rows_of(source) if header else None
+        joined = b"".join(bodies)
+        tally = clean_rows.tally(joined) if clean_rows else None
+        return None if tally is None else Piece(source, Block(0, joined, tally.rows.read), 1, tally)
+
+    def pieces(self, open_at: OpenAt, source: Source, place: Place | None) -> Iterator[Piece]:
+        """The object's records from `place` on (None: all).
+
+        Raises SourceMalformedError for an object that is clearly something else, lacks one of the columns or has it
+        twice, or has a quote that is never closed; and what the stream raises.
+        """
+        with closing(open_at(0)) as stream:
+            head = read_fully(stream, _LEAD_BYTES)
+            start = _text_start(head, source)
+            if len(head) == start:
+                return
+            source, start = self._with_header(open_at, source, head, start)
+            if place is None and start <= len(head):
+                yield from self._from(_Led(head[start:], stream), source, Place(start, 1))
+                return
+        place = place or Place(start, 1)
+        with closing(open_at(place.offset)) as stream:
+            yield from self._from(stream, source, place)
+
+    def _from(self, stream: ByteStream, source: Source, place: Place) -> Iterator[Piece]:
+        grammar, row = source.grammar, place.row
+        clean_rows = self._clean_rows_of(source)
+        clean = None if clean_rows is None else _CleanFirst(grammar, clean_rows)
+        for block in blocks(stream, clean or grammar, place.offset, row, self._block_bytes):
+            tally = clean.tally if clean else None
+            # A long record is taken alone, out of what was read together.
+            yield Piece(source, block, row, tally if tally and tally.rows.read == block.rows else None)
+            row += block.rows
+
+    def _with_header(self, open_at: OpenAt, source: Source, head: bytes, start: int) -> tuple[Source, int]:
+        """The source with its columns known, and the offset of its first row."""
+        if source.format != CSV:
+            return source, start
+        if source.header is not None:
+            _check_columns(source, self._columns)
+            return source, start
+        on_one_line = _header_on_one_line(source, head, start)
+        record = on_one_line or _first_record(open_at, source, start)
+        source = replace(source, header=tuple(_names(record, source)))
+        _check_columns(source, self._columns)
+        if on_one_line and source.header and len(self._headers) < _HEADERS_MAX:
+            self._headers[head[: record.end]] = source.header
+        return source, record.end
+
+
+def _header_on_one_line(source: Source, head: bytes, start: int) -> Block | None:
+    line = head[start : head.find(b"\n", start) + 1]
+    grammar = source.grammar
+    is_record = line and grammar.measure(line, is_last=False) == (len(line), 1) and grammar.open_quote(line) is None
+    return Block(start, line, 1) if is_record else None
+
+
+def _first_record(open_at: OpenAt, source: Source, start: int) -> Block:
+    with closing(open_at(start)) as stream:
+        for block in blocks(stream, source.grammar, start, 0, _LEAD_BYTES):
+            if block.rows:
+                return first_rows(block, source.grammar, 1)
+    raise SourceMalformedError(f"{source} has no header row, only blank lines")
+
+
+class _CleanFirst:
+    """A grammar for which clean records are found by what reads them."""
+
+    def __init__(self, grammar: Grammar, clean_rows: CleanRows) -> None:
+        self._grammar = grammar
+        self._clean_rows = clean_rows
+        self.tally: Tally | None = None
+
+    def measure(self, data: bytes, *, is_last: bool) -> tuple[int, int]:
+        """See Grammar."""
+        end = len(data) if is_last else data.rfind(b"\n") + 1
+        self.tally = self._clean_rows.tally(data[:end])
+        if self.tally is not None:
+            return end, self.tally.rows.read
+        return self._grammar.measure(data, is_last=is_last)
+
+    def starts(self, data: bytes) -> list[int]:
+        """See Grammar."""
+        return self._grammar.starts(data)
+
+    def open_quote(self, data: bytes) -> int | None:
+        """See Grammar."""
+        return None if self.tally is not None else self._grammar.open_quote(data)
+
+
+def _text_start(head: bytes, source: Source) -> int:
+    """The offset after a byte order mark, if there is one."""
+    if head.startswith(_GZIP_MARK):
+        hint = "twice over" if source.key.lower().endswith(".gz") else "and its key does not end in .gz"
+        raise SourceMalformedError(f"{source} is gzip, {hint}")
+    if head.startswith(_UTF16_MARKS) and source.encoding == "utf-8":
+        raise SourceMalformedError(f"{source} is utf-16; convert it to utf-8")
+    return len(_UTF8_MARK) if source.encoding == "utf-8" and head.startswith(_UTF8_MARK) else 0
+
+
+def _names(record: Block, source: Source) -> list[str]:
+    try:
+        text = str(record.data, source.encoding)
+    except UnicodeDecodeError as error:
+        offset = record.start + error.start
+        raise SourceMalformedError(
+            f"{source}: byte 0x{record.data[error.start]:02x} of the header row, at offset {offset}, "
+            f"is not {source.encoding}; set encoding"
+        ) from error
+    return csv_records(text, source.delimiter, source.quote)[0]
+
+
+def _check_columns(source: Source, columns: Sequence[str]) -> None:
+    header = source.header or ()
+    for name in columns:
+        if (times := header.count(name)) != 1:
+            problem = f"has the column {quoted(name)} {times} times" if times else f"has no column {quoted(name)}"
+            raise SourceMalformedError(f"{source} {problem}")
+
+
+class _Led:
+    """A stream whose first bytes have been read already."""
+
+    def __init__(self, head: bytes, stream: SourceStream) -> None:
+        self._head = head
+        self._stream = stream
+
+    def read(self, size: int, /) -> bytes:
+        if self._head:
+            taken, self._head = self._head[:size], self._head[size:]
+            return taken
+        return self._stream.read(size)
+
+
+# At 30 ms an object and 1 ms of processor time, so many keep a processor busy. Threads would fight over it.
+REQUESTS_AHEAD = 32
+WHOLE_MAX_BYTES = 4 << 20
+
+# What makes one object unreadable, while others may be read.
+Unreadable = SourceChangedError | SourceMalformedError | SourceNotFoundError | AccessDeniedError
+UNREADABLE = (SourceChangedError, SourceMalformedError, SourceNotFoundError, AccessDeniedError)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRead:
+    """An object that can be opened: `data` are its bytes (decompressed) where it is small, else None."""
+
+    source: Source
+    data: bytes | None
+    open_at: OpenAt
+
+
+class ObjectReads:
+    """Asks for objects ahead: while one is worked on, the answers for the next ones come in."""
+
+    def __init__(self, s3: S3Client, gets: ObjectGets, whole_max_bytes: int) -> None:
+        self._s3 = s3
+        self._gets = gets
+        self._whole_max_bytes = whole_max_bytes
+        self._ahead: deque[tuple[Source, Begun | None]] = deque()
+
+    def __enter__(self) -> ObjectReads:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        for _, begun in self._ahead:
+            if begun is not None:
+                self._gets.abandon(begun)
+        self._ahead.clear()
+
+    def each(self, sources: Sequence[Source]) -> Iterator[ObjectRead | Unreadable]:
+        """The objects in their order. Raises ServiceUnavailableError."""
+        for source in sources:
+            if len(self._ahead) == REQUESTS_AHEAD:
+                yield self._next()
+            self._ahead.append((source, self._gets.begin(source) if source.size <= self._whole_max_bytes else None))
+        while self._ahead:
+            yield self._next()
+
+    def _next(self) -> ObjectRead | Unreadable:
+        source, begun = self._ahead.popleft()
+        try:
+            data = self._whole(source, self._gets.finish(begun) if begun else None)
+        except UNREADABLE as error:
+            return error
+        if data is None:
+            return ObjectRead(source, None, lambda start: open_source(self._s3, source, start, None))
+        return ObjectRead(source, data, lambda start: io.BytesIO(data[start:]))
+
+    def _whole(self, source: Source, stored: bytes | None) -> bytes | None:
+        """The object's bytes where they are few, decompressed."""
+        if source.size > self._whole_max_bytes:
+            return None
+        if stored is not None and source.compression != GZIP:
+            return stored
+        with closing(self._stream(source, stored)) as stream:
+            data = read_fully(stream, self._whole_max_bytes + 1)
+        return data if len(data) <= self._whole_max_bytes else None
+
+    def _stream(self, source: Source, stored: bytes | None) -> SourceStream:
+        if stored is None:
+            return open_source(self._s3, source, 0, None)
+        return GzipStream(io.BytesIO(stored), str(source))
+
+
+@dataclass(frozen=True, slots=True)
+class PendingObject:
+    """`rows`, `reasons` and `reject_slices` are those of the object's slices so far; `place` None is its beginning."""
+
+    place: Place | None = None
+    rows: RowCounts = field(default_factory=RowCounts)
+    reasons: Counter[str] = field(default_factory=Counter)
+    reject_slices: tuple[int, ...] = ()
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any] | None) -> PendingObject:
+        """Read the `position` of a BatchProgress."""
+        if state is None:
+            return cls()
+        return cls(
+            Place(state["offset"], state["row"]),
+            RowCounts(**state["rows"]),
+            Counter(state["reasons"]),
+            tuple(state["rejectSlices"]),
+        )
+
+    def to_state(self) -> dict[str, Any] | None:
+        """As the `position` of a BatchProgress."""
+        if self.place is None:
+            return None
+        return {
+            "offset": self.place.offset,
+            "row": self.place.row,
+            "rows": asdict(self.rows),
+            "reasons": dict(self.reasons),
+            "rejectSlices": list(self.reject_slices),
+        }
+
+    def after(self, place: Place, tally: Tally, number: int) -> PendingObject:
+        """The object after one more slice, whose rejects, if there are any, have this number."""
+        return PendingObject(
+            place,
+            self.rows + tally.rows,
+            self.reasons + tally.reasons,
+            (*self.reject_slices, number) if tally.rejects else self.reject_slices,
+        )

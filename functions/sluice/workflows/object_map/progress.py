@@ -1,0 +1,135 @@
+"""How far AggregateObjects has come with a batch of objects: what its slices hand on, and what the run sums up."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from sluice.errors import SourceMalformedError
+from sluice.fields import Fields
+from sluice.reading.source import CSV, GZIP, JSONL, NONE, Source
+from sluice.runs.counts import Counts
+from sluice.runs.paths import Run
+from sluice.state import State, VersionedState
+from sluice.workflows.object_map.aggregation import Aggregation
+
+
+@dataclass(frozen=True, slots=True)
+class RowCounts:
+    """Rows by what became of them: `filtered` by `where`, `rejected` into the rejects file."""
+
+    read: int = 0
+    aggregated: int = 0
+    filtered: int = 0
+    rejected: int = 0
+
+    def __add__(self, other: RowCounts) -> RowCounts:
+        return RowCounts(
+            self.read + other.read,
+            self.aggregated + other.aggregated,
+            self.filtered + other.filtered,
+            self.rejected + other.rejected,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BatchProgress(VersionedState):
+    """`batch` names it within the run, the same for every attempt: parts are named by it and the slice.
+
+    `next_object` is the index of the object that the next slice begins or goes on with, `position` where in it (its
+    shape is the reader's own, None at its beginning). `pending_slices` have left parts of that object, which count
+    only once it has been read to its end. `objects`: read = written (aggregated) + skipped (folders, other suffixes)
+    + rejected (unreadable). `bytes` is what was read, as stored.
+    """
+
+    what: ClassVar = "how far a batch of objects has come"
+
+    batch: str
+    done: bool = False
+    slices: int = 0
+    next_object: int = 0
+    position: Mapping[str, Any] | None = None
+    pending_slices: tuple[int, ...] = ()
+    part_slices: tuple[int, ...] = ()
+    reject_slices: tuple[int, ...] = ()
+    unreadable_slices: tuple[int, ...] = ()
+    objects: Counts = field(default_factory=Counts)
+    rows: RowCounts = field(default_factory=RowCounts)
+    bytes: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+
+
+_FORMATS = {".csv": CSV, ".tsv": CSV, ".txt": CSV, ".jsonl": JSONL, ".ndjson": JSONL, ".json": JSONL}
+
+
+@dataclass(frozen=True, slots=True)
+class BatchObject(State):
+    """One object; `size` is in bytes, as stored."""
+
+    key: str
+    size: int
+    etag: str
+
+    def is_skipped(self, suffix: str) -> bool:
+        """Whether it is none of those to read: a folder's key, or one that ends in something else."""
+        return not self.key.endswith(suffix) or (self.size == 0 and self.key.endswith("/"))
+
+    def source(self, aggregation: Aggregation) -> Source:
+        """The object, pinned; its header is not read yet. Raises SourceMalformedError for an unknown ending."""
+        layout = aggregation.layout
+        name = self.key.lower()
+        source = Source(
+            bucket=aggregation.bucket,
+            key=self.key,
+            version_id=None,
+            etag=self.etag,
+            size=self.size,
+            format=layout.format or _format_of(name.removesuffix(".gz")) or "",
+            compression=GZIP if name.endswith(".gz") else NONE,
+            delimiter=layout.delimiter,
+            quote=layout.quote,
+            header=layout.headers,
+            encoding=layout.encoding,
+        )
+        if not source.format:
+            raise SourceMalformedError(f"{source}: the key's ending tells no format; set format to csv or jsonl")
+        return source
+
+
+def _format_of(name: str) -> str | None:
+    return next((layout for ending, layout in _FORMATS.items() if name.endswith(ending)), None)
+
+
+_BATCH_DIGITS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRequest:
+    """One slice of a batch of objects; `aggregation` is what PlanAggregation made of the input."""
+
+    run: Run
+    aggregation: Aggregation
+    objects: Sequence[BatchObject]
+    progress: BatchProgress
+
+    @classmethod
+    def from_event(cls, event: object) -> BatchRequest:
+        """Read the function's payload, whose `progress` is null for the first slice. Raises InvalidInputError."""
+        fields = Fields(event, ("run", "aggregation", "objects", "progress"))
+        run = Run.from_state(fields.raw("run"))
+        objects = [BatchObject.from_state(each) for each in fields.raw("objects")]
+        if not objects:
+            raise fields.wrong("objects", "must name an object")
+        if fields.has("progress"):
+            progress = BatchProgress.from_state(fields.raw("progress"))
+        else:
+            progress = BatchProgress(_batch_name(objects[0]))
+        return cls(run, Aggregation.from_state(fields.raw("aggregation")), objects, progress)
+
+
+def _batch_name(first: BatchObject) -> str:
+    """No other batch of the run has the same first object, and every attempt at this one has."""
+    return hashlib.sha256(first.key.encode("utf-8", "surrogatepass")).hexdigest()[:_BATCH_DIGITS]

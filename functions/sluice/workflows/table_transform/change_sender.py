@@ -1,0 +1,189 @@
+"""Sends conditional changes of items, several at a time, and finds out what became of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from sluice.aws.in_flight import InFlight
+from sluice.aws.wire import Attempts
+from sluice.dynamodb.items import comparable, failed_write_units
+from sluice.dynamodb.plain import Attributes
+from sluice.dynamodb.table_writer import ITEM_REFUSALS
+from sluice.errors import ServiceUnavailableError, SluiceError, ThrottledError, WireError
+from sluice.run_item.rate_limiter import RateLimiter, Spending
+from sluice.workflows.table_transform.changes import Change, Removal, Update, UpdateRequests
+
+# At 5 to 10 ms a request this is as much as one vCPU can prepare.
+REQUESTS_IN_FLIGHT = 32
+
+# The wire's: operation, body, and what it took to get the answer.
+Call = Callable[[str, bytes, Attempts], dict[str, Any]]
+Failure = ThrottledError | ServiceUnavailableError
+
+
+class Verdict(Enum):
+    """What became of a change.
+
+    ADDED_TO: the item was deleted, with attributes that it did not have when it was read. CONFLICT: attributes that
+    the change is about have other values now. LEFT: they have not, but the run's filter leaves the item out now.
+    REFUSED: the table does not take it. UNANSWERED: DynamoDB throttled, or failed.
+    """
+
+    DONE = auto()
+    ADDED_TO = auto()
+    CONFLICT = auto()
+    LEFT = auto()
+    GONE = auto()
+    REFUSED = auto()
+    UNANSWERED = auto()
+
+
+class Answer(NamedTuple):
+    """`origin` is what came with the change to `send`; `item`: as it is now, or as it was deleted; empty when gone."""
+
+    origin: Any
+    change: Change
+    verdict: Verdict
+    units: float = 0.0
+    item: Attributes = MappingProxyType({})
+    error: Failure | WireError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """Where changes go, what they may take, and how many at a time."""
+
+    call: Call
+    requests: UpdateRequests
+    writes: RateLimiter
+    threads: int = REQUESTS_IN_FLIGHT
+
+
+class _Task(NamedTuple):
+    origin: Any
+    change: Change
+    spending: Spending
+
+
+class ChangeSender:
+    """For one thread, in which `on_answer` is called; requests go out in others.
+
+    `stopped_by`: DynamoDB's throttle or failure, after which nothing is sent any more.
+    """
+
+    def __init__(self, sending: Sending, on_answer: Callable[[Answer], None]) -> None:
+        self._call = sending.call
+        self._requests = sending.requests
+        self._writes = sending.writes
+        self._on_answer = on_answer
+        threads = sending.threads
+        self._in_flight: InFlight[_Task, tuple[_Task, Answer]] = InFlight(
+            lambda task: (task, self._send(task)), self._answered, threads=threads, held=2 * threads - 1
+        )
+        self._has_begun = False
+        self.stopped_by: Failure | None = None
+        self.write_units = 0.0
+
+    def send(self, origin: Any, change: Change, *, is_due: bool = False) -> bool:
+        """Send when the run's rate admits it; False when the time is up before.
+
+        The first change, and one that is due, are sent even then. Raises TableNotFoundError, AccessDeniedError,
+        UnexpectedResponseError, WireError, also for changes before.
+        """
+        is_due = is_due or not self._has_begun
+        spending = self._writes.admit(1) if is_due else self._writes.before(1)
+        if spending is None:
+            return False
+        self._has_begun = True
+        self._in_flight.submit(_Task(origin, change, spending), keys=())
+        return True
+
+    def drain(self) -> None:
+        """Return when all is answered. Raises what `send` raises."""
+        self._in_flight.drain()
+
+    def put_back(self, item: Attributes) -> str | None:
+        """Put an item back that should not have been deleted, under what was written since; returns what prevents it.
+
+        Nothing else holds the item: whatever goes wrong, it must not be lost.
+        """
+        try:
+            answer = self._call("UpdateItem", self._requests.restoration(item), Attempts())
+        except SluiceError as error:
+            return f"deleted while another writer added to it, and not to be put back: {error}"
+        self.write_units += consumed(answer)
+        return None
+
+    def close(self) -> None:
+        """End the threads."""
+        self._in_flight.close()
+
+    def _answered(self, ended: tuple[_Task, Answer]) -> None:
+        task, answer = ended
+        self.write_units += answer.units
+        task.spending.ended(answer.units)
+        self._on_answer(answer)
+
+    def _send(self, task: _Task) -> Answer:
+        """In a thread of its own."""
+        origin, change, _ = task
+        if self.stopped_by is not None:
+            return Answer(origin, change, Verdict.UNANSWERED, error=self.stopped_by)
+        attempts = Attempts()
+        try:
+            if isinstance(change, Update):
+                answer = self._call("UpdateItem", self._requests.update(change), attempts)
+            else:
+                answer = self._call("DeleteItem", self._requests.delete(change), attempts)
+        except (ThrottledError, ServiceUnavailableError) as error:
+            self.stopped_by = error
+            return Answer(origin, change, Verdict.UNANSWERED, error=error)
+        except WireError as error:
+            return self._refused(task, error, attempts)
+        # The condition says nothing of attributes that were added.
+        deleted: Attributes = answer.get("Attributes", change.before)
+        verdict = Verdict.DONE if deleted.keys() == change.before.keys() else Verdict.ADDED_TO
+        return Answer(origin, change, verdict, consumed(answer), deleted)
+
+    def _refused(self, task: _Task, error: WireError, attempts: Attempts) -> Answer:
+        origin, change, _ = task
+        if error.name == "ConditionalCheckFailedException":
+            item: Attributes = error.details.get("Item") or {}
+            # The answer does not tell what the refused write cost: at most the item that is there.
+            units = float(failed_write_units(change.before, item))
+            is_filtered = self._requests.is_filtered
+            verdict = _verdict(change, item, is_filtered=is_filtered, may_have_run=attempts.may_have_run)
+            return Answer(origin, change, verdict, units, item)
+        if error.name in ITEM_REFUSALS:
+            return Answer(origin, change, Verdict.REFUSED, error=error)
+        raise error
+
+
+def consumed(answer: Mapping[str, Any]) -> float:
+    """The capacity units of an answer."""
+    units: float = answer.get("ConsumedCapacity", {}).get("CapacityUnits", 0.0)
+    return units
+
+
+def _verdict(change: Change, item: Attributes, *, is_filtered: bool, may_have_run: bool) -> Verdict:
+    """Why the condition did not hold; an attempt that got no answer may have been carried out."""
+    if not item:
+        return Verdict.DONE if may_have_run and isinstance(change, Removal) else Verdict.GONE
+    names = {*change.values, *change.removed} if isinstance(change, Update) else set(change.before)
+    if is_filtered and _agree(change.before, item, names):
+        return Verdict.LEFT
+    is_ours = may_have_run and isinstance(change, Update) and _agree(change.after(), item, names)
+    return Verdict.DONE if is_ours else Verdict.CONFLICT
+
+
+def _agree(one: Attributes, other: Attributes, names: Iterable[str]) -> bool:
+    """Whether these attributes have the same values in both, or are in neither."""
+    return all(_value(one, name) == _value(other, name) for name in names)
+
+
+def _value(item: Attributes, name: str) -> object:
+    return comparable(item[name]) if name in item else None

@@ -1,0 +1,233 @@
+"""What is done with a table, as PlanTransform tells every child."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from sluice.dynamodb.keys import KeySchema
+from sluice.dynamodb.writers import OnConflict
+from sluice.errors import InvalidInputError
+from sluice.fields import Fields, kind_of
+from sluice.limits import SEGMENTS_MAX
+from sluice.run_item.budget import Kind, limits_in
+from sluice.runs.input import rejects_tolerated, table_name
+from sluice.state import Named, State, VersionedState
+from sluice.workflows.table_transform.changes import Where
+
+DRY_RUN, APPLY = "dryRun", "apply"
+
+
+@dataclass(frozen=True, slots=True)
+class Table(State):
+    """A table by its name and key."""
+
+    name: str
+    schema: Annotated[KeySchema, Named("keys")]
+
+
+@dataclass(frozen=True, slots=True)
+class TransformJob(VersionedState):
+    """`target` None: in place. `way`: {"transform": name} or {"mapping": {...}}. `budget`: pacing's, None without.
+
+    `item_bytes` is the mean of the table, where its size is known.
+    """
+
+    what: ClassVar = "the run's plan"
+
+    table: Table
+    target: Table | None
+    way: Mapping[str, Any]
+    where: Where | None
+    mode: str
+    total_segments: int
+    on_conflict: OnConflict
+    deletes_source: Annotated[bool, Named("deleteSource")]
+    budget: Mapping[str, Any] | None
+    sample_per_segment: int
+    item_bytes: float | None
+
+    @property
+    def is_dry_run(self) -> bool:
+        """Whether nothing is written."""
+        return self.mode == DRY_RUN
+
+
+WAYS = ("transform", "mapping")
+MODES = (DRY_RUN, APPLY)
+SAMPLE_MAX = 10_000
+
+_FIELDS = (
+    "table",
+    "target",
+    *WAYS,
+    "where",
+    "mode",
+    "segments",
+    "maxConcurrency",
+    "maxReadUnitsPerSecond",
+    "maxWriteUnitsPerSecond",
+    "toleratedFailurePercentage",
+    "rejectsTolerated",
+    "onConflict",
+    "deleteSource",
+    "withoutBackup",
+    "verify",
+    "resume",
+)
+# Placeholders that are numbers stand for what the run itself compares and sets.
+_NAME = re.compile(r"#(?!\d+$)[A-Za-z0-9_]+")
+_VALUE = re.compile(r":(?!\d+$)[A-Za-z0-9_]+")
+_KINDS: Mapping[str, type[Any]] = {
+    "S": str,
+    "N": str,
+    "B": str,
+    "BOOL": bool,
+    "NULL": bool,
+    "SS": list,
+    "NS": list,
+    "BS": list,
+    "L": list,
+    "M": dict,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TransformInput:
+    """`segments` None: planned from the table's size. `resumed_run`: the execution that is gone on with.
+
+    `way` is {"transform": name} or {"mapping": {...}}. `verify_sample`: how many items to verify, None for no check.
+    `rejects_tolerated`: {"count": 5}, {"percentage": 1.5} of the items, or None for any number.
+    """
+
+    table: str
+    target: str | None
+    way: Mapping[str, Any]
+    where: Where | None
+    mode: str
+    segments: int | None
+    max_concurrency: int
+    limits: Mapping[Kind, float | None]
+    tolerated_failure_percentage: float
+    rejects_tolerated: dict[str, float] | None
+    on_conflict: OnConflict
+    deletes_source: bool
+    without_backup: bool
+    verify_sample: int | None
+    resumed_run: str | None
+
+    @classmethod
+    def from_input(cls, raw: object) -> TransformInput:
+        """Read the execution's input. Raises InvalidInputError naming the field."""
+        fields = Fields(raw, _FIELDS)
+        target = _target(fields)
+        return cls(
+            table=table_name(fields, "table"),
+            target=target,
+            way=_way(fields),
+            where=_where(fields),
+            mode=fields.choice("mode", MODES, DRY_RUN),
+            segments=fields.integer("segments", None, low=1, high=SEGMENTS_MAX),
+            max_concurrency=fields.integer("maxConcurrency", 50, low=1, high=10_000),
+            limits=limits_in(fields),
+            tolerated_failure_percentage=fields.number("toleratedFailurePercentage", 0, low=0, high=100),
+            rejects_tolerated=rejects_tolerated(fields),
+            on_conflict=OnConflict(fields.choice("onConflict", tuple(OnConflict), OnConflict.REPLACE)),
+            deletes_source=fields.boolean("deleteSource", default=False),
+            without_backup=fields.boolean("withoutBackup", default=False),
+            verify_sample=_verify_sample(fields),
+            resumed_run=fields.section("resume", ("run",)).text("run") if fields.has("resume") else None,
+        )
+
+    @property
+    def spent_limits(self) -> Mapping[Kind, float | None]:
+        """The limits of what the run spends: a dry run writes nothing."""
+        return {kind: limit for kind, limit in self.limits.items() if self.mode == APPLY or kind is Kind.READ}
+
+    @property
+    def changes_table(self) -> bool:
+        """Whether items of the table itself are changed or deleted."""
+        return self.mode == APPLY and (self.target is None or self.deletes_source)
+
+
+def _target(fields: Fields) -> str | None:
+    if not fields.has("target"):
+        for name in ("onConflict", "deleteSource"):
+            if fields.has(name):
+                raise fields.wrong(name, "means nothing without a target: items are changed in their place")
+        return None
+    target, table = table_name(fields, "target"), table_name(fields, "table")
+    if target.rpartition("/")[2] == table.rpartition("/")[2]:
+        raise fields.wrong("target", f"{target} is the table itself; leave it out to change items in their place")
+    return target
+
+
+def _way(fields: Fields) -> dict[str, Any]:
+    given = [way for way in WAYS if fields.has(way)]
+    if len(given) != 1:
+        raise fields.wrong(WAYS[len(given) // 2], f"give one of {' and '.join(WAYS)}")
+    (way,) = given
+    if way == "transform":
+        return {way: fields.text(way)}
+    mapping = fields.raw(way)
+    if not isinstance(mapping, dict) or not mapping:
+        raise fields.wrong(way, "must be an object that says what an item looks like")
+    return {way: mapping}
+
+
+def _verify_sample(fields: Fields) -> int | None:
+    if not fields.has("verify"):
+        return None
+    given = fields.section("verify", ("sample",))
+    return given.integer("sample", 1_000, low=1, high=SAMPLE_MAX)
+
+
+def _where(fields: Fields) -> Where | None:
+    """Only the shape is checked: DynamoDB knows its expressions best."""
+    if not fields.has("where"):
+        return None
+    given = fields.section("where", ("expression", "names", "values"))
+    names, values = _placeholders(given, "names", _NAME), _placeholders(given, "values", _VALUE)
+    for alias, name in names.items():
+        if not isinstance(name, str) or not name:
+            raise InvalidInputError(f"where.names.{alias}", "must be an attribute's name")
+    for alias, value in values.items():
+        _check_value(value, f"where.values.{alias}")
+    return Where(given.text("expression"), names, values)
+
+
+def _placeholders(where: Fields, name: str, pattern: re.Pattern[str]) -> dict[str, Any]:
+    given = where.raw(name) if where.has(name) else {}
+    if not isinstance(given, dict):
+        raise where.wrong(name, f"must be an object, not {kind_of(given)}")
+    example = "#status" if name == "names" else ":status"
+    for alias in given:
+        if not pattern.fullmatch(alias):
+            raise where.wrong(name, f"{alias} is no placeholder such as {example}, which is not a number")
+    return given
+
+
+def _check_value(value: object, place: str) -> None:
+    """One value in DynamoDB JSON, with all that it holds."""
+    if not isinstance(value, dict) or len(value) != 1:
+        raise InvalidInputError(place, 'must be one value in DynamoDB JSON, such as {"S": "open"}')
+    ((kind, content),) = value.items()
+    if kind not in _KINDS:
+        raise InvalidInputError(place, f"{kind} is no type of DynamoDB's; there are {', '.join(_KINDS)}")
+    if not isinstance(content, _KINDS[kind]):
+        raise InvalidInputError(f"{place}.{kind}", f"{kind_of(content)} where {kind_of(_KINDS[kind]())} belongs")
+    if kind == "M":
+        for name, each in content.items():
+            _check_value(each, f"{place}.M.{name}")
+    elif isinstance(content, list):
+        for number, each in enumerate(content):
+            _check_element(kind, each, f"{place}.{kind}[{number}]")
+
+
+def _check_element(kind: str, element: object, place: str) -> None:
+    if kind == "L":
+        _check_value(element, place)
+    elif not isinstance(element, str):
+        raise InvalidInputError(place, f"{kind_of(element)} where a string belongs")

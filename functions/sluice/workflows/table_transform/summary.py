@@ -1,0 +1,75 @@
+"""The summary of a table_transform run: what became of its items, and what applying a dry run would cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from sluice.runs.outcomes import SUCCEEDED, RangeOutcome
+from sluice.runs.summary import Summary
+from sluice.workflows.table_transform.input import DRY_RUN
+from sluice.workflows.table_transform.progress import Done, TransformProgress
+
+# USD on demand in us-east-1, table class Standard, since November 2024.
+# https://aws.amazon.com/dynamodb/pricing/on-demand/
+READ_UNIT_USD = 0.125e-6
+WRITE_UNIT_USD = 0.625e-6
+ESTIMATE_DIGITS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class TransformSummary:
+    """`planned`: PlanTransform's result, empty where it has failed. `verified`: VerifySample's, None without."""
+
+    common: Summary
+    planned: Mapping[str, Any]
+    done: Done
+    is_sampled: bool
+    verified: Mapping[str, Any] | None
+
+    def to_state(self) -> dict[str, Any]:
+        """The summary object, with what only this workflow has."""
+        done, mode = self.done, self.planned["transform"]["mode"] if self.planned else None
+        return self.common.to_state() | {
+            "capacity": {"readUnits": done.read_units, "writeUnits": done.write_units},
+            "mode": mode,
+            "changes": asdict(done.changes),
+            "scanned": done.scanned,
+            "plannedWriteUnits": done.planned_write_units,
+            "estimate": estimate(done) if mode == DRY_RUN else None,
+            "sample": {"key": self.common.run.sample_key} if self.is_sampled else None,
+            "verified": self.verified,
+            "resumed": self._resumed(),
+        }
+
+    def _resumed(self) -> dict[str, Any] | None:
+        """What the runs of the chain did together."""
+        resumed = self.planned.get("resumed")
+        if not resumed:
+            return None
+        return {"run": resumed["run"], "total": (Done.from_state(resumed["done"]) + self.done).to_state()}
+
+
+def estimate(done: Done) -> dict[str, float]:
+    """What applying takes: the same reads, the planned writes. Indexes' own writes are not in it."""
+    read, write = done.read_units, done.planned_write_units
+    usd = round(read * READ_UNIT_USD + write * WRITE_UNIT_USD, ESTIMATE_DIGITS)
+    return {"readUnits": read, "writeUnits": write, "usd": usd}
+
+
+def reached(outcomes: Sequence[RangeOutcome], cursors: Mapping[int, TransformProgress]) -> list[RangeOutcome]:
+    """The outcomes, those of segments that have not succeeded with what they have done up to their cursors."""
+    return [
+        end if end.status == SUCCEEDED else replace(end, progress=cursors.get(end.planned.index, end.progress))
+        for end in outcomes
+    ]
+
+
+def summarize_transform(
+    common: Summary, planned: Mapping[str, Any], outcomes: Sequence[RangeOutcome], verified: Mapping[str, Any] | None
+) -> TransformSummary:
+    """Sum up what only segments tell."""
+    progresses = [end.progress for end in outcomes if isinstance(end.progress, TransformProgress)]
+    done = sum((each.done for each in progresses), Done())
+    return TransformSummary(common, planned, done, any(each.sample_slices for each in progresses), verified)

@@ -1,0 +1,151 @@
+"""What a transform or a mapping makes of an item: a change in its place, or items of a target table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from sluice.dynamodb.items import Item, RowEncoder
+from sluice.dynamodb.keys import KeySchema
+from sluice.dynamodb.plain import Attributes, plain_item, plain_value
+from sluice.dynamodb.values import encode_attribute
+from sluice.errors import InvalidInputError, RejectError
+from sluice.mapping.attributes import Attribute
+from sluice.mapping.delete import DELETE, Delete
+from sluice.mapping.encoders import encoder_for
+from sluice.mapping.mapping import parse_attributes
+from sluice.mapping.templates import MISSING, SourceColumns
+from sluice.mapping.transforms import Transform, load_transform, to_item, transform_failed
+from sluice.rejects import Reason
+from sluice.workflows.table_transform.changes import Change, Removal, Update, difference
+
+# What is still the object that was given is as it was given.
+_IMMUTABLE = frozenset({str, Decimal, bytes, bool, type(None)})
+
+# Changes an item in DynamoDB JSON; None leaves it as it is. Raises RejectError.
+InPlace = Callable[[Attributes], Change | None]
+
+
+def in_place(way: Mapping[str, Any], schema: KeySchema) -> InPlace:
+    """The change that the input asks for. Raises InvalidInputError whose field is the exact place."""
+    if "transform" in way:
+        return TransformedInPlace(load_transform(way["transform"]), schema)
+    return MappedInPlace(way["mapping"], schema)
+
+
+class TransformedInPlace:
+    """Gives the transform an item of plain values, its own to change, and finds out what it has changed."""
+
+    def __init__(self, transform: Transform, schema: KeySchema) -> None:
+        self._transform = transform
+        self._schema = schema
+
+    def __call__(self, before: Attributes) -> Change | None:
+        """What becomes of the item. Raises RejectError for whatever the transform raises or returns wrongly."""
+        try:
+            return self._change(before)
+        except RejectError:
+            raise
+        # Not only the transform can raise anything, but also what it returns, as it is looked at.
+        except (Exception, SystemExit) as error:
+            raise transform_failed(error) from error
+
+    def _change(self, before: Attributes) -> Change | None:
+        given = plain_item(before)
+        known = given.copy()
+        result = self._transform(given)
+        if result is None:
+            return None
+        if result is DELETE:
+            return Removal(before)
+        if isinstance(result, list | tuple):
+            raise RejectError(Reason.SEVERAL_ITEMS, f"the transform returned {len(result)} items for one in its place")
+        if not isinstance(result, Mapping):
+            raise RejectError(Reason.VALUE_UNSUPPORTED, f"the transform returned a {type(result).__name__} for an item")
+        values = {
+            name: encode_attribute(name, value)
+            for name, value in result.items()
+            if not (type(value) in _IMMUTABLE and name in known and known[name] is value)
+        }
+        return difference(before, values, known.keys() - result.keys(), self._schema)
+
+
+class MappedInPlace:
+    """Sets the attributes that a mapping names; those that it leaves out stay as they are."""
+
+    def __init__(self, mapping: object, schema: KeySchema) -> None:
+        self._columns = SourceColumns(None)
+        self._attributes: Mapping[str, Attribute] = parse_attributes(mapping, self._columns)
+        self._schema = schema
+        for key in schema.attributes:
+            if key.name in self._attributes:
+                raise InvalidInputError(f"mapping.{key.name}", "is the table's key, which stays as it is")
+
+    def __call__(self, before: Attributes) -> Update | None:
+        """What becomes of the item. Raises RejectError."""
+        cells = _cells(before, self._columns)
+        encoded = {name: attribute.encode(cells) for name, attribute in self._attributes.items()}
+        values = {name: value for name, value in encoded.items() if value is not None}
+        return difference(before, values, set(), self._schema)
+
+
+def _cells(item: Attributes, columns: SourceColumns) -> list[Any]:
+    """The values of these columns."""
+    return [cell(item[name]) if name in item else MISSING for name in columns.names]
+
+
+def cell(typed: Mapping[str, Any]) -> Any:
+    """A value that a mapping takes; binaries are base64, as in every text."""
+    return typed["B"] if "B" in typed else plain_value(typed)
+
+
+# Any number of items, or the marker. Raises RejectError.
+IntoTarget = Callable[[Attributes], Sequence[Item] | Delete]
+
+
+def into_target(way: Mapping[str, Any], target: KeySchema, *, deletes: bool) -> IntoTarget:
+    """What the input asks for; `deletes`: the marker means something. Raises InvalidInputError that names the place."""
+    if "transform" in way:
+        return TransformedForTarget(load_transform(way["transform"]), target, deletes=deletes)
+    return MappedForTarget(encoder_for(way, None, target))
+
+
+class TransformedForTarget:
+    """Gives the transform an item of plain values, its own to change."""
+
+    def __init__(self, transform: Transform, target: KeySchema, *, deletes: bool) -> None:
+        self._transform = transform
+        self._target = target
+        self._deletes = deletes
+
+    def __call__(self, before: Attributes) -> Sequence[Item] | Delete:
+        """The items that the transform returns. Raises RejectError for whatever it raises or returns wrongly."""
+        try:
+            return self._items(self._transform(plain_item(before)))
+        except RejectError:
+            raise
+        # Not only the transform can raise anything, but also what it returns, as it is looked at.
+        except (Exception, SystemExit) as error:
+            raise transform_failed(error) from error
+
+    def _items(self, result: Any) -> Sequence[Item] | Delete:
+        if result is None:
+            return ()
+        if result is DELETE:
+            if not self._deletes:
+                raise RejectError(Reason.VALUE_UNSUPPORTED, "DELETE means nothing for a target without deleteSource")
+            return Delete.DELETE
+        items = result if isinstance(result, list | tuple) else (result,)
+        return [to_item(each, self._target) for each in items]
+
+
+class MappedForTarget:
+    """The mapping is the whole item."""
+
+    def __init__(self, encode: RowEncoder) -> None:
+        self._encode = encode
+
+    def __call__(self, before: Attributes) -> Sequence[Item]:
+        """The item that the mapping describes. Raises RejectError."""
+        return self._encode({name: cell(typed) for name, typed in before.items()})

@@ -1,1 +1,0 @@
-"""From items to a table: the wire and the writers on it."""
