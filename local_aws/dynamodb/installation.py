@@ -10,6 +10,7 @@ from ministack.services import dynamodb as service
 from local_aws.dynamodb import (
     direct_requests,
     empty_names,
+    filters,
     json_text,
     number_keys,
     query,
@@ -53,6 +54,7 @@ REPLACEMENTS = (
     number_keys,
     table_orders,
     scan,
+    filters,
     query,
     texts,
     single_items,
