@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ministack.core.responses import json_response
 from ministack.services import dynamodb as service
 
 from local_aws.dynamodb import (
@@ -21,8 +20,9 @@ from local_aws.dynamodb import (
     table_orders,
     validation_messages,
 )
-from local_aws.dynamodb.batch_write import plain_writes, write_plain
+from local_aws.dynamodb.batch_write import write_batch
 from local_aws.dynamodb.expressions import texts
+from local_aws.dynamodb.expressions.tokens import NotPlainError
 from local_aws.dynamodb.request_faults import planned_failure, split_unprocessed
 from local_aws.dynamodb.short_ways import with_short_way
 from local_aws.dynamodb.table_orders import one_at_a_time
@@ -112,15 +112,12 @@ def batch_write_item(data: dict[str, Any]) -> Response:
         if status >= 400:
             return status, headers, body
         answer = json.loads(body)
-    return json_response({**answer, "UnprocessedItems": left})  # type: ignore[no-any-return]
+    return json_text.json_answer({**answer, "UnprocessedItems": left})
 
 
 def _write(data: dict[str, Any]) -> Response:
     with one_at_a_time:
-        writes = plain_writes(data.get("RequestItems"))
-        returned_capacity = data.get("ReturnConsumedCapacity", "NONE")
-        is_plain = writes is not None and returned_capacity in ("NONE", "TOTAL", "INDEXES")
-        if not is_plain or data.get("ReturnItemCollectionMetrics", "NONE") != "NONE":
+        try:
+            return write_batch(data)
+        except NotPlainError:
             return _original["batch_write"](data)
-        assert writes is not None
-        return write_plain(writes, returned_capacity)

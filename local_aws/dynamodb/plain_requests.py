@@ -41,6 +41,25 @@ class PlainTable:
             raise NotPlainError("Key")
         return found
 
+    def new_item(self, data: dict[str, Any]) -> tuple[Key, Item, int]:
+        """The key of a request's Item, the Item as it is stored, and its size in bytes. Raises NotPlainError."""
+        given = data.get("Item")
+        found = plain(given) if type(given) is dict else None
+        key = None if found is None else self.keys.of(found[0])
+        if found is None or key is None or found[1] > MAXIMUM_ITEM_BYTES:
+            raise NotPlainError("Item")
+        return key, *found
+
+    def put(self, key: Key, old: Item | None, new: Item) -> None:
+        """Store an item in the place of the old one."""
+        service._set_item(self.table, *key, new)
+        service._emit_stream_event(self.name, "MODIFY" if old else "INSERT", old, new)
+
+    def remove(self, key: Key, old: Item) -> None:
+        """Remove the item that stands there."""
+        service._remove_item(self.table, *key)
+        service._emit_stream_event(self.name, "REMOVE", old, None)
+
 
 def plain_table(name: Any) -> PlainTable:
     """The table of this name. Raises NotPlainError."""
@@ -78,16 +97,24 @@ def plain_condition(data: dict[str, Any], slot: str, names: Names) -> ParsedCond
     return condition_of(text, names, slot)
 
 
-def add_write_capacity(answer: dict[str, Any], data: dict[str, Any], name: str, *sizes: int) -> None:
-    """What a write costs, if that is asked for: the larger of the sizes before and after, by started 1 KB."""
-    form = data.get("ReturnConsumedCapacity", "NONE")
-    if form == "NONE":
-        return
-    units = float(max(1, -(-max(sizes) // WRITE_CAPACITY_BYTES)))
-    consumed: dict[str, Any] = {"TableName": name, "CapacityUnits": units}
+def write_units(*sizes: int) -> float:
+    """What a write costs, given the sizes before and after: a unit for each started 1 KB of the larger one."""
+    return float(max(1, -(-max(sizes) // WRITE_CAPACITY_BYTES)))
+
+
+def consumed(name: str, units: float, form: str) -> dict[str, Any]:
+    """The ConsumedCapacity of writes to a table, in the form that was asked for."""
+    capacity: dict[str, Any] = {"TableName": name, "CapacityUnits": units}
     if form == "INDEXES":
-        consumed["Table"] = {"CapacityUnits": units}
-    answer["ConsumedCapacity"] = consumed
+        capacity["Table"] = {"CapacityUnits": units}
+    return capacity
+
+
+def add_write_capacity(answer: dict[str, Any], data: dict[str, Any], name: str, *sizes: int) -> None:
+    """Add what a write costs, if that is asked for."""
+    form = data.get("ReturnConsumedCapacity", "NONE")
+    if form != "NONE":
+        answer["ConsumedCapacity"] = consumed(name, write_units(*sizes), form)
 
 
 def size_of(item: Item | None) -> int:

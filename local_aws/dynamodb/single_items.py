@@ -7,7 +7,7 @@ from ministack.services import dynamodb as service
 from local_aws.dynamodb.expressions.texts import check_references, names_of, update_of
 from local_aws.dynamodb.expressions.tokens import NotPlainError
 from local_aws.dynamodb.json_text import Response, json_answer
-from local_aws.dynamodb.plain_items import Item, plain
+from local_aws.dynamodb.plain_items import Item
 from local_aws.dynamodb.plain_requests import (
     MAXIMUM_ITEM_BYTES,
     Key,
@@ -44,12 +44,7 @@ def get_item(data: dict[str, Any], target: PlainTable) -> Response:
 
 def put_item(data: dict[str, Any], target: PlainTable) -> Response:
     """Put an item in place of the one that has its key."""
-    given = data.get("Item")
-    found = plain(given) if type(given) is dict else None
-    key = None if found is None else target.keys.of(found[0])
-    if found is None or key is None or found[1] > MAXIMUM_ITEM_BYTES:
-        raise NotPlainError("Item")
-    item, size = found
+    key, item, size = target.new_item(data)
     old = target.item(key)
     return _refusal(data, old) or _written(data, target, key, old=old, new=item, new_size=size)
 
@@ -83,18 +78,12 @@ def _written(
 ) -> Response:
     """Put the new item in the old one's place; None removes it."""
     if new is not None:
-        _store(target, key, old, new)
+        target.put(key, old, new)
     elif old is not None:
-        service._remove_item(target.table, *key)
-        service._emit_stream_event(target.name, "REMOVE", old, None)
+        target.remove(key, old)
     answer: dict[str, Any] = {"Attributes": old} if old and data.get("ReturnValues") == "ALL_OLD" else {}
     add_write_capacity(answer, data, target.name, new_size, size_of(old))
     return json_answer(answer)
-
-
-def _store(target: PlainTable, key: Key, old: Item | None, new: Item) -> None:
-    service._set_item(target.table, *key, new)
-    service._emit_stream_event(target.name, "MODIFY" if old else "INSERT", old, new)
 
 
 def update_item(data: dict[str, Any], target: PlainTable) -> Response:
@@ -123,7 +112,7 @@ def update_item(data: dict[str, Any], target: PlainTable) -> Response:
     new_size = size_of(new)
     if new_size > MAXIMUM_ITEM_BYTES:
         raise NotPlainError("a large item")
-    _store(target, key, old, new)
+    target.put(key, old, new)
     answer = _returned(returned, old, new, update.paths)
     add_write_capacity(answer, data, target.name, old_size, new_size)
     return json_answer(answer)
