@@ -16,6 +16,7 @@ Entry = TypeVar("Entry")
 CANONICAL_NUMBER = re.compile(r"-?[1-9]\d{0,30}(?:\.\d{0,5}[1-9])?|-?0\.\d{0,5}[1-9]|0")
 REMEMBERED_VALUES = 100_000
 REMEMBERED_CHARACTERS = 40
+REMEMBERED_SHAPES = 10_000
 REMEMBERED_TABLES = 10_000
 KEY_BYTES = {"pk_name": 2048, "sk_name": 1024}
 NO_SORT_KEY = "__no_sort__"
@@ -83,7 +84,11 @@ def item_size(item: Item) -> int:
 def _shape(item: Item) -> tuple[tuple[str, ...], int]:
     """The names of the item's attributes, shared by all items that have the same ones, and their bytes."""
     names = tuple(item)
-    return _shapes.get(names) or _remembered(_shapes, names, (names, sum(len(utf_8(name)) for name in names)))
+    known = _shapes.get(names)
+    if known is None:
+        known = names, sum(len(utf_8(name)) for name in names)
+        _remember(_shapes, names, known, REMEMBERED_SHAPES)
+    return known
 
 
 def utf_8(text: str) -> bytes:
@@ -93,7 +98,9 @@ def utf_8(text: str) -> bytes:
 
 def _string(value: dict[str, Any], content: str) -> tuple[dict[str, Any], int]:
     entry = value, len(content) if content.isascii() else len(utf_8(content))
-    return _remembered(_strings, content, entry) if len(content) <= REMEMBERED_CHARACTERS else entry
+    if len(content) <= REMEMBERED_CHARACTERS:
+        _remember(_strings, content, entry, REMEMBERED_VALUES)
+    return entry
 
 
 def _number(value: dict[str, Any], content: str) -> tuple[dict[str, Any], int] | None:
@@ -101,14 +108,14 @@ def _number(value: dict[str, Any], content: str) -> tuple[dict[str, Any], int] |
     if canonical is None:
         return None
     entry = value if canonical == content else {"N": canonical}, int(service._number_size_bytes(canonical))
-    return _remembered(_numbers, content, entry)
+    _remember(_numbers, content, entry, REMEMBERED_VALUES)
+    return entry
 
 
-def _remembered(known: dict[Name, Entry], key: Name, entry: Entry) -> Entry:
-    if len(known) >= REMEMBERED_VALUES:
+def _remember(known: dict[Name, Entry], key: Name, entry: Entry, most: int) -> None:
+    if len(known) >= most:
         known.clear()
     known[key] = entry
-    return entry
 
 
 class PlainKeys(NamedTuple):
@@ -142,9 +149,7 @@ def plain_keys(table: dict[str, Any]) -> PlainKeys | None:
     """Those of the table; None when they need a closer look, as binary ones do."""
     table_id = table.get("TableId")
     if table_id not in _keys:
-        if len(_keys) >= REMEMBERED_TABLES:
-            _keys.clear()
-        _keys[table_id] = _plain_keys(table)
+        _remember(_keys, table_id, _plain_keys(table), REMEMBERED_TABLES)
     return _keys[table_id]
 
 
