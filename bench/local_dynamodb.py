@@ -14,11 +14,13 @@ from bench.flights import KEYS, NUMBERS, TABLE, flight_keys, flights_csv
 from bench.peer_servers import PEERS, Server, local_aws
 from bench.signed_load import CONNECTIONS, cpu_seconds_per_request, send_all, signed
 
-ITEMS = 5_000
+ITEMS = {"BatchWriteItem": 5_000, "UpdateItem": 5_000, "Scan": 500, "Query": 2_000}
 BATCH_ITEMS = 25
 # Of each operation so many requests, and so many turns of each server.
-REQUESTS = {"BatchWriteItem": 400, "UpdateItem": 3_000, "Scan": 24, "Query": 1_000}
+REQUESTS = {"BatchWriteItem": 400, "UpdateItem": 3_000, "Scan": 160, "Query": 1_000}
 TURNS = 3
+# Of so many of them a peer gets one, but one per connection at least: moto's server copies tables to read them.
+SHARES = {"moto": 10, "dynalite": 1}
 GOALS = {"moto": 3.0, "dynalite": 1.0}
 
 Item = dict[str, dict[str, str]]
@@ -37,9 +39,9 @@ def _flight_item(row: dict[str, str]) -> Item:
     return {"flight_id": {"S": flight_id}, "departure": {"S": departure}, **item}
 
 
-def bodies(operation: str, items: list[Item]) -> list[bytes]:
+def bodies(operation: str, items: list[Item], count: int) -> list[bytes]:
     """The requests of one turn."""
-    return [json.dumps(request).encode() for request in islice(MAKERS[operation](items), REQUESTS[operation])]
+    return [json.dumps(request).encode() for request in islice(MAKERS[operation](items), count)]
 
 
 def _batches(items: list[Item]) -> Iterator[dict[str, Any]]:
@@ -91,18 +93,24 @@ MAKERS: dict[str, Callable[[list[Item]], Iterator[dict[str, Any]]]] = {
 
 def compare(operation: str, peer: str) -> Measurement:
     """The peer's processor time for a request over local AWS's, the best turn of each."""
-    items = flight_items(ITEMS)
+    items = flight_items(ITEMS[operation])
+    counts = (REQUESTS[operation], max(CONNECTIONS, REQUESTS[operation] // SHARES[peer]))
     with local_aws() as own, PEERS[peer]() as other:
         for server in (own, other):
             _load(server, items)
-        turns = [[_turn(server, operation, items) for server in (own, other)] for _ in range(TURNS)]
+        requests = [
+            signed(server, operation, bodies(operation, items, count))
+            for server, count in zip((own, other), counts, strict=True)
+        ]
+        pairs = list(zip((own, other), requests, strict=True))
+        turns = [[cpu_seconds_per_request(*pair) for pair in pairs] for _ in range(TURNS)]
     milliseconds = [round(1000 * min(column), 4) for column in zip(*turns, strict=True)]
     detail = {
         "serverCpuMillisecondsPerRequest": dict(zip(("local AWS", peer), milliseconds, strict=True)),
-        "requests": REQUESTS[operation],
+        "requests": dict(zip(("local AWS", peer), counts, strict=True)),
         "connections": CONNECTIONS,
-        "request": json.loads(bodies(operation, items[:1])[0]),
-        "tableItems": ITEMS,
+        "request": json.loads(bodies(operation, items[:1], 1)[0]),
+        "tableItems": ITEMS[operation],
         "compared": f"the best of {TURNS} turns of each server; requests are signed beforehand",
     }
     return Measurement(milliseconds[1] / milliseconds[0], detail)
@@ -127,10 +135,6 @@ def _load(server: Server, items: list[Item]) -> None:
 def _status(server: Server) -> str:
     (answer,) = send_all(server, signed(server, "DescribeTable", [json.dumps({"TableName": TABLE}).encode()]))
     return str(json.loads(answer)["Table"]["TableStatus"])
-
-
-def _turn(server: Server, operation: str, items: list[Item]) -> float:
-    return cpu_seconds_per_request(server, signed(server, operation, bodies(operation, items)))
 
 
 def _register(operation: str, peer: str) -> None:

@@ -17,7 +17,7 @@ from bench.processes import cpu_seconds
 
 REGION = "us-east-1"
 CONNECTIONS = 8
-TIMEOUT_SECONDS = 120
+TIMEOUT_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True)
