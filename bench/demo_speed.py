@@ -132,7 +132,7 @@ def updates() -> Comparison:
 
         def sluice() -> Turn:
             table = filled()
-            document = {"table": table, "transform": TRANSFORM, "mode": "apply"}
+            document = {"table": table, "transform": TRANSFORM, "mode": "apply", "withoutBackup": True}
             turn = _turn(stack, lambda: _seconds(stack, "table_transform", document))
             _check_changed(stack, table, len(items))
             return _dropped(stack, table, turn)

@@ -32,6 +32,7 @@ TOPICS = (
     "bench.aggregate_peak",
     "bench.local_dynamodb",
     "bench.demo_speed",
+    "bench.local_deploy",
 )
 
 
