@@ -110,7 +110,7 @@ browser: $(READY) ## Web pages in headless Chromium against local AWS: they may 
 	@command -v chromium || command -v chromium-browser || command -v google-chrome || { echo "make browser needs Chromium, and none is installed"; exit 1; }
 	$(BIN)/python -m pytest -q -m chromium tests/browser
 
-bench: $(BENCH_READY) ## Measure side by side; ONLY=<figure> for one of them. Writes bench/results.json.
+bench: $(BENCH_READY) $(ORACLE)/.ready ## Measure side by side; ONLY=<figure> for one of them (needs npm). Writes bench/results.json.
 	PYTHONPATH=functions $(BIN)/python -m bench $(if $(ONLY),--only $(ONLY))
 
 $(BENCH_READY): $(READY) requirements-bench.txt

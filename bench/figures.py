@@ -33,6 +33,8 @@ TOPICS = (
     "bench.transform_path",
     "bench.aggregate_path",
     "bench.aggregate_peak",
+    "bench.local_dynamodb",
+    "bench.demo_speed",
     "bench.local_deploy",
 )
 
