@@ -26,7 +26,7 @@ def rate(options: Namespace, surroundings: Surroundings) -> ExitCode:
     with explaining(place):
         aws = surroundings.connect(place)
         stack = describe_stack(aws, options.stack_name)
-        table, found = stack.run_budget_table, runs.find(aws, stack, options.run)
+        table, found = stack.run_table, runs.find(aws, stack, options.run)
         item = change_limits(aws, table, found, limits) if limits else read_limits(aws, table, found)
     if limits:
         surroundings.say(f"the workers of {found.workflow} {found.name} keep to it within seconds")

@@ -15,7 +15,7 @@ from sluice_cli.exit_code import NotDeployedError
 STATE_MACHINE_SUFFIX = "StateMachineArn"
 DATA_BUCKET = "DataBucket"
 EXPORT_LEDGER_TABLE = "ExportLedgerTable"
-RUN_BUDGET_TABLE = "RunBudgetTable"
+RUN_TABLE = "RunTable"
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ class Stack:
         return self._table(EXPORT_LEDGER_TABLE, "table_export")
 
     @property
-    def run_budget_table(self) -> str:
+    def run_table(self) -> str:
         """The name of the table with runs' limits. Raises NotDeployedError when the stack has none."""
-        return self._table(RUN_BUDGET_TABLE, "table_transform")
+        return self._table(RUN_TABLE, "table_transform")
 
     def _table(self, output: str, workflow: str) -> str:
         try:

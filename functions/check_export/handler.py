@@ -11,17 +11,17 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.aws.clients import aws_errors, dynamodb_client, lambda_client, s3_client
 from sluice.fields import Fields
-from sluice.run_item.budget import Budget, state_of
-from sluice.run_item.budget_item import create_item
+from sluice.run_item.item import RunItem
+from sluice.run_item.item_requests import PlanFacts, create_item
 from sluice.runs.paths import Run
 from sluice.runs.workers import notes_of, read_quota, workers_for
-from sluice.settings import BudgetSettings, Settings, own_tables_from_env
+from sluice.settings import RunSettings, Settings, own_tables_from_env
 from sluice.state import FIELD, FORMAT
 from sluice.workflows.export_process.input import ObjectPlace, ProcessInput, TableTarget
 from sluice.workflows.export_process.plan import check
 
 settings = Settings.from_env()
-budgets = BudgetSettings.from_env()
+run_settings = RunSettings.from_env()
 own_tables = own_tables_from_env()
 logger = Logger()
 
@@ -40,9 +40,9 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         own_tables.refuse("sink.table", request.sink.table)
     checked = check(s3_client(), dynamodb_client(), request, ObjectPlace(settings.data_bucket, run.plan_key))
     workers = workers_for("files", request.max_concurrency, read_quota(lambda_client()), request.limits)
-    budget = Budget.for_run(budgets.table, run.item_key, request.limits, max(1, min(workers.number, checked.filled)))
-    if budget:
-        create_item(dynamodb_client(), budget, time.time())
+    item = RunItem(run.item_key, request.limits, max(1, min(workers.number, checked.filled)))
+    facts = PlanFacts(run.workflow, rows=checked.items, parts=checked.files)
+    create_item(dynamodb_client(), run_settings.table, item, facts, time.time())
     listed_in = checked.listed_in
     if checked.manifest is not None:
         with aws_errors(f"s3://{listed_in.bucket}/{listed_in.key}"):
@@ -50,7 +50,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     logger.info("checked", extra={"run": run.name, "files": checked.files, "items": checked.items})
     return {
         FIELD: FORMAT,
-        "process": replace(checked.process, budget=state_of(budget)).to_state(),
+        "process": replace(checked.process, run_item=item.to_state()).to_state(),
         "plan": {
             "bucket": listed_in.bucket,
             "key": listed_in.key,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -10,14 +11,17 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from sluice.aws.clients import dynamodb_client, lambda_client, s3_client
 from sluice.fields import Fields
 from sluice.limits import time_is_up
+from sluice.run_item.item import NO_LIMITS, RunItem
+from sluice.run_item.item_requests import PlanFacts, create_item
 from sluice.runs.paths import Run
 from sluice.runs.workers import notes_of, read_quota, workers_for
-from sluice.settings import Settings, own_tables_from_env
+from sluice.settings import RunSettings, Settings, own_tables_from_env
 from sluice.state import FIELD, FORMAT
 from sluice.workflows.csv_load.input import LoadInput
 from sluice.workflows.csv_load.plan import PlanProgress, Range, advance, begin, load_state, read_ranges, write_ranges
 
 settings = Settings.from_env()
+run_settings = RunSettings.from_env()
 own_tables = own_tables_from_env()
 logger = Logger()
 
@@ -28,7 +32,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
 
     Takes {"run", "input", "progress"}; `progress` is null, or what the call before returned.
     Raises InvalidInputError, SourceNotFoundError, TableNotFoundError, SourceMalformedError,
-    SourceChangedError, AccessDeniedError, ServiceUnavailableError.
+    SourceChangedError, AccessDeniedError, ServiceUnavailableError, StoppedError.
     """
     fields = Fields(event, ("run", "input", "progress"))
     run, load = Run.from_state(fields.raw("run")), LoadInput.from_input(fields.raw("input"))
@@ -41,12 +45,16 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     ranges, after, done = advance(s3_client(), load, before, time_is_up(context))
     _write(run, before, ranges)
     workers = workers_for("ranges", load.max_concurrency, read_quota(lambda_client()))
+    item = RunItem(run.item_key, NO_LIMITS, min(workers.number, max(1, after.unfinished.index)))
+    facts = PlanFacts(run.workflow, rows=after.rows, bytes=after.unfinished.end, parts=after.unfinished.index)
+    if done:
+        create_item(dynamodb_client(), run_settings.table, item, facts, time.time())
     logger.info("planned", extra={"run": run.name, "ranges": after.unfinished.index, "rows": after.rows, "done": done})
     return {
         FIELD: FORMAT,
         "done": done,
         "progress": None if done else after.to_state(),
-        "load": load_state(load, after.source, after.schema),
+        "load": load_state(load, after.source, after.schema, item),
         "plan": {
             "bucket": settings.data_bucket,
             "key": run.plan_key,

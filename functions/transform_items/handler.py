@@ -16,13 +16,17 @@ from sluice.mapping.encoders import encoder_for
 from sluice.reading.record_scanner import blocks
 from sluice.reading.rows import parse
 from sluice.reading.streams import open_source
+from sluice.run_item.worker import Heartbeats, RunWorker
 from sluice.runs.attempts import was_tried_before
-from sluice.settings import Settings
+from sluice.runs.courses import leave_course
+from sluice.runs.range_progress import RangeProgress
+from sluice.settings import RunSettings, Settings
 from sluice.workflows.csv_load.slice import RangeSlice, SliceRequest, SliceResult
 
 settings = Settings.from_env()
 logger = Logger()
 wire = Wire.from_session(botocore.session.get_session())
+heartbeats = Heartbeats.to(RunSettings.from_env().table, wire)
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -34,19 +38,27 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     AccessDeniedError.
     """
     request = SliceRequest.from_event(event)
-    result = _work(request, context)
+    with heartbeats.worker(request.run_item, time_is_up(context)) as worker:
+        progress = request.progress if worker.is_stopped else _work(request, worker)
+        state = worker.state_of(progress.to_state())
+    logger.info(
+        "slice done",
+        extra={"run": request.run.name, "range": request.range.index, "counts": state["counts"]},
+    )
+    return state
+
+
+def _work(request: SliceRequest, worker: RunWorker) -> RangeProgress:
+    """Do the slice, and leave its rejects and its course."""
+    result = _slice(request, worker)
     if result.rejects:
         with aws_errors(f"s3://{settings.data_bucket}/{request.rejects_key}"):
             s3_client().put_object(Bucket=settings.data_bucket, Key=request.rejects_key, Body=b"".join(result.rejects))
-    progress = result.progress.to_state()
-    logger.info(
-        "slice done",
-        extra={"run": request.run.name, "range": request.range.index, "counts": progress["counts"]},
-    )
-    return progress
+    leave_course(s3_client(), settings.data_bucket, request.course_key, worker)
+    return result.progress
 
 
-def _work(request: SliceRequest, context: LambdaContext) -> SliceResult:
+def _slice(request: SliceRequest, worker: RunWorker) -> SliceResult:
     source, before = request.source, request.progress
     encode = encoder_for(request.load, source.header, request.schema)
     stream = open_source(s3_client(), source, before.position, request.range.end)
@@ -54,9 +66,11 @@ def _work(request: SliceRequest, context: LambdaContext) -> SliceResult:
         s3_client(), settings.data_bucket, request.attempt_key
     )
     with writer_for(wire, request.table, request.on_conflict, request.schema, is_repeat=is_repeat) as writer:
-        return RangeSlice(before, encode, writer, source.header).run(
+        each = RangeSlice(before, encode, writer, source.header)
+        worker.watch(lambda: each.work_done)
+        return each.run(
             blocks(stream, source.grammar, before.position, before.row),
             lambda block: parse(block, source),
             source.grammar,
-            time_is_up(context),
+            worker.is_over,
         )

@@ -105,7 +105,7 @@ def test_limit_is_the_run_s_for_the_children_of_both_maps(stack: Deployed) -> No
         (f"distinct_keys/{ended.name}", 4)
     }
     key = {"run": {"S": f"distinct_keys/{ended.name}"}}
-    budget = stack.dynamodb.get_item(TableName=stack.outputs["RunBudgetTable"], Key=key)["Item"]
+    budget = stack.dynamodb.get_item(TableName=stack.outputs["RunTable"], Key=key)["Item"]
     # Who has come has left; each slice has beaten at least once.
     assert (budget["readUnitsPerSecond"], float(budget["workers"]["N"])) == ({"N": "75"}, 0)
     assert int(budget["beats"]["N"]) >= 14

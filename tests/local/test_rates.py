@@ -60,7 +60,7 @@ def until(is_so: Callable[[], bool]) -> None:
 
 def budget(stack: Deployed, run: str) -> dict[str, float]:
     """The run's item; empty as long as there is none."""
-    item = stack.dynamodb.get_item(TableName=stack.outputs["RunBudgetTable"], Key={"run": {"S": run}}).get("Item", {})
+    item = stack.dynamodb.get_item(TableName=stack.outputs["RunTable"], Key={"run": {"S": run}}).get("Item", {})
     return {name: float(value["N"]) for name, value in item.items() if "N" in value}
 
 

@@ -129,7 +129,7 @@ def test_limits_are_kept_for_the_run(stack: Deployed, table: str) -> None:
     ended = stack.run("table_transform", document(table, mode="apply", maxWriteUnitsPerSecond=200))
     assert ended.counts == (ITEMS, CHANGED, ITEMS - CHANGED, 0, 0)
     key = {"run": {"S": f"table_transform/{ended.name}"}}
-    budget = stack.dynamodb.get_item(TableName=stack.outputs["RunBudgetTable"], Key=key)["Item"]
+    budget = stack.dynamodb.get_item(TableName=stack.outputs["RunTable"], Key=key)["Item"]
     assert budget["writeUnitsPerSecond"] == {"N": "200"}
 
 

@@ -50,7 +50,7 @@ def test_children_are_told_all_that_they_need(aws: Surroundings) -> None:
         "sink": {"type": "table", "name": "target", "keys": [{"name": "pk", "type": "S"}], "guard": "newerOnly"},
         "transform": None,
         "verify": True,
-        "budget": None,
+        "runItem": {"readUnitsPerSecond": None, "writeUnitsPerSecond": None, "workers": 1},
     }
     assert Process.from_state(json.loads(json.dumps(checked.process.to_state()))) == checked.process
     assert (checked.listed_in, checked.files, checked.items) == (ObjectPlace(BUCKET, aws.export.files_key), 2, 2)
@@ -199,7 +199,7 @@ def test_fixture_ends_as_it_is_named(aws: Surroundings, path: Path) -> None:
 def limited(aws: Surroundings, **fields: Any) -> Json:
     """What CheckExport makes of an export into a table with a limit."""
     put_real_export(aws.s3, DATA_BUCKET)
-    aws.dynamodb.create("run-budgets", run="S")
+    aws.dynamodb.create("runs-table", run="S")
     aws.dynamodb.create("copy", id="S")
     event = fixture("check_export", "usual")
     event["input"] |= {"sink": {"table": "copy"}, **fields}
@@ -209,15 +209,13 @@ def limited(aws: Surroundings, **fields: Any) -> Json:
 
 def test_limit_is_the_runs_and_can_be_changed(aws: Surroundings) -> None:
     answer = limited(aws, maxWriteUnitsPerSecond=100)
-    assert answer["process"]["budget"] == {
-        "table": "run-budgets",
-        "key": "export_process/fixture",
+    assert answer["process"]["runItem"] == {
         "readUnitsPerSecond": None,
         "writeUnitsPerSecond": 100,
         "workers": 1,
     }
     key = {"run": {"S": "export_process/fixture"}}
-    stored = boto3.client("dynamodb").get_item(TableName="run-budgets", Key=key)["Item"]
+    stored = boto3.client("dynamodb").get_item(TableName="runs-table", Key=key)["Item"]
     assert stored["writeUnitsPerSecond"] == {"N": "100"}
 
 

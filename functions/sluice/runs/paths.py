@@ -59,6 +59,11 @@ class Run(State):
         """The rejects of one slice of a range; the keys sort as the rows do."""
         return f"{self.prefix}rejects/{range_index:08d}-{slice_number:04d}.jsonl"
 
+    def course_key(self, part: int | str, slice_number: int) -> str:
+        """The course of one slice: what it had done every ten seconds."""
+        name = f"{part:08d}" if isinstance(part, int) else part
+        return f"{self.prefix}course/{name}-{slice_number:04d}.jsonl"
+
     def attempt_key(self, range_index: int, slice_number: int) -> str:
         """The marker that an attempt at a slice leaves before its first write."""
         return f"{self.prefix}attempts/{range_index:08d}-{slice_number:04d}"

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from sluice.dynamodb.keys import KeySchema
 from sluice.fields import Fields
-from sluice.run_item.budget import Kind, Limits, limits_in
+from sluice.run_item.shares import Kind, Limits, limits_in
 from sluice.runs.input import output_prefix, rejects_tolerated, table_name
 from sluice.state import FIELD, FORMAT, Named, State, readable
 
@@ -64,13 +64,13 @@ class ObjectsSink:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """`budget`: pacing's, None without limit."""
+    """`run_item`: what workers need to know of the run's item; None before it is planned."""
 
     export: Export
     sink: TableSink | ObjectsSink
     transform: str | None
     verify: bool
-    budget: Mapping[str, Any] | None = None
+    run_item: Mapping[str, Any] | None = None
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Process:
@@ -81,7 +81,7 @@ class Process:
             sink=_sink_in_state(state["sink"]),
             transform=state["transform"],
             verify=state["verify"],
-            budget=state["budget"],
+            run_item=state.get("runItem", state.get("budget")),
         )
 
     def to_state(self) -> dict[str, Any]:
@@ -92,7 +92,7 @@ class Process:
             "sink": self.sink.to_state(),
             "transform": self.transform,
             "verify": self.verify,
-            "budget": self.budget,
+            "runItem": self.run_item,
         }
 
 

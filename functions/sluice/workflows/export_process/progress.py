@@ -57,6 +57,11 @@ class FileRequest:
         return self.progress.records.slices if self.progress else 0
 
     @property
+    def course_key(self) -> str:
+        """Where the slice's course goes."""
+        return self.run.course_key(self.file.index, self.slice_number)
+
+    @property
     def rejects_key(self) -> str:
         """Where the slice's rejects go."""
         return self.run.reject_part_key(self.file.index, self.slice_number)
