@@ -53,9 +53,8 @@ def with_slice(through: Clients) -> int:
     """All that TransformSegment does with its event: markers, pages, transform, conditional updates, outcome."""
     request = SegmentRequest.from_event(EVENT)
     with bench_transforms():
-        progress = SegmentWork(through.s3, through.wire, Heartbeats.to("runs", through.wire), BUCKET, request).run(
-            lambda: False
-        )
+        heartbeats = Heartbeats.to("runs", through.wire)
+        progress = SegmentWork(through.s3, through.wire, heartbeats, BUCKET, request).run(lambda: False)
     return int(progress["changes"]["changed"])
 
 
