@@ -16,6 +16,6 @@ if TYPE_CHECKING:
 
 
 def close_run(client: DynamoDBClient, table: str, run: Run, summary: Mapping[str, Any]) -> None:
-    """Note the summary's status and counts in the run's item, if that can be done: the summary does not depend on it."""
+    """Note the summary's status and counts in the run's item, if possible: nothing depends on it."""
     with suppress(SluiceError):
         close_item(client, table, run.item_key, status=summary["status"], counts=summary["counts"], now=time.time())
