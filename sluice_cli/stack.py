@@ -11,11 +11,11 @@ from botocore.exceptions import ClientError
 
 from sluice_cli.aws import Aws, error_code
 from sluice_cli.exit_code import NotDeployedError
+from sluice_cli.run_item import RUN_TABLE
 
 STATE_MACHINE_SUFFIX = "StateMachineArn"
 DATA_BUCKET = "DataBucket"
 EXPORT_LEDGER_TABLE = "ExportLedgerTable"
-RUN_TABLE = "RunTable"
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ class Stack:
 
     @property
     def run_table(self) -> str:
-        """The name of the table with runs' limits. Raises NotDeployedError when the stack has none."""
-        return self._table(RUN_TABLE, "table_transform")
+        """The name of the table of runs. Raises NotDeployedError when the stack has none."""
+        return self._table(RUN_TABLE, "this command")
 
     def _table(self, output: str, workflow: str) -> str:
         try:

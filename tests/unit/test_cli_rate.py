@@ -15,6 +15,7 @@ from sluice.run_item.shares import Kind
 from sluice.runs.paths import Run
 from sluice_cli.exit_code import ExitCode
 from sluice_cli.rate import limit_lines
+from sluice_cli.run_item import RunItem as ShownItem
 from tests.statemachine.definitions import resources
 from tests.unit.cli_aws import EXECUTION, OUTPUTS, StubbedAws, Terminal, stubbed_aws
 
@@ -131,4 +132,4 @@ def test_units_that_are_no_limit_are_bad_input(tmp_path: Path, units: str) -> No
 
 @pytest.mark.parametrize(("workers", "shown"), [("11.6", "12"), ("1234", "1,234"), ("-1", "0")])
 def test_workers_are_whole(workers: str, shown: str) -> None:
-    assert limit_lines({"workers": {"N": workers}})[-1] == f"workers  {shown}"
+    assert limit_lines(ShownItem("csv_load", {"workers": float(workers)}))[-1] == f"workers  {shown}"

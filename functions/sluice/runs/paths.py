@@ -213,3 +213,9 @@ class Run(State):
     def summary_key(self) -> str:
         """The run's summary."""
         return f"{self.prefix}summary.json"
+
+
+def run_of_execution(execution_arn: str) -> Run:
+    """The run that an execution is; the stack names its state machines <stack>-<workflow>-<id>."""
+    machine, name = execution_arn.split(":")[-2:]
+    return Run(machine.split("-")[-2], name, execution_arn)
