@@ -12,6 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.aws.clients import aws_errors, dynamodb_client, s3_client
 from sluice.fields import Fields
+from sluice.runs.chains import WorkBefore
 from sluice.runs.closing import close_run
 from sluice.runs.outcomes import LOST, Planned, RangeOutcome, outcomes
 from sluice.runs.paths import Run
@@ -42,7 +43,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     with aws_errors(f"s3://{settings.data_bucket}/{run.prefix}"):
         ends = _outcomes(run, planned, event.get("mapRun")) if planned else []
         summary = summarize(run, settings.data_bucket, ends, planned.get("rejectsTolerated"), error)
-        summary = replace(summary, notes=notes_in(planned))
+        summary = replace(summary, notes=notes_in(planned), resumed=_resumed(planned, ends))
         _leave(summary, ends)
     state = summary.to_state()
     close_run(dynamodb_client(), run_table, run, state)
@@ -51,6 +52,15 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         extra={"run": run.name, "status": state["status"], "counts": state["counts"]},
     )
     return state
+
+
+def _resumed(planned: Mapping[str, Any], ends: Sequence[RangeOutcome]) -> dict[str, Any] | None:
+    """What the runs of the chain did together; None for a run that continues none."""
+    resumed = planned.get("resumed")
+    if not resumed:
+        return None
+    reached = [each.progress for each in ends if each.progress]
+    return {"run": resumed["run"], "total": WorkBefore.from_state(resumed["done"]).plus(reached).to_state()}
 
 
 def _outcomes(run: Run, planned: Mapping[str, Any], map_run: Mapping[str, Any] | None) -> list[RangeOutcome]:

@@ -59,6 +59,19 @@ class Run(State):
         """The rejects of one slice of a range; the keys sort as the rows do."""
         return f"{self.prefix}rejects/{range_index:08d}-{slice_number:04d}.jsonl"
 
+    @property
+    def slices_prefix(self) -> str:
+        """Where it is kept what slices have come to."""
+        return f"{self.prefix}slices/"
+
+    def part_outcome_key(self, part: int, slice_number: int) -> str:
+        """What one slice of a range or a file has come to: its progress, then its rejects."""
+        return f"{self.slices_prefix}{part:08d}-{slice_number:06d}"
+
+    def part_of_outcome(self, key: str) -> int:
+        """The range or the file whose slice has come to what has this key."""
+        return int(key.removeprefix(self.slices_prefix).partition("-")[0])
+
     def course_key(self, part: int | str, slice_number: int) -> str:
         """The course of one slice: what it had done every ten seconds."""
         name = f"{part:08d}" if isinstance(part, int) else part

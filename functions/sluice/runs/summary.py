@@ -64,7 +64,10 @@ class RunError:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a run did, as it is returned, printed and kept in summary.json."""
+    """What a run did, as it is returned, printed and kept in summary.json.
+
+    `resumed`: {"run": the run that this one continues, "total": what they did together}.
+    """
 
     run: Run
     bucket: str
@@ -74,6 +77,7 @@ class Summary:
     failed_batches: int
     error: RunError | None
     notes: Sequence[str] = ()
+    resumed: Mapping[str, Any] | None = None
 
     @property
     def status(self) -> Status:
@@ -93,6 +97,7 @@ class Summary:
             "failures": {"key": self.run.failures_key, "batches": self.failed_batches} if self.failed_batches else None,
             "error": {"name": self.error.name, "message": self.error.message} if self.error else None,
             "notes": list(self.notes),
+            "resumed": self.resumed,
         }
 
 

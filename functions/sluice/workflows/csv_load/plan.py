@@ -173,13 +173,17 @@ def advance(
 
 
 def load_state(load: LoadInput, source: Source, schema: KeySchema, item: RunItem | None = None) -> dict[str, Any]:
-    """What every child gets to know of the load, and of the run's item once that is known."""
+    """What every child gets to know of the load, and of the run's item once that is known.
+
+    `resumed`: rows may have been written already by the run that is continued.
+    """
     return {
         FIELD: FORMAT,
         "source": source.to_state(),
         "table": {"name": load.table, "keys": schema.to_state()},
         load.way: load.spec,
         "onConflict": load.on_conflict,
+        "resumed": load.resumed_run is not None,
         "runItem": item.to_state() if item else None,
     }
 

@@ -76,6 +76,16 @@ class SliceRequest:
         return self.run.attempt_key(self.range.index, self.progress.slices)
 
     @property
+    def outcome_key(self) -> str:
+        """What the slice has come to."""
+        return self.run.part_outcome_key(self.range.index, self.progress.slices)
+
+    @property
+    def may_have_rows(self) -> bool:
+        """Whether an earlier run may have written rows of this slice."""
+        return bool(self.load.get("resumed")) and self.progress.slices == 0
+
+    @property
     def course_key(self) -> str:
         """Where the slice's course goes."""
         return self.run.course_key(self.range.index, self.progress.slices)

@@ -15,7 +15,7 @@ from sluice.run_item.item import RunItem
 from sluice.run_item.progress import WorkDone
 from sluice.run_item.rate_limiter import RateLimiter, Spending
 from sluice.run_item.worker import Heartbeats, RunWorker
-from sluice.runs.attempts import earlier_outcome, leave_part
+from sluice.runs.attempts import earlier_outcome, leave_parts
 from sluice.runs.courses import leave_course
 from sluice.runs.range_progress import RangeProgress
 from sluice.workflows.export_process.input import REJECTS, ObjectsSink, Process, TableSink
@@ -240,19 +240,16 @@ class FileWork:
     def _first_attempt(self) -> dict[str, Any] | None:
         if not isinstance(self._request.process.sink, ObjectsSink):
             return None
-        run = self._request.run
-        return earlier_outcome(self._s3, self._data_bucket, run.outcome_key(self._request.rejects_key))
+        return earlier_outcome(self._s3, self._data_bucket, self._request.outcome_key)
 
     def _settled(self, opened: OpenedFile, after: RangeProgress) -> dict[str, Any]:
         """The slice's progress, as the first attempt that ended has told it."""
         self._check_count(opened, after)
         progress = FileProgress(after, opened.source.etag, opened.source.size).to_state()
         is_object = isinstance(self._request.process.sink, ObjectsSink)
-        part = self._tally.take_rejects()
-        if not part and not (is_object and after.row > self._before.row):
-            return progress
-        run, part_key = self._request.run, self._request.rejects_key
-        settled = leave_part(self._s3, self._data_bucket, run, part_key, progress=progress, part=part)
+        parts = {self._request.rejects_key: self._tally.take_rejects()}
+        outcome_key = self._request.outcome_key
+        settled = leave_parts(self._s3, self._data_bucket, outcome_key, progress=progress, parts=parts)
         if is_object and settled != progress:
             raise ServiceUnavailableError(f"{opened.source}: another attempt at the slice has ended first")
         return settled

@@ -71,13 +71,11 @@ class EarlierRun:
         return {number: each.resumed() for number, each in self.segments.items() if not each.is_done}
 
     def check(self, job: TransformJob) -> None:
-        """Raise InvalidInputError unless the job is the same, and something of it is left."""
+        """Raise InvalidInputError unless the job is the same."""
         state = job.to_state()
         for name, field in _SAME.items():
             if state[name] != self.job[name]:
                 raise InvalidInputError(field, f"differs from that of {self.name}, which is to be gone on with")
-        if not self.left:
-            raise InvalidInputError("resume.run", f"{self.name} has come to the end of all its segments")
 
 
 def leave_plan(
