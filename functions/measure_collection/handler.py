@@ -29,12 +29,13 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
 
     Takes {"run", "scan", "keys", "progress"}: scan as PlanScan has returned it, keys in DynamoDB JSON, progress as the
     call before has returned it. Raises InvalidInputError, ThrottledError, ServiceUnavailableError, TableNotFoundError,
-    AccessDeniedError, UnexpectedResponseError.
+    AccessDeniedError, UnexpectedResponseError, StoppedError.
     """
     request = MeasureRequest.from_event(event)
     item, item_bytes = RunItem.from_plan(request.run.item_key, request.scan), request.scan["itemBytes"]
     with heartbeats.worker(item, time_is_up(context), item_bytes) as worker:
-        progress = worker.state_of(request.progress.to_state() if worker.is_stopped else _work(request, worker))
+        progress = request.progress.to_state() if worker.is_stopped else _work(request, worker)
+        worker.check(progress)
     logger.info("slice done", extra={"run": request.run.name, "keys": len(request.keys), "counts": progress["counts"]})
     return progress
 

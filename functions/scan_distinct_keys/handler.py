@@ -33,12 +33,13 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
 
     Takes {"run", "scan", "segment", "progress"}, as PlanScan and the call before have returned them.
     Raises InvalidInputError, TableNotFoundError, ThrottledError, ServiceUnavailableError, AccessDeniedError,
-    UnexpectedResponseError, WireError.
+    UnexpectedResponseError, WireError, StoppedError.
     """
     request = ScanRequest.from_event(event)
     item, item_bytes = RunItem.from_plan(request.run.item_key, request.scan), request.scan["itemBytes"]
     with heartbeats.worker(item, time_is_up(context), item_bytes) as worker:
-        progress = worker.state_of(request.progress.to_state() if worker.is_stopped else _work(request, worker))
+        progress = request.progress.to_state() if worker.is_stopped else _work(request, worker)
+        worker.check(progress)
     logger.info(
         "slice done",
         extra={"run": request.run.name, "segment": request.segment, "counts": progress["counts"]},

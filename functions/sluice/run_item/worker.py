@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from sluice.aws.wire import Attempts, Wire
-from sluice.errors import ServiceUnavailableError, SluiceError, ThrottledError
+from sluice.errors import ServiceUnavailableError, SluiceError, StoppedError, ThrottledError
 from sluice.run_item.item import RunItem
 from sluice.run_item.item_requests import HEARTBEAT_TIMEOUT_SECONDS, Shard, heartbeat_wire
 from sluice.run_item.progress import Course, WorkDone
@@ -162,6 +162,11 @@ class RunWorker:
         """A slice's progress as its state machine gets it: `stopped` keeps it from another slice."""
         is_stopped = self.is_stopped and not progress["done"]
         return {**progress, "stopped": True} if is_stopped else dict(progress)
+
+    def check(self, progress: Mapping[str, Any]) -> None:
+        """Raise StoppedError when the run is to end before the slice's part is done, and nothing resumes it there."""
+        if self.is_stopped and not progress["done"]:
+            raise StoppedError("the run was stopped")
 
     def course(self) -> bytes:
         """The course of the slice, as JSON Lines; empty for a short one."""
