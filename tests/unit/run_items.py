@@ -9,6 +9,8 @@ from decimal import Decimal
 from threading import Lock
 from typing import Any
 
+import boto3
+
 from sluice.aws.retry import RetryPolicy
 from sluice.aws.wire import Attempts
 from sluice.errors import SluiceError
@@ -101,3 +103,13 @@ class FakeRunTable:
 def no_heartbeats() -> Heartbeats:
     """Heartbeats that nobody answers."""
     return Heartbeats.to(TABLE, wire_to("http://127.0.0.1:9", RetryPolicy(attempts=1)))
+
+
+def create_run_table() -> None:
+    """The table of runs, in moto."""
+    boto3.client("dynamodb").create_table(
+        TableName=TABLE,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "run", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "run", "KeyType": "HASH"}],
+    )

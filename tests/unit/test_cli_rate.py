@@ -120,7 +120,7 @@ def test_stack_without_limits_is_too_old(tmp_path: Path) -> None:
         stubbed.expect_stack()
         terminal = Terminal(tmp_path, lambda _place: stubbed.aws)
         assert terminal.sluice("rate", "july") == ExitCode.NOT_DEPLOYED
-    assert "has no output RunTable: what is deployed is older than table_transform" in terminal.stderr.getvalue()
+    assert "has no output RunTable: what is deployed is older than this command" in terminal.stderr.getvalue()
 
 
 @pytest.mark.parametrize("units", ["0", "-1", "1.5", "many", "1000000001", ""])

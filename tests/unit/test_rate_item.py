@@ -38,7 +38,7 @@ from sluice.run_item.item_requests import (
 from sluice.run_item.progress import WorkDone
 from sluice.run_item.shares import Claims, Kind, Tally, limits_in
 from tests.unit.fake_dynamodb import wire_to
-from tests.unit.run_items import TABLE, FakeRunTable
+from tests.unit.run_items import TABLE, FakeRunTable, create_run_table
 
 ITEM = RunItem("table_transform/july", {Kind.READ: 250.5, Kind.WRITE: None}, 50)
 FACTS = PlanFacts("table_transform", rows=10**9, bytes=10**13, parts=10_000)
@@ -121,12 +121,7 @@ def test_answer_without_the_counters_is_no_answer() -> None:
 def client() -> Iterator[Any]:
     with mock_aws():
         made = boto3.client("dynamodb")
-        made.create_table(
-            TableName=TABLE,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": "run", "AttributeType": "S"}],
-            KeySchema=[{"AttributeName": "run", "KeyType": "HASH"}],
-        )
+        create_run_table()
         yield made
 
 
