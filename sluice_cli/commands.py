@@ -124,12 +124,21 @@ def resume_run(options: Namespace, surroundings: Surroundings) -> ExitCode:
         aws = surroundings.connect(place)
         stack = describe_stack(aws, options.stack_name)
         earlier = runs.find(aws, stack, options.run)
+        _await_stop(aws, stack, earlier, surroundings)
         document = input_going_on(aws, earlier, command_line(options, "stop", earlier.name))
         started = runs.planned_run(stack, earlier.workflow, runs.new_name(datetime.now(UTC)))
         with _saying_how_to_go_on(started, options, surroundings):
             surroundings.say(f"going on with {earlier.workflow} {earlier.name} on {aws}: {started.name}")
             runs.start(aws, stack, started, document)
             return _follow(aws, stack, started, options, surroundings)
+
+
+def _await_stop(aws: Aws, stack: Stack, run: Run, surroundings: Surroundings) -> None:
+    """A run that is stopping has to end before it is continued."""
+    item = rows_reader(aws, stack, run)()
+    if item and item.is_stopped:
+        with open_display(surroundings) as display:
+            watch(aws, run.execution_arn, display, surroundings.clock)
 
 
 def watch_run(options: Namespace, surroundings: Surroundings) -> ExitCode:

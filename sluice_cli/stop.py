@@ -6,7 +6,7 @@ from typing import Any
 from sluice_cli import run as runs
 from sluice_cli.exit_code import ExitCode
 from sluice_cli.resume import RESUMABLE
-from sluice_cli.run_item import set_stop
+from sluice_cli.run_item import RUN_TABLE, set_stop
 from sluice_cli.stack import describe_stack
 from sluice_cli.surroundings import Surroundings
 from sluice_cli.where import command_line, explaining, place_of
@@ -27,9 +27,10 @@ def stop_run(options: Namespace, surroundings: Surroundings) -> ExitCode:
         if document is None:
             surroundings.say(f"{name} had ended already")
             return ExitCode.SUCCEEDED
-        is_now = options.now or run.workflow in WITHOUT_WORKERS or _calls_processors(run.workflow, document)
-        if run.workflow not in WITHOUT_WORKERS:
-            set_stop(aws, stack.run_table, run)
+        table = None if run.workflow in WITHOUT_WORKERS else stack.outputs.get(RUN_TABLE)
+        is_now = options.now or table is None or _calls_processors(run.workflow, document)
+        if table is not None:
+            set_stop(aws, table, run)
         if is_now:
             runs.abort(aws, run)
     how = "stopped" if is_now else "is stopping: its workers finish what they have begun within seconds"
