@@ -56,7 +56,8 @@ def updates_sent(change: Change, items: int) -> list[str]:
     services = null_services(items, keeps_batches=True)
     with in_thread(services) as url, clients(url) as through:
         change(through)
-    return sorted(_shown(json.loads(body)) for body in services.batches)
+    updates = [json.loads(body) for body in services.batches]
+    return sorted(_shown(update) for update in updates if update["TableName"] == TABLE)
 
 
 def _shown(update: dict[str, Any]) -> str:

@@ -345,11 +345,12 @@ def test_resumed_run_does_what_is_left_and_knows_what_was_done(handler: Any) -> 
     assert [each["segment"] for each in lines(third)] == [3]
 
 
-def test_run_that_has_done_all_is_not_resumed(handler: Any) -> None:
+def test_run_that_has_done_all_is_resumed_with_nothing_to_do(handler: Any) -> None:
     handler(event("first", segments=1), Context())
-    leave_cursor("first", 0, TransformProgress(is_done=True))
-    with pytest.raises(InvalidInputError, match=r"resume\.run: first has come to the end of all its segments"):
-        handler(event("second", resume={"run": "first"}), Context())
+    leave_cursor("first", 0, TransformProgress(is_done=True, done=done(7)))
+    planned = handler(event("second", resume={"run": "first"}), Context())
+    assert (planned["plan"]["segments"], lines(planned)) == (0, [])
+    assert planned["resumed"]["done"]["counts"]["read"] == 7
 
 
 @pytest.mark.parametrize(

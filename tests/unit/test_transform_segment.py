@@ -81,7 +81,7 @@ def endpoint(server: TableServer) -> Iterator[None]:
 
 @pytest.fixture
 def handler(server: TableServer, endpoint: None) -> Iterator[Any]:
-    server.tables = airports()
+    server.tables, server.runs = airports(), FakeRunTable()
     with mock_aws():
         boto3.client("s3").create_bucket(Bucket=BUCKET)
         yield import_module("transform_segment.handler")
