@@ -11,7 +11,7 @@ from bench.distinct_cpu import best_cpu_seconds, functions_collector
 from bench.export_contestants import Clients, clients
 from bench.export_files import flight_items
 from bench.figures import Better, Measurement, figure
-from bench.flights import KEYS
+from bench.flights import KEYS, TABLE
 from bench.null_endpoint import NullServices, in_process, in_thread
 from bench.transform_contestants import with_slice, with_table
 from bench.whole_items import WholeItems
