@@ -22,7 +22,7 @@ def limits(read: float | None = None, write: float | None = None) -> Limits:
 
 
 @pytest.mark.parametrize(
-    ("asked", "unreserved", "used"), [(50, 1000, 50), (50, 100, 50), (50, 10, 5), (1, 10, 1), (50, 3, 1), (50, 0, 1)]
+    ("request", "unreserved", "used"), [(50, 1000, 50), (50, 100, 50), (50, 10, 5), (1, 10, 1), (50, 3, 1), (50, 0, 1)]
 )
 def test_half_of_the_account_is_left_to_everything_else(request: int, unreserved: int, used: int) -> None:
     workers = workers_for("ranges", request, Quota(unreserved))
@@ -39,7 +39,7 @@ def test_note_of_a_small_account_says_how_to_raise_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "given", "used"),
+    ("request", "given", "used"),
     [
         (50, limits(read=1), 1),
         (50, limits(read=20), 2),
