@@ -15,6 +15,7 @@ TOPICS = (
     "bench.package_size",
     "bench.peak_memory",
     "bench.server_growth",
+    "bench.local_start",
     "bench.load_overhead",
     "bench.object_overhead",
     "bench.orchestration_cost",
@@ -30,6 +31,7 @@ TOPICS = (
     "bench.transform_path",
     "bench.aggregate_path",
     "bench.aggregate_peak",
+    "bench.local_deploy",
 )
 
 

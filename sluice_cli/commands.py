@@ -8,11 +8,10 @@ from datetime import UTC, datetime
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local_aws.access.origins import LOOPBACK
 from local_aws.lifecycle import LocalAws
-from sluice_cli import deploy, local, local_build, report
+from sluice_cli import local, report
 from sluice_cli import run as runs
-from sluice_cli.aws import Aws, Place
+from sluice_cli.aws import Aws
 from sluice_cli.display import open_display
 from sluice_cli.exit_code import ExitCode
 from sluice_cli.progress import duration_text
@@ -30,20 +29,18 @@ from sluice_cli.where import command_line, explaining, place_of
 
 def local_up(options: Namespace, surroundings: Surroundings) -> ExitCode:
     """Start local AWS; without --detach stay until it ends or Ctrl-C ends it."""
-    bind_host = options.bind or LOOPBACK
     aws, is_new = local.up(
         surroundings.root,
         port=options.port,
-        bind_host=bind_host,
+        bind_host=options.bind,
         outlive_caller=options.detach,
         lambda_concurrency=options.lambda_concurrency,
+        data=options.data,
     )
     try:
         surroundings.say(f"local AWS {'is ready' if is_new else 'is already running'} at {aws.endpoint_url}")
-        if not is_new and options.lambda_concurrency is not None:
-            surroundings.say("it keeps the concurrency that it was started with; `sluice local down` ends it")
-        if is_new and bind_host != LOOPBACK:
-            surroundings.say(f"it listens on {bind_host}, too: whoever reaches it needs the credentials to use it")
+        for line in local.remarks(surroundings.root, is_new=is_new):
+            surroundings.say(line)
         _print_exports(aws, surroundings)
         if is_new and not options.detach:
             surroundings.say("Ctrl-C stops it")
@@ -58,8 +55,7 @@ def local_up(options: Namespace, surroundings: Surroundings) -> ExitCode:
 
 def local_down(_options: Namespace, surroundings: Surroundings) -> ExitCode:
     """Stop local AWS."""
-    was_running = local.down(surroundings.root)
-    surroundings.say("stopped local AWS" if was_running else "local AWS is not running")
+    surroundings.say(local.down(surroundings.root).value)
     return ExitCode.SUCCEEDED
 
 
@@ -67,37 +63,10 @@ def local_status(_options: Namespace, surroundings: Surroundings) -> ExitCode:
     """Tell whether local AWS runs, where, and how to use it."""
     aws = local.require(surroundings.root)
     surroundings.say(f"local AWS is running at {aws.endpoint_url}, process {aws.pid}, log {aws.log}")
+    for line in local.remarks(surroundings.root, is_new=False):
+        surroundings.say(line)
     _print_exports(aws, surroundings)
     return ExitCode.SUCCEEDED
-
-
-def local_deploy(options: Namespace, surroundings: Surroundings) -> ExitCode:
-    """Build and deploy the stack to local AWS, and write the file for `sam local invoke`."""
-    aws = local.require(surroundings.root)
-    environment = deploy.local_environment(surroundings.environment, aws)
-    show = surroundings.say if options.verbose else _ignore
-    with _timed("building", surroundings):
-        is_new = local_build.build(surroundings.sam, surroundings.root, environment, show)
-    if not is_new:
-        surroundings.say("nothing that is built has changed: the last build is used")
-    command = deploy.deploy_command(
-        surroundings.sam, surroundings.root, options.stack_name, aws.region, options.parameter
-    )
-    with _timed(f"deploying {options.stack_name}", surroundings):
-        deploy.run_tool(command, surroundings.root, environment, show)
-    place = Place(aws)
-    with explaining(place):
-        file = deploy.write_sam_local(surroundings.root, surroundings.connect(place), options.stack_name, aws)
-    surroundings.say(f"wrote {file.relative_to(surroundings.root)}")
-    return ExitCode.SUCCEEDED
-
-
-@contextmanager
-def _timed(doing: str, surroundings: Surroundings) -> Iterator[None]:
-    since = surroundings.clock.now()
-    surroundings.say(f"{doing} ...")
-    yield
-    surroundings.say(f"{doing} took {duration_text(surroundings.clock.now() - since)}")
 
 
 def run(options: Namespace, surroundings: Surroundings) -> ExitCode:
@@ -172,10 +141,6 @@ def _follow(aws: Aws, stack: Stack, run: Run, options: Namespace, surroundings: 
 
 def _print_exports(aws: LocalAws, surroundings: Surroundings) -> None:
     surroundings.print("\n".join(local.exports(aws)))
-
-
-def _ignore(_line: str) -> None:
-    pass
 
 
 @contextmanager
