@@ -12,18 +12,18 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from sluice.aws.clients import dynamodb_client, lambda_client, s3_client
 from sluice.aws.wire import Wire
 from sluice.fields import Fields
-from sluice.run_item.budget_item import create_item
+from sluice.run_item.item_requests import PlanFacts, create_item
 from sluice.runs.paths import Run
 from sluice.runs.segments import write_segments
 from sluice.runs.workers import notes_of, read_quota, workers_for
-from sluice.settings import BudgetSettings, Settings, own_tables_from_env
+from sluice.settings import RunSettings, Settings, own_tables_from_env
 from sluice.state import FIELD, FORMAT
 from sluice.workflows.table_transform.input import TransformInput
 from sluice.workflows.table_transform.plan import EarlierRun, TransformPlan, leave_plan, plan_transform, read_earlier
 from sluice.workflows.table_transform.progress import Done
 
 settings = Settings.from_env()
-budgets = BudgetSettings.from_env()
+run_settings = RunSettings.from_env()
 own_tables = own_tables_from_env()
 logger = Logger()
 wire = Wire.from_session(botocore.session.get_session())
@@ -48,7 +48,6 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         wire.call,
         request,
         run,
-        budget_table=budgets.table,
         children=workers.number,
         earlier=earlier,
     )
@@ -66,7 +65,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
 
 
 def _leave(run: Run, plan: TransformPlan, earlier: EarlierRun | None) -> None:
-    """Write the segments, what a run needs that goes on with this one, and the limits."""
+    """Write the segments, what a run needs that continues this one, and the run's item."""
     s3, bucket = s3_client(), settings.data_bucket
     lines = [
         {"segment": number, "progress": progress.to_state() if earlier else None}
@@ -74,5 +73,5 @@ def _leave(run: Run, plan: TransformPlan, earlier: EarlierRun | None) -> None:
     ]
     write_segments(s3, bucket, run.segments_key, lines)
     leave_plan(s3, bucket, run, plan.job, segments=plan.segments, before=earlier.done if earlier else Done())
-    if plan.budget:
-        create_item(dynamodb_client(), plan.budget, time.time())
+    facts = PlanFacts(run.workflow, rows=None if earlier else plan.items, parts=len(plan.segments))
+    create_item(dynamodb_client(), run_settings.table, plan.run_item, facts, time.time())

@@ -12,8 +12,9 @@ from typing import Any
 from sluice.dynamodb.keys import KeySchema
 from sluice.dynamodb.writers import OnConflict
 from sluice.mapping.transforms import Transform
-from sluice.run_item.budget import Budget, Kind
-from sluice.run_item.worker_rate import RunPace
+from sluice.run_item.item import RunItem
+from sluice.run_item.shares import Kind
+from sluice.run_item.worker import RunWorker
 from sluice.workflows.table_transform.changes import Where
 from sluice.workflows.table_transform.input import APPLY, DRY_RUN, Table, TransformJob
 from sluice.workflows.table_transform.progress import TransformProgress
@@ -29,6 +30,7 @@ from sluice.workflows.table_transform.slice import (
 from sluice.workflows.table_transform.slice_log import Sample, SliceLog
 from sluice.workflows.table_transform.transforms import TransformedForTarget, TransformedInPlace
 from tests.unit.fake_tables import FakeTable, FakeTables, Json
+from tests.unit.run_items import FakeItem
 
 Item = dict[str, Any]
 
@@ -85,7 +87,7 @@ def job(**changed: Any) -> TransformJob:
         total_segments=1,
         on_conflict=OnConflict.REPLACE,
         deletes_source=False,
-        budget=None,
+        run_item=None,
         item_bytes=None,
         sample_per_segment=3,
     )
@@ -113,7 +115,7 @@ class Segment:
         progress = progress or TransformProgress()
         sample = Sample(self.job.sample_per_segment, "seed")
         ledger = SliceLog(progress, self.job.table.schema, sample, is_dry_run=self.job.is_dry_run)
-        pace = RunPace(Budget("", "", self.limits, 1), None, is_time_up)
+        pace = RunWorker(RunItem("", self.limits, 1), FakeItem(), is_time_up)
         pace.reads.grant_least()
         pace.writes.grant_least()
         means = WriterContext(self.tables, ledger, pace.writes, is_repeat or progress.is_interrupted, self.threads)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 from sluice.dynamodb.keys import KeySchema
 from sluice.dynamodb.writers import OnConflict
 from sluice.errors import InvalidInputError
 from sluice.fields import Fields, kind_of
 from sluice.limits import SEGMENTS_MAX
-from sluice.run_item.budget import Kind, limits_in
+from sluice.run_item.shares import Kind, limits_in
 from sluice.runs.input import rejects_tolerated, table_name
 from sluice.state import Named, State, VersionedState
 from sluice.workflows.table_transform.changes import Where
@@ -30,7 +30,7 @@ class Table(State):
 
 @dataclass(frozen=True, slots=True)
 class TransformJob(VersionedState):
-    """`target` None: in place. `way`: {"transform": name} or {"mapping": {...}}. `budget`: pacing's, None without.
+    """`target` None: in place. `way`: {"transform": name} or {"mapping": {...}}. `run_item`: see RunItem.to_state.
 
     `item_bytes` is the mean of the table, where its size is known.
     """
@@ -45,9 +45,14 @@ class TransformJob(VersionedState):
     total_segments: int
     on_conflict: OnConflict
     deletes_source: Annotated[bool, Named("deleteSource")]
-    budget: Mapping[str, Any] | None
+    run_item: Mapping[str, Any] | None
     sample_per_segment: int
     item_bytes: float | None
+
+    @classmethod
+    def from_state(cls, state: Any) -> Self:
+        """Read what `to_state` returns; an earlier version called the run's item `budget`."""
+        return super(TransformJob, cls).from_state({"runItem": state.get("budget"), **state})
 
     @property
     def is_dry_run(self) -> bool:

@@ -14,7 +14,7 @@ from sluice.dynamodb.keys import KeySchema
 from sluice.dynamodb.tables import describe_table, find_table
 from sluice.errors import InvalidInputError, PointInTimeRecoveryError, SourceNotFoundError, WireError
 from sluice.limits import CHILD_INPUT_MAX_BYTES
-from sluice.run_item.budget import Budget, state_of
+from sluice.run_item.item import RunItem
 from sluice.runs.paths import Run
 from sluice.runs.segments import mean_item_bytes, segments_for
 from sluice.state import FIELD, FORMAT, readable
@@ -71,13 +71,11 @@ class EarlierRun:
         return {number: each.resumed() for number, each in self.segments.items() if not each.is_done}
 
     def check(self, job: TransformJob) -> None:
-        """Raise InvalidInputError unless the job is the same, and something of it is left."""
+        """Raise InvalidInputError unless the job is the same."""
         state = job.to_state()
         for name, field in _SAME.items():
             if state[name] != self.job[name]:
                 raise InvalidInputError(field, f"differs from that of {self.name}, which is to be gone on with")
-        if not self.left:
-            raise InvalidInputError("resume.run", f"{self.name} has come to the end of all its segments")
 
 
 def leave_plan(
@@ -134,12 +132,16 @@ SAMPLE = 100
 
 @dataclass(frozen=True, slots=True)
 class TransformPlan:
-    """`segments`: those to be worked through, and where each begins; `children` work at the same time."""
+    """`segments`: those to be worked through, and where each begins; `children` work at the same time.
+
+    `items`: how many the table has, as far as DescribeTable knows.
+    """
 
     job: TransformJob
     segments: Mapping[int, TransformProgress]
     children: int
-    budget: Budget | None
+    run_item: RunItem
+    items: int
 
     def to_state(self, run: Run, bucket: str) -> dict[str, Any]:
         """What the state machine gets to know beside the input's own numbers."""
@@ -156,7 +158,6 @@ def plan_transform(
     request: TransformInput,
     run: Run,
     *,
-    budget_table: str,
     children: int,
     earlier: EarlierRun | None,
 ) -> TransformPlan:
@@ -174,12 +175,12 @@ def plan_transform(
     planned = earlier.total_segments if earlier else segments_for(items, request.max_concurrency)
     total = request.segments or planned
     segments = earlier.left if earlier else {number: TransformProgress() for number in range(total)}
-    budget = Budget.for_run(budget_table, run.item_key, request.limits, min(children, max(len(segments), 1)))
-    job = _job(request, table, target, total_segments=total, budget=budget, item_bytes=mean_item_bytes(described))
+    run_item = RunItem(run.item_key, request.limits, min(children, max(len(segments), 1)))
+    job = _job(request, table, target, total_segments=total, run_item=run_item, item_bytes=mean_item_bytes(described))
     _check(dynamodb_client, call, request, job)
     if earlier:
         earlier.check(job)
-    return TransformPlan(job, segments, children, budget)
+    return TransformPlan(job, segments, children, run_item, items)
 
 
 def _job(
@@ -188,7 +189,7 @@ def _job(
     target: Table | None,
     *,
     total_segments: int,
-    budget: Budget | None,
+    run_item: RunItem,
     item_bytes: float | None,
 ) -> TransformJob:
     return TransformJob(
@@ -200,7 +201,7 @@ def _job(
         total_segments=total_segments,
         on_conflict=request.on_conflict,
         deletes_source=request.deletes_source,
-        budget=state_of(budget),
+        run_item=run_item.to_state(),
         sample_per_segment=-(-max(SAMPLE, request.verify_sample or 0) // total_segments),
         item_bytes=item_bytes,
     )

@@ -136,6 +136,11 @@ class SegmentRequest:
         return self.run.sample_part_key(self.segment, self.progress.slices)
 
     @property
+    def course_key(self) -> str:
+        """Where the slice's course goes."""
+        return self.run.course_key(self.segment, self.progress.slices)
+
+    @property
     def attempt_key(self) -> str:
         """The marker of the slice's first attempt."""
         return self.run.attempt_key(self.segment, self.progress.slices)

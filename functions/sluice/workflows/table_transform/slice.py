@@ -13,9 +13,11 @@ from sluice.aws.clients import aws_errors
 from sluice.aws.wire import Wire
 from sluice.dynamodb.writers import writer_for
 from sluice.limits import REJECTS_MAX_BYTES
+from sluice.run_item.item import RunItem
 from sluice.run_item.rate_limiter import RateLimiter
-from sluice.run_item.worker_rate import RunPace
+from sluice.run_item.worker import Heartbeats, RunWorker
 from sluice.runs.attempts import earlier_outcome, leave_parts, was_tried_before
+from sluice.runs.courses import leave_course
 from sluice.workflows.table_transform.change_sender import REQUESTS_IN_FLIGHT, Failure, Sending
 from sluice.workflows.table_transform.changes import UpdateRequests
 from sluice.workflows.table_transform.dry_run import DryRun, foreseen_in_place, foreseen_in_target
@@ -165,9 +167,9 @@ def _into_target(job: TransformJob, target: Table) -> IntoTarget:
 
 
 class SegmentWork:
-    """One slice. `heartbeats` is the wire of pacing, `bucket` the data bucket."""
+    """One slice. `bucket` is the data bucket."""
 
-    def __init__(self, s3: S3Client, wire: Wire, heartbeats: Wire, bucket: str, request: SegmentRequest) -> None:
+    def __init__(self, s3: S3Client, wire: Wire, heartbeats: Heartbeats, bucket: str, request: SegmentRequest) -> None:
         self._s3 = s3
         self._wire = wire
         self._heartbeats = heartbeats
@@ -175,15 +177,22 @@ class SegmentWork:
         self._request = request
 
     def run(self, is_time_up: Callable[[], bool]) -> dict[str, Any]:
-        """Do the slice, unless an earlier attempt has; returns the segment's progress.
+        """Do the slice, unless an earlier attempt has or the run is to stop; returns the segment's progress.
 
         Raises what TransformSegment raises.
         """
+        request, job = self._request, self._request.job
+        item = RunItem.from_plan(request.run.item_key, {"runItem": job.run_item})
+        with self._heartbeats.worker(item, is_time_up, job.item_bytes) as worker:
+            return worker.state_of(request.progress.to_state() if worker.is_stopped else self._settled(worker))
+
+    def _settled(self, worker: RunWorker) -> dict[str, Any]:
+        """The segment's progress, as the first attempt that ended has left it."""
         request = self._request
         is_repeat = was_tried_before(self._s3, self._bucket, request.attempt_key)
         progress = earlier_outcome(self._s3, self._bucket, request.outcome_key) if is_repeat else None
         if progress is None:
-            result = self._slice(is_time_up, is_repeat=is_repeat)
+            result = self._slice(worker, is_repeat=is_repeat)
             progress = leave_parts(
                 self._s3,
                 self._bucket,
@@ -191,22 +200,23 @@ class SegmentWork:
                 progress=result.progress.to_state(),
                 parts={request.rejects_key: result.rejects, request.sample_key: result.sample},
             )
+            leave_course(self._s3, self._bucket, request.course_key, worker)
         self._leave_cursor(progress)
         return progress
 
-    def _slice(self, is_time_up: Callable[[], bool], *, is_repeat: bool) -> SliceResult:
+    def _slice(self, worker: RunWorker, *, is_repeat: bool) -> SliceResult:
         request, job = self._request, self._request.job
         sample = Sample(job.sample_per_segment, request.outcome_key)
         log = SliceLog(request.progress, job.table.schema, sample, is_dry_run=job.is_dry_run)
         scan = ItemScan(job.table.name, request.segment, job.total_segments, job.where)
         is_repeat = is_repeat or request.progress.is_interrupted
         with (
-            RunPace.from_state(self._heartbeats, job.budget, is_time_up, job.item_bytes) as pace,
             ThreadPoolExecutor(1) as executor,
-            closing(item_writer_for(job, WriterContext(self._wire, log, pace.writes, is_repeat))) as item_writer,
+            closing(item_writer_for(job, WriterContext(self._wire, log, worker.writes, is_repeat))) as item_writer,
         ):
-            pages = Pages(scan, request.progress.start_key, self._wire.call, pace.reads, executor)
-            return TransformSlice(pages, item_writer, log).run(is_time_up)
+            pages = Pages(scan, request.progress.start_key, self._wire.call, worker.reads, executor)
+            worker.watch(lambda: log.work_done(pages.units, item_writer.write_units))
+            return TransformSlice(pages, item_writer, log).run(worker.is_over)
 
     def _leave_cursor(self, progress: Mapping[str, Any]) -> None:
         """Write how far the segment has come, unless it has come further: this attempt may have been given up."""

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from sluice.dynamodb.keys import KeySchema
 from sluice.dynamodb.plain import Attributes
 from sluice.rejects import Reason, RejectedItem
+from sluice.run_item.progress import WorkDone
 from sluice.runs.counts import Counts
 from sluice.workflows.table_transform.progress import Changes, Done, TransformProgress
 from sluice.workflows.table_transform.scan import ItemPage, StartKey
@@ -185,6 +186,13 @@ class SliceLog:
             sample_slices=(*before.sample_slices, before.slices) if self._sample.lines else before.sample_slices,
             is_interrupted=bool(self._open),
         )
+
+    def work_done(self, read_units: float, write_units: float) -> WorkDone:
+        """What the slice has done so far, for another thread: rows whose fate is known."""
+        found = dict(self._outcomes)
+        written = 0 if self._is_dry_run else found.get(Outcome.CHANGED, 0) + found.get(Outcome.DELETED, 0)
+        read, rejected = sum(found.values()), found.get(Outcome.REJECTED, 0)
+        return WorkDone(read, written, read - written - rejected, rejected, 0, read_units, write_units)
 
     def _done(self, read_units: float, write_units: float) -> Done:
         found = self._outcomes
