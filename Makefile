@@ -46,9 +46,10 @@ lock: $(READY) ## Resolve the .in files into the pinned .txt files again.
 demo: $(READY) ## Every workflow on real data on local AWS: all set-up, no AWS account, no Docker.
 	$(BIN)/python -m demo
 
-test: $(READY) ## All tests but the long ones, a worker per core: units, state machines, workflows.
+test: $(READY) ## All tests but the long ones, a worker per core: units, state machines, workflows, permissions.
 	rm -rf $(RECORDS)
 	PERMISSION_RECORDS=$(RECORDS) $(PYTEST) -m "$(SHORT)"
+	$(MAKE) --no-print-directory permissions
 
 permissions: $(READY) ## Whether the last make test needed each permission in template.yaml, and was denied none.
 	$(BIN)/python -m tests.permissions $(RECORDS)
