@@ -72,7 +72,7 @@ class Deviation:
 
 @dataclass(slots=True)
 class SimulatedItem:
-    """What DynamoDB would hold: one shard, with its part of the limit."""
+    """What DynamoDB would hold: the shard in which workers share the limit."""
 
     limit: float
     chance: random.Random
@@ -122,12 +122,11 @@ class Simulation:
         """Play the scenario."""
         limits = self.scenario.limits
         run_item = RunItem("", {Kind.READ: limits[0], Kind.WRITE: None}, self.scenario.most_workers)
-        shards = [SimulatedItem(limits[0] / run_item.shards, self.chance) for _ in range(run_item.shards)]
+        item = SimulatedItem(limits[0], self.chance)
         for at, limit in limits.items():
-            for shard in shards:
-                self.after(at, partial(shard.set_limit, limit / run_item.shards))
+            self.after(at, partial(item.set_limit, limit))
         for shift in self.scenario.shifts:
-            self.after(shift.start, SimulatedWorker(self, self.chance.choice(shards), run_item, shift).start)
+            self.after(shift.start, SimulatedWorker(self, item, run_item, shift).start)
         while self._events and self._events[0][0] < self.scenario.seconds:
             self.now, _, happen = heapq.heappop(self._events)
             happen()
