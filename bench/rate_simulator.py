@@ -72,7 +72,7 @@ class Deviation:
 
 @dataclass(slots=True)
 class SimulatedItem:
-    """What DynamoDB would hold."""
+    """What DynamoDB would hold: the shard in which workers share the limit."""
 
     limit: float
     chance: random.Random
@@ -102,9 +102,9 @@ class SimulatedItem:
             {Kind.READ: self.under_share_units, Kind.WRITE: 0.0},
         )
 
-    def leave(self, _done: WorkDone) -> None:
+    def leave(self, to_workers: float, _done: WorkDone) -> None:
         """As `Shard.leave`."""
-        self.workers -= 1
+        self.workers += to_workers
 
 
 class Simulation:
@@ -121,8 +121,8 @@ class Simulation:
     def run(self) -> Deviation:
         """Play the scenario."""
         limits = self.scenario.limits
-        item = SimulatedItem(limits[0], self.chance)
         run_item = RunItem("", {Kind.READ: limits[0], Kind.WRITE: None}, self.scenario.most_workers)
+        item = SimulatedItem(limits[0], self.chance)
         for at, limit in limits.items():
             self.after(at, partial(item.set_limit, limit))
         for shift in self.scenario.shifts:

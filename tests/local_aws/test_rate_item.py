@@ -53,9 +53,9 @@ def test_workers_come_work_and_leave(client: Client, table: str, shard: Shard) -
         create_item(client("dynamodb"), table, ITEM, FACTS, NOW)
     shard.heartbeat(ALL, 1.0, WorkDone(read=10, written=9, rejected=1, write_units=9.5), Attempts())
     shard.heartbeat(ALL, 1.0, WorkDone(), Attempts())
-    shard.leave(WorkDone(read=-10))
+    shard.leave(-1.0, WorkDone(read=-10))
     tally = shard.heartbeat({Kind.READ: 12.5, Kind.WRITE: inf}, -0.125, WorkDone(bytes=7), Attempts())
-    assert (tally.workers, tally.heartbeats, tally.limits) == (0.875, 3, {Kind.READ: 83.5, Kind.WRITE: None})
+    assert (tally.workers, tally.heartbeats, tally.limits) == (0.875, 3, {Kind.READ: 250.5, Kind.WRITE: None})
     assert tally.under_share == {Kind.READ: 1, Kind.WRITE: 0}
     assert tally.under_share_units == {Kind.READ: 12.5, Kind.WRITE: 0}
     found = items(client, table)["table_transform/july#2"]
@@ -95,6 +95,6 @@ def test_plan_of_a_stopped_run_stops_its_other_shards_and_ends(client: Client, t
 
 def test_item_that_is_gone_is_created_again(client: Client, table: str, shard: Shard) -> None:
     tally = shard.heartbeat(ALL, 1.0, WorkDone(), Attempts())
-    assert tally.limits == {Kind.READ: 83.5, Kind.WRITE: None}
+    assert tally.limits == {Kind.READ: 250.5, Kind.WRITE: None}
     (found,) = items(client, table).values()
     assert int(found["expiresAt"]["N"]) > NOW / 2

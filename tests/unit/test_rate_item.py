@@ -75,7 +75,7 @@ def test_heartbeats_of_all_workers_add_up(shard: Shard, table: FakeRunTable) -> 
 
 def test_who_leaves_is_counted_no_more(shard: Shard) -> None:
     beat(shard)
-    shard.leave(WorkDone())
+    shard.leave(-1.0, WorkDone())
     assert beat(shard).workers == 1
 
 
@@ -233,8 +233,10 @@ def test_shard_has_no_more_workers_than_it_takes_heartbeats(workers: int, shards
     assert [item.shard_key(number) for number in (0, 1)] == ["k", "k#1"]
 
 
-def test_limited_workers_send_heartbeats_every_second_and_others_every_two() -> None:
-    assert (ITEM.period_seconds, RunItem("k", NO_LIMITS, 10_000).period_seconds) == (1.0, 2.0)
+@pytest.mark.parametrize(("workers", "seconds"), [(1, 1.0), (640, 1.0), (1000, 1.5625), (10_000, 15.625)])
+def test_more_workers_share_a_limit_less_often(workers: int, seconds: float) -> None:
+    assert RunItem("k", ITEM.limits, workers).period_seconds == seconds
+    assert RunItem("k", NO_LIMITS, workers).period_seconds == 2.0
 
 
 def test_limits_are_read_from_the_input() -> None:

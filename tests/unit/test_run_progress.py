@@ -156,6 +156,29 @@ def test_worker_that_fails_takes_its_rows_back_and_no_units() -> None:
     assert item.done == WorkDone()
 
 
+def test_worker_among_many_shares_a_limit_in_one_shard_and_tells_its_progress_in_another() -> None:
+    limited = RunItem("csv_load/july", {Kind.READ: None, Kind.WRITE: 5_000.0}, 1_200)
+    shared, own = FakeItem(limit=None), FakeItem(limit=None, is_stopped=True)
+    with RunWorker(limited, shared, lambda: False, own_shard=own) as worker:
+        worker.watch(lambda: done(7))
+        assert worker.is_stopped
+        assert (shared.workers, own.workers) == (1, 0)
+    assert (shared.workers, own.workers, shared.done, own.done) == (0, 0, WorkDone(), done(7))
+    failed = FakeItem(limit=None)
+    with pytest.raises(ZeroDivisionError):
+        fail_with(RunWorker(limited, shared, lambda: False, own_shard=failed), ZeroDivisionError())
+    assert (shared.workers, failed.done) == (0, WorkDone())
+
+
+def test_shards_of_a_limited_run_keep_the_whole_limit() -> None:
+    table = FakeRunTable()
+    limited = RunItem("csv_load/july", {Kind.READ: None, Kind.WRITE: 5_000.0}, 1_200)
+    with table.heartbeats().worker(limited, lambda: False):
+        items = {key: each for key, each in table.items.items() if "heartbeats" in each}
+    assert {each["writeUnitsPerSecond"]["N"] for each in items.values()} == {"5000.0"}
+    assert table.numbers("csv_load/july")["workers"] == 0
+
+
 def test_run_without_limits_goes_on_without_its_item() -> None:
     silent = FakeItem(limit=None, errors=[ServiceUnavailableError("nobody there")] * 9)
     with RunWorker(ITEM, silent, lambda: False) as worker:

@@ -14,9 +14,10 @@ from sluice.run_item.shares import Kind, Limits
 # One item takes 1,000 write units per second. At one heartbeat per second this leaves room for retries.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html
 WORKERS_PER_SHARD = 500
-# The workers of a run with a limit share it by their heartbeats. Without a limit these only show progress, and tell
-# that the run is to stop.
+# The workers of a run with a limit share it by their heartbeats to shard 0. Without a limit heartbeats only show
+# progress, and tell that the run is to stop. So many to shard 0 per second leave it room for the progress of its own.
 LIMITED_PERIOD_SECONDS = 1.0
+LIMITED_PER_SECOND = 640
 PERIOD_SECONDS = 2.0
 NO_LIMITS: Limits = dict.fromkeys(Kind)
 
@@ -62,9 +63,16 @@ class RunItem:
         return shard_key(self.key, shard)
 
     @property
+    def is_split(self) -> bool:
+        """Whether workers share a limit in shard 0, and tell their progress in shards of their own."""
+        return self.is_limited and self.shards > 1
+
+    @property
     def period_seconds(self) -> float:
-        """The time between two heartbeats of a worker, the same for all of them."""
-        return LIMITED_PERIOD_SECONDS if self.is_limited else PERIOD_SECONDS
+        """The time between two heartbeats of a worker, the same for all of them; by those it shares a limit."""
+        if not self.is_limited:
+            return PERIOD_SECONDS
+        return max(LIMITED_PERIOD_SECONDS, self.workers / LIMITED_PER_SECOND)
 
     @property
     def least(self) -> dict[Kind, float | None]:

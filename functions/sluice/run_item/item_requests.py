@@ -157,14 +157,14 @@ class Shard:
             added[_under_share_units(kind)] = f"{wanted if is_under_share else 0:.2f}"
         answer = self._add(added, attempts)
         try:
-            return _tally(answer["Attributes"], self._item.shards)
+            return _tally(answer["Attributes"])
         except (KeyError, ValueError) as error:
             problem = f"the item {self._item.shard_key(self._shard)} of {self._table} has no {error}"
             raise UnexpectedResponseError(problem) from error
 
-    def leave(self, done: WorkDone) -> None:
-        """Count this worker out, and add what it has done at last. Raises what `Wire.call` raises."""
-        self._add({WORKERS: "-1", **dict(done.counters())}, Attempts())
+    def leave(self, to_workers: float, done: WorkDone) -> None:
+        """Add to `workers`, usually -1, and what the worker has done at last. Raises what `Wire.call` raises."""
+        self._add({WORKERS: f"{to_workers:.6f}", **dict(done.counters())}, Attempts())
 
     def _add(self, added: Numbers, attempts: Attempts) -> dict[str, Any]:
         request = _update(self._table, self._item, self._shard, added, created_with(self._item, self._now()))
@@ -199,11 +199,10 @@ def _typed(numbers: Numbers) -> dict[str, Any]:
     return {name: {"N": value} for name, value in numbers.items()}
 
 
-def _tally(shard: Mapping[str, Mapping[str, str]], shards: int) -> Tally:
+def _tally(shard: Mapping[str, Mapping[str, str]]) -> Tally:
     numbers = {name: float(value["N"]) for name, value in shard.items() if "N" in value}
-    limits = {kind: numbers.get(kind.limit_name) for kind in Kind}
     return Tally(
-        limits={kind: None if limit is None else limit / shards for kind, limit in limits.items()},
+        limits={kind: numbers.get(kind.limit_name) for kind in Kind},
         workers=numbers[WORKERS],
         heartbeats=int(numbers[HEARTBEATS]),
         under_share={kind: int(numbers.get(_under_share(kind), 0)) for kind in Kind},

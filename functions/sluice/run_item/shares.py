@@ -58,7 +58,7 @@ CORRECTION_PERIODS = 16
 class Tally:
     """One shard of the run's item after a worker's own heartbeat. `workers` is a fraction while it is being corrected.
 
-    `limits` are the shard's part of the run's. `under_share` counts the heartbeats of workers that had use for less
+    `limits` are those of the whole run. `under_share` counts the heartbeats of workers that had use for less
     than their share; `under_share_units` is the sum of what they had use for. `is_stopped`: the run is to end.
     """
 

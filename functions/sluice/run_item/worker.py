@@ -12,7 +12,7 @@ from typing import Any, Protocol, Self
 
 from sluice.aws.wire import Attempts, Wire
 from sluice.errors import ServiceUnavailableError, SluiceError, StoppedError, ThrottledError
-from sluice.run_item.item import RunItem
+from sluice.run_item.item import PERIOD_SECONDS, RunItem
 from sluice.run_item.item_requests import HEARTBEAT_TIMEOUT_SECONDS, Shard, heartbeat_wire
 from sluice.run_item.progress import Course, WorkDone
 from sluice.run_item.rate_limiter import RateLimiter
@@ -29,7 +29,7 @@ class SharedItem(Protocol):
 
     def heartbeat(self, demand: Claims, to_workers: float, done: WorkDone, attempts: Attempts) -> Tally: ...
 
-    def leave(self, done: WorkDone) -> None: ...
+    def leave(self, to_workers: float, done: WorkDone) -> None: ...
 
 
 class Member:
@@ -51,7 +51,7 @@ class Member:
         self._limiters = limiters
         self._period_seconds = item.period_seconds
         self._is_limited = item.is_limited
-        self._shares = Shares(item.period_seconds, -(-item.workers // item.shards))
+        self._shares = Shares(item.period_seconds, item.workers)
         self._added = WorkDone()
         self._clock = clock
         self._chance = chance or _random
@@ -92,7 +92,7 @@ class Member:
         if self._shares.is_new and done == self._added:
             return
         try:
-            self._shard.leave(done - self._added)
+            self._shard.leave(0.0 if self._shares.is_new else -1.0, done - self._added)
         except (ThrottledError, ServiceUnavailableError):
             return
 
@@ -119,6 +119,39 @@ READ_UNIT_BYTES, WRITE_UNIT_BYTES = 8192, 1024
 READ_ROUNDING_UNITS = 0.5
 
 
+class Teller:
+    """Tells progress to a shard of its own, where a limit is shared in shard 0, and learns of a stop there."""
+
+    pause_seconds = PERIOD_SECONDS
+
+    def __init__(self, shard: SharedItem) -> None:
+        self._shard = shard
+        self._added = WorkDone()
+        self.is_stopped = False
+
+    def heartbeat(self, done: WorkDone) -> None:
+        """Add what was done since the last time. Raises what Member.heartbeat raises."""
+        attempts = Attempts()
+        try:
+            tally = self._shard.heartbeat({}, 0.0, done - self._added, attempts)
+        except (ThrottledError, ServiceUnavailableError):
+            self._added = done if attempts.may_have_run else self._added
+            return
+        self._added = done
+        self.is_stopped = self.is_stopped or tally.is_stopped
+
+    def leave(self, done: WorkDone) -> None:
+        """Add the rest. Raises what Member.heartbeat raises."""
+        try:
+            self._shard.leave(0.0, done - self._added)
+        except (ThrottledError, ServiceUnavailableError):
+            return
+
+    def fail(self) -> None:
+        """Take the rows back, as Member.fail does."""
+        self.leave(WorkDone(read_units=self._added.read_units, write_units=self._added.write_units))
+
+
 class RunWorker:
     """A worker while it is in the context: `reads` and `writes` are what it may spend.
 
@@ -134,13 +167,16 @@ class RunWorker:
         *,
         read_item_units: float = 1.0,
         write_item_units: float = 1.0,
+        own_shard: SharedItem | None = None,
     ) -> None:
+        """`shard`: where the worker shares a limit; `own_shard`: where it tells its progress, None in the same one."""
         self._is_time_up = is_time_up
         self.reads = RateLimiter(item.least[Kind.READ], self.is_over, read_item_units, rounding=READ_ROUNDING_UNITS)
         self.writes = RateLimiter(item.least[Kind.WRITE], self.is_over, write_item_units)
         self._limiters = {Kind.READ: self.reads, Kind.WRITE: self.writes}
         self._item = item
         self._member = Member(shard, self._limiters, item)
+        self._teller = Teller(own_shard) if own_shard else None
         self._work_done: Callable[[], WorkDone] = WorkDone
         self._course = Course()
         self._is_left = Event()
@@ -148,11 +184,11 @@ class RunWorker:
     @property
     def is_stopped(self) -> bool:
         """Whether the run is to end: nothing more shall be begun, what was begun is finished."""
-        return self._member.is_stopped
+        return self._member.is_stopped or (self._teller is not None and self._teller.is_stopped)
 
     def is_over(self) -> bool:
         """Whether the slice shall end, because the time is up or the run is to stop."""
-        return self._member.is_stopped or self._is_time_up()
+        return self.is_stopped or self._is_time_up()
 
     def watch(self, work_done: Callable[[], WorkDone]) -> None:
         """Have heartbeats add what this returns, all since the context was entered; called from another thread."""
@@ -174,7 +210,8 @@ class RunWorker:
 
     def __enter__(self) -> Self:
         self._course.begin(time.time())
-        self._beat()
+        for teller in self._tellers:
+            self._beat(teller)
         self._thread = Thread(target=self._run, name="heartbeats", daemon=True)
         self._thread.start()
         return self
@@ -193,28 +230,37 @@ class RunWorker:
             self._leave(is_failed=kind is not None)
 
     def _leave(self, *, is_failed: bool) -> None:
+        teller = self._teller or self._member
         try:
             if is_failed or self._thread.is_alive():
-                self._member.fail()
+                teller.fail()
             else:
-                self._member.leave(self._work_done())
+                teller.leave(self._work_done())
+            if self._teller:
+                self._member.leave()
         except SluiceError:
             if self._item.is_limited and not is_failed:
                 raise
 
     def _run(self) -> None:
-        due = time.monotonic() + self._member.pause_seconds
-        while not self._is_left.wait(max(0.0, due - time.monotonic())):
-            if not self._beat():
+        now = time.monotonic()
+        due = {each: now + each.pause_seconds for each in self._tellers}
+        while not self._is_left.wait(max(0.0, min(due.values()) - time.monotonic())):
+            each = min(due, key=lambda teller: due[teller])
+            if not self._beat(each):
                 return
-            due = max(due + self._member.pause_seconds, time.monotonic())
+            due[each] = max(due[each] + each.pause_seconds, time.monotonic())
 
-    def _beat(self) -> bool:
+    @property
+    def _tellers(self) -> list[Member | Teller]:
+        return [self._member, self._teller] if self._teller else [self._member]
+
+    def _beat(self, teller: Member | Teller) -> bool:
         """Send a heartbeat; False when no further one is of use. Without a limit the run goes on without them."""
         done = self._work_done()
         self._course.note(time.time(), done)
         try:
-            self._member.heartbeat(done)
+            teller.heartbeat(NOTHING if teller is not self._tellers[-1] else done)
         except SluiceError as error:
             if self._item.is_limited:
                 for limiter in self._limiters.values():
@@ -237,10 +283,12 @@ class Heartbeats:
 
     def worker(self, item: RunItem, is_time_up: Callable[[], bool], item_bytes: float | None = None) -> RunWorker:
         """A worker of the run with this item. `item_bytes`: the mean of the items, where it is known."""
+        own = Shard(self.wire.call, self.table, item, _random.randrange(item.shards))
         return RunWorker(
             item,
-            Shard(self.wire.call, self.table, item, _random.randrange(item.shards)),
+            Shard(self.wire.call, self.table, item) if item.is_split else own,
             is_time_up,
+            own_shard=own if item.is_split else None,
             read_item_units=item_bytes / READ_UNIT_BYTES if item_bytes else 1.0,
             write_item_units=max(1.0, item_bytes / WRITE_UNIT_BYTES) if item_bytes else 1.0,
         )
