@@ -1,0 +1,86 @@
+"""Changes that earlier attempts or slices announced and did not settle: they come before anything new."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import TypeGuard
+
+from sluice.errors import RejectError
+from sluice.workflows.table_transform.announced import Schemas
+from sluice.workflows.table_transform.batches import announced_entries, rejected_entries, tally_of
+from sluice.workflows.table_transform.change_writer import is_already_made
+from sluice.workflows.table_transform.changes import Change, Transfer
+from sluice.workflows.table_transform.journal import JournalEntry, JournalStore, Kind, superseded
+from sluice.workflows.table_transform.progress import Unsettled
+from sluice.workflows.table_transform.reads import CurrentItems
+from sluice.workflows.table_transform.slice_log import Entry, SliceLog, done
+
+
+class Replay:
+    """`parts`: where the changes are, in order. `rest`: those that are not reached yet, for the next slice.
+
+    Nothing is transformed: an item gets what was announced, or is rejected when another writer changed it.
+    """
+
+    def __init__(
+        self, store: JournalStore, schemas: Schemas, parts: Sequence[Unsettled], items: CurrentItems, log: SliceLog
+    ) -> None:
+        self._store = store
+        self._schemas = schemas
+        self._items = items
+        self._log = log
+        self._parts = list(parts)
+
+    @property
+    def rest(self) -> list[Unsettled]:
+        """What is not reached yet."""
+        return [each for each in self._parts if each.first < each.end]
+
+    def pages(self) -> Iterator[list[Entry]]:
+        """The changes that may have to be made, page by page. Each page is counted as it is reached."""
+        while self._parts:
+            part = self._parts[0]
+            void = superseded(self._entries(part))
+            for entry in self._entries(part):
+                self._parts[0] = replace(part, first=entry.number + 1)
+                yield self._page(entry, void)
+            self._parts.pop(0)
+
+    def _entries(self, part: Unsettled) -> Iterator[JournalEntry]:
+        entries = self._store.of(part.run).entries(part.slice_number, part.first)
+        return islice(entries, part.end - part.first)
+
+    def _page(self, page: JournalEntry, void: dict[str, int]) -> list[Entry]:
+        if page.kind is Kind.PAGE:
+            for entry, error in rejected_entries(page):
+                self._log.reject(entry, error.reason, str(error))
+            self._log.page(tally_of(page.head))
+        entries = list(announced_entries(page, self._schemas, void))
+        for entry in entries:
+            self._log.announced(entry)
+        return self._unmade(entries)
+
+    def _unmade(self, entries: list[Entry]) -> list[Entry]:
+        """Settle the moves that are made, or that can no longer be; what is left may be sent again."""
+        moves = [each for each in entries if is_move(each.change)]
+        self._items.read(each.change for each in moves)
+        return [each for each in entries if not (is_move(each.change) and self._settle(each, each.change))]
+
+    def _settle(self, entry: Entry, move: Transfer) -> bool:
+        deleted, put = self._items.deletions(move), self._items.puts(move)
+        try:
+            is_made = is_already_made(move, deleted, put)
+        except RejectError as error:
+            found = next((each for each in (*deleted, *put) if each), {})
+            self._log.reject(entry, error.reason, str(error), found)
+            return True
+        if is_made:
+            self._log.settle(entry, done(move))
+        return is_made
+
+
+def is_move(change: Change | None) -> TypeGuard[Transfer]:
+    """Whether items are put in one table and deleted from another."""
+    return isinstance(change, Transfer) and bool(change.puts and change.deletions)
