@@ -68,25 +68,28 @@ class SliceResult:
 
 @dataclass(frozen=True, slots=True)
 class SliceParts:
-    """What a slice works with. `name`: the run's; `executor` writes journal entries while others' changes are sent."""
+    """What a slice works with. `name`: the run's; `executor` writes journal entries while others' changes are sent.
+
+    `open_source` opens the source at the place where the scan goes on.
+    """
 
     name: str
     progress: TransformProgress
-    source: Source
+    open_source: Callable[[StartKey | None], Source]
     planner: Planner
     log: SliceLog
     executor: Executor
 
 
 class BatchReader:
-    """Reads pages into batches. `units`: the read units that batches have."""
+    """Reads pages into batches, from where the log has come."""
 
     def __init__(self, parts: SliceParts) -> None:
-        self._source = parts.source
+        self._source = parts.open_source(parts.log.start_key)
         self._planner = parts.planner
         self._batch = Batch(parts.log.start_key)
         self._has_begun = False
-        self.units = 0.0
+        self._units = 0.0
 
     def read(self, take: Callable[[Batch], bool], is_over: Callable[[], bool]) -> Batch:
         """Hand over batches that are full, or end with their page, until `take` returns False or the segment ends.
@@ -101,11 +104,15 @@ class BatchReader:
             page = self._source.next()
         return self._batch
 
+    def end(self) -> float:
+        """The read units of pages that are in no batch: one may have been read ahead for nothing."""
+        return self._source.end() - self._units
+
     def _read_page(self, page: ItemPage, take: Callable[[Batch], bool], is_over: Callable[[], bool]) -> bool:
         """Plan the page's items; False when that ended before they did."""
         self._source.prepare(page.last_evaluated)
         self._batch.read_units += page.units
-        self.units += page.units
+        self._units += page.units
         for number, item in enumerate(page.items):
             if number % ITEMS_PER_CHECK == 0 and self._has_begun and is_over():
                 return False
@@ -130,7 +137,7 @@ class DrySlice:
 
     def run(self, is_time_up: Callable[[], bool]) -> SliceResult:
         """Work through pages; an item at least, or an empty page, is done however little time there is."""
-        log, source = self._parts.log, self._parts.source
+        log = self._parts.log
 
         def take(batch: Batch) -> bool:
             foresee(batch, log)
@@ -142,7 +149,7 @@ class DrySlice:
         batches = BatchReader(self._parts)
         foresee(batches.read(take, is_over), log)
         log.plan_puts(PUTS_PER_SLICE)
-        progress = log.progress(source.end() - batches.units, 0.0)
+        progress = log.progress(batches.end(), 0.0)
         return SliceResult(progress, b"".join(log.reject_lines), log.sample_lines)
 
 
@@ -170,7 +177,7 @@ class AppliedSlice:
         if self._settle_left() and not self._log.is_scan_ended:
             batches = BatchReader(self._parts)
             self._end(batches.read(self._announce, self._is_over))
-            read_units = self._parts.source.end() - batches.units
+            read_units = batches.end()
         self._flush()
         stopped_by = self._writer.stopped_by
         if stopped_by is not None and not self._log.settled:

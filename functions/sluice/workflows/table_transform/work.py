@@ -22,7 +22,7 @@ from sluice.workflows.table_transform.changes import Side, Transfer, deletion
 from sluice.workflows.table_transform.checks import Checks
 from sluice.workflows.table_transform.input import Table, TransformJob
 from sluice.workflows.table_transform.journal import JournalEntry, JournalStore, Kind, SliceJournal, end_body
-from sluice.workflows.table_transform.progress import SegmentRequest, TransformProgress, Unsettled
+from sluice.workflows.table_transform.progress import SegmentRequest, StartKey, TransformProgress, Unsettled
 from sluice.workflows.table_transform.put_stage import PutStage
 from sluice.workflows.table_transform.reads import ConsistentReads, CurrentItems
 from sluice.workflows.table_transform.replay import Replay
@@ -116,7 +116,7 @@ class SliceWork:
         parts = SliceParts(
             name=context.store.run.name,
             progress=self.progress,
-            source=self._source(items),
+            open_source=lambda start_key: self._source(start_key, items),
             planner=Planner(self.plan, Checks(requests, job.index_keys)),
             log=log,
             executor=context.executor,
@@ -133,12 +133,12 @@ class SliceWork:
         announced = [Unsettled(name, self.progress.slices, 0, own)] if own else []
         return [*self.progress.unsettled, *announced]
 
-    def _source(self, items: CurrentItems) -> Source:
+    def _source(self, start_key: StartKey | None, items: CurrentItems) -> Source:
         job, context = self.job, self.context
         if job.undoes:
-            return UndoSource(context.store, job.undoes, job.schemas, self.progress.start_key, items)
+            return UndoSource(context.store, job.undoes, job.schemas, start_key, items)
         scan = ItemScan(job.table, self.segment, job.total_segments, job.where)
-        return Pages(scan, self.progress.start_key, context.wire.call, context.pace.reads, context.executor)
+        return Pages(scan, start_key, context.wire.call, context.pace.reads, context.executor)
 
     def _writer(self, requests: Mapping[Side, UpdateRequests], parts: SliceParts) -> ChangeWriter:
         job, context = self.job, self.context
