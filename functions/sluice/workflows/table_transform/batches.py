@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from sluice.dynamodb.plain import Attributes
@@ -12,7 +12,7 @@ from sluice.rejects import RejectedItem
 from sluice.workflows.table_transform.announced import Schemas, change_of, line_of
 from sluice.workflows.table_transform.changes import Change
 from sluice.workflows.table_transform.checks import Checks
-from sluice.workflows.table_transform.journal import JournalEntry, key_text
+from sluice.workflows.table_transform.journal import JournalEntry
 from sluice.workflows.table_transform.progress import StartKey
 from sluice.workflows.table_transform.scan import ItemPage
 from sluice.workflows.table_transform.slice_log import (
@@ -154,17 +154,9 @@ def tally_of(head: Mapping[str, Any]) -> PageTally:
     return PageTally(head["unchanged"], head["scanned"], head["readUnits"], head["startKey"], head["scanEnded"])
 
 
-def announced_entries(page: JournalEntry, schemas: Schemas, void: Mapping[str, int]) -> Iterator[Entry]:
-    """The changes that an entry of a journal announces, as another attempt or slice finds them.
-
-    `void` is what journal.superseded returns.
-    """
-    for line in page.lines:
-        if "error" in line:
-            continue
-        entry = entry_of(line, schemas)
-        if void.get(key_text(entry.key), -1) <= page.number:
-            yield entry
+def announced_entries(page: JournalEntry, schemas: Schemas) -> Iterator[Entry]:
+    """The changes that an entry of a journal announces, as another attempt or slice finds them."""
+    return (entry_of(line, schemas) for line in page.lines if "error" not in line)
 
 
 def rejected_entries(page: JournalEntry) -> Iterator[tuple[Entry, RejectError]]:
@@ -175,26 +167,32 @@ def rejected_entries(page: JournalEntry) -> Iterator[tuple[Entry, RejectError]]:
 
 
 def entry_of(line: Mapping[str, Any], schemas: Schemas) -> Entry:
-    """An announced change that may have been made."""
+    """An announced change, which may have been made unless its line says that it was never sent."""
     change = change_of(line, schemas)
     entry = Entry(line["key"], announced_before(change))
-    entry.change, entry.is_inherited = change, True
+    entry.change, entry.is_inherited = change, line.get("sent", True)
     if then := line.get("then"):
         entry.then = ItemResult(Outcome[then["outcome"]], reason=then["reason"], message=then["message"])
     return entry
 
 
-def then_line(line: bytes, then: ItemResult) -> bytes:
-    """The line of a change that only takes something back, with what becomes of the item."""
-    content = {"outcome": then.outcome.name, "reason": then.reason, "message": then.message}
-    return line.removesuffix(b"}\n") + b',"then":' + json.dumps(content).encode() + b"}\n"
+def line_with(line: bytes, **fields: object) -> bytes:
+    """A line of a journal with more fields."""
+    more = json.dumps(fields).encode().removeprefix(b"{")
+    return line.removesuffix(b"}\n") + b"," + more + b"\n"
 
 
-def left_lines(entries: Sequence[Entry]) -> list[bytes]:
-    """The lines of changes that a slice leaves to the next one."""
-    lines = []
-    for entry in entries:
-        assert entry.change is not None
-        line = line_of(entry.change, entry.key)
-        lines.append(line if entry.then is None else then_line(line, entry.then))
-    return lines
+def announced_line(entry: Entry) -> bytes:
+    """The line of a change, with what becomes of the item where the change only takes something back."""
+    assert entry.change is not None
+    line, then = line_of(entry.change, entry.key), entry.then
+    if then is None:
+        return line
+    return line_with(line, then={"outcome": then.outcome.name, "reason": then.reason, "message": then.message})
+
+
+def left_line(entry: Entry, *, is_first_attempt: bool) -> bytes:
+    """The line of a change that a slice leaves to the next one; whether it was sent is known only to the first."""
+    is_unsent = is_first_attempt and not (entry.was_sent or entry.is_inherited)
+    line = announced_line(entry)
+    return line_with(line, sent=False) if is_unsent else line

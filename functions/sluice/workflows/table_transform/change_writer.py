@@ -83,6 +83,10 @@ class ChangeWriter:
         The first change is made however little time there is. Raises TableNotFoundError, AccessDeniedError,
         UnexpectedResponseError, WireError.
         """
+        entry.was_sent = self._send(entry)
+        return entry.was_sent
+
+    def _send(self, entry: Entry) -> bool:
         is_due, self._has_begun = not self._has_begun, True
         change = entry.change
         if isinstance(change, Update):

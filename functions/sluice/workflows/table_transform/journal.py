@@ -141,6 +141,7 @@ class SliceJournal:
         self.next_number = 0
         self.pages = 0
         self.late_until = 0
+        self.is_first_attempt = True
 
     def begin(self) -> JournalEntry | None:
         """Join the journal, so that no earlier attempt can announce anything more; `next_number` counts all entries.
@@ -149,6 +150,7 @@ class SliceJournal:
         resumed or undone, AccessDeniedError, ServiceUnavailableError.
         """
         while not self._store.create(self._slice, self._entry(Kind.BEGIN, {"at": int(time.time())}, b"")):
+            self.is_first_attempt = False
             for entry in self._store.entries(self._slice, self.next_number):
                 self.late_until = max(self.late_until, late_until([entry]))
                 if entry.kind is Kind.END:

@@ -62,8 +62,8 @@ class PutStage:
             for index, item in enumerate(transfer.puts):
                 self._writer.put(item, (row, index))
         except (ThrottledError, ServiceUnavailableError) as error:
+            # Some of them may have been put.
             self.stopped_by = error
-            return False
         return True
 
     def flush(self) -> None:

@@ -12,7 +12,7 @@ from sluice.errors import RejectError
 from sluice.limits import REJECTS_MAX_BYTES
 from sluice.rejects import Reason
 from sluice.workflows.table_transform.announced import item_of
-from sluice.workflows.table_transform.batches import Batch, Planner, close_batch, foresee, left_lines
+from sluice.workflows.table_transform.batches import Batch, Planner, announced_line, close_batch, foresee, left_line
 from sluice.workflows.table_transform.change_writer import ChangeWriter, Conflict
 from sluice.workflows.table_transform.changes import Change, Transfer
 from sluice.workflows.table_transform.journal import JournalEntry, Kind, SliceJournal
@@ -189,9 +189,8 @@ class AppliedSlice:
         own = [Unsettled(self._parts.name, self._parts.progress.slices, number, number + 1)] if left else []
         log, late_until = self._log, self._journal.late_until
         progress = log.progress(read_units, self._writer.write_units, own + self._replay.rest, late_until)
-        return SliceResult(
-            progress, b"".join(log.reject_lines), log.sample_lines, left_lines(left), b"".join(self._writer.void)
-        )
+        lines = [left_line(each, is_first_attempt=self._journal.is_first_attempt) for each in left]
+        return SliceResult(progress, b"".join(log.reject_lines), log.sample_lines, lines, b"".join(self._writer.void))
 
     def _settle_left(self) -> bool:
         """Make what was announced before; False when the time is up before."""
@@ -277,7 +276,7 @@ class AppliedSlice:
         if not again:
             return
         self._await()
-        self._journal.append(Kind.AGAIN, {}, b"".join(left_lines(again)))
+        self._journal.append(Kind.AGAIN, {}, b"".join(map(announced_line, again)))
         self._send(again)
 
     def _plan_again(self, conflict: Conflict) -> Entry | None:
@@ -294,7 +293,7 @@ class AppliedSlice:
         if withdrawn:
             entry.then = result if change is None else None
             change = _with_withdrawn(put, change, withdrawn)
-        entry.change = change
+        entry.change, entry.was_sent = change, False
         return entry
 
     def _changed_again(self, entry: Entry, conflict: Conflict) -> tuple[ItemResult, Change | None]:

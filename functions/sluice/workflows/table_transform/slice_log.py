@@ -92,18 +92,19 @@ def done(change: Change, planned_units: float = 0.0) -> ItemResult:
 class Entry:
     """One item of the run. `item`: as it was read, or as far as the journal tells. `line`: what an undo takes back.
 
-    `is_inherited`: an earlier attempt or slice announced the change, and may have made it. `then`: what becomes of the
-    item when its change only takes something back. `conflicts`: how often another writer changed the item meanwhile.
+    `is_inherited`: an earlier attempt or slice may have made the change; `was_sent`: this one may have. `then`: what
+    becomes of the item when its change only takes something back. `conflicts`: how often another writer changed the
+    item meanwhile.
     """
 
-    __slots__ = ("change", "conflicts", "is_inherited", "item", "key", "line", "then")
+    __slots__ = ("change", "conflicts", "is_inherited", "item", "key", "line", "then", "was_sent")
 
     def __init__(self, key: Attributes, item: Attributes, line: Any = None) -> None:
         self.key = key
         self.item = item
         self.line = line
         self.change: Change | None = None
-        self.is_inherited = False
+        self.is_inherited = self.was_sent = False
         self.then: ItemResult | None = None
         self.conflicts = 0
 

@@ -124,7 +124,9 @@ class SliceWork:
         if job.is_dry_run:
             return DrySlice(parts).run(is_time_up)
         with closing(self._writer(requests, parts)) as writer:
-            replay = Replay(context.store, job.schemas, self._unsettled(journal), items, log)
+            is_repeat = not journal.is_first_attempt
+            unsettled = self._unsettled(journal)
+            replay = Replay(context.store, items, log, unsettled, schemas=job.schemas, is_repeat=is_repeat)
             return AppliedSlice(parts, replay, writer, journal).run(is_time_up)
 
     def _unsettled(self, journal: SliceJournal) -> list[Unsettled]:
