@@ -219,10 +219,12 @@ def _sealed(store: JournalStore, progress: TransformProgress, by: str) -> Transf
         if entries[-1].kind is Kind.END:
             progress = TransformProgress.from_state(entries[-1].head["progress"])
             continue
-        announced = [Unsettled(store.run.name, number, 0, len(entries) - 1)] if len(entries) > 1 else []
+        if len(entries) == 1:
+            return progress
+        tried = [replace(each, was_tried=True) for each in progress.unsettled]
         return replace(
             progress,
-            unsettled=(*progress.unsettled, *announced),
+            unsettled=(*tried, Unsettled(store.run.name, number, 0, len(entries) - 1)),
             late_until=max(progress.late_until, late_until(entries)),
         )
     return progress

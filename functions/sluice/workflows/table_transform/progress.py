@@ -77,12 +77,16 @@ class Done(State):
 
 @dataclass(frozen=True, slots=True)
 class Unsettled(State):
-    """Changes that were announced and not settled: those of the entries from `first` to before `end` of a journal."""
+    """Changes that were announced and not settled: those of the entries from `first` to before `end` of a journal.
+
+    `was_tried`: a later slice may have made any of them, also those that the journal says were never sent.
+    """
 
     run: str
     slice_number: Annotated[int, Named("slice")]
     first: int
     end: int
+    was_tried: bool = False
 
 
 @dataclass(frozen=True, slots=True)

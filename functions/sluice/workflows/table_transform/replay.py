@@ -56,7 +56,8 @@ class Replay:
         for index, part in enumerate(list(self._parts)):
             for entry in self._entries(part):
                 self._parts[0] = replace(part, first=entry.number + 1)
-                yield self._page(entry, (index, entry.number), last)
+                entries = self._page(entry, (index, entry.number), last)
+                yield self._unmade(entries, may_be_made=self._is_repeat or part.was_tried)
             self._parts.pop(0)
 
     def _last_places(self) -> dict[str, _Place]:
@@ -78,12 +79,13 @@ class Replay:
             self._log.page(tally_of(page.head))
         entries = [each for each in announced_entries(page, self._schemas) if last.get(key_text(each.key), at) <= at]
         for entry in entries:
-            entry.is_inherited |= self._is_repeat
             self._log.announced(entry)
-        return self._unmade(entries)
+        return entries
 
-    def _unmade(self, entries: list[Entry]) -> list[Entry]:
+    def _unmade(self, entries: list[Entry], *, may_be_made: bool) -> list[Entry]:
         """Settle the moves that are made, or that can no longer be; what is left may be sent again."""
+        for entry in entries:
+            entry.is_inherited |= may_be_made
         moves = [(each, each.change) for each in entries if each.is_inherited and is_move(each.change)]
         self._items.read(change for _, change in moves)
         settled = {entry for entry, change in moves if self._settle(entry, change)}
