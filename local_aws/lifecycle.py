@@ -1,75 +1,77 @@
 """Starting and stopping local AWS."""
 
 import contextlib
-import errno
-import fcntl
+import http.client
 import os
 import shutil
 import signal
-import socket
 import subprocess
-import sys
-import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
+from local_aws import run_directory
 from local_aws.access.credentials import RootCredentials
 from local_aws.access.origins import LOOPBACK
+from local_aws.errors import (
+    DataDirectoryError,
+    LocalAwsError,
+    MissingCredentialsError,
+    PortTakenError,
+    StartFailedError,
+    TemporaryDirectoryError,
+)
+from local_aws.launch import (
+    DATA_DIRECTORY_STATUS,
+    LOG_FILE,
+    Locks,
+    Options,
+    listen,
+    listen_again,
+    server_environment,
+    spawn,
+)
+from local_aws.saved_state.directory import DataDirectory
 
-ANY_ADDRESS = "0.0.0.0"  # noqa: S104  (only when the caller asks for it)
-ACCOUNT_ID = "000000000000"
-LOCK_FILE = "lock"
-LOG_FILE = "server.log"
-BIND_HOST = "BIND_HOST"
-FAULT_INJECTION = "LOCAL_AWS_FAULT_INJECTION"
-LAMBDA_CONCURRENCY = "LOCAL_AWS_LAMBDA_CONCURRENCY"
-PROJECT_ROOT = Path(__file__).resolve().parent.parent
+HEALTH_PATH = "/_ministack/health"
+ANSWER_SECONDS = 1.0
+LOOK_EVERY_SECONDS = 0.02
 STOP_SECONDS = 5.0
-INHERITED_VARIABLES = ("PATH", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE")
+SAVE_SECONDS = 600.0
+
+__all__ = [
+    "DataDirectoryError",
+    "LocalAws",
+    "LocalAwsError",
+    "MissingCredentialsError",
+    "PortTakenError",
+    "StartFailedError",
+    "TemporaryDirectoryError",
+    "client_environment",
+    "is_running",
+    "running",
+    "start",
+    "stop",
+]
 
 _started: dict[int, subprocess.Popen[bytes]] = {}
 
 
-class LocalAwsError(Exception):
-    """Local AWS could not be started or stopped."""
-
-
-class PortTakenError(LocalAwsError):
-    """Another process listens on the port that was asked for."""
-
-
-class StartFailedError(LocalAwsError):
-    """The server ended, or did not answer in time, before it was ready."""
-
-
-class MissingCredentialsError(LocalAwsError):
-    """The server has ended, or an earlier version of local AWS has started it."""
-
-
-@dataclass(frozen=True)
-class _Options:
-    """What a server is told through its environment."""
-
-    bind_host: str
-    region: str
-    fault_injection: bool
-    enforce_iam: bool
-    lambda_concurrency: int | None
-
-
 @dataclass(frozen=True)
 class LocalAws:
-    """A started server. `directory` is its own: it holds the log, its temporary files and stored objects."""
+    """A started server. `directory` is its own: it holds the log and temporary files, and ends with the server.
+
+    `data`: the directory that keeps its state, None if nothing is kept.
+    """
 
     endpoint_url: str
     port: int
     pid: int
     directory: Path
     region: str = "us-east-1"
+    data: Path | None = None
 
     @property
     def log(self) -> Path:
@@ -95,55 +97,67 @@ def start(
     fault_injection: bool = False,
     enforce_iam: bool = False,
     lambda_concurrency: int | None = None,
+    data: Path | None = None,
 ) -> LocalAws:
     """Start a server and wait until it answers.
 
     It runs in a session of its own, so a Ctrl-C does not reach it. It ends when its caller does, unless
-    `outlive_caller`. Beyond `lambda_concurrency` executions at a time, Lambda throttles. Raises PortTakenError and
-    StartFailedError.
+    `outlive_caller`. Beyond `lambda_concurrency` executions at a time, Lambda throttles. `data` is a directory that
+    keeps the server's state between starts; without `port`, the server takes the port of the last start again if it
+    is free. Raises PortTakenError, StartFailedError, TemporaryDirectoryError and DataDirectoryError.
     """
-    options = _Options(bind_host, region, fault_injection, enforce_iam, lambda_concurrency)
-    sockets = _listen(bind_host, port or 0)
-    try:
-        bound_port = sockets[0].getsockname()[1]
-        directory = Path(tempfile.mkdtemp(prefix=f"local-aws-{bound_port}-"))
-        environment = _server_environment(directory, bound_port, options)
-        process = _spawn(directory, sockets, environment, outlive_caller)
-    finally:
+    kept = None if data is None else DataDirectory(data.absolute())
+    options = Options(bind_host, region, fault_injection, enforce_iam, lambda_concurrency, outlive_caller, kept)
+    run_directory.remove_abandoned()
+    with contextlib.ExitStack() as ours:
+        data_lock = None if kept is None else ours.enter_context(kept.claim())
+        sockets = listen_again(bind_host, kept) if port is None else listen(bind_host, port)
         for listening in sockets:
-            listening.close()
-    local_aws = LocalAws(f"http://{LOOPBACK}:{bound_port}", bound_port, process.pid, directory, region)
+            ours.enter_context(listening)
+        bound_port = sockets[0].getsockname()[1]
+        directory, lock = run_directory.create(bound_port)
+        locks = Locks(ours.enter_context(lock), data_lock)
+        try:
+            process = spawn(directory, sockets, locks, server_environment(directory, bound_port, options), options)
+        except OSError as error:
+            shutil.rmtree(directory, ignore_errors=True)
+            raise StartFailedError(f"cannot start local AWS in {directory}: {error}") from error
+        local_aws = LocalAws(
+            f"http://{LOOPBACK}:{bound_port}", bound_port, process.pid, directory, region, kept.path if kept else None
+        )
+        if kept is not None and data_lock is not None:
+            kept.sign(data_lock, local_aws.endpoint_url, process.pid, directory)
     _started[process.pid] = process
     try:
         _wait_until_ready(local_aws, process, ready_timeout_seconds)
     except BaseException:
-        stop(local_aws)
+        with contextlib.suppress(DataDirectoryError):
+            stop(local_aws)
         raise
     return local_aws
 
 
 def stop(local_aws: LocalAws) -> None:
-    """End the server with its Lambda workers and remove its directory; harmless when it is gone."""
+    """End the server with its Lambda workers and remove its directory; harmless when it is gone.
+
+    A server with a data directory first saves its state. Raises DataDirectoryError if it could not.
+    """
     process = _started.pop(local_aws.pid, None)
-    if is_running(local_aws) or (process is not None and process.poll() is None):
+    was_running = is_running(local_aws) or (process is not None and process.poll() is None)
+    if was_running:
         _end(local_aws)
     if process is not None:
         if process.stdin is not None:
             process.stdin.close()
         process.wait()
     shutil.rmtree(local_aws.directory, ignore_errors=True)
+    if was_running and local_aws.data is not None:
+        _check_saved(DataDirectory(local_aws.data), local_aws)
 
 
 def is_running(local_aws: LocalAws) -> bool:
-    """Whether this very server is alive: it holds a lock in its directory, which no reused pid does."""
-    try:
-        with (local_aws.directory / LOCK_FILE).open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
+    """Whether this very server is alive: it holds a lock in its directory, which no reused process ID does."""
+    return run_directory.is_held(local_aws.directory)
 
 
 @contextlib.contextmanager
@@ -156,6 +170,7 @@ def running(
     fault_injection: bool = False,
     enforce_iam: bool = False,
     lambda_concurrency: int | None = None,
+    data: Path | None = None,
 ) -> Iterator[LocalAws]:
     """A server for the length of a with block."""
     local_aws = start(
@@ -166,6 +181,7 @@ def running(
         fault_injection=fault_injection,
         enforce_iam=enforce_iam,
         lambda_concurrency=lambda_concurrency,
+        data=data,
     )
     try:
         yield local_aws
@@ -185,77 +201,11 @@ def client_environment(local_aws: LocalAws) -> dict[str, str]:
     }
 
 
-def _listen(bind_host: str, port: int) -> list[socket.socket]:
-    """Loopback, which Lambda workers use, and the address asked for where it is another one."""
-    hosts = [bind_host] if bind_host in (LOOPBACK, ANY_ADDRESS) else [LOOPBACK, bind_host]
-    sockets: list[socket.socket] = []
-    try:
-        for host in hosts:
-            listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-            sockets.append(listening)
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.bind((host, port))
-            listening.listen(512)
-            port = listening.getsockname()[1]
-    except OSError as error:
-        for listening in sockets:
-            listening.close()
-        told = f"cannot listen on {bind_host}:{port}: {error.strerror}"
-        raise (PortTakenError if error.errno == errno.EADDRINUSE else StartFailedError)(told) from error
-    return sockets
-
-
-def _server_environment(directory: Path, port: int, options: _Options) -> dict[str, str]:
-    """Nothing of the caller's but paths and locale: its AWS configuration must not leak into the server."""
-    inherited = {name: os.environ[name] for name in INHERITED_VARIABLES if name in os.environ}
-    if options.lambda_concurrency is not None:
-        inherited[LAMBDA_CONCURRENCY] = str(options.lambda_concurrency)
-    return inherited | {
-        "HOME": str(directory),
-        "TMPDIR": str(directory / "tmp"),
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONUTF8": "1",
-        BIND_HOST: options.bind_host,
-        "GATEWAY_PORT": str(port),
-        "IOT_MTLS_ENABLED": "0",
-        "SFTP_ENABLED": "0",
-        "DOCKER_HOST": "unix:///nonexistent",
-        "MINISTACK_REGION": options.region,
-        "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
-        "LOG_LEVEL": "WARNING",
-        "AUTH": str(options.enforce_iam).lower(),
-        FAULT_INJECTION: str(options.fault_injection).lower(),
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
-
-
-def _spawn(
-    directory: Path, sockets: list[socket.socket], environment: dict[str, str], outlive_caller: bool
-) -> subprocess.Popen[bytes]:
-    (directory / "tmp").mkdir()
-    RootCredentials.new().write(directory)
-    descriptors = [listening.fileno() for listening in sockets]
-    command = [sys.executable, "-m", "local_aws.server", "--directory", str(directory)]
-    for descriptor in descriptors:
-        command += ["--socket", str(descriptor)]
-    if not outlive_caller:
-        command.append("--end-with-stdin")
-    with (directory / LOG_FILE).open("ab") as log:
-        return subprocess.Popen(
-            command,
-            cwd=PROJECT_ROOT,
-            env=environment,
-            stdin=subprocess.DEVNULL if outlive_caller else subprocess.PIPE,
-            stdout=log,
-            stderr=log,
-            pass_fds=descriptors,
-            start_new_session=True,
-        )
-
-
 def _wait_until_ready(local_aws: LocalAws, process: subprocess.Popen[bytes], timeout_seconds: float) -> None:
     deadline = time.monotonic() + timeout_seconds
     while time.monotonic() < deadline:
+        if process.poll() == DATA_DIRECTORY_STATUS:
+            raise DataDirectoryError(_last_log(local_aws).strip())
         if process.poll() is not None:
             raise StartFailedError(f"local AWS ended with exit code {process.returncode}:\n{_last_log(local_aws)}")
         if _answers(local_aws):
@@ -264,13 +214,16 @@ def _wait_until_ready(local_aws: LocalAws, process: subprocess.Popen[bytes], tim
 
 
 def _answers(local_aws: LocalAws) -> bool:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    """The sockets listen from the beginning: the request waits in them until the server is there."""
+    connection = http.client.HTTPConnection(LOOPBACK, local_aws.port, timeout=ANSWER_SECONDS)
     try:
-        with opener.open(f"{local_aws.endpoint_url}/_ministack/health", timeout=1):
-            return True
-    except (urllib.error.URLError, OSError):
-        time.sleep(0.05)
+        connection.request("GET", HEALTH_PATH)
+        return connection.getresponse().status == HTTPStatus.OK
+    except (http.client.HTTPException, OSError):
+        time.sleep(LOOK_EVERY_SECONDS)
         return False
+    finally:
+        connection.close()
 
 
 def _last_log(local_aws: LocalAws) -> str:
@@ -281,7 +234,16 @@ def _end(local_aws: LocalAws) -> None:
     """The server leads its own process group, which its Lambda workers belong to."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(local_aws.pid, signal.SIGTERM)
-        deadline = time.monotonic() + STOP_SECONDS
+        deadline = time.monotonic() + (STOP_SECONDS if local_aws.data is None else SAVE_SECONDS)
         while is_running(local_aws) and time.monotonic() < deadline:
             time.sleep(0.01)
         os.killpg(local_aws.pid, signal.SIGKILL)
+
+
+def _check_saved(kept: DataDirectory, server: LocalAws) -> None:
+    last = kept.snapshot()
+    if last is not None and last.is_end_of(server.directory):
+        return
+    holds = "nothing was saved" if last is None else f"it holds the state of {last.saved_at}"
+    reason = kept.failure() or "local AWS did not say why"
+    raise DataDirectoryError(f"the state could not be saved in {kept.path}: {reason}; {holds}")

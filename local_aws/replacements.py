@@ -30,8 +30,13 @@ class UnknownMinistackError(Exception):
 
 def install_all() -> None:
     """Install every replacement. Raises UnknownMinistackError."""
-    for name in MODULES:
-        importlib.import_module(f"local_aws.{name}").install()
+    for module in import_all():
+        module.install()
+
+
+def import_all() -> list[ModuleType]:
+    """Every module with replacements. The first import on a machine compiles ministack, which takes several seconds."""
+    return [importlib.import_module(f"local_aws.{name}") for name in MODULES]
 
 
 def replace(module: ModuleType | type, name: str, parameters: tuple[str, ...], new: Callable[..., Any]) -> Any:

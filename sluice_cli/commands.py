@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local_aws.access.origins import LOOPBACK
 from local_aws.lifecycle import LocalAws
 from sluice_cli import deploy, local, local_build, report
 from sluice_cli import run as runs
@@ -29,20 +28,18 @@ from sluice_cli.where import command_line, explaining, place_of
 
 def local_up(options: Namespace, surroundings: Surroundings) -> ExitCode:
     """Start local AWS; without --detach stay until it ends or Ctrl-C ends it."""
-    bind_host = options.bind or LOOPBACK
     aws, is_new = local.up(
         surroundings.root,
         port=options.port,
-        bind_host=bind_host,
+        bind_host=options.bind,
         outlive_caller=options.detach,
         lambda_concurrency=options.lambda_concurrency,
+        data=options.data,
     )
     try:
         surroundings.say(f"local AWS {'is ready' if is_new else 'is already running'} at {aws.endpoint_url}")
-        if not is_new and options.lambda_concurrency is not None:
-            surroundings.say("it keeps the concurrency that it was started with; `sluice local down` ends it")
-        if is_new and bind_host != LOOPBACK:
-            surroundings.say(f"it listens on {bind_host}, too: whoever reaches it needs the credentials to use it")
+        for line in local.remarks(surroundings.root, is_new=is_new):
+            surroundings.say(line)
         _print_exports(aws, surroundings)
         if is_new and not options.detach:
             surroundings.say("Ctrl-C stops it")
@@ -57,8 +54,7 @@ def local_up(options: Namespace, surroundings: Surroundings) -> ExitCode:
 
 def local_down(_options: Namespace, surroundings: Surroundings) -> ExitCode:
     """Stop local AWS."""
-    was_running = local.down(surroundings.root)
-    surroundings.say("stopped local AWS" if was_running else "local AWS is not running")
+    surroundings.say(local.down(surroundings.root).value)
     return ExitCode.SUCCEEDED
 
 
@@ -66,6 +62,8 @@ def local_status(_options: Namespace, surroundings: Surroundings) -> ExitCode:
     """Tell whether local AWS runs, where, and how to use it."""
     aws = local.require(surroundings.root)
     surroundings.say(f"local AWS is running at {aws.endpoint_url}, process {aws.pid}, log {aws.log}")
+    for line in local.remarks(surroundings.root, is_new=False):
+        surroundings.say(line)
     _print_exports(aws, surroundings)
     return ExitCode.SUCCEEDED
 

@@ -11,7 +11,8 @@ from local_aws.access.origins import CONTAINER_HOST, LOOPBACK
 from local_aws.lifecycle import LocalAws, client_environment
 from sluice_cli.aws import Aws
 from sluice_cli.exit_code import CommandError
-from sluice_cli.local import SAM_LOCAL_FILE, STATE_DIRECTORY, write_json
+from sluice_cli.local import SAM_LOCAL_FILE
+from sluice_cli.local_state import STATE_DIRECTORY, write_json
 
 CONFIGURATION = "local"
 # The account of local AWS. Its tables and databases are all the developer's own.

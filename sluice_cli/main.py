@@ -4,6 +4,7 @@ import pkgutil
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sluice_cli.exit_code import CommandError, ExitCode
@@ -181,9 +182,12 @@ def _add_local(level: "Commands") -> None:
     _add(local_level, "status", "tell whether local AWS runs, and where", "sluice local status").set_defaults(
         command="sluice_cli.commands:local_status"
     )
-    _add(local_level, "down", "stop local AWS; harmless when it does not run", "sluice local down").set_defaults(
-        command="sluice_cli.commands:local_down"
-    )
+    _add(
+        local_level,
+        "down",
+        "stop local AWS and remove what it or a killed one left; harmless when it does not run",
+        "sluice local down",
+    ).set_defaults(command="sluice_cli.commands:local_down")
 
 
 def _add_local_up(level: "Commands") -> None:
@@ -204,6 +208,12 @@ def _add_local_up(level: "Commands") -> None:
         metavar="N",
         type=_positive,
         help="throttle Lambda beyond N executions at a time, as AWS does; invocations wait otherwise",
+    )
+    parser.add_argument(
+        "--data",
+        metavar="DIR",
+        type=Path,
+        help="keep tables, objects and the stack in this directory between starts; nothing is kept otherwise",
     )
     parser.add_argument("--detach", action="store_true", help="leave it running in the background")
     parser.set_defaults(command="sluice_cli.commands:local_up")

@@ -32,7 +32,7 @@ def read_input(file: str, stdin: TextIO) -> dict[str, Any]:
     try:
         document = _parse(text)
     except ValueError as error:
-        raise BadInputError(f"{file} is no JSON: {error}") from error
+        raise BadInputError(f"{file} is not valid JSON: {error}") from error
     if not isinstance(document, dict):
         raise BadInputError(f"{file} must hold a JSON object")
     return document

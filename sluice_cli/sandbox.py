@@ -137,11 +137,12 @@ def sandbox(
     bind_host: str = LOOPBACK,
     fault_injection: bool = False,
     lambda_concurrency: int | None = None,
+    data: Path | None = None,
     parameters: Sequence[str] = (),
 ) -> Iterator[Sandbox]:
     """An empty sandbox with the stack deployed. `parameters`: the template's, as NAME=VALUE. Raises SandboxError."""
     with empty_sandbox(
-        root, bind_host=bind_host, fault_injection=fault_injection, lambda_concurrency=lambda_concurrency
+        root, bind_host=bind_host, fault_injection=fault_injection, lambda_concurrency=lambda_concurrency, data=data
     ) as empty:
         if empty.deploy(*parameters):
             raise SandboxError("the stack could not be deployed to local AWS")
@@ -155,6 +156,7 @@ def empty_sandbox(
     bind_host: str = LOOPBACK,
     fault_injection: bool = False,
     lambda_concurrency: int | None = None,
+    data: Path | None = None,
 ) -> Iterator[Sandbox]:
     """Copy what is deployed to `root`, and start local AWS for it; all of it ends with the context."""
     for part in DEPLOYED_PARTS:
@@ -170,6 +172,7 @@ def empty_sandbox(
         outlive_caller=False,
         fault_injection=fault_injection,
         lambda_concurrency=lambda_concurrency,
+        data=data,
     )
     try:
         _share_build(surroundings, aws)

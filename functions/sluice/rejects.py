@@ -121,4 +121,4 @@ def _json(value: object, *, ensure_ascii: bool) -> str:
             return f"{{{', '.join(pairs)}}}"
         if isinstance(value, list):
             return f"[{', '.join(_json(each, ensure_ascii=ensure_ascii) for each in value)}]"
-        raise TypeError(f"{type(value).__name__} has no place in a rejects file") from error
+        raise TypeError(f"{type(value).__name__} cannot be written to a rejects file") from error

@@ -1,4 +1,4 @@
-"""The stack's own tables: what runs stand on is not what they work on."""
+"""What functions read from their environment, once, at import; and the stack's own tables."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class QuerySettings:
         """Read the settings; raises SettingError for one that is not set, and for a list without a workgroup."""
         work_groups = _names(environment, "ATHENA_WORK_GROUPS")
         if not work_groups:
-            raise SettingError("the environment variable ATHENA_WORK_GROUPS names no workgroup")
+            raise SettingError("the environment variable ATHENA_WORK_GROUPS contains no workgroup")
         return cls(work_groups, _names(environment, "PROCESSOR_FUNCTIONS"))
 
 

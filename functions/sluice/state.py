@@ -54,9 +54,10 @@ class Inline:
 
 
 class State:
-    """A frozen dataclass that travels in state."""
+    """A frozen dataclass that travels in state. `state_path` is where it is in a payload, for messages."""
 
     __slots__ = ()
+    state_path: ClassVar[str] = ""
 
     def to_state(self) -> dict[str, Any]:
         """The fields as JSON: names in camel case, tuples and sets as lists, enums as their values."""
@@ -65,7 +66,7 @@ class State:
     @classmethod
     def from_state(cls, state: Any) -> Self:
         """Read what `to_state` returns. Raises InvalidInputError naming a field that is missing or has another type."""
-        read: Self = _read_fields(cls, state, "")
+        read: Self = _read_fields(cls, state, cls.state_path)
         return read
 
 

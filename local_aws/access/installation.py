@@ -10,7 +10,7 @@ from ministack.services import s3
 from local_aws.access.credentials import RootCredentials
 from local_aws.access.refusals import CREDENTIALS_ADVICE, Reason, RefusedError
 from local_aws.access.verification import SecretOf
-from local_aws.lifecycle import ACCOUNT_ID
+from local_aws.launch import ACCOUNT_ID
 from local_aws.replacements import check, replace, require
 
 REASONS = {"ExpiredTokenException": Reason.EXPIRED_TOKEN, "InvalidToken": Reason.WRONG_TOKEN}

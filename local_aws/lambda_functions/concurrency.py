@@ -7,7 +7,7 @@ from typing import Any
 from ministack.core.responses import error_response_json
 from ministack.services import lambda_svc as service
 
-from local_aws.lifecycle import LAMBDA_CONCURRENCY
+from local_aws.launch import LAMBDA_CONCURRENCY
 from local_aws.replacements import check, replace, require
 
 Response = tuple[int, dict[str, str], bytes]

@@ -49,6 +49,13 @@ def tick() -> None:
                 _pending.remove(invocation)
 
 
+def resume(looked_until: dict[Place, float]) -> None:
+    """Go on from the times up to which an earlier server looked; what was missed since is delivered once."""
+    schedules: dict[Place, Schedule] = service._schedules._data
+    for place in looked_until.keys() & schedules.keys():
+        _watch(place, schedules[place]).looked_until = looked_until[place]
+
+
 def _due(place: Place, schedule: Schedule, now: float) -> float | None:
     watched = _watch(place, schedule)
     after, until = watched.looked_until, now

@@ -164,5 +164,5 @@ def test_message_of_a_cause_that_was_cut_is_read() -> None:
     for end in range(len('{"errorMessage": "'), len(whole)):
         assert 'no "x"\\ \U0001f600 ü'.startswith(message_in(whole[:end]).encode("utf-8", "ignore").decode())
     assert message_in('{"errorMes') == '{"errorMes'
-    assert message_in("no JSON") == "no JSON"
+    assert message_in("not valid JSON") == "not valid JSON"
     assert message_in(None) == ""

@@ -16,9 +16,10 @@ import boto3
 from botocore.stub import Stubber
 
 from local_aws.access.credentials import RootCredentials
-from local_aws.lifecycle import LOCK_FILE, LocalAws
+from local_aws.lifecycle import LocalAws
+from local_aws.run_directory import LOCK_FILE
 from sluice_cli.aws import Aws, Place
-from sluice_cli.local import STATE_DIRECTORY, STATE_FILE, write_json
+from sluice_cli.local_state import Started
 from sluice_cli.main import main
 from sluice_cli.surroundings import Clock, Surroundings
 
@@ -189,20 +190,13 @@ def stubbed_aws(place: Place | None = None) -> Iterator[StubbedAws]:
 
 
 @contextmanager
-def local_aws_seeming_to_run(root: Path, port: int = 4999) -> Iterator[LocalAws]:
+def local_aws_seeming_to_run(root: Path, port: int = 4999, **options: Any) -> Iterator[LocalAws]:
     """What a running server leaves to be found by: its lock, held, and the project's state file."""
     directory = root / "server"
     directory.mkdir()
     CREDENTIALS.write(directory)
     local = LocalAws(f"http://127.0.0.1:{port}", port, os.getpid(), directory)
-    state = {
-        "endpointUrl": local.endpoint_url,
-        "port": port,
-        "pid": local.pid,
-        "directory": str(directory),
-        "region": local.region,
-    }
-    write_json(root / STATE_DIRECTORY / STATE_FILE, state)
+    Started(local, {"port": port, **options}).write(root)
     with (directory / LOCK_FILE).open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield local

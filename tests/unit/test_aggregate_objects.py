@@ -118,7 +118,7 @@ UNREADABLE = [
     pytest.param("in/a.csv", b"g,x,x\na,1,2\n", 'has the column "x" 2 times', id="column_twice"),
     pytest.param("in/a.csv", b"g,x,\xff\na,1,2\n", "byte 0xff of the header row, at offset 4,", id="header"),
     pytest.param("in/a.csv", b"\n\r\n", "has no header row, only blank lines", id="blank"),
-    pytest.param("in/a.dat", b"g,x\na,1\n", "tells no format", id="ending"),
+    pytest.param("in/a.dat", b"g,x\na,1\n", "does not tell the format", id="ending"),
 ]
 
 

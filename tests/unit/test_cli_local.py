@@ -1,12 +1,14 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from local_aws.access.credentials import CREDENTIALS_FILE
 from sluice_cli import local
 from sluice_cli.aws import Aws, Place
-from sluice_cli.exit_code import ExitCode, NotDeployedError
+from sluice_cli.exit_code import CommandError, ExitCode, NotDeployedError
+from sluice_cli.local_state import write_json
 from tests.unit.cli_aws import Terminal, local_aws_seeming_to_run
 
 
@@ -49,13 +51,77 @@ def test_up_says_that_it_is_running_already_and_returns(tmp_path: Path) -> None:
     assert shell.stderr.getvalue() == "local AWS is already running at http://127.0.0.1:4999\n"
 
 
-def test_up_says_that_a_running_one_keeps_its_concurrency(tmp_path: Path) -> None:
+RUNNING: dict[str, Any] = {"bind": "127.0.0.1", "lambdaConcurrency": 4, "data": None, "faultInjection": False}
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--lambda-concurrency", "10"], "with --lambda-concurrency 4, not 10"),
+        (["--port", "5000"], "with --port 4999, not 5000"),
+        (["--bind", "0.0.0.0"], "without --bind"),
+        (["--data", "/kept"], "without --data"),
+        (["--bind", "0.0.0.0", "--port", "5000"], "with --port 4999, not 5000 and without --bind"),
+    ],
+)
+def test_up_with_other_options_than_the_running_one_names_them(tmp_path: Path, options: list[str], told: str) -> None:
     shell = Terminal(tmp_path, no_aws)
 
-    with local_aws_seeming_to_run(tmp_path):
-        assert shell.sluice("local", "up", "--lambda-concurrency", "10") == ExitCode.SUCCEEDED
+    with local_aws_seeming_to_run(tmp_path, **RUNNING):
+        assert shell.sluice("local", "up", *options) == ExitCode.FAILED
 
-    assert "it keeps the concurrency that it was started with" in shell.stderr.getvalue()
+    assert shell.stderr.getvalue() == (
+        f"sluice: local AWS is already running at http://127.0.0.1:4999 {told}; leave the option out to use it as it "
+        "is, or stop it with `sluice local down` and start it again\n"
+    )
+    assert shell.stdout.getvalue() == ""
+
+
+@pytest.mark.parametrize(
+    "options",
+    [[], ["--lambda-concurrency", "4"], ["--port", "4999"], ["--bind", "127.0.0.1"], ["--detach"]],
+)
+def test_up_with_the_options_of_the_running_one_finds_it(tmp_path: Path, options: list[str]) -> None:
+    with local_aws_seeming_to_run(tmp_path, **RUNNING):
+        assert Terminal(tmp_path, no_aws).sluice("local", "up", *options) == ExitCode.SUCCEEDED
+
+
+def test_another_data_directory_than_the_running_ones_is_a_conflict(tmp_path: Path) -> None:
+    shell = Terminal(tmp_path, no_aws)
+
+    with local_aws_seeming_to_run(tmp_path, **RUNNING | {"data": "/kept"}):
+        assert shell.sluice("local", "up", "--data", "/other") == ExitCode.FAILED
+
+    assert "with --data /kept, not /other" in shell.stderr.getvalue()
+
+
+def test_callers_that_need_fault_injection_are_told_that_the_running_one_has_none(tmp_path: Path) -> None:
+    with (
+        local_aws_seeming_to_run(tmp_path, **RUNNING),
+        pytest.raises(CommandError, match="without fault injection; stop it first"),
+    ):
+        local.up(tmp_path, outlive_caller=False, fault_injection=True)
+
+
+def test_down_removes_what_a_killed_one_left(tmp_path: Path) -> None:
+    shell = Terminal(tmp_path, no_aws)
+    with local_aws_seeming_to_run(tmp_path) as killed:
+        (killed.directory / "tmp").mkdir()
+
+    assert shell.sluice("local", "down") == ExitCode.SUCCEEDED
+
+    assert shell.stderr.getvalue() == "local AWS had ended without cleaning up; removed what it left behind\n"
+    assert not killed.directory.exists()
+
+
+def test_down_removes_no_directory_that_is_not_a_servers(tmp_path: Path) -> None:
+    with local_aws_seeming_to_run(tmp_path) as killed:
+        pass
+    (killed.directory / "lock").unlink()
+
+    assert Terminal(tmp_path, no_aws).sluice("local", "down") == ExitCode.SUCCEEDED
+
+    assert killed.directory.exists()
 
 
 @pytest.mark.parametrize("given", ["0", "-1", "ten", "1.5", ""])
@@ -96,7 +162,7 @@ def test_down_is_harmless_when_nothing_runs(tmp_path: Path) -> None:
 
 def test_down_forgets_what_is_stale(tmp_path: Path) -> None:
     with local_aws_seeming_to_run(tmp_path):
-        local.write_json(tmp_path / ".sluice" / "sam-local.json", {})
+        write_json(tmp_path / ".sluice" / "sam-local.json", {})
 
     assert Terminal(tmp_path, no_aws).sluice("local", "down") == ExitCode.SUCCEEDED
     assert [file.name for file in (tmp_path / ".sluice").iterdir()] == ["lock"]
@@ -111,7 +177,7 @@ def test_up_with_a_port_that_is_none_exits_2(tmp_path: Path, port: str) -> None:
 
 
 def test_write_json_leaves_nothing_else_behind(tmp_path: Path) -> None:
-    local.write_json(tmp_path / "state" / "local.json", {"a": 1})
+    write_json(tmp_path / "state" / "local.json", {"a": 1})
 
     assert json.loads((tmp_path / "state" / "local.json").read_text()) == {"a": 1}
     assert len(list((tmp_path / "state").iterdir())) == 1
@@ -134,6 +200,6 @@ def test_write_json_lets_only_this_user_read(tmp_path: Path) -> None:
     path.write_text("{}")
     path.chmod(0o644)
 
-    local.write_json(path, {"a": 1})
+    write_json(path, {"a": 1})
 
     assert path.stat().st_mode & 0o777 == 0o600

@@ -47,7 +47,7 @@ def test_result_that_is_gone_is_left_out() -> None:
         assert result_lines(stubbed.aws, summary(1)) == []
 
 
-@pytest.mark.parametrize("told", [SUMMARY, SUMMARY | {"result": None}, "no summary"])
+@pytest.mark.parametrize("reported", [SUMMARY, SUMMARY | {"result": None}, "no summary"])
 def test_run_without_a_result_shows_none(reported: Any) -> None:
     with stubbed_aws() as stubbed:
         assert result_lines(stubbed.aws, reported) == []

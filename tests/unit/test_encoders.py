@@ -162,8 +162,8 @@ def test_a_json_value_is_written_as_the_mapping_says(value: Any, cell: Any, expe
         ({"B": "{c}"}, "QQ=", Reason.BINARY_INVALID, "attribute x from 'c': \"QQ=\" is not base64"),
         ({"B": "{c}"}, "QQ==\n", Reason.BINARY_INVALID, "is not base64"),
         ({"B": "{c}"}, "-_-_", Reason.BINARY_INVALID, "is not base64"),
-        ({"BOOL": "{c}"}, "", Reason.BOOLEAN_UNKNOWN, '"" is none of the words "true", "false"'),
-        ({"BOOL": "{c}"}, "True", Reason.BOOLEAN_UNKNOWN, '"True" is none of the words'),
+        ({"BOOL": "{c}"}, "", Reason.BOOLEAN_UNKNOWN, '"" is not one of the words "true", "false"'),
+        ({"BOOL": "{c}"}, "True", Reason.BOOLEAN_UNKNOWN, '"True" is not one of the words'),
         ({"BOOL": "{c}", "true": ["y"], "false": ["n"]}, "true", Reason.BOOLEAN_UNKNOWN, 'words "y", "n"'),
         ({"SS": "{c}", "separator": "|"}, "", Reason.SET_EMPTY, "attribute x from 'c': an empty set"),
         (

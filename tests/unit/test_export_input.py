@@ -38,7 +38,7 @@ def test_prefix_in_the_data_bucket_is_that_of_exports(prefix: str) -> None:
         ({"table": None}, "table: is required"),
         ({"table": 5}, "table: must be a string, not a number"),
         ({"table": ""}, "table: must not be empty"),
-        ({"table": "ab"}, "table: must be a table's name, not ab"),
+        ({"table": "ab"}, "table: must be a table name, not ab"),
         ({"table": "arn:aws:dynamodb:us-east-1:1:table/airports"}, "table: must be a table's name"),
         ({"bucket": ""}, "bucket: must not be empty"),
         ({"bucket": ["b"]}, "bucket: must be a string, not a list"),

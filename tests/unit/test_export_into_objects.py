@@ -196,7 +196,7 @@ def test_attempt_that_another_one_has_overtaken_makes_no_object(aws: Slices) -> 
             return getattr(s3, name)
 
     s3, aws.s3 = aws.s3, Overtaken()  # type: ignore[assignment]
-    with pytest.raises(ServiceUnavailableError, match="another attempt at the slice has ended first"):
+    with pytest.raises(ServiceUnavailableError, match="another attempt at the slice finished first"):
         aws.slice(event)
     aws.s3 = s3
     assert aws.keys("output/") == []

@@ -42,10 +42,10 @@ def test_manifest_that_is_missing_is_named(aws: Surroundings, name: str) -> None
     ("changed", "problem"),
     [
         ({"itemCount": 3}, "manifest-files.json lists 2 records, the export's summary has 3"),
-        ({"exportType": "PARTIAL"}, "is no export's summary: KeyError"),
-        ({"outputView": "OLD_IMAGE"}, "is no export's summary: KeyError"),
-        ({"exportType": "FULL_EXPORT"}, "is no export's summary: KeyError: 'exportTime'"),
-        ({"exportType": "FULL_EXPORT", "exportTime": "noon"}, "is no export's summary: ValueError"),
+        ({"exportType": "PARTIAL"}, "is not the summary of an export: KeyError"),
+        ({"outputView": "OLD_IMAGE"}, "is not the summary of an export: KeyError"),
+        ({"exportType": "FULL_EXPORT"}, "is not the summary of an export: KeyError: 'exportTime'"),
+        ({"exportType": "FULL_EXPORT", "exportTime": "noon"}, "is not the summary of an export: ValueError"),
     ],
 )
 def test_summary_that_makes_no_sense_is_malformed(aws: Surroundings, changed: Json, problem: str) -> None:
@@ -56,7 +56,7 @@ def test_summary_that_makes_no_sense_is_malformed(aws: Surroundings, changed: Js
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}"])
 def test_summary_that_is_none_is_malformed(aws: Surroundings, body: bytes) -> None:
     aws.export.put_manifest(aws.export.summary_key, body)
-    aws.refused(SourceMalformedError, "manifest-summary.json is no export's summary")
+    aws.refused(SourceMalformedError, "manifest-summary.json is not the summary of an export")
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,7 @@ def endless() -> list[Any]:
         (fail(RecursionError("deep")), "TransformFailed", "RecursionError: deep"),
         (fail(Unspeakable()), "TransformFailed", "Unspeakable"),
         (lambda _item: Odd(), "TransformFailed", "OSError: no more"),
-        (lambda item: [item], "SeveralItems", "the transform returned 1 items for one in its place"),
+        (lambda item: [item], "SeveralItems", "the transform returned 1 items for one instead"),
         (lambda _item: "text", "ValueUnsupported", "the transform returned a str for an item"),
         (put(v=float("nan")), "NumberInvalid", "attribute v: nan is not a number"),
         (put(v=Decimal("sNaN")), "NumberInvalid", "attribute v: "),
@@ -234,7 +234,7 @@ def test_mapping_leaves_the_key_alone() -> None:
 def test_transforms_are_found_by_name() -> None:
     assert isinstance(in_place({"transform": "airports_geohash"}, ID), TransformedInPlace)
     assert isinstance(into_target({"transform": "airports_geohash"}, ID, deletes=False), TransformedForTarget)
-    with pytest.raises(InvalidInputError, match="no such transform as 'missing'"):
+    with pytest.raises(InvalidInputError, match="there is no transform 'missing'"):
         in_place({"transform": "missing"}, ID)
 
 
@@ -281,7 +281,7 @@ def test_mapping_is_the_whole_item_of_a_target() -> None:
     assert isinstance(encode, MappedForTarget)
     (item,) = encode(stored({"pk": "p", "photo": b"x", "other": 1}))
     assert json.loads(item.body) == {"id": {"S": "p"}, "raw": {"B": "eA=="}}
-    with pytest.raises(InvalidInputError, match="mapping: yields no id"):
+    with pytest.raises(InvalidInputError, match="mapping: has no id"):
         into_target({"mapping": {"name": "x"}}, ID, deletes=False)
 
 

@@ -281,9 +281,9 @@ def test_wrong_input_fails_before_anything_is_written(
             "a.csv",
             b"icao,b,c,b\n",
             InvalidInputError,
-            r'source\.headers: .* "b" stands twice, as column 2 and 4',
+            r'source\.headers: .* "b" appears twice, as column 2 and 4',
         ),
-        ("a.csv", b"icao,,\n", InvalidInputError, r'source\.headers: .* "" stands twice'),
+        ("a.csv", b"icao,,\n", InvalidInputError, r'source\.headers: .* "" appears twice'),
         (
             "a.csv",
             b"icao,caf\xe9\n",

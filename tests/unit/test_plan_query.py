@@ -167,7 +167,7 @@ def test_runs_have_tokens_of_their_own_and_nothing_that_was_not_asked() -> None:
 def test_setting_that_is_missing_is_named() -> None:
     with pytest.raises(SettingError, match="ATHENA_WORK_GROUPS"):
         QuerySettings.from_env({"PROCESSOR_FUNCTIONS": ""})
-    with pytest.raises(SettingError, match="names no workgroup"):
+    with pytest.raises(SettingError, match="contains no workgroup"):
         QuerySettings.from_env({"ATHENA_WORK_GROUPS": " ,", "PROCESSOR_FUNCTIONS": ""})
     assert QuerySettings.from_env({"ATHENA_WORK_GROUPS": "a, b", "PROCESSOR_FUNCTIONS": ""}) == (
         QuerySettings(("a", "b"), ())

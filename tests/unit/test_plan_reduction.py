@@ -206,7 +206,7 @@ def test_objects_of_a_failed_batch_are_listed_and_no_result_is_made(bucket: Buck
     assert answer["error"] == {
         "name": "IncompleteResultError",
         "message": "3 of 6 objects are missing from the result: 0 could not be read (unreadable.jsonl), 3 are in "
-        "batches that failed (failed.jsonl); onIncomplete report would give the rest",
+        "batches that failed (failed.jsonl); set onIncomplete to report to get the rest",
     }
     line = {"error": "ServiceUnavailableError", "message": "S3 is gone"}
     assert bucket.lines(RUN.failures_key) == [each | line for each in objects(1)]

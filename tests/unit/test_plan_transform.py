@@ -98,7 +98,7 @@ def test_filter_may_compare_with_any_value() -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"table": "a/b"}, "table: a/b is no table's name"),
+        ({"table": "a/b"}, "table: a/b is not a table name"),
         ({"mapping": {"a": "b"}}, "mapping: give one of transform and mapping"),
         ({"transform": None}, "transform: give one of transform and mapping"),
         ({"transform": None, "mapping": {}}, "mapping: must be an object that says"),
@@ -240,9 +240,9 @@ def test_dry_run_has_no_fewer_children_for_a_limit_on_writes(aws: Any) -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"transform": "missing"}, "transform: no such transform as 'missing'"),
+        ({"transform": "missing"}, "transform: there is no transform 'missing'"),
         ({"transform": None, "mapping": {"icao": "x"}}, "mapping.icao: is the table's key"),
-        ({"transform": None, "mapping": {"name": "x"}, "target": "nests"}, "mapping: yields no id"),
+        ({"transform": None, "mapping": {"name": "x"}, "target": "nests"}, "mapping: has no id"),
         ({"transform": None, "mapping": {"name": "x" * 210_000}}, "mapping: with all else it takes 210,"),
         ({"where": {"expression": "#s = :s"}}, "where: DynamoDB refuses it: not used or not defined"),
     ],

@@ -175,20 +175,20 @@ def test_items_of_a_full_export_have_its_time() -> None:
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        (b"", "no JSON"),
-        (b'{"Item":{"pk":{"S":"a"}}', "no JSON"),
-        (b"[]", "JSON, but not an object"),
+        (b"", "not valid JSON"),
+        (b'{"Item":{"pk":{"S":"a"}}', "not valid JSON"),
+        (b"[]", "valid JSON, but not an object"),
         (b'{"Item":{"pk":{"S":"\xff"}}}x', "utf-8"),
-        (b'{"Item":null}', "a record of an export has Item, and this line has none"),
-        (b'{"Item":{"pk":"a"}}', "Item is no item in DynamoDB JSON"),
-        (b'{"Item": {"pk":{}}}', "Item is no item in DynamoDB JSON"),
-        (b'{"Item":[]}', "Item is no item in DynamoDB JSON"),
-        (b"{}", "a record of an export has Keys, and this line has none"),
+        (b'{"Item":null}', "a record of an export has Item, and this line does not"),
+        (b'{"Item":{"pk":"a"}}', "Item is not an item in DynamoDB JSON"),
+        (b'{"Item": {"pk":{}}}', "Item is not an item in DynamoDB JSON"),
+        (b'{"Item":[]}', "Item is not an item in DynamoDB JSON"),
+        (b"{}", "a record of an export has Keys, and this line does not"),
         (b'{"Keys":{}}', "a record of an export has Keys"),
-        (b'{"Keys":{"a":{"S":"b"}},"NewImage":1}', "NewImage is no item"),
+        (b'{"Keys":{"a":{"S":"b"}},"NewImage":1}', "NewImage is not an item"),
         (
             b'{"Keys":{"a":{"S":"b"}},"Metadata":{"WriteTimestampMicros":"soon"}}',
-            "WriteTimestampMicros soon is no number",
+            "WriteTimestampMicros soon is not a number",
         ),
         (b'{"Keys":{"a":{"S":"b"}},"Metadata":{"WriteTimestampMicros":{"N":"-1"}}}', "WriteTimestampMicros -1 is no"),
     ],
@@ -209,7 +209,7 @@ def test_record_of_a_rejects_file_is_its_record() -> None:
     record = changed({"pk": {"S": "a"}}, bird("a"), bird("a", 2))
     line = compact({"row": 3, "error": "X", "message": "y", "file": "z", "record": record})
     assert raw_outcome(line, FED_BACK) == outcome(compact(record), CHANGES)
-    with pytest.raises(RejectError, match="no line of a rejects file with a record that is an object"):
+    with pytest.raises(RejectError, match="not a line of a rejects file with an object as its record"):
         raw_record(compact({"row": 3, "record": '{"Item":'}), FED_BACK)
 
 

@@ -89,16 +89,16 @@ def test_json_rows_keep_numbers_exact() -> None:
 @pytest.mark.parametrize(
     ("line", "reason", "message"),
     [
-        (b"{", Reason.ROW_NOT_JSON_OBJECT, "no JSON"),
-        (b"{} {}", Reason.ROW_NOT_JSON_OBJECT, "no JSON"),
-        (b'{"a": NaN}', Reason.ROW_NOT_JSON_OBJECT, "NaN is no JSON number"),
-        (b'{"a": -Infinity}', Reason.ROW_NOT_JSON_OBJECT, "-Infinity is no JSON number"),
-        (b'{"a": {"b": 1, "b": 2}}', Reason.ROW_NOT_JSON_OBJECT, 'the name "b" stands twice in one object'),
-        (b"[1]", Reason.ROW_NOT_JSON_OBJECT, "JSON, but not an object"),
+        (b"{", Reason.ROW_NOT_JSON_OBJECT, "not valid JSON"),
+        (b"{} {}", Reason.ROW_NOT_JSON_OBJECT, "not valid JSON"),
+        (b'{"a": NaN}', Reason.ROW_NOT_JSON_OBJECT, "NaN is not a JSON number"),
+        (b'{"a": -Infinity}', Reason.ROW_NOT_JSON_OBJECT, "-Infinity is not a JSON number"),
+        (b'{"a": {"b": 1, "b": 2}}', Reason.ROW_NOT_JSON_OBJECT, 'the name "b" appears twice in one object'),
+        (b"[1]", Reason.ROW_NOT_JSON_OBJECT, "valid JSON, but not an object"),
         (b'{"a":' * 101 + b"1" + b"}" * 101, Reason.NESTING_TOO_DEEP, "nested deeper than 100 levels"),
         (b"[" * 100_000, Reason.NESTING_TOO_DEEP, "nested too deep"),
         (b'{"a": 1e99999999999999999999}', Reason.NUMBER_OUT_OF_RANGE, "too large an exponent"),
-        (b'{"a": ' + b"9" * 5000 + b"}", Reason.ROW_NOT_JSON_OBJECT, "no JSON: Exceeds the limit"),
+        (b'{"a": ' + b"9" * 5000 + b"}", Reason.ROW_NOT_JSON_OBJECT, "not valid JSON: Exceeds the limit"),
     ],
 )
 def test_line_that_is_no_json_object_is_bad_and_kept_as_text(line: bytes, reason: Reason, message: str) -> None:
@@ -142,7 +142,7 @@ def test_bad_rows_of_a_rejects_file_stay_bad_until_they_are_mended() -> None:
 def test_line_without_a_record_is_bad() -> None:
     (bad,) = rows_of(json.dumps({"a": 1}).encode(), REJECTS_SOURCE)
     assert isinstance(bad, BadRow)
-    assert bad.message == 'no line of a rejects file: it has no "record"'
+    assert bad.message == 'not a line of a rejects file: "record" is missing'
 
 
 def test_every_bad_row_can_stand_in_the_rejects_file() -> None:

@@ -28,7 +28,7 @@ def test_half_a_surrogate_pair_is_escaped() -> None:
 
 
 def test_what_json_lines_cannot_hold_is_an_error() -> None:
-    with pytest.raises(TypeError, match="object has no place in a rejects file"):
+    with pytest.raises(TypeError, match="object cannot be written to a rejects file"):
         Reject(1, Reason.ROW_RAGGED, "", {"id": object()}).to_line()
 
 

@@ -97,7 +97,7 @@ def test_uri_is_split_at_any_depth(uri: str, place: tuple[str, str]) -> None:
 
 @pytest.mark.parametrize("uri", ["b/k", "s3://b", "s3://b/", "s3:///k"])
 def test_uri_of_no_object_is_malformed(uri: str) -> None:
-    with pytest.raises(SourceMalformedError, match="no object's URI"):
+    with pytest.raises(SourceMalformedError, match="not the URI of an object"):
         split_uri(uri)
 
 

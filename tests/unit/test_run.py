@@ -32,7 +32,7 @@ def test_reject_parts_sort_as_the_rows_do() -> None:
 
 
 def test_missing_name_is_named() -> None:
-    with pytest.raises(InvalidInputError, match=r"run\.executionArn: is required"):
+    with pytest.raises(InvalidInputError, match=r"run\.executionArn: is missing"):
         Run.from_state({"workflow": "csv_load", "name": "night"})
 
 

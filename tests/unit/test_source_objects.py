@@ -147,5 +147,7 @@ def test_too_many_ranges_name_the_size_that_will_do(s3: tuple[Any, Stubber], dyn
     dynamodb[1].add_response("describe_table", {"Table": TABLE})
     raw = {"source": {"bucket": "data", "key": "rows.csv", "headers": ["id", "at"]}, "table": "rows"}
     load = LoadInput.from_input(raw | {"mapping": {"id": "{id}", "at": {"N": "{at}"}}})
-    with pytest.raises(InvalidInputError, match="rangeSize: 100,000 ranges are the most; 54,975,582 bytes or more"):
+    with pytest.raises(
+        InvalidInputError, match="rangeSize: would make more than 100,000 ranges; use at least 54,975,582 bytes"
+    ):
         begin(s3[0], dynamodb[0], load)

@@ -84,7 +84,7 @@ def test_different_errors_of_files_have_a_name_of_their_own() -> None:
 def test_file_without_a_record_is_named() -> None:
     error = summary_of(succeeded(FILES[0]), succeeded(FILES[2])).error
     assert error is not None
-    assert error.message == "1 files stand in none of the result files, first data/1.json.gz"
+    assert error.message == "1 files are missing from the result files, first data/1.json.gz"
 
 
 def test_file_with_other_records_than_the_manifest_says_does_not_reconcile() -> None:

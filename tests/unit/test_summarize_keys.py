@@ -184,7 +184,7 @@ def summary_of(segments: list[dict[str, Any]], batches: list[dict[str, Any]]) ->
 
 def test_segment_without_a_record_does_not_reconcile() -> None:
     summary = summary_of([segment(0, 12)], [])
-    error = RunError("CountsDoNotReconcileError", "1 segments stand in none of the result files")
+    error = RunError("CountsDoNotReconcileError", "1 segments are missing from the result files")
     assert (summary.is_scanned, failure_reason(summary)) == (False, error)
 
 

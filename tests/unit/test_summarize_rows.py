@@ -274,7 +274,7 @@ def cause(**status: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("name", "told", "error", "message"),
+    ("name", "reported", "error", "message"),
     [
         (
             "States.TaskFailed",

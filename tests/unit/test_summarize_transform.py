@@ -199,7 +199,7 @@ def test_segment_without_a_record_does_not_reconcile() -> None:
     error = summarize_outcomes(RUN, BUCKET, ends, None, None).error
     assert error is not None
     assert error.name == "CountsDoNotReconcileError"
-    assert "1 segments stand in none of the result files, first segment 3" in error.message
+    assert "1 segments are missing from the result files, first segment 3" in error.message
 
 
 def test_counts_that_do_not_add_up_fail_the_run(bucket: Bucket) -> None:

@@ -22,12 +22,14 @@ def limits(read: float | None = None, write: float | None = None) -> Limits:
 
 
 @pytest.mark.parametrize(
-    ("asked", "unreserved", "used"), [(50, 1000, 50), (50, 100, 50), (50, 10, 5), (1, 10, 1), (50, 3, 1), (50, 0, 1)]
+    ("requested", "unreserved", "used"),
+    [(50, 1000, 50), (50, 100, 50), (50, 10, 5), (1, 10, 1), (50, 3, 1), (50, 0, 1)],
 )
-def test_half_of_the_account_is_left_to_everything_else(request: int, unreserved: int, used: int) -> None:
-    workers = workers_for("ranges", request, Quota(unreserved))
+def test_half_of_the_account_is_left_to_everything_else(requested: int, unreserved: int, used: int) -> None:
+    workers = workers_for("ranges", requested, Quota(unreserved))
     assert workers.number == used
-    assert [f"requested {request}, used {used}, because" in note for note in workers.notes] == [True] * (used < request)
+    expected = f"requested {requested}, used {used}, because"
+    assert [expected in note for note in workers.notes] == [True] * (used < requested)
 
 
 def test_note_of_a_small_account_says_how_to_raise_it() -> None:
@@ -39,7 +41,7 @@ def test_note_of_a_small_account_says_how_to_raise_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "given", "used"),
+    ("requested", "given", "used"),
     [
         (50, limits(read=1), 1),
         (50, limits(read=20), 2),
@@ -55,9 +57,9 @@ def test_note_of_a_small_account_says_how_to_raise_it() -> None:
         (50, limits(), 50),
     ],
 )
-def test_no_more_workers_than_the_first_limit_keeps_busy(request: int, given: Limits, used: int) -> None:
-    workers = workers_for("segments", request, ROOMY if request < 1000 else Quota(100_000), given)
-    assert (workers.number, len(workers.notes)) == (used, int(used < request))
+def test_no_more_workers_than_the_first_limit_keeps_busy(requested: int, given: Limits, used: int) -> None:
+    workers = workers_for("segments", requested, ROOMY if requested < 1000 else Quota(100_000), given)
+    assert (workers.number, len(workers.notes)) == (used, int(used < requested))
 
 
 def test_note_of_a_low_rate_names_the_limit_and_what_it_may_be_raised_to() -> None:

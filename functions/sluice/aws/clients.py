@@ -1,4 +1,4 @@
-"""What to do about an error of AWS that comes from a KMS key."""
+"""boto3 clients with Sluice's retry settings, and AWS errors as Sluice's own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests on their way, sent and answered in one thread: to hand them over to others costs more than it gains."""
+"""Requests in flight that one thread sends and answers: handing them to other threads costs more than it gains."""
 
 from __future__ import annotations
 

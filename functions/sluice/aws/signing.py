@@ -1,4 +1,4 @@
-"""Heads of DynamoDB requests: botocore's credentials, and a signature on a body that is ready-made."""
+"""Request heads with Signature Version 4, for DynamoDB and S3, from botocore's credentials."""
 
 from __future__ import annotations
 

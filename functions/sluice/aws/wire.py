@@ -216,7 +216,7 @@ def _answer(response: Response) -> dict[str, Any]:
         raise _FailedAttemptError("the response differs from its checksum", may_have_run=True)
     answer = _json_object(response.body)
     if answer is None:
-        raise UnexpectedResponseError("DynamoDB's answer is no JSON object")
+        raise UnexpectedResponseError("DynamoDB's response is not a JSON object")
     return answer
 
 

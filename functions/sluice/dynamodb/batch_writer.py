@@ -1,4 +1,4 @@
-"""Puts that replace what is there, and deletes: BatchWriteItem, where the later of two rows with a key wins."""
+"""BatchWriteItem: puts and deletes, of which the last one for a key wins."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class BatchRequests:
             identities = {self._identity(change) for changes in returned.values() for change in changes}
             return [sent[each] for each in identities]
         except (KeyError, TypeError, ValueError) as exc:
-            raise UnexpectedResponseError("BatchWriteItem gave back an item that was not sent") from exc
+            raise UnexpectedResponseError("BatchWriteItem returned an item that was not sent") from exc
 
     def _identity(self, change: Mapping[str, Any]) -> tuple[str, Hashable]:
         """What a change does to which key."""
@@ -146,7 +146,7 @@ class BatchWrite:
         if len(left) < len(part):
             self._backoff.made_progress()
         elif self._backoff.is_used_up():
-            raise ThrottledError(f"BatchWriteItem gave back all of {len(left)} items until the retries were used up")
+            raise ThrottledError(f"BatchWriteItem returned all of {len(left)} items until the retries were used up")
         self._backoff.pause()
 
     def _count(self, part: list[Version], left: list[Version]) -> None:

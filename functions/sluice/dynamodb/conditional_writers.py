@@ -1,4 +1,4 @@
-"""Puts that leave existing items alone: PutItem with a condition; the first of two rows with a key wins."""
+"""PutItem with a condition: keep what exists, or keep what is newer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an encoder makes of a row, and what a writer writes."""
+"""Items: as rows and encoders produce them, as DynamoDB stores them, and their sizes."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ def check_item_size(body: bytes) -> None:
         return
     size = item_size(json.loads(body))
     if size > MAX_ITEM_BYTES:
-        raise RejectError(Reason.ITEM_TOO_LARGE, f"the item has {size} bytes, DynamoDB takes {MAX_ITEM_BYTES}")
+        raise RejectError(
+            Reason.ITEM_TOO_LARGE, f"the item has {size} bytes, DynamoDB accepts at most {MAX_ITEM_BYTES}"
+        )
 
 
 def item_size(item: Mapping[str, Mapping[str, Any]]) -> int:
@@ -121,7 +123,9 @@ def utf8_value(name: str, value: str) -> bytes:
 
 def _text_invalid(values: Mapping[str, str]) -> RejectError:
     name = next(name for name, value in values.items() if not _is_unicode(name + value))
-    return RejectError(Reason.TEXT_INVALID, f"attribute {name}: half a surrogate pair, which has no UTF-8")
+    return RejectError(
+        Reason.TEXT_INVALID, f"attribute {name}: half a surrogate pair, which cannot be encoded in UTF-8"
+    )
 
 
 def _is_unicode(text: str) -> bool:

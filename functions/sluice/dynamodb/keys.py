@@ -1,4 +1,4 @@
-"""A table's key attributes, by name and type."""
+"""Key attributes of a table: their names and types, and the keys of items."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def key_identity(attribute: KeyAttribute, text: str) -> str:
     else:
         length = len(text.encode("utf-8", "surrogatepass"))
     if length > attribute.max_bytes:
-        raise RejectError(Reason.KEY_TOO_LONG, f"{length} bytes, DynamoDB takes {attribute.max_bytes}")
+        raise RejectError(Reason.KEY_TOO_LONG, f"{length} bytes, DynamoDB accepts at most {attribute.max_bytes}")
     return text
 
 

@@ -1,4 +1,4 @@
-"""DynamoDB JSON to the JSON that people and query engines read: values without their types, numbers as they are."""
+"""DynamoDB JSON as plain values: as Python objects, and as the JSON that people and query engines read."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _value(typed: Mapping[str, Any]) -> str:
 def _number(text: str) -> str:
     """A number that DynamoDB wrote is one in JSON too."""
     if not _is_json_number(text):
-        raise ValueError(f"{quoted(text)} is no number")
+        raise ValueError(f"{quoted(text)} is not a number")
     return text
 
 

@@ -1,4 +1,4 @@
-"""The table that a run is about."""
+"""The table that a run works on, as DescribeTable describes it."""
 
 from __future__ import annotations
 

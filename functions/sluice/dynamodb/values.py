@@ -1,4 +1,4 @@
-"""DynamoDB's binary values, which are base64 in every text they come in."""
+"""Python values as DynamoDB attribute values, binary values included."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class _NumberText(str):
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) < len(pairs):
-        raise RejectError(Reason.JSON_INVALID, "a name stands twice in one JSON object")
+        raise RejectError(Reason.JSON_INVALID, "a name appears twice in one JSON object")
     return value
 
 
@@ -143,7 +143,7 @@ def _write_map(value: Mapping[Any, Any], level: int) -> str:
 
 def _write_set(value: set[Any] | frozenset[Any], _level: int) -> str:
     if not value:
-        raise RejectError(Reason.SET_EMPTY, "an empty set, which DynamoDB does not take")
+        raise RejectError(Reason.SET_EMPTY, "an empty set, which DynamoDB does not accept")
     if all(isinstance(each, str) for each in value):
         return _set_json("SS", map(quote, value))
     if all(isinstance(each, bytes) for each in value):

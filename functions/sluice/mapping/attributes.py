@@ -1,4 +1,4 @@
-"""The attributes that a mapping describes, each able to write itself for one row.
+"""The attributes that a mapping describes. Each one writes itself for a row.
 
 `encode` is exact: it says what is wrong with a row. `form` is the attribute's fixed look, literals and the
 cells between them, for those that have one; sluice.mapping.attributes writes ordinary rows with it, many times faster.
@@ -145,7 +145,7 @@ class Boolean:
             return None
         if text not in self.words:
             known = ", ".join(map(quoted, self.words))
-            raise RejectError(Reason.BOOLEAN_UNKNOWN, f"{quoted(text)} is none of the words {known}")
+            raise RejectError(Reason.BOOLEAN_UNKNOWN, f"{quoted(text)} is not one of the words {known}")
         return self.words[text]
 
     def form(self) -> None:

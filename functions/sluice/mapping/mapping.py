@@ -1,4 +1,4 @@
-"""The attributes of a mapping that hold several values: sets, maps and lists."""
+"""A run's `mapping`: read, checked, and turned into attributes."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class SetOf:
         identity = _IDENTITIES[kind]
         texts = self._texts(cells)
         if not texts and not self.omit:
-            raise RejectError(Reason.SET_EMPTY, "an empty set, which DynamoDB does not take")
+            raise RejectError(Reason.SET_EMPTY, "an empty set, which DynamoDB does not accept")
         by_identity: dict[str, str] = {}
         for text in texts:
             by_identity.setdefault(identity(text), text if kind == "N" else identity(text))
@@ -377,7 +377,7 @@ def _check_keys(attributes: Mapping[str, Attribute], schema: KeySchema) -> None:
     for key in schema.attributes:
         attribute, place = attributes.get(key.name), f"mapping.{key.name}"
         if attribute is None:
-            raise InvalidInputError("mapping", f"yields no {key.name}, which is a key attribute of the table")
+            raise InvalidInputError("mapping", f"has no {key.name}, which is a key attribute of the table")
         if not isinstance(attribute, Scalar) or attribute.type != key.type:
             raise InvalidInputError(place, f"must be of type {key.type}, as the table's key is")
         if attribute.template.omit:

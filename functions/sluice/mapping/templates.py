@@ -1,4 +1,4 @@
-"""The texts of a mapping: "{city}, {country}" takes two columns and keeps what stands around them."""
+"""Templates such as "{city}, {country}", and the columns of a source that they name."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class CellTemplate:
         while position < len(text):
             piece = _next_piece(text, position)
             if piece is None:
-                raise ValueError(f"a brace without its partner at character {position + 1} (write {{{{ for a brace)")
+                raise ValueError(f"an unmatched brace at character {position + 1} (write {{{{ for a brace)")
             if piece["column"] is None:
                 literals[-1] += piece["text"].replace("{{", "{").replace("}}", "}")
             else:

@@ -1,4 +1,4 @@
-"""Rows to items by plain Python values: as a transform returns them, or as JSON Lines holds them."""
+"""User transforms, by name, and the items of plain Python values that they return."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def load_transform(name: object, package: ModuleType = transforms) -> Transform:
     """The `transform` of the named module. Raises InvalidInputError for the field transform."""
     known = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
     if name not in known:
-        raise InvalidInputError("transform", f"no such transform as {name!r:.80}; there are {listed(known)}")
+        raise InvalidInputError("transform", f"there is no transform {name!r:.80}; there are {listed(known)}")
     function: object = getattr(_import(f"{package.__name__}.{name}"), "transform", None)
     if not callable(function):
         raise InvalidInputError("transform", f"transforms/{name}.py has no function named transform")

@@ -1,4 +1,4 @@
-"""Records that are no rows, and how they stand in the rejects file."""
+"""Records to rows: CSV, JSON Lines, and records that are not rows."""
 
 from __future__ import annotations
 
@@ -118,9 +118,9 @@ def json_object(text: str) -> dict[str, Any]:
     except InvalidOperation as error:
         raise RejectError(Reason.NUMBER_OUT_OF_RANGE, "a number has too large an exponent") from error
     except ValueError as error:
-        raise RejectError(Reason.ROW_NOT_JSON_OBJECT, f"no JSON: {error}") from error
+        raise RejectError(Reason.ROW_NOT_JSON_OBJECT, f"not valid JSON: {error}") from error
     if not isinstance(value, dict):
-        raise RejectError(Reason.ROW_NOT_JSON_OBJECT, "JSON, but not an object")
+        raise RejectError(Reason.ROW_NOT_JSON_OBJECT, "valid JSON, but not an object")
     if text.count("{") + text.count("[") > NESTING_MAX and _depth(value) > NESTING_MAX:
         raise RejectError(Reason.NESTING_TOO_DEEP, f"the JSON is nested deeper than {NESTING_MAX} levels")
     return value
@@ -147,7 +147,7 @@ def _json_row(line: bytes, read: Callable[[str], Row | BadRow], encoding: str) -
 def _rejected_row(text: str) -> Row | BadRow:
     line = json_object(text)
     if "record" not in line:
-        raise RejectError(Reason.ROW_NOT_JSON_OBJECT, 'no line of a rejects file: it has no "record"')
+        raise RejectError(Reason.ROW_NOT_JSON_OBJECT, 'not a line of a rejects file: "record" is missing')
     record = line["record"]
     if isinstance(record, list):
         return BadRow(Reason.ROW_RAGGED, "the record lists values without columns", record, 0)
@@ -171,12 +171,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(value) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise RejectError(Reason.ROW_NOT_JSON_OBJECT, f"the name {quoted(twice)} stands twice in one object")
+        raise RejectError(Reason.ROW_NOT_JSON_OBJECT, f"the name {quoted(twice)} appears twice in one object")
     return value
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise RejectError(Reason.ROW_NOT_JSON_OBJECT, f"{name} is no JSON number")
+    raise RejectError(Reason.ROW_NOT_JSON_OBJECT, f"{name} is not a JSON number")
 
 
 _DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_unique)

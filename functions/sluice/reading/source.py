@@ -1,4 +1,4 @@
-"""The text encodings of sources: those in which delimiters, quotes and newlines can be found in the bytes."""
+"""The source of a run: its place, format, dialect and encoding, as the input gives them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def text_encoding(name: str, field: str) -> str:
             return "utf-8"
         is_safe = _is_one_byte_per_character(encoding)
     except (LookupError, ValueError) as error:
-        raise InvalidInputError(field, f"{name} is no text encoding that Python knows") from error
+        raise InvalidInputError(field, f"{name} is not a text encoding that Python supports") from error
     if not is_safe:
         raise InvalidInputError(
             field,
@@ -111,13 +111,13 @@ def refuse_csv_fields(fields: Fields, layout: str | None) -> None:
     """What only a CSV has stands with a CSV alone. Raises InvalidInputError."""
     for each in CSV_FIELDS:
         if layout not in (None, CSV) and fields.has(each):
-            raise fields.wrong(each, f"means nothing for the format {layout}")
+            raise fields.wrong(each, f"does not apply to the format {layout}")
 
 
 def bucket_name(fields: Fields, bucket: str) -> str:
     """The field `bucket` has this value: a bucket's name, or an access point's ARN. Raises InvalidInputError."""
     if not _BUCKET.fullmatch(bucket):
-        raise fields.wrong("bucket", f"{bucket} is no bucket's name, nor an access point's ARN")
+        raise fields.wrong("bucket", f"{bucket} is not a bucket name or an access point ARN")
     return bucket
 
 
@@ -128,7 +128,7 @@ def _check(fields: Fields, delimiter: str, quote: str | None, encoding: str) -> 
         try:
             (character or "").encode(encoding)
         except UnicodeEncodeError as error:
-            raise fields.wrong(name, f"has no bytes in {encoding}") from error
+            raise fields.wrong(name, f"cannot be encoded in {encoding}") from error
     if delimiter == quote:
         raise fields.wrong("quote", "must not be the delimiter")
 
@@ -138,7 +138,7 @@ def _headers(fields: Fields) -> tuple[str, ...] | None:
         return None
     headers = fields.texts("headers")
     if not headers:
-        raise fields.wrong("headers", "must name the columns; leave it out when the first row does")
+        raise fields.wrong("headers", "must name the columns; omit it if the first row names them")
     return headers
 
 
@@ -216,6 +216,6 @@ def _format(fields: Fields, name: str) -> str:
     by_name = next((layout for ending, layout in _FORMATS.items() if name.endswith(ending)), None)
     layout = fields.choice("format", (CSV, JSONL, REJECTS), by_name)
     if layout is None:
-        raise fields.wrong("format", f"give csv, jsonl or rejects; the key's ending tells none of them: {name}")
+        raise fields.wrong("format", f"must be csv, jsonl or rejects, because the key's ending is none of them: {name}")
     refuse_csv_fields(fields, layout)
     return layout

@@ -66,7 +66,7 @@ def with_header(s3_client: S3Client, source: Source) -> tuple[Source, int]:
     """The source with its columns known, and the offset of its first data row.
 
     Raises SourceMalformedError for an empty source or one that is clearly something else,
-    InvalidInputError on source.headers for a column that stands twice.
+    InvalidInputError on source.headers for a column that appears twice.
     """
     start = _start_of_text(s3_client, source)
     if source.format != CSV:
@@ -119,6 +119,6 @@ def _check_unique(header: tuple[str, ...]) -> None:
         if name in places:
             raise InvalidInputError(
                 "source.headers",
-                f"the column {quoted(name)} stands twice, as column {places[name]} and {place}",
+                f"the column {quoted(name)} appears twice, as column {places[name]} and {place}",
             )
         places[name] = place

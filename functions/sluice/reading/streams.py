@@ -1,4 +1,4 @@
-"""Decompression of gzip in bounded memory, also of several members, as bgzip and concatenation make them."""
+"""The bytes of an S3 object as a stream that resumes after a lost connection, decompressed in bounded memory."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ class ObjectStream:
 
     def _open(self) -> StreamingBody:
         source = self._source
-        changed = SourceChangedError(f"{source} is no longer the object that the run began with")
+        changed = SourceChangedError(f"{source} is no longer the object that the run started with")
         gone = SourceChangedError(f"{source} is no longer there")
         named = {
             "PreconditionFailed": changed,

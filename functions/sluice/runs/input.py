@@ -17,7 +17,7 @@ def table_name(fields: Fields, name: str) -> str:
     """A table by its name or its ARN. Raises InvalidInputError."""
     table = fields.text(name)
     if not _TABLE.fullmatch(table):
-        raise fields.wrong(name, f"{table} is no table's name, nor its ARN")
+        raise fields.wrong(name, f"{table} is not a table name or a table ARN")
     return table
 
 

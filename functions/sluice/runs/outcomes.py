@@ -1,4 +1,4 @@
-"""What a failed child's cause tells."""
+"""The outcome of each part of a plan, read from the records of the Map Run."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from sluice.state import State
 
@@ -10,6 +11,8 @@ from sluice.state import State
 @dataclass(frozen=True, slots=True)
 class Run(State):
     """A run is one execution of a workflow's state machine; `name` is the execution's."""
+
+    state_path: ClassVar = "run"
 
     workflow: str
     name: str

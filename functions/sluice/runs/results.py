@@ -1,4 +1,4 @@
-"""A Map Run's result files: the manifest, and the records of the files that it names.
+"""The result files of a Map Run, the wait for them, and objects merged from many.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/input-output-resultwriter.html
 """

@@ -114,7 +114,7 @@ def _check_none_lost(failed: Sequence[RangeOutcome]) -> None:
     if lost:
         first = lost[0]
         raise CountsDoNotReconcileError(
-            f"{len(lost)} {first.kind}s stand in none of the result files, first {first.name}"
+            f"{len(lost)} {first.kind}s are missing from the result files, first {first.name}"
         )
 
 

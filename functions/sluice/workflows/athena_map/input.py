@@ -1,4 +1,4 @@
-"""What kind of statement a query is, before it costs anything: rows as CSV, or files unloaded as Parquet or JSON."""
+"""The input of an athena_map execution, checked: the query or the rows, and the action."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def _source(copy: Fields) -> tuple[tuple[str, CellTemplate], ...]:
     source = tuple((name, _template(given, name)) for name in names)
     name, last = source[-1]
     if not last.names:
-        raise given.wrong(name, 'names no column, such as "{path}": every row would copy the same object')
+        raise given.wrong(name, 'must contain a column, such as "{path}": every row would copy the same object')
     return source
 
 
@@ -254,7 +254,7 @@ def _rows(fields: Fields) -> RowsObject | None:
         return None
     for name in _QUERY_FIELDS:
         if fields.has(name):
-            raise fields.wrong(name, "means nothing with rows, which take the place of a query's")
+            raise fields.wrong(name, "does not apply with rows, which replace the query")
     given = fields.section("rows", ("bucket", "key"))
     if given.text("key").endswith(COMPRESSED):
         raise given.wrong("key", "is compressed; give plain JSON Lines")

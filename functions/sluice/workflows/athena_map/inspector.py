@@ -44,7 +44,7 @@ def split_uri(uri: str) -> tuple[str, str]:
     """Bucket and key of an object's URI, however deep the key. Raises SourceMalformedError."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     if not uri.startswith("s3://") or not bucket or not key:
-        raise SourceMalformedError(f"{uri} is no object's URI")
+        raise SourceMalformedError(f"{uri} is not the URI of an object")
     return bucket, key
 
 
@@ -177,7 +177,7 @@ class Inspector:
 
 def _source(inspection: Inspection) -> Source:
     if inspection.source is None:
-        raise SourceMalformedError("an inspection without a source is not gone on with")
+        raise SourceMalformedError("an inspection without a source cannot be continued")
     return inspection.source
 
 

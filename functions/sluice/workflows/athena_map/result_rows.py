@@ -1,4 +1,4 @@
-"""Where the rows of Athena's results end: at each newline outside quotes, of which each value that is not NULL has two.
+"""The rows of an Athena result file: where they end, and their columns.
 
 A blank line is a row, too: the only column's NULL.
 """
@@ -89,7 +89,7 @@ def damage(block: Block, columns: Sequence[str]) -> str | None:
 def check_columns(columns: Sequence[str], needed: Mapping[str, str]) -> None:
     """Raises InvalidInputError for two columns of one name, and by its field for one of `needed` that is not there."""
     for column in _twice(columns):
-        raise InvalidInputError("query", f"the result has two columns {quoted(column)}; name them apart with AS")
+        raise InvalidInputError("query", f"the result has two columns {quoted(column)}; rename one of them with AS")
     for column, field in needed.items():
         if column not in columns:
             known = ", ".join(quoted(each) for each in columns)

@@ -159,7 +159,7 @@ def failure_reason_of_rows(summary: RowsSummary) -> RunError | None:
 def _unaccounted(summary: RowsSummary) -> RunError | None:
     found, done = summary.found, summary.done.done
     if found is None:
-        return RunError(CountsDoNotReconcileError.__name__, "nobody has counted the rows that the Map was to read")
+        return RunError(CountsDoNotReconcileError.__name__, "the rows that the Map had to read were not counted")
     if found != done:
         return RunError(CountsDoNotReconcileError.__name__, f"{found} rows found, {done} accounted for")
     if summary.inspection and summary.inspection.rows is None and found >= ROWS_MAX:

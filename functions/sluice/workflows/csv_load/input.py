@@ -65,9 +65,9 @@ class LoadInput:
 def _way(fields: Fields) -> str:
     given = [way for way in WAYS if fields.has(way)]
     if not given:
-        raise fields.wrong(WAYS[0], f"is required, or one of {' and '.join(WAYS[1:])} in its place")
+        raise fields.wrong(WAYS[0], f"is required, or one of {' and '.join(WAYS[1:])} instead")
     if len(given) > 1:
-        raise fields.wrong(given[1], f"cannot stand beside {given[0]}; give one of {', '.join(WAYS)}")
+        raise fields.wrong(given[1], f"cannot be combined with {given[0]}; give one of {', '.join(WAYS)}")
     return given[0]
 
 

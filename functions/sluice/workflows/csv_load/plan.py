@@ -1,4 +1,4 @@
-"""The plan of a load: its ranges, one per line of plan.jsonl, which the Distributed Map reads."""
+"""The plan of a csv_load run: the source is checked, pinned and divided into ranges of whole records."""
 
 from __future__ import annotations
 
@@ -192,4 +192,6 @@ def _check_sizes(load: LoadInput, source: Source, state: Mapping[str, Any]) -> N
         )
     if source.compression != GZIP and source.size > RANGES_MAX * load.range_bytes:
         least = -(-source.size // RANGES_MAX)
-        raise InvalidInputError("rangeSize", f"{RANGES_MAX:,} ranges are the most; {least:,} bytes or more will do")
+        raise InvalidInputError(
+            "rangeSize", f"would make more than {RANGES_MAX:,} ranges; use at least {least:,} bytes"
+        )

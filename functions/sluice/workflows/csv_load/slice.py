@@ -1,4 +1,4 @@
-"""What TransformItems is asked to do."""
+"""One slice of a range: rows to items to table, until the range ends or the time is up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The input of a distinct_keys execution, checked."""
+"""The input of a distinct_keys execution, checked, and keys that it brings instead of a scan."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _keys(fields: Fields, processor: Processor) -> KeysObject | None:
         return None
     given = fields.section("keys", ("bucket", "key"))
     if processor.type == NONE:
-        raise fields.wrong("processor", "keys are given, but nothing is to be done with them")
+        raise fields.wrong("processor", "is required with keys, because otherwise nothing would be done with them")
     if given.text("key").endswith(COMPRESSED):
         raise given.wrong("key", "is compressed; give plain JSON Lines")
     return KeysObject(given.text("bucket"), given.text("key"))

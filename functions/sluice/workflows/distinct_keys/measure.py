@@ -1,4 +1,4 @@
-"""The item collections of a table or an index: all items of one partition key each, in the order of their sort keys."""
+"""Item collections, and what the built-in processor measures of them."""
 
 from __future__ import annotations
 

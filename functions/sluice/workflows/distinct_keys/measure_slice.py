@@ -1,4 +1,4 @@
-"""How far a batch of keys has come, from one slice to the next."""
+"""One slice of a batch of keys whose collections are measured, and how far the batch is."""
 
 from __future__ import annotations
 

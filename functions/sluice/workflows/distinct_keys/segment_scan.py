@@ -1,4 +1,4 @@
-"""The partition key of a table or an index: read from a page's items, written as lines of the keys file."""
+"""A segment's pages as distinct keys, and the start key that jumps past the last one."""
 
 from __future__ import annotations
 

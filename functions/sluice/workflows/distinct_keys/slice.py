@@ -1,4 +1,4 @@
-"""How far the scan of a segment has come, from one slice to the next."""
+"""One slice of a segment's scan, and how far the segment is."""
 
 from __future__ import annotations
 

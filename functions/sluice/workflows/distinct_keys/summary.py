@@ -183,7 +183,7 @@ def _unaccounted(summary: KeysSummary) -> RunError | None:
     planned = summary.planned["plan"]
     missing = planned["segments"] - len(summary.scanned.segments) if planned else 0
     if missing:
-        return RunError("CountsDoNotReconcileError", f"{missing} segments stand in none of the result files")
+        return RunError("CountsDoNotReconcileError", f"{missing} segments are missing from the result files")
     done = summary.processed.done
     if summary.is_processed and done != summary.counts.read:
         problem = f"{summary.counts.read} keys found, {done} accounted for"

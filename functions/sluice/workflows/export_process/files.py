@@ -1,4 +1,4 @@
-"""Lines of an object as they stand in it, found at the speed of C."""
+"""The objects of an export: its data files, their lines, and their MD5s."""
 
 from __future__ import annotations
 

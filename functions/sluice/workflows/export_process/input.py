@@ -1,4 +1,4 @@
-"""What is processed and where it goes, as CheckExport tells every child."""
+"""The input of an export_process execution, checked, and the job that every child gets."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ class ProcessInput:
         sink = _sink(fields, data_bucket)
         limits = limits_in(fields)
         if limits[Kind.WRITE] is not None and not isinstance(sink, TableTarget):
-            raise fields.wrong("maxWriteUnitsPerSecond", "means nothing for a sink of objects")
+            raise fields.wrong("maxWriteUnitsPerSecond", "does not apply to a sink of objects")
         return cls(
             export=_export(fields),
             sink=sink,
@@ -190,7 +190,9 @@ def _export(fields: Fields) -> str | ObjectPlace:
             raise fields.wrong("export.key", f"must be the key of a {SUMMARY_NAME}, not {place.key}")
         return place
     if not _EXPORT_ARN.fullmatch(export):
-        raise fields.wrong("export", f"{export} is no export's ARN; else give the bucket and key of its {SUMMARY_NAME}")
+        raise fields.wrong(
+            "export", f"{export} is not the ARN of an export; give that, or the bucket and key of its {SUMMARY_NAME}"
+        )
     return export
 
 
@@ -217,7 +219,7 @@ def _sink(fields: Fields, data_bucket: str) -> TableTarget | ObjectsTarget:
     for kind, names in kinds.items():
         for name in names:
             if kind != chosen[0] and given.has(name):
-                raise given.wrong(name, f"means nothing for a sink with a {chosen[0]}")
+                raise given.wrong(name, f"does not apply to a sink with a {chosen[0]}")
     if chosen[0] == "table":
         return TableTarget(table_name(given, "table"), given.choice("guard", (GUARD,), None))
     bucket = given.text_or("bucket", data_bucket)

@@ -1,4 +1,4 @@
-"""The guard newerOnly: each item has the time that it was written at its source, and later ones stay."""
+"""What becomes of a record's item: the guard's attributes, and the transform."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def tombstone(keys: bytes, micros: int | None) -> TimedPut:
 
 def _known(micros: int | None) -> int:
     if micros is None:
-        raise RejectError(Reason.RECORD_INVALID, f"the record has no {WRITE_MICROS}, which the guard goes by")
+        raise RejectError(Reason.RECORD_INVALID, f"the record has no {WRITE_MICROS}, which the guard needs")
     return micros
 
 

@@ -1,4 +1,4 @@
-"""An export by its ARN."""
+"""An export by its ARN, and its manifests, checked against their MD5s."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ def find_summary(dynamodb: DynamoDBClient, arn: str) -> ObjectPlace:
     """
     named = {
         "ExportNotFoundException": SourceNotFoundError(f"there is no export {arn}"),
-        "ValidationException": InvalidInputError("export", f"{arn} is no ARN of an export that can be found from here"),
+        "ValidationException": InvalidInputError(
+            "export", f"{arn} is not the ARN of an export in this account and Region"
+        ),
     }
     with aws_errors(f"export {arn}", named):
         export = dynamodb.describe_export(ExportArn=arn)["ExportDescription"]
@@ -88,7 +90,9 @@ def read_summary(s3: S3Client, bucket: str, key: str, *, verify: bool) -> Summar
     try:
         return _summary(json.loads(body))
     except (KeyError, TypeError, ValueError) as error:
-        raise SourceMalformedError(f"{name} is no export's summary: {type(error).__name__}: {error}") from error
+        raise SourceMalformedError(
+            f"{name} is not the summary of an export: {type(error).__name__}: {error}"
+        ) from error
 
 
 def list_files(s3: S3Client, bucket: str, key: str, *, verify: bool) -> FileList:

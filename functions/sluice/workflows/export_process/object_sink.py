@@ -1,4 +1,4 @@
-"""A gzip object in S3 that is written as it comes, in bounded memory, and seen when it is complete."""
+"""Records into JSON Lines objects: gzip, written in bounded memory, visible when complete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether an export's items have the keys of the table that they are written to."""
+"""The check of an export before anything is applied: manifests, keys, and the sink."""
 
 from __future__ import annotations
 

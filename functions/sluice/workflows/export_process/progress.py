@@ -1,4 +1,4 @@
-"""How far a data file has come, from one slice to the next."""
+"""How far a data file is, and the file opened where the next slice starts."""
 
 from __future__ import annotations
 

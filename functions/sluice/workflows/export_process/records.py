@@ -1,4 +1,4 @@
-"""One line of an export, read in full."""
+"""The records of an export, as bytes that are passed on and as items for a transform."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _document(line: bytes) -> dict[str, Any]:
 def _rejected(line: Mapping[str, Any]) -> dict[str, Any]:
     record = line.get("record")
     if not isinstance(record, dict):
-        raise RejectError(Reason.RECORD_INVALID, "no line of a rejects file with a record that is an object")
+        raise RejectError(Reason.RECORD_INVALID, "not a line of a rejects file with an object as its record")
     return record
 
 
@@ -65,14 +65,14 @@ def _attributes(document: Mapping[str, Any], name: str) -> Attributes | None:
     if image is None:
         return None
     if not isinstance(image, dict) or not all(isinstance(value, dict) and len(value) == 1 for value in image.values()):
-        raise RejectError(Reason.RECORD_INVALID, f"{name} is no item in DynamoDB JSON")
+        raise RejectError(Reason.RECORD_INVALID, f"{name} is not an item in DynamoDB JSON")
     return image
 
 
 def _required(document: Mapping[str, Any], name: str) -> Attributes:
     attributes = _attributes(document, name)
     if not attributes:
-        raise RejectError(Reason.RECORD_INVALID, f"a record of an export has {name}, and this line has none")
+        raise RejectError(Reason.RECORD_INVALID, f"a record of an export has {name}, and this line does not")
     return attributes
 
 
@@ -86,7 +86,7 @@ def _write_micros(document: Mapping[str, Any]) -> int | None:
         return None
     text = str(micros)
     if not _is_micros(text):
-        raise RejectError(Reason.RECORD_INVALID, f"WriteTimestampMicros {text:.40} is no number of microseconds")
+        raise RejectError(Reason.RECORD_INVALID, f"WriteTimestampMicros {text:.40} is not a number of microseconds")
     return int(text)
 
 

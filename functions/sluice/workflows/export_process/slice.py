@@ -1,4 +1,4 @@
-"""One slice of a data file: records into a sink, until the file ends or the time is up."""
+"""One slice of a data file: records into the sink, until the file ends or the time is up."""
 
 from __future__ import annotations
 
@@ -223,7 +223,7 @@ class FileWork:
         run, part_key = self._request.run, self._request.rejects_key
         settled = leave_part(self._s3, self._data_bucket, run, part_key, progress=progress, part=part)
         if is_object and settled != progress:
-            raise ServiceUnavailableError(f"{opened.source}: another attempt at the slice has ended first")
+            raise ServiceUnavailableError(f"{opened.source}: another attempt at the slice finished first")
         return settled
 
     def _check_count(self, opened: OpenedFile, after: RangeProgress) -> None:

@@ -1,4 +1,4 @@
-"""Changes on their way into a table, whatever kind of request they take."""
+"""Records into a table: as they are in the file, or as a transform returns them."""
 
 from __future__ import annotations
 

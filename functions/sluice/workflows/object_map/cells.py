@@ -1,4 +1,4 @@
-"""What single cells are: numbers, and parts of dates."""
+"""Cells of an object: numbers and dates, groups with their statistics, and a cache of cells seen before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows become columns of cells."""
+"""Rows of an object into its groups: column by column where all rows are clean, else row by row."""
 
 from __future__ import annotations
 

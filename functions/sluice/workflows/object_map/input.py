@@ -1,4 +1,4 @@
-"""The part of an object_map input that says which rows are taken."""
+"""The input of an object_map execution, checked."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def _layout(fields: Fields, suffix: str) -> Layout:
     dialect = CsvDialect.from_fields(fields, "\t" if suffix.lower().removesuffix(".gz").endswith(".tsv") else ",")
     headers = dialect.headers
     if headers and (twice := _repeated(headers)) is not None:
-        raise fields.wrong("headers", f"the column {twice} stands twice")
+        raise fields.wrong("headers", f"the column {twice} appears twice")
     return Layout(layout, dialect.delimiter, dialect.quote, headers, dialect.encoding)
 
 
@@ -206,7 +206,7 @@ def _columns(fields: Fields, field: str, names: Sequence[str]) -> tuple[ColumnPa
     if "" in names:
         raise fields.wrong(f"{field}[{names.index('')}]", "must not be empty")
     if (twice := _repeated(names)) is not None:
-        raise fields.wrong(field, f"{twice} stands twice")
+        raise fields.wrong(field, f"{twice} appears twice")
     return tuple(map(ColumnPart.parse, names))
 
 
@@ -225,7 +225,7 @@ def _statistics(measures: Fields, column: str) -> tuple[Statistic, ...]:
         request = "nothing is asked for" if wrong is None else f"{wrong} is none of them"
         raise measures.wrong(column, f"must list some of {', '.join(known)}; {request}")
     if (twice := _repeated(names)) is not None:
-        raise measures.wrong(column, f"{twice} stands twice")
+        raise measures.wrong(column, f"{twice} appears twice")
     return tuple(map(Statistic, names))
 
 
@@ -248,7 +248,7 @@ def _top(fields: Fields, groups: Sequence[ColumnPart], measures: Sequence[Measur
     ranked = {each.name(stat): (place, stat) for place, each in enumerate(measures) for stat in each.statistics}
     by = top.text("by")
     if by not in ranked:
-        raise top.wrong("by", f"{by} is none of the measures: {', '.join(ranked) or 'there are none'}")
+        raise top.wrong("by", f"{by} is not one of the measures: {', '.join(ranked) or 'there are none'}")
     per = _columns(top, "per", top.texts("per") if top.has("per") else ())
     other = next((each.name for each in per if each not in groups), None)
     if other is not None:

@@ -1,4 +1,4 @@
-"""The groups of one sorted part, read line by line, and gone on with where an earlier slice has stopped."""
+"""One slice of a merge: sorted parts become one, or the result."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def lines(stream: SourceStream) -> Iterator[bytes]:
 
 def _pin(s3: S3Client, bucket: str, key: str) -> Source:
     name = f"s3://{bucket}/{key}"
-    missing = SourceNotFoundError(f"there is no {name}: was it removed while the run goes on?")
+    missing = SourceNotFoundError(f"there is no {name}: was it removed during the run?")
     with aws_errors(name, {"404": missing, "NoSuchKey": missing}):
         found = s3.head_object(Bucket=bucket, Key=key)
     etag, size = found["ETag"], found["ContentLength"]

@@ -1,4 +1,4 @@
-"""One merge of a run: what ReduceAggregates is asked for, and how far it has come."""
+"""The merges of a run, 32 parts each, and how far one merge is."""
 
 from __future__ import annotations
 

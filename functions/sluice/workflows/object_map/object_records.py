@@ -1,4 +1,4 @@
-"""An object's bytes become pieces: blocks of whole records whose columns are known."""
+"""An object as blocks of whole records, read at once or as a stream, and continued in a later slice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far AggregateObjects has come with a batch of objects: what its slices hand on, and what the run sums up."""
+"""A batch of objects: what AggregateObjects gets, and how far it is."""
 
 from __future__ import annotations
 
@@ -95,7 +95,9 @@ class BatchObject(State):
             encoding=layout.encoding,
         )
         if not source.format:
-            raise SourceMalformedError(f"{source}: the key's ending tells no format; set format to csv or jsonl")
+            raise SourceMalformedError(
+                f"{source}: the key's ending does not tell the format; set format to csv or jsonl"
+            )
         return source
 
 

@@ -1,4 +1,4 @@
-"""The result as it is read: result.csv and result.json, with exact decimals in plain notation."""
+"""The result as result.csv and result.json, in its order, or only the top groups."""
 
 from __future__ import annotations
 

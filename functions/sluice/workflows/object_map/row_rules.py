@@ -97,7 +97,9 @@ def json_cell(value: object, column: str) -> str:
     """A value as a cell. Raises RejectError for one that is no single value."""
     if isinstance(value, str):
         if not value.isascii() and has_half_pair(value):
-            raise RejectError(Reason.TEXT_INVALID, f"column {column}: half a surrogate pair, which has no UTF-8")
+            raise RejectError(
+                Reason.TEXT_INVALID, f"column {column}: half a surrogate pair, which cannot be encoded in UTF-8"
+            )
         return value
     if value is None:
         return ""
@@ -105,5 +107,5 @@ def json_cell(value: object, column: str) -> str:
         return "true" if value else "false"
     if isinstance(value, dict | list):
         kind = "an object" if isinstance(value, dict) else "a list"
-        raise RejectError(Reason.VALUE_UNSUPPORTED, f"column {column}: {kind}, where a text or a number is looked for")
+        raise RejectError(Reason.VALUE_UNSUPPORTED, f"column {column}: {kind}, where a string or a number is expected")
     return str(value)

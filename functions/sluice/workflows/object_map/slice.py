@@ -1,4 +1,4 @@
-"""One slice of a batch: object after object is tallied, until the batch ends, the time is up or the groups are many."""
+"""One slice of a batch: object after object, until the batch ends, the time is up, or the groups are many."""
 
 from __future__ import annotations
 

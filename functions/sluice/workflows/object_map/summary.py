@@ -174,7 +174,7 @@ def _incomplete(collected: Collected, planned: Mapping[str, Any]) -> RunError | 
         "(failed.jsonl)"
     )
     if planned["onIncomplete"] != REPORT:
-        return RunError(IncompleteResultError.__name__, f"{reported}; onIncomplete report would give the rest")
+        return RunError(IncompleteResultError.__name__, f"{reported}; set onIncomplete to report to get the rest")
     tolerated = planned["toleratedFailurePercentage"]
     if missing["objects"] * 100 > tolerated * objects.read:
         return RunError(IncompleteResultError.__name__, f"{reported}, more than the {tolerated} % tolerated")

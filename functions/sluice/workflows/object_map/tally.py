@@ -1,4 +1,4 @@
-"""Groups as lines of a part: JSON Lines in the order of their keys, each key once.
+"""What one slice has counted: groups, rows and rejects, and the groups as lines of a part.
 
 [["2026-01", "0123"], 31, [[31, "1395.0", "-3.2", "99"], [0, "0", null, null]]]: the key's texts in the order of
 `Aggregation.key_columns`, the rows, and for each measure the count, the exact sum, the least and the greatest value.

@@ -34,7 +34,7 @@ class ExportInput:
         fields = Fields(raw, _FIELDS)
         table = fields.text("table")
         if not _TABLE.fullmatch(table):
-            raise fields.wrong("table", f"must be a table's name, not {table}")
+            raise fields.wrong("table", f"must be a table name, not {table}")
         prefix = fields.text_or("prefix", f"exports/{table}").rstrip("/")
         if len(prefix) > _PREFIX_MAX:
             raise fields.wrong("prefix", f"must have at most {_PREFIX_MAX} characters")
@@ -61,7 +61,7 @@ def _process(fields: Fields, table: str, view_type: str) -> Mapping[str, Any] | 
         raise fields.wrong("process", "must be an object: the input of export_process without export")
     for name in ("export", "records"):
         if name in process:
-            raise fields.wrong(f"process.{name}", "must not be given: each export is processed, and all of it")
+            raise fields.wrong(f"process.{name}", "must be omitted: each export is processed in full")
     sink = process.get("sink")
     if not isinstance(sink, dict):
         raise fields.wrong("process.sink", "is required" if sink is None else "must be an object")

@@ -1,4 +1,4 @@
-"""Times as exports and the ledger have them: UTC, whole seconds."""
+"""The ledger of exports: a table's state, its windows and its times."""
 
 from __future__ import annotations
 

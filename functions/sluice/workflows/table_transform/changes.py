@@ -52,7 +52,7 @@ class Update:
         after = item_size(self.after())
         if after > MAX_ITEM_BYTES:
             raise RejectError(
-                Reason.ITEM_TOO_LARGE, f"the item would have {after} bytes, DynamoDB takes {MAX_ITEM_BYTES}"
+                Reason.ITEM_TOO_LARGE, f"the item would have {after} bytes, DynamoDB accepts at most {MAX_ITEM_BYTES}"
             )
         return write_units(max(item_size(self.before), after))
 
@@ -110,7 +110,7 @@ def difference(before: Attributes, values: Mapping[str, str], removed: set[str],
         return None
     for key in schema.attributes:
         if key.name in changed or key.name in removed:
-            raise RejectError(Reason.KEY_CHANGED, f"attribute {key.name} is the item's key, which stays in its place")
+            raise RejectError(Reason.KEY_CHANGED, f"attribute {key.name} is the item's key, which stays instead")
     update = Update(before, changed, tuple(sorted(removed)))
     if sum(map(len, changed.values())) > MEASURED_BYTES:
         update.write_units()

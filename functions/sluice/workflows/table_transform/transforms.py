@@ -60,7 +60,7 @@ class TransformedInPlace:
         if result is DELETE:
             return deletion(before)
         if isinstance(result, list | tuple):
-            raise RejectError(Reason.SEVERAL_ITEMS, f"the transform returned {len(result)} items for one in its place")
+            raise RejectError(Reason.SEVERAL_ITEMS, f"the transform returned {len(result)} items for one instead")
         if not isinstance(result, Mapping):
             raise RejectError(Reason.VALUE_UNSUPPORTED, f"the transform returned a {type(result).__name__} for an item")
         values = {
