@@ -47,8 +47,9 @@ class Replay:
 
     @property
     def rest(self) -> list[Unsettled]:
-        """What is not reached yet."""
-        return [each for each in self._parts if each.first < each.end]
+        """What is not reached yet; earlier attempts may have come further."""
+        rest = [each for each in self._parts if each.first < each.end]
+        return [replace(each, was_tried=each.was_tried or self._is_repeat) for each in rest]
 
     def pages(self) -> Iterator[list[Entry]]:
         """The changes that may have to be made, page by page. Each page is counted as it is reached."""
