@@ -12,7 +12,7 @@ from bench.export_contestants import Clients
 from bench.flights import KEYS, TABLE
 from bench.transforms import flights_carrier
 from sluice.workflows.table_transform.progress import SegmentRequest
-from sluice.workflows.table_transform.slice import SegmentWork
+from sluice.workflows.table_transform.work import SegmentWork
 
 TRANSFORM = "flights_carrier"
 CHANGED = "carrier"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from sluice.dynamodb.items import Item
@@ -11,16 +12,21 @@ from sluice.dynamodb.keys import KeySchema
 from sluice.dynamodb.plain import Attributes
 from sluice.workflows.table_transform.changes import Change, Side, Transfer, Update, compact, stored_item
 
+# Items whose attributes' names are data have any number of names.
+NAMES_MAX = 1_000
+
 Schemas = Mapping[Side, KeySchema]
 
 
 def update_line(change: Update, key: bytes) -> bytes:
     """{"key", "before", "after"}: the attributes that change, without those that are not there before or after."""
-    before = change.before
+    before, known = change.before, change.old
     old = b",".join(
-        b"%b:%b" % (_json(name), _json(before[name])) for name in (*change.values, *change.removed) if name in before
+        b"%b:%b" % (_name(name), known.get(name) or _json(before[name]))
+        for name in (*change.values, *change.removed)
+        if name in before
     )
-    new = b",".join(b"%b:%b" % (_json(name), value) for name, value in change.values.items())
+    new = b",".join([b"%b:%b" % (_name(name), value) for name, value in change.values.items()])
     return b'{"key":%b,"before":{%b},"after":{%b}}\n' % (key, old, new)
 
 
@@ -40,7 +46,7 @@ def transfer_line(change: Transfer, key: bytes) -> bytes:
 def line_of(change: Change, key: Attributes) -> bytes:
     """The line of a change of the item with this key."""
     if isinstance(change, Update):
-        return update_line(change, _json(key))
+        return update_line(change, change.key or _json(key))
     return transfer_line(change, _json(key))
 
 
@@ -71,6 +77,11 @@ def item_of(put: Item) -> Attributes:
     """The item that a put puts, in DynamoDB JSON."""
     item: Attributes = json.loads(put.body)
     return item
+
+
+@lru_cache(maxsize=NAMES_MAX)
+def _name(name: str) -> bytes:
+    return _json(name)
 
 
 def _json(value: object) -> bytes:

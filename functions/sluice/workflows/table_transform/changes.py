@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -30,12 +30,15 @@ class Side(StrEnum):
 class Update:
     """`values`: the attributes that get one, each in DynamoDB JSON, UTF-8. `removed`: those that go.
 
-    `before` is the item as it was read: the whole item, or its key and the attributes that change.
+    `before` is the item as it was read: the whole item, or its key and the attributes that change. `old` has values
+    that the attributes lose, and `key` the primary key, as far as they are known as they go over the wire.
     """
 
     before: Attributes
     values: Mapping[str, bytes]
     removed: tuple[str, ...] = ()
+    old: Mapping[str, bytes] = field(default_factory=dict, compare=False, repr=False)
+    key: bytes = field(default=b"", compare=False, repr=False)
 
     def after(self) -> dict[str, Any]:
         """The item as it becomes."""
@@ -101,17 +104,22 @@ def difference(before: Attributes, values: Mapping[str, str], removed: set[str],
 
     Raises RejectError for a change that the table cannot take.
     """
-    changed = {
-        name: utf8_value(name, value)
-        for name, value in values.items()
-        if name not in before or not _is_same(before[name], value)
-    }
+    changed: dict[str, bytes] = {}
+    old: dict[str, bytes] = {}
+    for name, value in values.items():
+        if name in before:
+            text = compact(before[name])
+            if _is_same(before[name], text, value):
+                continue
+            old[name] = text.encode()
+        changed[name] = utf8_value(name, value)
     if not changed and not removed:
         return None
     for key in schema.attributes:
         if key.name in changed or key.name in removed:
             raise RejectError(Reason.KEY_CHANGED, f"attribute {key.name} is the item's key, which stays instead")
-    update = Update(before, changed, tuple(sorted(removed)))
+    key_body = compact(key_in(before, schema)).encode()
+    update = Update(before, changed, tuple(sorted(removed)), old, key_body)
     if sum(map(len, changed.values())) > MEASURED_BYTES:
         update.write_units()
     return update
@@ -127,9 +135,8 @@ def write_units(item_bytes: int) -> float:
     return float(max(1, -(-item_bytes // WRITE_UNIT_BYTES)))
 
 
-def compact(value: object) -> str:
-    """JSON as the encoders write it."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+# JSON as the encoders write it.
+compact: Callable[[object], str] = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def key_in(item: Attributes, schema: KeySchema) -> dict[str, Any]:
@@ -143,6 +150,6 @@ def stored_item(item: Attributes, schema: KeySchema) -> Item:
     return Item(key, compact(item).encode())
 
 
-def _is_same(before: Mapping[str, Any], value: str) -> bool:
+def _is_same(before: Mapping[str, Any], text: str, value: str) -> bool:
     """Whether DynamoDB holds the same for both; nearly always the texts are the same then."""
-    return compact(before) == value or comparable(before) == comparable(json.loads(value))
+    return text == value or comparable(before) == comparable(json.loads(value))

@@ -73,9 +73,9 @@ class UpdateRequests:
         shape = kept, new, removed = self._shape(change)
         head = self._update_head(shape)
         values = [b'":%d":%b' % (2 * number, change.values[name]) for number, name in enumerate(kept + new)]
-        values += _old_values(change.before, kept)
-        values += _old_values(change.before, removed, len(kept) + len(new))
-        return self._body(head, change.before, values)
+        values += _old_values(change.before, kept, change.old)
+        values += _old_values(change.before, removed, change.old, len(kept) + len(new))
+        return self._body(head, change.key or _json(self.key(change.before)), values)
 
     def delete(self, change: Removal) -> bytes:
         """DeleteItem of an item all of whose attributes must be as they were read; it returns what it has deleted.
@@ -83,7 +83,8 @@ class UpdateRequests:
         Raises RejectError.
         """
         names = tuple(change.before)
-        return self._body(self._delete_head(names), change.before, _old_values(change.before, names))
+        values = _old_values(change.before, names, {})
+        return self._body(self._delete_head(names), _json(self.key(change.before)), values)
 
     def restoration(self, item: Attributes) -> bytes:
         """UpdateItem that puts an item back; attributes that it has by now stay as they are."""
@@ -153,9 +154,9 @@ class UpdateRequests:
         }
         return json.dumps(request).encode().removesuffix(b"}")
 
-    def _body(self, head: bytes, item: Attributes, values: Iterable[bytes]) -> bytes:
+    def _body(self, head: bytes, key: bytes, values: Iterable[bytes]) -> bytes:
         all_values = b",".join(values) + self._where_values
-        return b'%b,"Key":%b,"ExpressionAttributeValues":{%b}}' % (head, _json(self.key(item)), all_values)
+        return b'%b,"Key":%b,"ExpressionAttributeValues":{%b}}' % (head, key, all_values)
 
 
 def _check_size(attributes: int, *expressions: str) -> None:
@@ -174,8 +175,11 @@ def _remember(heads: dict[Shape, bytes], shape: Shape, head: bytes) -> None:
     heads[shape] = head
 
 
-def _old_values(before: Attributes, names: Iterable[str], first: int = 0) -> list[bytes]:
-    return [b'":%d":%b' % (2 * number + 1, _json(before[name])) for number, name in enumerate(names, first)]
+def _old_values(before: Attributes, names: Iterable[str], known: Mapping[str, bytes], first: int = 0) -> list[bytes]:
+    return [
+        b'":%d":%b' % (2 * number + 1, known.get(name) or _json(before[name]))
+        for number, name in enumerate(names, first)
+    ]
 
 
 def _json(value: object) -> bytes:
