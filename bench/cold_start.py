@@ -20,7 +20,7 @@ _ENVIRONMENT = {
     "DATA_BUCKET": "bench",
     "PROCESSOR_FUNCTIONS": "",
     "PROCESSOR_STATE_MACHINES": "",
-    "RUN_BUDGET_TABLE": "bench",
+    "RUN_TABLE": "bench",
     "EXPORT_LEDGER_TABLE": "bench",
     "ATHENA_WORK_GROUPS": "primary",
     "POWERTOOLS_SERVICE_NAME": "bench",

@@ -113,7 +113,7 @@ def _payload(segment: int, segments: int) -> dict[str, Any]:
             "totalSegments": segments,
             "optimize": "balanced",
             "itemBytes": TABLE.item_bytes,
-            "budget": None,
+            "runItem": None,
         },
         "segment": {"segment": segment},
         "progress": None,

@@ -23,6 +23,7 @@ from sluice.aws.pipeline import Answer, RequestPipeline
 from sluice.aws.wire import Wire
 from sluice.dynamodb.batch_writer import BATCH_ITEMS, BatchRequests
 from sluice.dynamodb.keys import KeySchema
+from sluice.run_item.worker import Heartbeats
 from sluice.workflows.export_process.files import CHUNK_BYTES
 from sluice.workflows.export_process.progress import FileRequest
 from sluice.workflows.export_process.slice import FileWork
@@ -59,7 +60,9 @@ def clients(url: str) -> Iterator[Clients]:
 def with_sluice(through: Clients, file: ExportedFile) -> int:
     """All that ProcessExportFile does with its event: the object is checked, read and written."""
     request = FileRequest.from_event(file.event())
-    progress = FileWork(through.s3, through.wire, through.wire, BUCKET, request).run(lambda: False)
+    progress = FileWork(through.s3, through.wire, Heartbeats.to("runs", through.wire), BUCKET, request).run(
+        lambda: False
+    )
     return int(progress["counts"]["written"])
 
 

@@ -25,6 +25,7 @@ TOPICS = (
     "bench.distinct_cpu",
     "bench.distinct_parallel",
     "bench.rate_limit",
+    "bench.run_item_cost",
     "bench.export_replay",
     "bench.export_peak",
     "bench.transform_path",

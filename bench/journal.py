@@ -21,6 +21,7 @@ from bench.null_endpoint import NullServices, in_process
 from bench.transform_contestants import BUCKET, CHANGED, EVENT, bench_transforms
 from bench.whole_items import WholeItems
 from sluice.dynamodb.items import item_size
+from sluice.run_item.worker import Heartbeats
 from sluice.workflows.table_transform import batches
 from sluice.workflows.table_transform.journal import JournalEntry, JournalStore
 from sluice.workflows.table_transform.progress import SegmentRequest
@@ -130,9 +131,10 @@ def undo(through: Clients) -> int:
 def _changed(through: Clients, event: Mapping[str, Any]) -> int:
     with bench_transforms():
         progress: Any = None
+        heartbeats = Heartbeats.to("runs", through.wire)
         while progress is None or not progress["done"]:
             request = SegmentRequest.from_event({**event, "progress": progress})
-            progress = SegmentWork(through.s3, through.wire, through.wire, BUCKET, request).run(lambda: False)
+            progress = SegmentWork(through.s3, through.wire, heartbeats, BUCKET, request).run(lambda: False)
     return int(progress["changes"]["changed"])
 
 

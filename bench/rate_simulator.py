@@ -14,10 +14,13 @@ from functools import partial
 from itertools import accumulate, count
 from math import inf
 
+from sluice.aws.wire import Attempts
 from sluice.errors import ServiceUnavailableError
-from sluice.run_item.budget import Budget, Claims, Kind, Tally
+from sluice.run_item.item import RunItem
+from sluice.run_item.progress import WorkDone
 from sluice.run_item.rate_limiter import NAP_SECONDS, RateLimiter, Spending
-from sluice.run_item.worker_rate import Member
+from sluice.run_item.shares import Claims, Kind, Tally
+from sluice.run_item.worker import Member
 
 CLOCKS_APART_SECONDS = 1.0
 CLOCK_DRIFT = 50e-6
@@ -82,8 +85,8 @@ class SimulatedItem:
         """As `sluice rate`."""
         self.limit = limit
 
-    def heartbeat(self, demand: Claims, to_workers: float) -> Tally:
-        """As `BudgetItem.beat`."""
+    def heartbeat(self, demand: Claims, to_workers: float, _done: WorkDone, _attempts: Attempts) -> Tally:
+        """As `Shard.heartbeat`."""
         if self.chance.random() < LOST_BEATS:
             raise ServiceUnavailableError("lost")
         self.workers += to_workers
@@ -99,8 +102,8 @@ class SimulatedItem:
             {Kind.READ: self.under_share_units, Kind.WRITE: 0.0},
         )
 
-    def leave(self) -> None:
-        """As `BudgetItem.leave`."""
+    def leave(self, _done: WorkDone) -> None:
+        """As `Shard.leave`."""
         self.workers -= 1
 
 
@@ -119,11 +122,11 @@ class Simulation:
         """Play the scenario."""
         limits = self.scenario.limits
         item = SimulatedItem(limits[0], self.chance)
-        budget = Budget("", "", {Kind.READ: limits[0], Kind.WRITE: None}, self.scenario.most_workers)
+        run_item = RunItem("", {Kind.READ: limits[0], Kind.WRITE: None}, self.scenario.most_workers)
         for at, limit in limits.items():
             self.after(at, partial(item.set_limit, limit))
         for shift in self.scenario.shifts:
-            self.after(shift.start, SimulatedWorker(self, item, budget, shift).start)
+            self.after(shift.start, SimulatedWorker(self, item, run_item, shift).start)
         while self._events and self._events[0][0] < self.scenario.seconds:
             self.now, _, happen = heapq.heappop(self._events)
             happen()
@@ -137,10 +140,10 @@ class Simulation:
 class SimulatedWorker:
     """Beats, and one request after the other in each of its lines."""
 
-    def __init__(self, simulation: Simulation, item: SimulatedItem, budget: Budget, shift: Shift) -> None:
+    def __init__(self, simulation: Simulation, item: SimulatedItem, run_item: RunItem, shift: Shift) -> None:
         self._simulation = simulation
         self._item = item
-        self._budget = budget
+        self._run_item = run_item
         self._shift = shift
         chance = simulation.chance
         self._ahead = chance.uniform(-CLOCKS_APART_SECONDS, CLOCKS_APART_SECONDS)
@@ -152,13 +155,13 @@ class SimulatedWorker:
 
     def start(self) -> None:
         """Begin to work."""
-        scenario, chance, least = self._simulation.scenario, self._simulation.chance, self._budget.least
+        scenario, chance, least = self._simulation.scenario, self._simulation.chance, self._run_item.least
         self._reads, writes = (
             RateLimiter(least[kind], lambda: False, scenario.item_units, clock=self.clock, chance=chance)
             for kind in Kind
         )
         allowances = {Kind.READ: self._reads, Kind.WRITE: writes}
-        self._member = Member(self._item, allowances, self._budget, self.clock, chance)
+        self._member = Member(self._item, allowances, self._run_item, self.clock, chance)
         self._heartbeat()
         for _ in range(self._shift.requests_at_once):
             self._next_request()

@@ -11,6 +11,7 @@ import transforms
 from bench.export_contestants import Clients
 from bench.flights import KEYS, TABLE
 from bench.transforms import flights_carrier
+from sluice.run_item.worker import Heartbeats
 from sluice.workflows.table_transform.progress import SegmentRequest
 from sluice.workflows.table_transform.work import SegmentWork
 
@@ -28,7 +29,7 @@ EVENT = {
         "totalSegments": 1,
         "onConflict": "replace",
         "deleteSource": False,
-        "budget": None,
+        "runItem": None,
         "samplePerSegment": 100,
         "itemBytes": None,
     },
@@ -52,7 +53,8 @@ def with_slice(through: Clients) -> int:
     """All that TransformSegment does with its event: markers, pages, transform, conditional updates, outcome."""
     request = SegmentRequest.from_event(EVENT)
     with bench_transforms():
-        progress = SegmentWork(through.s3, through.wire, through.wire, BUCKET, request).run(lambda: False)
+        heartbeats = Heartbeats.to("runs", through.wire)
+        progress = SegmentWork(through.s3, through.wire, heartbeats, BUCKET, request).run(lambda: False)
     return int(progress["changes"]["changed"])
 
 

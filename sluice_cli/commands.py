@@ -16,9 +16,10 @@ from sluice_cli.display import open_display
 from sluice_cli.exit_code import ExitCode
 from sluice_cli.progress import duration_text
 from sluice_cli.result_view import result_lines
-from sluice_cli.resume import RESUMABLE, input_going_on
+from sluice_cli.resume import input_going_on
 from sluice_cli.run import Run
 from sluice_cli.run_input import apply_settings, fill_placeholders, parse_setting, read_input
+from sluice_cli.run_item import rows_reader
 from sluice_cli.sample_view import sample_lines
 from sluice_cli.stack import Stack, describe_stack
 from sluice_cli.surroundings import Surroundings
@@ -162,23 +163,9 @@ def watch_run(options: Namespace, surroundings: Surroundings) -> ExitCode:
             return _follow(aws, stack, found, options, surroundings)
 
 
-def stop_run(options: Namespace, surroundings: Surroundings) -> ExitCode:
-    """Stop a run."""
-    place = place_of(options, surroundings)
-    with explaining(place):
-        aws = surroundings.connect(place)
-        found = runs.find(aws, describe_stack(aws, options.stack_name), options.run)
-        was_running = runs.stop(aws, found)
-    outcome = "stopped; what it has written stays" if was_running else "had ended already"
-    surroundings.say(f"{found.workflow} {found.name} {outcome}")
-    if was_running and found.workflow == RESUMABLE:
-        surroundings.say(f"to go on where it was: {command_line(options, 'resume', found.name)}")
-    return ExitCode.SUCCEEDED
-
-
 def _follow(aws: Aws, stack: Stack, run: Run, options: Namespace, surroundings: Surroundings) -> ExitCode:
     with open_display(surroundings) as display:
-        ended = watch(aws, run.execution_arn, display, surroundings.clock)
+        ended = watch(aws, run.execution_arn, display, surroundings.clock, rows_reader(aws, stack, run))
     outcome = ended.status.lower().replace("_", " ")
     surroundings.say(f"{run.workflow} {run.name} {outcome} after {duration_text(ended.seconds)}")
     if ended.error or ended.cause:

@@ -24,7 +24,7 @@ class Display(Protocol):
     ) -> None: ...
 
     def show(self, map_runs: Sequence[Progress], now: float) -> None:
-        """All Map Runs so far, in the order in which they started."""
+        """The run's rows, where they are known, and all Map Runs so far in the order in which they started."""
 
     def note(self, text: str) -> None:
         """A remark that stays."""
@@ -65,7 +65,7 @@ class LineDisplay:
 
     def _is_due(self, position: int, progress: Progress, now: float) -> bool:
         if position not in self._last:
-            return progress.map_run.total > 0
+            return progress.map_run.total > 0 or progress.map_run.done > 0
         since, shown = self._last[position]
         if shown.map_run == progress.map_run:
             return False

@@ -95,15 +95,18 @@ def _add_watch(level: "Commands") -> None:
 def _add_stop(level: "Commands") -> None:
     parser = _add(level, "stop", "stop a run", "sluice stop 20260102T030405Z-1a2b3c --local")
     _add_started_run(parser)
+    parser.add_argument(
+        "--now", action="store_true", help="stop the execution as well: it ends at once, and without a summary"
+    )
     _add_where(parser)
-    parser.set_defaults(command="sluice_cli.commands:stop_run")
+    parser.set_defaults(command="sluice_cli.stop:stop_run")
 
 
 def _add_resume(level: "Commands") -> None:
     parser = _add(
         level,
         "resume",
-        "go on with a run of table_transform that was stopped or failed",
+        "continue a run of csv_load, export_process or table_transform that was stopped or failed",
         "sluice resume 20260102T030405Z-1a2b3c --local",
     )
     _add_started_run(parser)

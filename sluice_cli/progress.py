@@ -2,7 +2,9 @@
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
+
+from sluice_cli.run_item import RunItem
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.type_defs import DescribeMapRunOutputTypeDef
@@ -34,24 +36,65 @@ class MapRun:
             failed,
         )
 
+    def head(self) -> list[str]:
+        """How many items, and how many of them failed."""
+        counted = f"{self.done:,} of {self.total:,} items"
+        return [counted, f"{self.failed:,} failed"] if self.failed else [counted]
+
+    def tail(self) -> list[str]:
+        """Nothing more."""
+        return []
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a run, as its item has them; `total` is 0 where the plan does not know how many there are."""
+
+    total: int
+    done: int
+    rejected: int = 0
+    read_units: float = 0.0
+    write_units: float = 0.0
+    usd: float = 0.0
+    status: str = RUNNING
+    label: ClassVar = "rows"
+    failed: ClassVar = 0
+
+    @classmethod
+    def from_item(cls, item: RunItem) -> "Rows":
+        """Read a run's item."""
+        read, write = item.units
+        return cls(item.planned_rows or 0, item.rows, item.rejected, read, write, item.usd)
+
+    def head(self) -> list[str]:
+        """How many rows."""
+        total = max(self.total, self.done)
+        return [f"{self.done:,} of {total:,} rows" if self.total else f"{self.done:,} rows"]
+
+    def tail(self) -> list[str]:
+        """What became of them, and what they took."""
+        counted = [(self.rejected, "rejected"), (self.read_units, "read units"), (self.write_units, "write units")]
+        parts = [f"{number:,.10g} {what}" for number, what in counted if number]
+        return [*parts, f"{self.usd:.2g} USD so far"] if self.usd else parts
+
 
 @dataclass(frozen=True)
 class Progress:
-    """A Map Run and its pace; None where too little has been seen to tell."""
+    """A Map Run, or a run's rows, and the pace; None where too little has been seen to tell."""
 
-    map_run: MapRun
+    map_run: MapRun | Rows
     items_per_second: float | None = None
     seconds_left: float | None = None
 
 
 @dataclass
 class Pace:
-    """Measures a Map Run's rate over the last half minute."""
+    """Measures the rate of a Map Run, or of a run's rows, over the last half minute."""
 
     samples: deque[tuple[float, int]] = field(default_factory=deque)
 
-    def measure(self, map_run: MapRun, now: float) -> Progress:
-        """Take the Map Run's count at `now` (seconds) and tell how fast it goes."""
+    def measure(self, map_run: MapRun | Rows, now: float) -> Progress:
+        """Take the count at `now` (seconds) and tell how fast it goes."""
         self.samples.append((now, map_run.done))
         while len(self.samples) > 2 and self.samples[1][0] <= now - WINDOW_SECONDS:
             self.samples.popleft()
@@ -59,7 +102,8 @@ class Pace:
         if map_run.status != RUNNING or now <= since or map_run.done <= before:
             return Progress(map_run)
         rate = (map_run.done - before) / (now - since)
-        return Progress(map_run, rate, (map_run.total - map_run.done) / rate)
+        left = map_run.total - map_run.done
+        return Progress(map_run, rate, left / rate if left > 0 else None)
 
 
 def label_of(map_run_arn: str) -> str:
@@ -70,14 +114,12 @@ def label_of(map_run_arn: str) -> str:
 def progress_text(progress: Progress) -> str:
     """Counts, rate and time left in words, such as `7 of 12 items, 1 failed, 3.5/s, 1 s left`."""
     run = progress.map_run
-    parts = [f"{run.done:,} of {run.total:,} items"]
-    if run.failed:
-        parts.append(f"{run.failed:,} failed")
+    parts = run.head()
     if progress.items_per_second is not None:
         parts.append(f"{_rate(progress.items_per_second)}/s")
     if progress.seconds_left is not None:
         parts.append(f"{duration_text(progress.seconds_left)} left")
-    return ", ".join(parts)
+    return ", ".join(parts + run.tail())
 
 
 def duration_text(seconds: float) -> str:

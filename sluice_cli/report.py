@@ -147,7 +147,8 @@ def _transform_lines(summary: dict[str, Any], results: dict[str, Any]) -> list[s
         total = resumed["total"]
         counts = ", ".join(f"{count:,} {name}" for name, count in total["counts"].items())
         lines.append(_line("resumed", f"{resumed['run']}; with this run: {counts}"))
-        lines.append(_line("", _changes_text(total["changes"], is_dry_run)))
+        if "changes" in total:
+            lines.append(_line("", _changes_text(total["changes"], is_dry_run)))
     return lines
 
 

@@ -1,4 +1,4 @@
-"""Going on with a run of table_transform that has ended early: whether it can be done, and with which input."""
+"""Continuing a run that ended early: whether it can be done, and with which input."""
 
 import json
 from typing import TYPE_CHECKING, Any
@@ -11,21 +11,21 @@ from sluice_cli.watch import NOT_ENDED, Ended
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.type_defs import DescribeExecutionOutputTypeDef
 
-RESUMABLE = "table_transform"
+RESUMABLE = frozenset({"csv_load", "export_process", "table_transform"})
 
 
 def input_going_on(aws: Aws, run: Run, stop_command: str) -> dict[str, Any]:
-    """The input of a run that goes on with this one. Raises BadInputError when none can, or none is needed."""
-    if run.workflow != RESUMABLE:
+    """The input of a run that continues this one. Raises BadInputError when none can, or none is needed."""
+    if run.workflow not in RESUMABLE:
         raise BadInputError(
-            f"{run.name} is a run of {run.workflow}, and only {RESUMABLE} can be resumed; "
+            f"{run.name} is a run of {run.workflow}, and only {', '.join(sorted(RESUMABLE))} can be resumed; "
             "start it again with the same input"
         )
     description = aws.stepfunctions.describe_execution(executionArn=run.execution_arn)
     _check_end(description, run, stop_command)
     document = json.loads(description["input"])
     if not isinstance(document, dict):
-        raise BadInputError(f"the input of {run.name} is no object; no run can go on with it")
+        raise BadInputError(f"the input of {run.name} is not an object; no run can continue it")
     return document | {"resume": {"run": run.name}}
 
 

@@ -17,6 +17,8 @@ from sluice_cli.stack import Stack
 # Narrower than what Step Functions takes: the name is part of S3 keys and of the hints' command lines.
 EXECUTION_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
 REFUSED = frozenset({"ExecutionAlreadyExists", "InvalidExecutionInput", "InvalidName", "ValidationException"})
+# The error of a run that was stopped.
+STOPPED = "StoppedError"
 UNKNOWN_EXECUTION = "ExecutionDoesNotExist"
 
 
@@ -69,12 +71,14 @@ def find(aws: Aws, stack: Stack, name_or_arn: str) -> Run:
     raise BadInputError(f"stack {stack.name} has no run named {name_or_arn}")
 
 
-def stop(aws: Aws, run: Run) -> bool:
-    """Abort the execution; False when it had ended already."""
-    if aws.stepfunctions.describe_execution(executionArn=run.execution_arn)["status"] != RUNNING:
-        return False
-    aws.stepfunctions.stop_execution(executionArn=run.execution_arn, error="Stopped", cause="sluice stop")
-    return True
+def is_running(aws: Aws, run: Run) -> bool:
+    """Whether the execution has not ended."""
+    return aws.stepfunctions.describe_execution(executionArn=run.execution_arn)["status"] == RUNNING
+
+
+def abort(aws: Aws, run: Run) -> None:
+    """Stop the execution itself: nothing of it begins any more, and it leaves no summary."""
+    aws.stepfunctions.stop_execution(executionArn=run.execution_arn, error=STOPPED, cause="sluice stop")
 
 
 def execution_arn(state_machine_arn: str, name: str) -> str:

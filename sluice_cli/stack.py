@@ -11,11 +11,11 @@ from botocore.exceptions import ClientError
 
 from sluice_cli.aws import Aws, error_code
 from sluice_cli.exit_code import NotDeployedError
+from sluice_cli.run_item import RUN_TABLE
 
 STATE_MACHINE_SUFFIX = "StateMachineArn"
 DATA_BUCKET = "DataBucket"
 EXPORT_LEDGER_TABLE = "ExportLedgerTable"
-RUN_BUDGET_TABLE = "RunBudgetTable"
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ class Stack:
         return self._table(EXPORT_LEDGER_TABLE, "table_export")
 
     @property
-    def run_budget_table(self) -> str:
-        """The name of the table with runs' limits. Raises NotDeployedError when the stack has none."""
-        return self._table(RUN_BUDGET_TABLE, "table_transform")
+    def run_table(self) -> str:
+        """The name of the table of runs. Raises NotDeployedError when the stack has none."""
+        return self._table(RUN_TABLE, "this command")
 
     def _table(self, output: str, workflow: str) -> str:
         try:

@@ -1,6 +1,6 @@
 """Following an execution to its end, whatever happens to single calls on the way."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -9,8 +9,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sluice_cli.aws import Aws, error_code, is_temporary
 from sluice_cli.display import Display
 from sluice_cli.exit_code import NotDeployedError
-from sluice_cli.progress import RUNNING, MapRun, Pace
+from sluice_cli.progress import RUNNING, MapRun, Pace, Rows
 from sluice_cli.run import UNKNOWN_EXECUTION
+from sluice_cli.run_item import RunItem
 from sluice_cli.surroundings import Clock
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ LONGEST_PAUSE_SECONDS = 3.0
 LONGEST_TROUBLED_PAUSE_SECONDS = 30.0
 # DescribeExecution is eventually consistent: an execution just started may not be known yet.
 UNKNOWN_TOLERATED = 5
+# Among the names of Map Runs, which are ARNs.
+ROWS = "rows"
 NOT_ENDED = frozenset({RUNNING, "PENDING_REDRIVE"})
 
 
@@ -47,12 +50,14 @@ class Ended:
         )
 
 
-def watch(aws: Aws, execution_arn: str, display: Display, clock: Clock) -> Ended:
-    """Show progress until the execution has ended.
+def watch(
+    aws: Aws, execution_arn: str, display: Display, clock: Clock, read_rows: Callable[[], RunItem | None] = lambda: None
+) -> Ended:
+    """Show progress until the execution has ended. `read_rows` reads the run's item.
 
     Throttles and lost connections are waited out. Raises NotDeployedError when its local AWS is gone.
     """
-    watched = Watched(aws, execution_arn, display)
+    watched = Watched(aws, execution_arn, display, read_rows)
     pause, unknown = FIRST_PAUSE_SECONDS, 0
     while True:
         try:
@@ -83,10 +88,12 @@ class Watched:
     aws: Aws
     execution_arn: str
     display: Display
+    read_rows: Callable[[], RunItem | None] = lambda: None
     map_runs: dict[str, MapRun] = field(default_factory=dict)
     paces: dict[str, Pace] = field(default_factory=dict)
     is_troubled: bool = False
     has_map_runs: bool = True
+    has_rows: bool = True
 
     def poll(self, now: float) -> Ended | None:
         """Look once; None while the execution runs. Raises what the calls raise."""
@@ -94,9 +101,8 @@ class Watched:
         if self.has_map_runs:
             self._see_map_runs()
         self.is_troubled = False
-        self.display.show(
-            [self.paces.setdefault(arn, Pace()).measure(run, now) for arn, run in self.map_runs.items()], now
-        )
+        seen: dict[str, MapRun | Rows] = {**self._rows(), **self.map_runs}
+        self.display.show([self.paces.setdefault(name, Pace()).measure(each, now) for name, each in seen.items()], now)
         return None if description["status"] in NOT_ENDED else Ended.from_description(description)
 
     def note_trouble(self, error: Exception) -> None:
@@ -104,6 +110,17 @@ class Watched:
         if not self.is_troubled:
             self.display.note(f"cannot see the run at the moment, trying again: {error}")
         self.is_troubled = True
+
+    def _rows(self) -> dict[str, Rows]:
+        try:
+            item = self.read_rows() if self.has_rows else None
+        except ClientError as error:
+            if is_temporary(error):
+                raise
+            self.has_rows = False
+            self.display.note(f"no rows can be shown: {error}")
+            return {}
+        return {ROWS: Rows.from_item(item)} if item else {}
 
     def _see_map_runs(self) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import replace
 from typing import Any
@@ -11,17 +12,26 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.aws.clients import aws_errors, dynamodb_client, lambda_client, s3_client
 from sluice.fields import Fields
-from sluice.run_item.budget import Budget, state_of
-from sluice.run_item.budget_item import create_item
+from sluice.run_item.item import RunItem
+from sluice.run_item.item_requests import PlanFacts, create_item
+from sluice.runs.chains import WorkBefore
 from sluice.runs.paths import Run
 from sluice.runs.workers import notes_of, read_quota, workers_for
-from sluice.settings import BudgetSettings, Settings, own_tables_from_env
+from sluice.settings import RunSettings, Settings, own_tables_from_env
 from sluice.state import FIELD, FORMAT
+from sluice.workflows.export_process.files import COUNT
 from sluice.workflows.export_process.input import ObjectPlace, ProcessInput, TableTarget
-from sluice.workflows.export_process.plan import check
+from sluice.workflows.export_process.plan import Checked, check
+from sluice.workflows.export_process.resume import (
+    EarlierProcess,
+    ProcessPlan,
+    leave_plan,
+    read_earlier,
+    request_of,
+)
 
 settings = Settings.from_env()
-budgets = BudgetSettings.from_env()
+run_settings = RunSettings.from_env()
 own_tables = own_tables_from_env()
 logger = Logger()
 
@@ -38,19 +48,28 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     request = ProcessInput.from_input(fields.raw("input"), settings.data_bucket)
     if isinstance(request.sink, TableTarget):
         own_tables.refuse("sink.table", request.sink.table)
-    checked = check(s3_client(), dynamodb_client(), request, ObjectPlace(settings.data_bucket, run.plan_key))
+    own_list = ObjectPlace(settings.data_bucket, run.plan_key)
+    earlier = read_earlier(s3_client(), settings.data_bucket, run, request.resumed_run) if request.resumed_run else None
+    if earlier:
+        earlier.check(request)
+    checked = check(s3_client(), dynamodb_client(), request, own_list)
+    if earlier:
+        checked = _rest(earlier, checked, own_list)
     workers = workers_for("files", request.max_concurrency, read_quota(lambda_client()), request.limits)
-    budget = Budget.for_run(budgets.table, run.item_key, request.limits, max(1, min(workers.number, checked.filled)))
-    if budget:
-        create_item(dynamodb_client(), budget, time.time())
+    item = RunItem(run.item_key, request.limits, max(1, min(workers.number, checked.filled)))
     listed_in = checked.listed_in
     if checked.manifest is not None:
         with aws_errors(f"s3://{listed_in.bucket}/{listed_in.key}"):
             s3_client().put_object(Bucket=listed_in.bucket, Key=listed_in.key, Body=checked.manifest)
+    before = earlier.done if earlier else WorkBefore()
+    plan = ProcessPlan(request_of(request), checked.process, listed_in.bucket, listed_in.key, before)
+    leave_plan(s3_client(), settings.data_bucket, run, plan)
+    facts = PlanFacts(run.workflow, rows=checked.items, parts=checked.files)
+    create_item(dynamodb_client(), run_settings.table, item, facts, time.time())
     logger.info("checked", extra={"run": run.name, "files": checked.files, "items": checked.items})
     return {
         FIELD: FORMAT,
-        "process": replace(checked.process, budget=state_of(budget)).to_state(),
+        "process": replace(checked.process, run_item=item.to_state()).to_state(),
         "plan": {
             "bucket": listed_in.bucket,
             "key": listed_in.key,
@@ -61,4 +80,18 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         "notes": notes_of([workers]),
         "toleratedFailurePercentage": request.tolerated_failure_percentage,
         "rejectsTolerated": request.rejects_tolerated,
+        "resumed": {"run": earlier.name, "done": before.to_state()} if earlier else None,
     }
+
+
+def _rest(earlier: EarlierProcess, checked: Checked, own_list: ObjectPlace) -> Checked:
+    """What is left of an earlier run, in a list of the run's own."""
+    lines = earlier.left
+    return replace(
+        checked,
+        listed_in=own_list,
+        files=len(lines),
+        filled=sum(bool(each[COUNT]) for each in lines),
+        items=sum(each[COUNT] for each in lines),
+        manifest=b"".join(json.dumps(each).encode() + b"\n" for each in lines),
+    )

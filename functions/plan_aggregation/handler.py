@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws.clients import aws_errors, lambda_client, s3_client
+from sluice.aws.clients import aws_errors, dynamodb_client, lambda_client, s3_client
 from sluice.errors import SourceNotFoundError
 from sluice.fields import Fields
+from sluice.run_item.item import NO_LIMITS, RunItem
+from sluice.run_item.item_requests import PlanFacts, create_item
 from sluice.runs.paths import Run
 from sluice.runs.workers import notes_of, read_quota, workers_for
-from sluice.settings import Settings
+from sluice.settings import RunSettings, Settings
 from sluice.workflows.object_map.input import AggregationInput
 
 if TYPE_CHECKING:
     from sluice.workflows.object_map.aggregation import Aggregation
 
 settings = Settings.from_env()
+run_table = RunSettings.from_env().table
 logger = Logger()
 
 
@@ -27,7 +31,7 @@ logger = Logger()
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Check the input, and that there is anything to aggregate. Takes {"run", "input"}.
 
-    Raises InvalidInputError, SourceNotFoundError, AccessDeniedError, ServiceUnavailableError.
+    Raises InvalidInputError, SourceNotFoundError, AccessDeniedError, ServiceUnavailableError, StoppedError.
     """
     fields = Fields(event, ("run", "input"))
     run = Run.from_state(fields.raw("run"))
@@ -35,7 +39,13 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     _check_objects(request.aggregation)
     workers = workers_for("batches of objects", request.max_concurrency, read_quota(lambda_client()))
     logger.info("planned", extra={"run": run.name, "batchSize": request.batch_size})
-    return replace(request, max_concurrency=workers.number).to_state() | {"notes": notes_of([workers])}
+    item = RunItem(run.item_key, NO_LIMITS, workers.number)
+    create_item(dynamodb_client(), run_table, item, PlanFacts(run.workflow), time.time())
+    state = replace(request, max_concurrency=workers.number).to_state()
+    return state | {
+        "aggregation": {**state["aggregation"], "runItem": item.to_state()},
+        "notes": notes_of([workers]),
+    }
 
 
 def _check_objects(aggregation: Aggregation) -> None:

@@ -11,18 +11,18 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from sluice.aws.clients import dynamodb_client, lambda_client, s3_client
 from sluice.dynamodb.tables import describe_table
 from sluice.fields import Fields
-from sluice.run_item.budget_item import create_item
+from sluice.run_item.item_requests import PlanFacts, create_item
 from sluice.runs.paths import Run
 from sluice.runs.segments import write_segments
 from sluice.runs.workers import Workers, notes_of, read_quota, workers_for
-from sluice.settings import BudgetSettings, ProcessorSettings, Settings, own_tables_from_env
+from sluice.settings import ProcessorSettings, RunSettings, Settings, own_tables_from_env
 from sluice.state import FIELD, FORMAT
 from sluice.workflows.distinct_keys.input import FUNCTION, MEASURE, DistinctInput, copy_keys
 from sluice.workflows.distinct_keys.plan import plan_scan
 
 settings = Settings.from_env()
 processors = ProcessorSettings.from_env()
-budgets = BudgetSettings.from_env()
+run_settings = RunSettings.from_env()
 own_tables = own_tables_from_env()
 logger = Logger()
 
@@ -39,7 +39,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     own_tables.refuse("table", request.table)
     scanning, processing = _workers(request)
     table = describe_table(dynamodb_client(), request.table)
-    scan = plan_scan(request, table, run, budgets.table, scanning.number)
+    scan = plan_scan(request, table, run, scanning.number)
     bucket, plan = settings.data_bucket, None
     if request.keys:
         copy_keys(s3_client(), request.keys, bucket, run.given_keys_key)
@@ -51,8 +51,8 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
             "segments": scan.segments,
             "maxConcurrency": scan.children,
         }
-    if scan.budget:
-        create_item(dynamodb_client(), scan.budget, time.time())
+    facts = PlanFacts(run.workflow, rows=None if request.keys else scan.items, parts=scan.segments if plan else None)
+    create_item(dynamodb_client(), run_settings.table, scan.run_item, facts, time.time())
     logger.info("planned", extra={"run": run.name, "segments": scan.segments, "processor": request.processor.type})
     return {
         FIELD: FORMAT,

@@ -13,18 +13,18 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from sluice.aws.clients import dynamodb_client, lambda_client, s3_client
 from sluice.aws.wire import Wire
 from sluice.fields import Fields
-from sluice.run_item.budget_item import create_item
+from sluice.run_item.item_requests import PlanFacts, create_item
 from sluice.runs.paths import Run
 from sluice.runs.segments import write_segments
 from sluice.runs.workers import notes_of, read_quota, workers_for
-from sluice.settings import BudgetSettings, Settings, own_tables_from_env
+from sluice.settings import RunSettings, Settings, own_tables_from_env
 from sluice.state import FIELD, FORMAT
 from sluice.workflows.table_transform.handover import EarlierRun, Purpose, RunFiles
 from sluice.workflows.table_transform.input import APPLY, TransformInput
 from sluice.workflows.table_transform.plan import TransformPlan, plan_transform
 
 settings = Settings.from_env()
-budgets = BudgetSettings.from_env()
+run_settings = RunSettings.from_env()
 own_tables = own_tables_from_env()
 logger = Logger()
 wire = Wire.from_session(botocore.session.get_session())
@@ -56,7 +56,6 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
             wire.call,
             request,
             run,
-            budget_table=budgets.table,
             children=workers.number,
             earlier=earlier,
             undoes=undoes,
@@ -100,12 +99,12 @@ def _close(files: RunFiles, undone: EarlierRun) -> None:
 
 
 def _leave(files: RunFiles, planned: TransformPlan, earlier: EarlierRun | None) -> None:
-    """Write the segments, what a run needs that continues this one, and the limits."""
+    """Write the segments, what a run needs that continues this one, and the run's item."""
     lines = [
         {"segment": number, "progress": progress.to_state() if earlier else None}
         for number, progress in planned.segments.items()
     ]
     write_segments(files.s3, files.bucket, files.run.segments_key, lines)
     files.write_plan(planned.job, planned.segments, earlier)
-    if planned.budget:
-        create_item(dynamodb_client(), planned.budget, time.time())
+    facts = PlanFacts(files.run.workflow, rows=None if earlier else planned.items, parts=len(planned.segments))
+    create_item(dynamodb_client(), run_settings.table, planned.run_item, facts, time.time())

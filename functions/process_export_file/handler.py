@@ -11,15 +11,15 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from sluice.aws.clients import s3_client
 from sluice.aws.wire import Wire
 from sluice.limits import time_is_up
-from sluice.run_item.budget_item import heartbeat_wire
-from sluice.settings import Settings
+from sluice.run_item.worker import Heartbeats
+from sluice.settings import RunSettings, Settings
 from sluice.workflows.export_process.progress import FileRequest
 from sluice.workflows.export_process.slice import FileWork
 
 settings = Settings.from_env()
 logger = Logger()
 wire = Wire.from_session(botocore.session.get_session())
-heartbeats = heartbeat_wire(wire)
+heartbeats = Heartbeats.to(RunSettings.from_env().table, wire)
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -12,10 +12,11 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from sluice.aws.clients import s3_client
 from sluice.aws.wire import Wire
 from sluice.limits import time_is_up
-from sluice.run_item.budget_item import heartbeat_wire
-from sluice.run_item.worker_rate import RunPace
+from sluice.run_item.item import RunItem
+from sluice.run_item.worker import Heartbeats, RunWorker
 from sluice.runs.attempts import leave_part
-from sluice.settings import Settings
+from sluice.runs.courses import leave_course
+from sluice.settings import RunSettings, Settings
 from sluice.workflows.distinct_keys.slice import COLLECTOR_THRESHOLD, ScanRequest
 
 gc.set_threshold(COLLECTOR_THRESHOLD)
@@ -23,7 +24,7 @@ gc.set_threshold(COLLECTOR_THRESHOLD)
 settings = Settings.from_env()
 logger = Logger()
 wire = Wire.from_session(botocore.session.get_session())
-heartbeats = heartbeat_wire(wire)
+heartbeats = Heartbeats.to(RunSettings.from_env().table, wire)
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -32,21 +33,26 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
 
     Takes {"run", "scan", "segment", "progress"}, as PlanScan and the call before have returned them.
     Raises InvalidInputError, TableNotFoundError, ThrottledError, ServiceUnavailableError, AccessDeniedError,
-    UnexpectedResponseError, WireError.
+    UnexpectedResponseError, WireError, StoppedError.
     """
-    request, is_time_up = ScanRequest.from_event(event), time_is_up(context)
-    with RunPace.from_state(heartbeats, request.scan["budget"], is_time_up, request.scan["itemBytes"]) as pace:
-        result = request.slice(pace.reads).run(wire.call, is_time_up)
-    progress = leave_part(
-        s3_client(),
-        settings.data_bucket,
-        request.run,
-        request.part_key,
-        progress=result.progress.to_state(),
-        part=result.keys,
-    )
+    request = ScanRequest.from_event(event)
+    item, item_bytes = RunItem.from_plan(request.run.item_key, request.scan), request.scan["itemBytes"]
+    with heartbeats.worker(item, time_is_up(context), item_bytes) as worker:
+        progress = request.progress.to_state() if worker.is_stopped else _work(request, worker)
+        worker.check(progress)
     logger.info(
         "slice done",
         extra={"run": request.run.name, "segment": request.segment, "counts": progress["counts"]},
     )
     return progress
+
+
+def _work(request: ScanRequest, worker: RunWorker) -> dict[str, Any]:
+    """The segment's progress after the slice, as the first attempt that ended has left it."""
+    each = request.slice(worker.reads)
+    worker.watch(lambda: each.work_done)
+    result = each.run(wire.call, worker.is_over)
+    s3, bucket = s3_client(), settings.data_bucket
+    leave_course(s3, bucket, request.course_key, worker)
+    progress = result.progress.to_state()
+    return leave_part(s3, bucket, request.run, request.part_key, progress=progress, part=result.keys)

@@ -69,6 +69,10 @@ class AccessDeniedError(SluiceError):
     """AWS does not let this role or these credentials do what the run needs."""
 
 
+class StoppedError(SluiceError):
+    """The run was stopped before it was done; `sluice resume` continues it where its workflow can be resumed."""
+
+
 class AttemptExistsError(SluiceError):
     """The slice has been tried before; never leaves the function."""
 

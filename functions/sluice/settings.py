@@ -35,20 +35,20 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class BudgetSettings:
-    """`table`: name of the table in which runs with a limit have their items."""
+class RunSettings:
+    """`table`: name of the table in which runs have their items."""
 
     table: str
 
     @classmethod
-    def from_env(cls, environment: Mapping[str, str] = os.environ) -> BudgetSettings:
+    def from_env(cls, environment: Mapping[str, str] = os.environ) -> RunSettings:
         """Read the settings; raises SettingError naming the variable that is missing."""
-        return cls(table=_required(environment, "RUN_BUDGET_TABLE"))
+        return cls(table=_required(environment, "RUN_TABLE"))
 
 
 def own_tables_from_env(environment: Mapping[str, str] = os.environ) -> OwnTables:
     """The stack's own tables; raises SettingError naming the variable that is missing."""
-    variables = ("RUN_BUDGET_TABLE", "EXPORT_LEDGER_TABLE")
+    variables = ("RUN_TABLE", "EXPORT_LEDGER_TABLE")
     return OwnTables(frozenset(_required(environment, variable) for variable in variables))
 
 

@@ -11,18 +11,20 @@ from typing import IO, Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws.clients import aws_errors, s3_client
+from sluice.aws.clients import aws_errors, dynamodb_client, s3_client
 from sluice.fields import Fields
+from sluice.runs.closing import close_run
 from sluice.runs.paths import Run
 from sluice.runs.results import MergedObjects, empty, map_run_records, read_until_complete, spool, upload
 from sluice.runs.summary import RunError
-from sluice.settings import Settings
+from sluice.settings import RunSettings, Settings
 from sluice.state import readable
 from sluice.workflows.distinct_keys.summary import KeysSummary, Processed, Scanned, add_all, failure_reason
 
 CHUNK_BYTES = 1 << 20
 
 settings = Settings.from_env()
+run_table = RunSettings.from_env().table
 logger = Logger()
 
 
@@ -45,6 +47,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
             s3_client().upload_fileobj(io.BufferedReader(parts), settings.data_bucket, run.report_key)
         state = summary.to_state()
         _put(run.summary_key, json.dumps(state, ensure_ascii=False, indent=2).encode())
+    close_run(dynamodb_client(), run_table, run, state)
     logger.info("run summarized", extra={"run": run.name, "status": state["status"], "counts": state["counts"]})
     return state
 

@@ -8,16 +8,18 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws.clients import aws_errors, s3_client
+from sluice.aws.clients import aws_errors, dynamodb_client, s3_client
 from sluice.fields import Fields
+from sluice.runs.closing import close_run
 from sluice.runs.paths import Run
 from sluice.runs.results import map_run_records, read_until_complete
 from sluice.runs.summary import RunError
-from sluice.settings import Settings
+from sluice.settings import RunSettings, Settings
 from sluice.workflows.object_map.merge_plan import MergeProgress
 from sluice.workflows.object_map.summary import Collected, ObjectsSummary, checked, merge_error
 
 settings = Settings.from_env()
+run_table = RunSettings.from_env().table
 logger = Logger()
 
 
@@ -43,6 +45,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
             Key=run.summary_key,
             Body=json.dumps(state, ensure_ascii=False, indent=2).encode(),
         )
+    close_run(dynamodb_client(), run_table, run, state)
     logger.info("run summarized", extra={"run": run.name, "status": state["status"], "counts": state["counts"]})
     return state
 

@@ -11,13 +11,14 @@ from typing import IO, Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws.clients import aws_errors, s3_client, stepfunctions_client
+from sluice.aws.clients import aws_errors, dynamodb_client, s3_client, stepfunctions_client
 from sluice.errors import CountsNotFinalError
 from sluice.fields import Fields
+from sluice.runs.closing import close_run
 from sluice.runs.paths import Run
 from sluice.runs.results import MapRunCounts, empty, map_run_records, read_until_complete, spool, upload
 from sluice.runs.summary import RunError
-from sluice.settings import Settings
+from sluice.settings import RunSettings, Settings
 from sluice.state import readable
 from sluice.workflows.athena_map.inspection import Inspection, Reader
 from sluice.workflows.athena_map.query_figures import QueryFigures, query_end
@@ -26,6 +27,7 @@ from sluice.workflows.athena_map.summary import RowsDone, RowsSummary, failure_r
 CHUNK_BYTES = 1 << 20
 
 settings = Settings.from_env()
+run_table = RunSettings.from_env().table
 logger = Logger()
 
 
@@ -43,6 +45,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         state = _summarize(run, planned, event).to_state()
         body = json.dumps(state, ensure_ascii=False, indent=2).encode()
         s3_client().put_object(Bucket=settings.data_bucket, Key=run.summary_key, Body=body)
+    close_run(dynamodb_client(), run_table, run, state)
     logger.info("run summarized", extra={"run": run.name, "status": state["status"], "counts": state["counts"]})
     return state
 

@@ -10,18 +10,21 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws.clients import aws_errors, s3_client
+from sluice.aws.clients import aws_errors, dynamodb_client, s3_client
 from sluice.fields import Fields
+from sluice.runs.chains import WorkBefore
+from sluice.runs.closing import close_run
 from sluice.runs.outcomes import LOST, Planned, RangeOutcome, outcomes
 from sluice.runs.paths import Run
 from sluice.runs.results import map_run_records, merge_objects, read_until_complete
 from sluice.runs.summary import RunError, Summary, notes_in, summarize
-from sluice.settings import Settings
+from sluice.settings import RunSettings, Settings
 from sluice.state import readable
 from sluice.workflows.csv_load.plan import RANGES, read_ranges
 from sluice.workflows.export_process.files import FILES, read_files
 
 settings = Settings.from_env()
+run_table = RunSettings.from_env().table
 logger = Logger()
 
 
@@ -40,13 +43,24 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     with aws_errors(f"s3://{settings.data_bucket}/{run.prefix}"):
         ends = _outcomes(run, planned, event.get("mapRun")) if planned else []
         summary = summarize(run, settings.data_bucket, ends, planned.get("rejectsTolerated"), error)
-        summary = replace(summary, notes=notes_in(planned))
+        summary = replace(summary, notes=notes_in(planned), resumed=_resumed(planned, ends))
         _leave(summary, ends)
+    state = summary.to_state()
+    close_run(dynamodb_client(), run_table, run, state)
     logger.info(
         "run summarized",
-        extra={"run": run.name, "status": summary.status, "counts": summary.counts.to_state()},
+        extra={"run": run.name, "status": state["status"], "counts": state["counts"]},
     )
-    return summary.to_state()
+    return state
+
+
+def _resumed(planned: Mapping[str, Any], ends: Sequence[RangeOutcome]) -> dict[str, Any] | None:
+    """What the runs of the chain did together; None for a run that continues none."""
+    resumed = planned.get("resumed")
+    if not resumed:
+        return None
+    reached = [each.progress for each in ends if each.progress]
+    return {"run": resumed["run"], "total": WorkBefore.from_state(resumed["done"]).plus(reached).to_state()}
 
 
 def _outcomes(run: Run, planned: Mapping[str, Any], map_run: Mapping[str, Any] | None) -> list[RangeOutcome]:
@@ -80,7 +94,7 @@ def _leave(summary: Summary, ends: Sequence[RangeOutcome]) -> None:
         ]
         merge_objects(s3_client(), bucket, parts, run.rejects_key)
     if summary.failed_batches:
-        lines = b"".join(end.to_failure_line() for end in ends if end.status != "SUCCEEDED")
+        lines = b"".join(end.to_failure_line() for end in ends if end.has_failed)
         s3_client().put_object(Bucket=bucket, Key=run.failures_key, Body=lines)
     body = json.dumps(summary.to_state(), ensure_ascii=False, indent=2).encode()
     s3_client().put_object(Bucket=bucket, Key=run.summary_key, Body=body)

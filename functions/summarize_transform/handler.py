@@ -10,20 +10,22 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws.clients import aws_errors, s3_client
+from sluice.aws.clients import aws_errors, dynamodb_client, s3_client
 from sluice.fields import Fields
-from sluice.runs.outcomes import LOST, SUCCEEDED, RangeOutcome, outcomes
+from sluice.runs.closing import close_run
+from sluice.runs.outcomes import LOST, RangeOutcome, outcomes
 from sluice.runs.paths import Run
 from sluice.runs.results import map_run_records, merge_objects, read_until_complete
 from sluice.runs.segments import read_segments
 from sluice.runs.summary import RunError, notes_in, summarize
-from sluice.settings import Settings
+from sluice.settings import RunSettings, Settings
 from sluice.state import readable
 from sluice.workflows.table_transform.handover import read_cursors
 from sluice.workflows.table_transform.progress import SEGMENTS, TransformProgress
 from sluice.workflows.table_transform.summary import reached, summarize_transform
 
 settings = Settings.from_env()
+run_table = RunSettings.from_env().table
 logger = Logger()
 
 
@@ -48,6 +50,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         s3_client().put_object(
             Bucket=bucket, Key=run.summary_key, Body=json.dumps(state, ensure_ascii=False, indent=2).encode()
         )
+    close_run(dynamodb_client(), run_table, run, state)
     logger.info("run summarized", extra={"run": run.name, "status": state["status"], "counts": state["counts"]})
     return state
 
@@ -60,7 +63,7 @@ def _outcomes(run: Run, planned: Mapping[str, Any], map_run: Mapping[str, Any] |
         lambda: outcomes(SEGMENTS, plan, map_run_records(s3, bucket, run.results_prefix, map_run)),
         lambda ends: all(end.status != LOST for end in ends),
     )
-    return ends if all(end.status == SUCCEEDED for end in ends) else reached(ends, read_cursors(s3, bucket, run))
+    return reached(ends, read_cursors(s3, bucket, run)) if any(end.has_failed for end in ends) else ends
 
 
 def _leave(run: Run, ends: Sequence[RangeOutcome]) -> None:
@@ -72,7 +75,7 @@ def _leave(run: Run, ends: Sequence[RangeOutcome]) -> None:
     samples = _parts(ends, lambda progress: progress.sample_slices, run.sample_part_key)
     if samples:
         merge_objects(s3, bucket, samples, run.sample_key)
-    failed = b"".join(end.to_failure_line() for end in ends if end.status != SUCCEEDED)
+    failed = b"".join(end.to_failure_line() for end in ends if end.has_failed)
     if failed:
         s3.put_object(Bucket=bucket, Key=run.failures_key, Body=failed)
 

@@ -8,7 +8,7 @@ import botocore.session
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws.clients import aws_errors, s3_client
+from sluice.aws.clients import s3_client
 from sluice.aws.wire import Wire
 from sluice.dynamodb.writers import OnConflict, writer_for
 from sluice.limits import time_is_up
@@ -16,13 +16,16 @@ from sluice.mapping.encoders import encoder_for
 from sluice.reading.record_scanner import blocks
 from sluice.reading.rows import parse
 from sluice.reading.streams import open_source
-from sluice.runs.attempts import was_tried_before
-from sluice.settings import Settings
+from sluice.run_item.worker import Heartbeats, RunWorker
+from sluice.runs.attempts import earlier_outcome, leave_parts, was_tried_before
+from sluice.runs.courses import leave_course
+from sluice.settings import RunSettings, Settings
 from sluice.workflows.csv_load.slice import RangeSlice, SliceRequest, SliceResult
 
 settings = Settings.from_env()
 logger = Logger()
 wire = Wire.from_session(botocore.session.get_session())
+heartbeats = Heartbeats.to(RunSettings.from_env().table, wire)
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -34,29 +37,38 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     AccessDeniedError.
     """
     request = SliceRequest.from_event(event)
-    result = _work(request, context)
-    if result.rejects:
-        with aws_errors(f"s3://{settings.data_bucket}/{request.rejects_key}"):
-            s3_client().put_object(Bucket=settings.data_bucket, Key=request.rejects_key, Body=b"".join(result.rejects))
-    progress = result.progress.to_state()
+    with heartbeats.worker(request.run_item, time_is_up(context)) as worker:
+        state = worker.state_of(request.progress.to_state() if worker.is_stopped else _work(request, worker))
     logger.info(
         "slice done",
-        extra={"run": request.run.name, "range": request.range.index, "counts": progress["counts"]},
+        extra={"run": request.run.name, "range": request.range.index, "counts": state["counts"]},
     )
+    return state
+
+
+def _work(request: SliceRequest, worker: RunWorker) -> dict[str, Any]:
+    """The range's progress after the slice, as the first attempt that ended has left it with its rejects."""
+    s3, bucket = s3_client(), settings.data_bucket
+    is_repeat = request.on_conflict is not OnConflict.REPLACE and was_tried_before(s3, bucket, request.attempt_key)
+    progress = earlier_outcome(s3, bucket, request.outcome_key) if is_repeat else None
+    if progress is None:
+        result = _slice(request, worker, is_repeat=is_repeat or request.may_have_rows)
+        parts = {request.rejects_key: b"".join(result.rejects)}
+        progress = leave_parts(s3, bucket, request.outcome_key, progress=result.progress.to_state(), parts=parts)
+        leave_course(s3, bucket, request.course_key, worker)
     return progress
 
 
-def _work(request: SliceRequest, context: LambdaContext) -> SliceResult:
+def _slice(request: SliceRequest, worker: RunWorker, *, is_repeat: bool) -> SliceResult:
     source, before = request.source, request.progress
     encode = encoder_for(request.load, source.header, request.schema)
     stream = open_source(s3_client(), source, before.position, request.range.end)
-    is_repeat = request.on_conflict is not OnConflict.REPLACE and was_tried_before(
-        s3_client(), settings.data_bucket, request.attempt_key
-    )
     with writer_for(wire, request.table, request.on_conflict, request.schema, is_repeat=is_repeat) as writer:
-        return RangeSlice(before, encode, writer, source.header).run(
+        each = RangeSlice(before, encode, writer, source.header)
+        worker.watch(lambda: each.work_done)
+        return each.run(
             blocks(stream, source.grammar, before.position, before.row),
             lambda block: parse(block, source),
             source.grammar,
-            time_is_up(context),
+            worker.is_over,
         )

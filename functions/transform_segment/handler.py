@@ -13,8 +13,8 @@ from sluice.aws.clients import s3_client
 from sluice.aws.retry import RetryPolicy
 from sluice.aws.wire import Wire
 from sluice.limits import time_is_up
-from sluice.run_item.budget_item import heartbeat_wire
-from sluice.settings import Settings
+from sluice.run_item.worker import Heartbeats
+from sluice.settings import RunSettings, Settings
 from sluice.workflows.distinct_keys.slice import COLLECTOR_THRESHOLD
 from sluice.workflows.table_transform.progress import SegmentRequest
 from sluice.workflows.table_transform.work import SegmentWork
@@ -27,7 +27,7 @@ gc.set_threshold(COLLECTOR_THRESHOLD)
 settings = Settings.from_env()
 logger = Logger()
 wire = Wire.from_session(botocore.session.get_session(), retries=RETRIES)
-heartbeats = heartbeat_wire(wire)
+heartbeats = Heartbeats.to(RunSettings.from_env().table, wire)
 
 
 @logger.inject_lambda_context(clear_state=True)

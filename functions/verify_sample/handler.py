@@ -15,10 +15,10 @@ from sluice.aws.clients import aws_errors, s3_client
 from sluice.aws.wire import Wire
 from sluice.fields import Fields
 from sluice.limits import time_is_up
-from sluice.run_item.budget_item import heartbeat_wire
-from sluice.run_item.worker_rate import RunPace
+from sluice.run_item.item import RunItem
+from sluice.run_item.worker import Heartbeats
 from sluice.runs.paths import Run
-from sluice.settings import Settings
+from sluice.settings import RunSettings, Settings
 from sluice.workflows.table_transform.input import TransformJob
 from sluice.workflows.table_transform.reads import KEYS_MAX, ConsistentReads
 from sluice.workflows.table_transform.slice_log import Sample
@@ -31,7 +31,7 @@ SAMPLE_MAX_BYTES = 128 << 20
 settings = Settings.from_env()
 logger = Logger()
 wire = Wire.from_session(botocore.session.get_session())
-heartbeats = heartbeat_wire(wire)
+heartbeats = Heartbeats.to(RunSettings.from_env().table, wire)
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -46,15 +46,15 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     fields = Fields(event, ("run", "transform", "verify"))
     run, job = Run.from_state(fields.raw("run")), TransformJob.from_state(fields.raw("transform"))
     size = fields.section("verify", ("sample",)).integer("sample", 0, low=1, high=10**9)
-    is_time_up = time_is_up(context)
+    item = RunItem.from_plan(run.item_key, {"runItem": job.run_item})
     with (
         aws_errors(f"s3://{settings.data_bucket}/{run.prefix}"),
-        RunPace.from_state(heartbeats, job.budget, is_time_up, job.item_bytes) as pace,
+        heartbeats.worker(item, time_is_up(context), job.item_bytes) as worker,
     ):
         lines, differences, verified = _sample(run, size), list[bytes](), 0
-        reads = ConsistentReads(wire, pace.reads)
+        reads = ConsistentReads(wire, worker.reads)
         verify = verification_for(job, reads)
-        while verified < len(lines) and not (verified and is_time_up()):
+        while verified < len(lines) and not (worker.is_stopped or (verified and worker.is_over())):
             chunk = [json.loads(line) for line in lines[verified : verified + KEYS_MAX]]
             differences += [each.to_line() for each in verify(chunk)]
             verified += len(chunk)

@@ -146,7 +146,7 @@ def test_counts_that_never_become_final_fail_the_run_by_name(stack: Deployed) ->
     assert "125 of 250 rows were written so far" in (ended.cause or "")
 
 
-@pytest.mark.parametrize("output", ["RunBudgetTable", "ExportLedgerTable"])
+@pytest.mark.parametrize("output", ["RunTable", "ExportLedgerTable"])
 @pytest.mark.parametrize("place", ["", "arn:aws:dynamodb:us-east-1:000000000000:table/"])
 def test_tables_of_the_stack_are_refused(stack: Deployed, output: str, place: str) -> None:
     _, document = load(stack, TEXT)

@@ -101,14 +101,13 @@ def test_limit_is_the_run_s_for_the_children_of_both_maps(stack: Deployed) -> No
     scans = [each["scan"] for each in child_inputs(stack, ended.name, "segments")]
     measures = [each["BatchInput"]["scan"] for each in child_inputs(stack, ended.name, "keys")]
     assert (len(scans), len(measures)) == (4, 10)
-    assert {(each["budget"]["key"], each["budget"]["workers"]) for each in scans + measures} == {
-        (f"distinct_keys/{ended.name}", 4)
-    }
+    assert {each["runItem"]["workers"] for each in scans + measures} == {4}
     key = {"run": {"S": f"distinct_keys/{ended.name}"}}
-    budget = stack.dynamodb.get_item(TableName=stack.outputs["RunBudgetTable"], Key=key)["Item"]
-    # Who has come has left; each slice has beaten at least once.
-    assert (budget["readUnitsPerSecond"], float(budget["workers"]["N"])) == ({"N": "75"}, 0)
-    assert int(budget["beats"]["N"]) >= 14
+    item = stack.dynamodb.get_item(TableName=stack.outputs["RunTable"], Key=key)["Item"]
+    # All workers have left; each slice has sent a heartbeat at least.
+    assert (item["readUnitsPerSecond"], float(item["workers"]["N"])) == ({"N": "75"}, 0)
+    assert int(item["heartbeats"]["N"]) >= 14
+    assert float(item["readUnits"]["N"]) == ended.summary["capacity"]["readUnits"]
     execution_arn = f"{stack.machine_arn('distinct_keys').replace(':stateMachine:', ':execution:')}:{ended.name}"
     listed = stack.stepfunctions.list_map_runs(executionArn=execution_arn)["mapRuns"]
     runs = [stack.stepfunctions.describe_map_run(mapRunArn=each["mapRunArn"]) for each in listed]

@@ -59,7 +59,7 @@ def test_low_rate_takes_few_workers_and_says_so(stack: Deployed, table: str) -> 
     assert "requested 50, used 2, because more would idle at 30 read units per second" in note
 
 
-@pytest.mark.parametrize("own", ["RunBudgetTable", "ExportLedgerTable"])
+@pytest.mark.parametrize("own", ["RunTable", "ExportLedgerTable"])
 @pytest.mark.parametrize("workflow", ["csv_load", "distinct_keys", "table_transform", "table_export"])
 def test_stack_own_tables_are_refused(stack: Deployed, own: str, workflow: str) -> None:
     name = stack.outputs[own]

@@ -58,16 +58,16 @@ def until(is_so: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
-def budget(stack: Deployed, run: str) -> dict[str, float]:
+def run_item(stack: Deployed, run: str) -> dict[str, float]:
     """The run's item; empty as long as there is none."""
-    item = stack.dynamodb.get_item(TableName=stack.outputs["RunBudgetTable"], Key={"run": {"S": run}}).get("Item", {})
+    item = stack.dynamodb.get_item(TableName=stack.outputs["RunTable"], Key={"run": {"S": run}}).get("Item", {})
     return {name: float(value["N"]) for name, value in item.items() if "N" in value}
 
 
 def start(stack: Deployed, workflow: str, document: dict[str, Any]) -> str:
     """Start a run, and wait until its workers share the limit; returns its name."""
     name = stack.start(workflow, document).rpartition(":")[2]
-    until(lambda: budget(stack, f"{workflow}/{name}").get("beats", 0) > 2)
+    until(lambda: run_item(stack, f"{workflow}/{name}").get("heartbeats", 0) > 2)
     return name
 
 
@@ -113,7 +113,7 @@ def test_stopped_transform_is_resumed_where_it_was(stack: Deployed, table: str) 
     name = stack.start("table_transform", document).rpartition(":")[2]
     cursors = f"table_transform/{name}/cursors/"
     until(lambda: stack.s3.list_objects_v2(Bucket=stack.bucket, Prefix=cursors)["KeyCount"] > 2)
-    _, said = sluice(stack, "stop", name)
+    _, said = sluice(stack, "stop", name, "--now")
     assert f"sluice resume {name} --local" in said
     written = sum("state" in item for item in stack.items(table))
     assert 0 < written < ITEMS

@@ -293,7 +293,7 @@ def processing_arn(stack: Deployed, table: str) -> str:
 
 
 def test_tables_of_the_stack_itself_are_refused(stack: Deployed, table: str) -> None:
-    ledger, budgets = stack.outputs["ExportLedgerTable"], stack.outputs["RunBudgetTable"]
+    ledger, budgets = stack.outputs["ExportLedgerTable"], stack.outputs["RunTable"]
     for own in (ledger, budgets):
         refused = stack.run("table_export", {"table": own})
         assert refused.error == "InvalidInputError"

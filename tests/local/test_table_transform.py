@@ -129,8 +129,17 @@ def test_limits_are_kept_for_the_run(stack: Deployed, table: str) -> None:
     ended = stack.run("table_transform", document(table, mode="apply", maxWriteUnitsPerSecond=200))
     assert ended.counts == (ITEMS, CHANGED, ITEMS - CHANGED, 0, 0)
     key = {"run": {"S": f"table_transform/{ended.name}"}}
-    budget = stack.dynamodb.get_item(TableName=stack.outputs["RunBudgetTable"], Key=key)["Item"]
-    assert budget["writeUnitsPerSecond"] == {"N": "200"}
+    item = stack.dynamodb.get_item(TableName=stack.outputs["RunTable"], Key=key)["Item"]
+    assert item["writeUnitsPerSecond"] == {"N": "200"}
+    counted = {name: float(item[name]["N"]) for name in ("rowsRead", "rowsWritten", "rowsSkipped", "writeUnits")}
+    units = ended.summary["capacity"]["writeUnits"]
+    assert counted == {
+        "rowsRead": ITEMS,
+        "rowsWritten": CHANGED,
+        "rowsSkipped": ITEMS - CHANGED,
+        "writeUnits": units,
+    }
+    assert (item["status"], float(item["workers"]["N"])) == ({"S": "COMPLETE"}, 0)
 
 
 @pytest.mark.parametrize(

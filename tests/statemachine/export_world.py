@@ -189,7 +189,7 @@ class World:
 def _plan_export() -> Any:
     os.environ.setdefault("DATA_BUCKET", "sluice-data-000000000000-us-east-1")
     os.environ.setdefault("POWERTOOLS_SERVICE_NAME", "sluice")
-    os.environ.setdefault("RUN_BUDGET_TABLE", "run-budgets")
+    os.environ.setdefault("RUN_TABLE", "runs-table")
     os.environ.setdefault("EXPORT_LEDGER_TABLE", "export-ledger")
     return import_module("plan_export.handler").lambda_handler
 
@@ -197,7 +197,7 @@ def _plan_export() -> Any:
 def definition_with(ledger_name: str) -> dict[str, Any]:
     """The state machine's definition as it is deployed."""
     filled = DEFINITION.read_text().replace("${ExportLedgerTable}", ledger_name)
-    filled = filled.replace("${PlanExportFunction}", "plan_export").replace("${RunBudgetTable}", "budgets")
+    filled = filled.replace("${PlanExportFunction}", "plan_export").replace("${RunTable}", "budgets")
     parsed: dict[str, Any] = json.loads(filled.replace("${ExportProcessStateMachine}", PROCESS_MACHINE))
     return parsed
 

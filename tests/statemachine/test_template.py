@@ -15,7 +15,7 @@ from samtranslator.translator.translator import Translator
 
 from tests.statemachine.definitions import NAMES, ROOT, all_states, definition, template
 
-OWN_TABLES = ("RunBudgetTable", "ExportLedgerTable")
+OWN_TABLES = ("RunTable", "ExportLedgerTable")
 MANAGED_RULE = {"events:PutTargets", "events:PutRule", "events:DescribeRule"}
 RIGHTS_TO_DELIVER_LOGS = 8
 

@@ -58,7 +58,8 @@ class BoundTables(Wire):
 
     def call(self, operation: str, body: bytes, attempts: Attempts | None = None) -> Json:
         """One request."""
-        return self._world.request(self._attempt, lambda: self._world.tables.call(operation, body, attempts))
+        answer: Json = self._world.request(self._attempt, lambda: self._world.tables.call(operation, body, attempts))
+        return answer
 
 
 class BoundS3:
@@ -147,9 +148,8 @@ class World:
         self.done = self.done + sealed.segments[0].done
         self._count_slices(name, self._last.slices, sealed.segments[0].slices)
         self._start_run(segment.name)
-        return (
-            sealed.segments[0].resumed() if not sealed.segments[0].is_done else replace(sealed.segments[0], done=Done())
-        )
+        reached: TransformProgress = sealed.segments[0]
+        return replace(reached, done=Done()) if reached.is_done else reached.resumed()
 
     def _count_slices(self, name: str, first: int, end: int) -> None:
         """Slices that ended without telling the state machine have their rejects in the journal."""

@@ -20,7 +20,7 @@ os.environ |= {
     "POWERTOOLS_SERVICE_NAME": "sluice",
     "PROCESSOR_FUNCTIONS": "my-function",
     "PROCESSOR_STATE_MACHINES": "my-machine,other-machine",
-    "RUN_BUDGET_TABLE": "run-budgets",
+    "RUN_TABLE": "runs-table",
 }
 for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
     os.environ.pop(name, None)

@@ -13,11 +13,13 @@ import boto3
 from moto import mock_aws
 
 from sluice.aws.retry import RetryPolicy
+from sluice.run_item.worker import Heartbeats
 from sluice.runs.paths import Run
 from sluice.workflows.export_process.progress import FileRequest
 from sluice.workflows.export_process.slice import FileWork
 from tests.unit.export_files import BUCKET, MICROS, Json, md5, zipped
 from tests.unit.fake_dynamodb import TABLE, FakeDynamoDB, serving, wire_to
+from tests.unit.run_items import no_heartbeats
 
 DATA_BUCKET = "sluice-data-000000000000-us-east-1"
 RUN = Run("export_process", "a-run", "arn:aws:states:us-east-1:123456789012:execution:export_process:a-run")
@@ -37,7 +39,7 @@ class Slices:
     """Files in S3, and what their slices make of the table."""
 
     fake: FakeDynamoDB
-    heartbeats: Any = None
+    heartbeats: Heartbeats | None = None
     retries: RetryPolicy = field(default_factory=lambda: RetryPolicy(attempts=50, first_pause_seconds=0))
 
     def __post_init__(self) -> None:
@@ -53,7 +55,7 @@ class Slices:
 
     def event(self, file: Json, export: Json, sink: Json, **process: Any) -> Json:
         """The payload of the first slice."""
-        usual = {"transform": None, "verify": True, "budget": None}
+        usual = {"transform": None, "verify": True, "runItem": None}
         return {
             "run": RUN.to_state(),
             "process": {"export": export, "sink": sink, **usual, **process},
@@ -66,7 +68,7 @@ class Slices:
         asked = iter(range(10**9))
         request = FileRequest.from_event(json.loads(json.dumps(event)))
         with wire_to(self.fake.url, self.retries) as wire:
-            work = FileWork(self.s3, wire, self.heartbeats or wire, DATA_BUCKET, request)
+            work = FileWork(self.s3, wire, self.heartbeats or no_heartbeats(), DATA_BUCKET, request)
             return work.run(lambda: next(asked) >= time_is_up_after)
 
     def whole(self, event: Json, time_is_up_after: int = 10**9) -> Json:

@@ -109,7 +109,7 @@ def scan_of(sort_type: str | None = "N") -> Json:
     keys = [{"name": "id", "type": "S"}]
     if sort_type is not None:
         keys.append({"name": "at", "type": sort_type})
-    return {"table": {"name": "events", "keys": keys}, "index": None, "itemBytes": None, "budget": None}
+    return {"table": {"name": "events", "keys": keys}, "index": None, "itemBytes": None, "runItem": None}
 
 
 def ids(*names: str) -> list[Json]:

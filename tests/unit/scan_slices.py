@@ -42,7 +42,7 @@ def scan_state(table: FakeScan, segments: int = 1) -> Json:
         "totalSegments": segments,
         "optimize": "balanced",
         "itemBytes": None,
-        "budget": None,
+        "runItem": None,
     }
 
 

@@ -11,8 +11,9 @@ from typing import Any
 from sluice.dynamodb.keys import KeySchema
 from sluice.dynamodb.writers import OnConflict
 from sluice.mapping.transforms import Transform
-from sluice.run_item.budget import Budget, Kind
-from sluice.run_item.worker_rate import RunPace
+from sluice.run_item.item import RunItem
+from sluice.run_item.shares import Kind
+from sluice.run_item.worker import RunWorker
 from sluice.runs.paths import Run
 from sluice.workflows.table_transform.batches import Plan
 from sluice.workflows.table_transform.input import APPLY, DRY_RUN, Table, TransformJob
@@ -24,6 +25,7 @@ from sluice.workflows.table_transform.transforms import TransformedForTarget, Tr
 from sluice.workflows.table_transform.work import SliceContext, SliceWork, plan_for, plan_in_place, plan_into_target
 from tests.unit.fake_s3 import FakeS3
 from tests.unit.fake_tables import FakeTable, FakeTables, Json
+from tests.unit.run_items import FakeItem
 
 Item = dict[str, Any]
 
@@ -80,7 +82,7 @@ def job(**changed: Any) -> TransformJob:
         total_segments=1,
         on_conflict=OnConflict.REPLACE,
         deletes_source=False,
-        budget=None,
+        run_item=None,
         item_bytes=None,
         sample_per_segment=3,
     )
@@ -110,10 +112,10 @@ class Segment:
     ) -> SliceResult:
         """One attempt at one slice."""
         progress = progress or TransformProgress()
-        pace = RunPace(Budget("", "", self.limits, 1), None, is_time_up)
-        pace.reads.grant_least()
-        pace.writes.grant_least()
-        context = SliceContext(self.tables, self.store, self.executor, pace, self.threads)
+        worker = RunWorker(RunItem("", self.limits, 1), FakeItem(), is_time_up)
+        worker.reads.grant_least()
+        worker.writes.grant_least()
+        context = SliceContext(self.tables, self.store, self.executor, worker, self.threads)
         end = SliceWork(self.job, 0, progress, self._plan(), context).run(is_time_up)
         sizes = end.head["parts"]
         return SliceResult(

@@ -25,11 +25,13 @@ from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.checked_exports import ARN, CHANGES, DATA_BUCKET, OWN_LIST, Surroundings
 from tests.unit.export_files import BUCKET, REAL_SUMMARY, ExportInS3, Json, bird, items, md5, put_real_export
 from tests.unit.lambda_context import Context
+from tests.unit.run_items import create_run_table
 
 
 @pytest.fixture
 def aws() -> Iterator[Surroundings]:
     with mock_aws():
+        create_run_table()
         yield Surroundings()
 
 
@@ -50,7 +52,7 @@ def test_children_are_told_all_that_they_need(aws: Surroundings) -> None:
         "sink": {"type": "table", "name": "target", "keys": [{"name": "pk", "type": "S"}], "guard": "newerOnly"},
         "transform": None,
         "verify": True,
-        "budget": None,
+        "runItem": None,
     }
     assert Process.from_state(json.loads(json.dumps(checked.process.to_state()))) == checked.process
     assert (checked.listed_in, checked.files, checked.items) == (ObjectPlace(BUCKET, aws.export.files_key), 2, 2)
@@ -193,13 +195,13 @@ def test_fixture_ends_as_it_is_named(aws: Surroundings, path: Path) -> None:
         "maxConcurrency": 50,
         "toleratedFailurePercentage": 0,
         "rejectsTolerated": None,
+        "resumed": None,
     }
 
 
 def limited(aws: Surroundings, **fields: Any) -> Json:
     """What CheckExport makes of an export into a table with a limit."""
     put_real_export(aws.s3, DATA_BUCKET)
-    aws.dynamodb.create("run-budgets", run="S")
     aws.dynamodb.create("copy", id="S")
     event = fixture("check_export", "usual")
     event["input"] |= {"sink": {"table": "copy"}, **fields}
@@ -209,15 +211,13 @@ def limited(aws: Surroundings, **fields: Any) -> Json:
 
 def test_limit_is_the_runs_and_can_be_changed(aws: Surroundings) -> None:
     answer = limited(aws, maxWriteUnitsPerSecond=100)
-    assert answer["process"]["budget"] == {
-        "table": "run-budgets",
-        "key": "export_process/fixture",
+    assert answer["process"]["runItem"] == {
         "readUnitsPerSecond": None,
         "writeUnitsPerSecond": 100,
         "workers": 1,
     }
     key = {"run": {"S": "export_process/fixture"}}
-    stored = boto3.client("dynamodb").get_item(TableName="run-budgets", Key=key)["Item"]
+    stored = boto3.client("dynamodb").get_item(TableName="runs-table", Key=key)["Item"]
     assert stored["writeUnitsPerSecond"] == {"N": "100"}
 
 

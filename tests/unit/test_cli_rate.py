@@ -9,11 +9,13 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from sluice.run_item.budget import Budget, Kind
-from sluice.run_item.budget_item import create_item
+from sluice.run_item.item import RunItem
+from sluice.run_item.item_requests import PlanFacts, create_item
+from sluice.run_item.shares import Kind
 from sluice.runs.paths import Run
 from sluice_cli.exit_code import ExitCode
 from sluice_cli.rate import limit_lines
+from sluice_cli.run_item import RunItem as ShownItem
 from tests.statemachine.definitions import resources
 from tests.unit.cli_aws import EXECUTION, OUTPUTS, StubbedAws, Terminal, stubbed_aws
 
@@ -25,11 +27,11 @@ NOW = 1_800_000_000.0
 RUN = Run("csv_load", "july", EXECUTION)
 
 
-def budget_table() -> dict[str, Any]:
+def run_table() -> dict[str, Any]:
     """CreateTable's parameters, as the template has them."""
-    properties = resources()["RunBudgetTable"]["Properties"]
+    properties = resources()["RunTable"]["Properties"]
     names = ("AttributeDefinitions", "KeySchema", "BillingMode")
-    return {"TableName": "budgets", **{name: properties[name] for name in names}}
+    return {"TableName": "runs", **{name: properties[name] for name in names}}
 
 
 @dataclass
@@ -40,15 +42,14 @@ class Rated:
     stubbed: StubbedAws
     dynamodb: "DynamoDBClient"
 
-    def start(self, reads: float | None = None, writes: float | None = 100) -> None:
+    def start(self, reads: float | None = None, writes: float | None = 100, workers: int = 12) -> None:
         """What planning the run leaves."""
-        budget = Budget.for_run("budgets", RUN.item_key, {Kind.READ: reads, Kind.WRITE: writes}, 12)
-        assert budget is not None
-        create_item(self.dynamodb, budget, NOW)
+        item = RunItem(RUN.item_key, {Kind.READ: reads, Kind.WRITE: writes}, workers)
+        create_item(self.dynamodb, "runs", item, PlanFacts("csv_load"), NOW)
 
     def sluice(self, *arguments: str, executions: tuple[str, ...] = ("RUNNING",)) -> tuple[int, str, str]:
         """Exit code, stdout and stderr."""
-        self.stubbed.expect_stack(OUTPUTS | {"RunBudgetTable": "budgets"})
+        self.stubbed.expect_stack(OUTPUTS | {"RunTable": "runs"})
         for status in executions:
             self.stubbed.expect_execution(status)
         aws = replace(self.stubbed.aws, dynamodb=self.dynamodb)
@@ -56,14 +57,14 @@ class Rated:
         return terminal.sluice("rate", "july", *arguments), terminal.stdout.getvalue(), terminal.stderr.getvalue()
 
     def items(self) -> list[dict[str, Any]]:
-        return list(self.dynamodb.scan(TableName="budgets")["Items"])
+        return list(self.dynamodb.scan(TableName="runs")["Items"])
 
 
 @pytest.fixture
 def rated(tmp_path: Path) -> Iterator[Rated]:
     with mock_aws(), stubbed_aws() as stubbed:
         dynamodb = boto3.Session(region_name="eu-west-1").client("dynamodb")
-        dynamodb.create_table(**budget_table())
+        dynamodb.create_table(**run_table())
         yield Rated(tmp_path, stubbed, dynamodb)
 
 
@@ -108,7 +109,7 @@ def test_run_that_has_ended_keeps_its_limits(rated: Rated) -> None:
 
 
 def test_other_refusals_of_dynamodb_are_told(rated: Rated) -> None:
-    rated.dynamodb.delete_table(TableName="budgets")
+    rated.dynamodb.delete_table(TableName="runs")
     code, _out, err = rated.sluice("--write-units", "500", executions=("RUNNING", "RUNNING"))
     assert code == ExitCode.FAILED
     assert "ResourceNotFoundException" in err
@@ -119,7 +120,7 @@ def test_stack_without_limits_is_too_old(tmp_path: Path) -> None:
         stubbed.expect_stack()
         terminal = Terminal(tmp_path, lambda _place: stubbed.aws)
         assert terminal.sluice("rate", "july") == ExitCode.NOT_DEPLOYED
-    assert "has no output RunBudgetTable: what is deployed is older than table_transform" in terminal.stderr.getvalue()
+    assert "has no output RunTable: what is deployed is older than this command" in terminal.stderr.getvalue()
 
 
 @pytest.mark.parametrize("units", ["0", "-1", "1.5", "many", "1000000001", ""])
@@ -131,4 +132,4 @@ def test_units_that_are_no_limit_are_bad_input(tmp_path: Path, units: str) -> No
 
 @pytest.mark.parametrize(("workers", "shown"), [("11.6", "12"), ("1234", "1,234"), ("-1", "0")])
 def test_workers_are_whole(workers: str, shown: str) -> None:
-    assert limit_lines({"workers": {"N": workers}})[-1] == f"workers  {shown}"
+    assert limit_lines(ShownItem("csv_load", {"workers": float(workers)}))[-1] == f"workers  {shown}"

@@ -9,7 +9,7 @@ from botocore.stub import ANY
 
 from sluice_cli.exit_code import ExitCode
 from sluice_cli.report import summary_lines
-from tests.unit.cli_aws import EXECUTION, MACHINE, OUTPUTS, STARTED, STATES, StubbedAws, Terminal, stubbed_aws
+from tests.unit.cli_aws import EXECUTION, MACHINE, STARTED, STATES, StubbedAws, Terminal, stubbed_aws
 
 TRANSFORM = f"{STATES}:stateMachine:TableTransform"
 ENDED = f"{STATES}:execution:TableTransform:july"
@@ -40,21 +40,6 @@ def expect_ended(stubbed: StubbedAws, status: str, document: object, **more: str
     stubbed.expect_stack(STACK)
     stubbed.expect_execution(status, ENDED)
     stubbed.expect_execution(status, ENDED, input=json.dumps(document), **more)
-
-
-def test_stop_says_how_to_go_on(tmp_path: Path) -> None:
-    with stubbed_aws() as stubbed:
-        stubbed.expect_stack(STACK)
-        stubbed.expect_execution("RUNNING", ENDED)
-        stubbed.expect_execution("RUNNING", ENDED)
-        stopped = {"executionArn": ENDED, "error": "Stopped", "cause": "sluice stop"}
-        stubbed.stepfunctions.add_response("stop_execution", {"stopDate": STARTED}, stopped)
-        shell = terminal(tmp_path, stubbed)
-        assert shell.sluice("stop", "july") == ExitCode.SUCCEEDED
-    assert shell.stderr.getvalue().splitlines() == [
-        "table_transform july stopped; what it has written stays",
-        "to go on where it was: sluice resume july",
-    ]
 
 
 def expect_new_run(stubbed: StubbedAws, document: object) -> None:
@@ -116,7 +101,7 @@ def test_a_run_with_failed_segments_is_gone_on_with(tmp_path: Path) -> None:
         ("RUNNING", {}, "", "july has not ended; stop it first: sluice stop july"),
         ("PENDING_REDRIVE", {}, "", "july has not ended"),
         ("SUCCEEDED", {}, '{"status": "COMPLETE"}', "july is complete; there is nothing to resume"),
-        ("FAILED", ["airports"], "", "the input of july is no object"),
+        ("FAILED", ["airports"], "", "the input of july is not an object"),
     ],
 )
 def test_a_run_that_cannot_be_gone_on_with_exits_2(
@@ -144,14 +129,16 @@ def test_how_to_stop_a_run_names_the_stack(tmp_path: Path) -> None:
 
 
 def test_a_run_of_another_workflow_exits_2_and_says_what_to_do(tmp_path: Path) -> None:
+    arn = f"{STATES}:execution:ObjectMap:july"
     with stubbed_aws() as stubbed:
-        stubbed.expect_stack(OUTPUTS)
-        stubbed.expect_execution("FAILED")
+        stubbed.expect_stack({"ObjectMapStateMachineArn": f"{STATES}:stateMachine:ObjectMap"})
+        stubbed.expect_execution("FAILED", arn)
         shell = terminal(tmp_path, stubbed)
 
         assert shell.sluice("resume", "july") == ExitCode.BAD_INPUT
 
-    assert "july is a run of csv_load, and only table_transform can be resumed" in shell.stderr.getvalue()
+    said = "july is a run of object_map, and only csv_load, export_process, table_transform can be resumed"
+    assert said in shell.stderr.getvalue()
     assert "start it again with the same input" in shell.stderr.getvalue()
 
 

@@ -12,7 +12,7 @@ from sluice.settings import OwnTables, own_tables_from_env
 from tests.fixtures import fixture
 from tests.unit.lambda_context import Context
 
-OWN = OwnTables(frozenset({"run-budgets", "export-ledger"}))
+OWN = OwnTables(frozenset({"runs-table", "export-ledger"}))
 SINK = {"table": "{own}", "guard": "newerOnly"}
 FIELDS: list[tuple[str, str, dict[str, Any]]] = [
     ("plan_load", "table", {"table": "{own}"}),
@@ -32,7 +32,7 @@ def named(value: Any, own: str) -> Any:
 
 
 @pytest.mark.parametrize(("step", "field", "changed"), FIELDS)
-@pytest.mark.parametrize("table", ["run-budgets", "export-ledger"])
+@pytest.mark.parametrize("table", ["runs-table", "export-ledger"])
 def test_step_refuses_it_before_anything_is_read(step: str, field: str, changed: dict[str, Any], table: str) -> None:
     event = fixture(step, "usual")
     changed = named(changed, table)
@@ -46,19 +46,19 @@ def test_step_refuses_it_before_anything_is_read(step: str, field: str, changed:
 
 
 def test_arn_names_the_table_as_well() -> None:
-    arn = "arn:aws:dynamodb:us-east-1:000000000000:table/run-budgets"
+    arn = "arn:aws:dynamodb:us-east-1:000000000000:table/runs-table"
     with pytest.raises(InvalidInputError, match=arn):
         OWN.refuse("target", arn)
 
 
-@pytest.mark.parametrize("table", ["airports", "run-budgets-2", "Run-Budgets", None, "", 7])
+@pytest.mark.parametrize("table", ["airports", "runs-table-2", "Runs-Table", None, "", 7])
 def test_other_tables_are_taken(table: object) -> None:
     OWN.refuse("table", table)
 
 
-@pytest.mark.parametrize("missing", ["RUN_BUDGET_TABLE", "EXPORT_LEDGER_TABLE"])
+@pytest.mark.parametrize("missing", ["RUN_TABLE", "EXPORT_LEDGER_TABLE"])
 def test_setting_that_is_missing_is_named(missing: str) -> None:
-    given = {"RUN_BUDGET_TABLE": "a", "EXPORT_LEDGER_TABLE": "b"}
+    given = {"RUN_TABLE": "a", "EXPORT_LEDGER_TABLE": "b"}
     assert own_tables_from_env(given).names == {"a", "b"}
     with pytest.raises(SettingError, match=missing):
         own_tables_from_env({name: value for name, value in given.items() if name != missing})

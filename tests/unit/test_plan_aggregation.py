@@ -29,6 +29,7 @@ from sluice.workflows.object_map.aggregation import (
 from sluice.workflows.object_map.input import AggregationInput
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
+from tests.unit.run_items import create_run_table
 
 BUCKET = "sluice-data-000000000000-us-east-1"
 USUAL = fixture("plan_aggregation", "usual")
@@ -194,6 +195,7 @@ def handler() -> Iterator[Any]:
     with mock_aws():
         s3 = boto3.client("s3")
         s3.create_bucket(Bucket=BUCKET)
+        create_run_table()
         s3.put_object(Bucket=BUCKET, Key="input/airports.csv", Body=b"country,elevation\n")
         yield import_module("plan_aggregation.handler").lambda_handler
 

@@ -30,6 +30,7 @@ from sluice.reading.source import Source
 from sluice.workflows.csv_load.plan import Range, read_ranges
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
+from tests.unit.run_items import create_run_table
 
 BUCKET = fixture("plan_load", "usual")["input"]["source"]["bucket"]
 AIRPORTS = "icao,iata,name,city,subd,country,elevation,lat,lon,tz,lid\n" + "".join(
@@ -74,6 +75,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Surroundings]:
         surroundings = Surroundings(importlib.import_module("plan_load.handler"))
         surroundings.s3.create_bucket(Bucket=BUCKET)
         surroundings.put("input/airports.csv", AIRPORTS.encode())
+        create_run_table()
         surroundings.dynamodb.create_table(
             TableName="airports",
             KeySchema=[{"AttributeName": "icao", "KeyType": "HASH"}],
@@ -133,6 +135,7 @@ def test_usual_plan_says_all_that_the_machine_needs(aws: Surroundings) -> None:
         "maxConcurrency": 7,
         "toleratedFailurePercentage": 0,
         "rejectsTolerated": {"percentage": 2.0},
+        "resumed": None,
     }
     assert planned["load"] == {
         "formatVersion": 2,
@@ -152,6 +155,8 @@ def test_usual_plan_says_all_that_the_machine_needs(aws: Surroundings) -> None:
         "table": {"name": "airports", "keys": [{"name": "icao", "type": "S"}]},
         "mapping": an_event()["input"]["mapping"],
         "onConflict": "keep",
+        "resumed": False,
+        "runItem": {"readUnitsPerSecond": None, "writeUnitsPerSecond": None, "workers": planned["plan"]["ranges"]},
     }
     assert planned["plan"]["key"] == "csv_load/planned/plan.jsonl"
     assert len(aws.ranges()) > 5

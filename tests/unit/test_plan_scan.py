@@ -15,7 +15,8 @@ from moto import mock_aws
 
 from sluice import errors
 from sluice.errors import InvalidInputError, SettingError, SourceNotFoundError
-from sluice.run_item.budget import Budget, Kind
+from sluice.run_item.item import NO_LIMITS, RunItem
+from sluice.run_item.shares import Kind
 from sluice.runs.paths import Run
 from sluice.runs.segments import SEGMENTS_WHEN_UNKNOWN
 from sluice.runs.workers import Quota, workers_for
@@ -28,7 +29,7 @@ from tests.unit.lambda_context import Context
 ALLOWED = ProcessorSettings(("my-function",), ("my-machine",))
 USUAL = fixture("plan_scan", "usual")
 BUCKET = "sluice-data-000000000000-us-east-1"
-BUDGETS = "run-budgets"
+RUN_TABLE = "runs-table"
 RUN = Run("distinct_keys", "july", "arn:aws:states:us-east-1:000000000000:execution:distinct_keys:july")
 
 
@@ -72,7 +73,7 @@ def request(**fields: Any) -> DistinctInput:
 
 def plan(request: DistinctInput, **described: Any) -> ScanPlan:
     workers = workers_for("segments", request.max_concurrency, Quota(1000), request.limits)
-    return plan_scan(request, table(**described), RUN, BUDGETS, workers.number)
+    return plan_scan(request, table(**described), RUN, workers.number)
 
 
 def test_keys_are_taken_by_name() -> None:
@@ -84,7 +85,7 @@ def test_keys_are_taken_by_name() -> None:
         "totalSegments": 20,
         "optimize": "balanced",
         "itemBytes": 200.0,
-        "budget": None,
+        "runItem": {"readUnitsPerSecond": None, "writeUnitsPerSecond": None, "workers": 50},
     }
 
 
@@ -133,11 +134,12 @@ def test_rate_is_shared_by_no_more_children_than_it_has_units(fields: dict[str, 
     planned = plan(request(**fields))
     limits = {Kind.READ: fields["maxReadUnitsPerSecond"], Kind.WRITE: None}
     assert planned.children == children
-    assert planned.budget == Budget(BUDGETS, "distinct_keys/july", limits, children)
+    assert planned.run_item == RunItem("distinct_keys/july", limits, children)
 
 
-def test_without_a_rate_there_is_no_budget() -> None:
-    assert (plan(request()).children, plan(request()).budget) == (50, None)
+def test_without_a_rate_the_item_has_no_limits() -> None:
+    planned = plan(request())
+    assert (planned.children, planned.run_item) == (50, RunItem("distinct_keys/july", NO_LIMITS, 50))
 
 
 @pytest.mark.parametrize(
@@ -189,7 +191,7 @@ def test_setting_that_is_missing_is_named() -> None:
 def handler() -> Iterator[Any]:
     with mock_aws():
         boto3.client("s3").create_bucket(Bucket=BUCKET)
-        for name, key in (("airports", "icao"), (BUDGETS, "run")):
+        for name, key in (("airports", "icao"), (RUN_TABLE, "run")):
             boto3.client("dynamodb").create_table(
                 TableName=name,
                 KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
@@ -268,9 +270,9 @@ def test_keys_that_are_too_many_to_copy_are_refused() -> None:
 def test_as_many_children_as_the_rate_allows(handler: Any, fields: dict[str, Any], scan: int, processing: int) -> None:
     planned = handler(USUAL | {"input": {"table": "airports", **fields}}, Context())
     assert (planned["plan"]["maxConcurrency"], planned["maxConcurrency"]) == (scan, processing)
-    budget = planned["scan"]["budget"]
-    assert (budget["key"], budget["readUnitsPerSecond"], budget["workers"]) == ("distinct_keys/fixture", 20, 2)
-    item = boto3.client("dynamodb").get_item(TableName=BUDGETS, Key={"run": {"S": budget["key"]}})["Item"]
+    item = planned["scan"]["runItem"]
+    assert (item["readUnitsPerSecond"], item["workers"]) == (20, 2)
+    item = boto3.client("dynamodb").get_item(TableName=RUN_TABLE, Key={"run": {"S": "distinct_keys/fixture"}})["Item"]
     assert item["readUnitsPerSecond"] == {"N": "20"}
 
 

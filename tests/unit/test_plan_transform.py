@@ -20,7 +20,7 @@ from sluice.runs.counts import Counts
 from sluice.runs.paths import Run
 from sluice.runs.segments import SEGMENTS_WHEN_UNKNOWN
 from sluice.runs.workers import Quota, workers_for
-from sluice.settings import BudgetSettings
+from sluice.settings import RunSettings
 from sluice.workflows.table_transform.handover import Purpose, RunFiles
 from sluice.workflows.table_transform.input import TransformInput, TransformJob
 from sluice.workflows.table_transform.journal import JournalStore, Kind, SliceJournal
@@ -35,7 +35,7 @@ from tests.unit.plain_items import schema_of
 USUAL = fixture("plan_transform", "usual")
 RUN = Run.from_state(USUAL["run"])
 BUCKET = "sluice-data-000000000000-us-east-1"
-BUDGETS = "run-budgets"
+RUN_TABLE = "runs-table"
 
 
 def request(**fields: Any) -> TransformInput:
@@ -159,7 +159,7 @@ def aws() -> Iterator[Any]:
     """The tables airports and nests, the first with point-in-time recovery; the bucket."""
     with mock_aws():
         dynamodb = boto3.client("dynamodb")
-        for name, key in (("airports", "icao"), ("nests", "id"), (BUDGETS, "run")):
+        for name, key in (("airports", "icao"), ("nests", "id"), (RUN_TABLE, "run")):
             dynamodb.create_table(
                 TableName=name,
                 BillingMode="PAY_PER_REQUEST",
@@ -182,7 +182,7 @@ def tables() -> FakeTables:
 def plan(aws: Any, **fields: Any) -> TransformPlan:
     given = request(**fields)
     children = workers_for("segments", given.max_concurrency, Quota(1000), given.spent_limits).number
-    return plan_transform(aws, tables().call, given, RUN, budget_table=BUDGETS, children=children, earlier=None)
+    return plan_transform(aws, tables().call, given, RUN, children=children, earlier=None)
 
 
 def test_plan_is_what_children_get_to_know(aws: Any) -> None:
@@ -200,7 +200,11 @@ def test_plan_is_what_children_get_to_know(aws: Any) -> None:
             "totalSegments": SEGMENTS_WHEN_UNKNOWN,
             "onConflict": "keep",
             "deleteSource": False,
-            "budget": None,
+            "runItem": {
+                "readUnitsPerSecond": None,
+                "writeUnitsPerSecond": None,
+                "workers": SEGMENTS_WHEN_UNKNOWN,
+            },
             "samplePerSegment": -(-SAMPLE // SEGMENTS_WHEN_UNKNOWN),
             "itemBytes": None,
             "indexes": {"table": {}, "target": {}},
@@ -220,16 +224,13 @@ def test_sample_is_as_large_as_what_is_to_be_verified(aws: Any) -> None:
 def test_limits_are_for_as_many_children_as_they_feed(aws: Any) -> None:
     planned = plan(aws, segments=4, maxReadUnitsPerSecond=100, maxWriteUnitsPerSecond=600, mode="apply")
     assert planned.children == 3
-    assert planned.job.budget == {
-        "table": BUDGETS,
-        "key": "table_transform/fixture",
+    assert planned.job.run_item == {
         "readUnitsPerSecond": 100,
         "writeUnitsPerSecond": 600,
         "workers": 3,
     }
     few = plan(aws, segments=4, maxReadUnitsPerSecond=100)
-    assert few.budget is not None
-    assert (few.children, few.budget.workers) == (6, 4)
+    assert (few.children, few.run_item.workers) == (6, 4)
 
 
 def test_dry_run_has_no_fewer_children_for_a_limit_on_writes(aws: Any) -> None:
@@ -258,7 +259,7 @@ def test_filter_that_must_not_be_tried_is_told_as_that(aws: Any) -> None:
     wire.before = denied
     given = request(where={"expression": "attribute_exists(icao)"})
     with pytest.raises(AccessDeniedError):
-        plan_transform(aws, wire.call, given, RUN, budget_table=BUDGETS, children=1, earlier=None)
+        plan_transform(aws, wire.call, given, RUN, children=1, earlier=None)
 
 
 @pytest.mark.parametrize("fields", [{}, {"target": "nests", "deleteSource": True}])
@@ -319,7 +320,7 @@ def test_answer_has_what_the_state_machine_needs(handler: Any, aws: Any) -> None
     planned = handler(event(verify={"sample": 3}, mode="apply", **given), Context())
     assert (planned["rejectsTolerated"], planned["toleratedFailurePercentage"]) == ({"percentage": 5.0}, 10)
     assert (planned["verify"], planned["resumed"], planned["maxConcurrency"]) == ({"sample": 3}, None, 1)
-    item = aws.get_item(TableName=BUDGETS, Key={"run": {"S": "table_transform/fixture"}})["Item"]
+    item = aws.get_item(TableName=RUN_TABLE, Key={"run": {"S": "table_transform/fixture"}})["Item"]
     assert item["writeUnitsPerSecond"] == {"N": "7"}
 
 
@@ -501,6 +502,6 @@ def test_fixture_ends_as_it_is_named(handler: Any, aws: Any, path: Path) -> None
 
 
 def test_setting_that_is_missing_is_named() -> None:
-    with pytest.raises(SettingError, match="RUN_BUDGET_TABLE"):
-        BudgetSettings.from_env({})
-    assert BudgetSettings.from_env({"RUN_BUDGET_TABLE": "t"}).table == "t"
+    with pytest.raises(SettingError, match="RUN_TABLE"):
+        RunSettings.from_env({})
+    assert RunSettings.from_env({"RUN_TABLE": "t"}).table == "t"

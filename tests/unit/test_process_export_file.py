@@ -21,7 +21,6 @@ from sluice.errors import (
     SourceChangedError,
     SourceNotFoundError,
 )
-from sluice.run_item.budget import Budget, Kind
 from sluice.run_item.rate_limiter import RateLimiter
 from sluice.runs.range_progress import RangeProgress
 from sluice.workflows.export_process.files import DataFile
@@ -44,6 +43,7 @@ from tests.unit.file_slices import (
 )
 from tests.unit.lambda_context import Context
 from tests.unit.rate_clock import RateClock
+from tests.unit.run_items import FakeRunTable
 
 
 @pytest.fixture
@@ -179,19 +179,7 @@ def test_without_a_limit_portions_are_whole_and_nothing_waits() -> None:
     assert (after.done, after.write_units, clock.slept) == (True, 1800, 0)
 
 
-class OneWorker:
-    """The budget's table for a run with one worker."""
-
-    def __init__(self) -> None:
-        self.keys: list[Any] = []
-
-    def call(self, operation: str, body: bytes) -> Json:
-        request = json.loads(body)
-        assert (operation, request["TableName"]) == ("UpdateItem", "run-budgets")
-        self.keys.append(request["Key"])
-        counters = {"writeUnitsPerSecond": 10**6, "workers": 1, "beats": len(self.keys)}
-        under_share = dict.fromkeys(["readModest", "readModestUnits", "writeModest", "writeModestUnits"], 0)
-        return {"Attributes": {name: {"N": str(number)} for name, number in (counters | under_share).items()}}
+LIMITED = {"readUnitsPerSecond": None, "writeUnitsPerSecond": 1e6, "workers": 1}
 
 
 @pytest.mark.parametrize("guard", [None, "newerOnly"])
@@ -199,22 +187,23 @@ def test_transformed_records_are_paid_for_once_each(aws: Slices, guard: str | No
     names = ("icao", "iata", "lid", "name", "city", "subd", "tz", "country")
     airport = {name: {"S": "x"} for name in names} | {name: {"N": "1"} for name in ("elevation", "lat", "lon")}
     keys = [{"name": "country", "type": "S"}, {"name": "icao", "type": "S"}]
-    aws.heartbeats, aws.fake.key_names = OneWorker(), ("country", "icao")
+    aws.heartbeats, aws.fake.key_names = FakeRunTable().heartbeats(), ("country", "icao")
     sink = TABLE_SINK | {"keys": keys, "guard": guard}
-    budget = Budget("run-budgets", "export_process/a-run", {Kind.READ: None, Kind.WRITE: 1e6}, 1)
     file = aws.put(items([airport | {"icao": {"S": f"{number}"}} for number in range(600)]))
-    progress = aws.whole(aws.event(file, FULL, sink, transform="airports_by_country", budget=budget.to_state()))
+    progress = aws.whole(aws.event(file, FULL, sink, transform="airports_by_country", runItem=LIMITED))
     assert (progress["counts"]["written"], progress["writeUnits"]) == (600, 600)
 
 
 @pytest.mark.parametrize("sink", [TABLE_SINK, GUARDED])
-def test_slice_takes_part_in_its_runs_budget(aws: Slices, sink: Json) -> None:
-    aws.heartbeats = OneWorker()
-    budget = Budget("run-budgets", "export_process/a-run", {Kind.READ: None, Kind.WRITE: 1e6}, 1)
-    event = aws.event(aws.put(items(birds(30))), FULL, sink, budget=budget.to_state())
+def test_slice_adds_to_its_run_s_item(aws: Slices, sink: Json) -> None:
+    table = FakeRunTable()
+    aws.heartbeats = table.heartbeats()
+    event = aws.event(aws.put(items(birds(30))), FULL, sink, runItem=LIMITED)
     progress = aws.whole(event)
     assert (progress["counts"]["written"], progress["writeUnits"]) == (30, 30)
-    assert aws.heartbeats.keys[0] == {"run": {"S": "export_process/a-run"}}
+    numbers = table.numbers("export_process/a-run")
+    assert (numbers["rowsRead"], numbers["rowsWritten"], numbers["writeUnits"]) == (30, 30, 30)
+    assert (numbers["workers"], numbers["bytes"]) == (0, progress["position"])
 
 
 # Files that are not what they should be.

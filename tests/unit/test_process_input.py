@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sluice.errors import InvalidInputError
-from sluice.run_item.budget import Kind
+from sluice.run_item.shares import Kind
 from sluice.workflows.export_process.input import ObjectPlace, ObjectsTarget, ProcessInput, TableTarget
 
 ARN = "arn:aws:dynamodb:us-east-1:123456789012:table/birds/export/01768386096366-0123abcd"

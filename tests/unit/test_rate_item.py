@@ -1,141 +1,195 @@
-"""A run's item in the table of budgets: what is asked of DynamoDB, and what the answers mean."""
+"""A run's item in the table of runs: what is asked of DynamoDB, and what the answers mean."""
 
 from __future__ import annotations
 
 import json
-from decimal import Decimal
+from collections.abc import Iterator
+from dataclasses import replace
 from math import inf
 from typing import Any
 
 import boto3
 import pytest
 from botocore.stub import Stubber
+from moto import mock_aws
 
 from sluice.aws.retry import RetryPolicy
-from sluice.errors import AccessDeniedError, InvalidInputError, TableNotFoundError, UnexpectedResponseError
+from sluice.aws.wire import Attempts
+from sluice.dynamodb.items import item_size
+from sluice.errors import (
+    AccessDeniedError,
+    InvalidInputError,
+    StoppedError,
+    TableNotFoundError,
+    UnexpectedResponseError,
+)
 from sluice.fields import Fields
-from sluice.run_item.budget import Budget, Kind, limits_in
-from sluice.run_item.budget_item import (
-    BEAT_RETRIES,
-    BEAT_TIMEOUT_SECONDS,
+from sluice.run_item.item import NO_LIMITS, RunItem
+from sluice.run_item.item_requests import (
+    HEARTBEAT_TIMEOUT_SECONDS,
     KEPT_SECONDS,
-    BudgetItem,
+    PlanFacts,
+    Shard,
+    close_item,
     create_item,
     heartbeat_wire,
+    stop_run,
 )
-from sluice.runs.paths import Run
+from sluice.run_item.progress import WorkDone
+from sluice.run_item.shares import Claims, Kind, Tally, limits_in
 from tests.unit.fake_dynamodb import wire_to
+from tests.unit.run_items import TABLE, FakeRunTable, create_run_table
 
-RUN = Run("table_transform", "july", "arn:aws:states:eu-west-1:111122223333:execution:TableTransform:july")
-BUDGET = Budget("run-budgets", "table_transform/july", {Kind.READ: 250.5, Kind.WRITE: None}, 50)
+ITEM = RunItem("table_transform/july", {Kind.READ: 250.5, Kind.WRITE: None}, 50)
+FACTS = PlanFacts("table_transform", rows=10**9, bytes=10**13, parts=10_000)
 NOW = 1_800_000_000.0
 ALL = dict.fromkeys(Kind, inf)
-Numbers = dict[str, Decimal]
-
-
-class OneItem:
-    """UpdateItem on one item: SET if_not_exists, then ADD, of numbers."""
-
-    def __init__(self) -> None:
-        self.numbers: Numbers = {}
-        self.requests: list[dict[str, Any]] = []
-
-    def call(self, operation: str, body: bytes) -> dict[str, Any]:
-        assert operation == "UpdateItem"
-        request = json.loads(body)
-        self.requests.append(request)
-        names = request["ExpressionAttributeNames"]
-        values = {key: Decimal(value["N"]) for key, value in request["ExpressionAttributeValues"].items()}
-        sets, _, adds = request["UpdateExpression"].removeprefix("SET ").partition(" ADD ")
-        for clause in sets.split(", #"):
-            name, value = clause.removeprefix("#").split(" = ")
-            assert value.startswith(f"if_not_exists(#{name}, :")
-            self.numbers.setdefault(names[f"#{name}"], values[f":{name}"])
-        for clause in adds.split(", "):
-            name, value = clause.split()
-            self.numbers[names[name]] = self.numbers.get(names[name], Decimal(0)) + values[value]
-        return {"Attributes": {"run": request["Key"]["run"]} | {n: {"N": str(v)} for n, v in self.numbers.items()}}
 
 
 @pytest.fixture
-def stored() -> OneItem:
-    return OneItem()
+def table() -> FakeRunTable:
+    return FakeRunTable()
 
 
 @pytest.fixture
-def item(stored: OneItem) -> BudgetItem:
-    return BudgetItem(stored.call, BUDGET, lambda: NOW)
+def shard(table: FakeRunTable) -> Shard:
+    return Shard(table.call, TABLE, ITEM, now=lambda: NOW)
 
 
-def test_beats_of_all_workers_add_up(item: BudgetItem) -> None:
-    item.heartbeat(ALL, 1.0)
-    item.heartbeat(ALL, 1.0)
-    tally = item.heartbeat({Kind.READ: 12.345, Kind.WRITE: inf}, -0.125)
+def beat(shard: Shard, demand: Claims = ALL, to_workers: float = 1.0, **done: Any) -> Tally:
+    return shard.heartbeat(demand, to_workers, WorkDone(**done), Attempts())
+
+
+def test_heartbeats_of_all_workers_add_up(shard: Shard, table: FakeRunTable) -> None:
+    beat(shard, read=10, written=8, rejected=2, write_units=8.5)
+    beat(shard, read=5, written=5, read_units=0.5, bytes=99)
+    tally = beat(shard, {Kind.READ: 12.345, Kind.WRITE: inf}, -0.125)
     assert (tally.workers, tally.heartbeats) == (1.875, 3)
     assert tally.limits == {Kind.READ: 250.5, Kind.WRITE: None}
     assert tally.under_share == {Kind.READ: 1, Kind.WRITE: 0}
     assert tally.under_share_units == {Kind.READ: pytest.approx(12.345, abs=0.01), Kind.WRITE: 0}
+    numbers = table.numbers(ITEM.key)
+    assert [numbers[name] for name in ("rowsRead", "rowsWritten", "rowsRejected", "bytes")] == [15, 13, 2, 99]
+    assert (float(numbers["readUnits"]), float(numbers["writeUnits"])) == (0.5, 8.5)
 
 
-def test_who_leaves_is_counted_no_more(item: BudgetItem) -> None:
-    item.heartbeat(ALL, 1.0)
-    item.leave()
-    assert item.heartbeat(ALL, 1.0).workers == 1
+def test_who_leaves_is_counted_no_more(shard: Shard) -> None:
+    beat(shard)
+    shard.leave(WorkDone())
+    assert beat(shard).workers == 1
 
 
-def test_beat_is_one_small_update_of_the_run_s_item(item: BudgetItem, stored: OneItem) -> None:
-    item.heartbeat(ALL, 1.0)
-    (request,) = stored.requests
-    assert (request["TableName"], request["Key"]) == ("run-budgets", {"run": {"S": "table_transform/july"}})
+def test_heartbeat_is_one_small_update_of_the_run_s_item(shard: Shard, table: FakeRunTable) -> None:
+    beat(shard, read=1)
+    (request,) = table.requests
+    assert request["Key"] == {"run": {"S": "table_transform/july"}}
     assert request["ReturnValues"] == "ALL_NEW"
-    assert len(json.dumps(request)) < 1200
+    assert len(json.dumps(request)) < 1400
 
 
-def test_limits_that_were_edited_stay(item: BudgetItem, stored: OneItem) -> None:
-    item.heartbeat(ALL, 1.0)
-    stored.numbers |= {"readUnitsPerSecond": Decimal(10), "writeUnitsPerSecond": Decimal(20)}
-    assert item.heartbeat(ALL, 0.0).limits == {Kind.READ: 10, Kind.WRITE: 20}
+def test_heartbeat_without_limits_and_work_adds_to_two_counters(table: FakeRunTable) -> None:
+    beat(Shard(table.call, TABLE, RunItem("k", NO_LIMITS, 1)), {})
+    assert table.requests[0]["UpdateExpression"].endswith(" ADD #workers :workers, #heartbeats :heartbeats")
 
 
-def test_item_that_is_gone_comes_back_with_the_input_s_limits_and_an_end(item: BudgetItem, stored: OneItem) -> None:
-    item.heartbeat(ALL, 1.0)
-    stored.numbers.clear()
-    assert item.heartbeat(ALL, 0.0).limits == {Kind.READ: 250.5, Kind.WRITE: None}
-    assert stored.numbers["expiresAt"] == int(NOW) + KEPT_SECONDS
+def test_limits_that_were_edited_stay(shard: Shard, table: FakeRunTable) -> None:
+    beat(shard)
+    table.items[ITEM.key] |= {"readUnitsPerSecond": {"N": "10"}, "writeUnitsPerSecond": {"N": "20"}}
+    assert beat(shard, to_workers=0.0).limits == {Kind.READ: 10, Kind.WRITE: 20}
+
+
+def test_item_that_is_gone_comes_back_with_the_input_s_limits_and_an_end(shard: Shard, table: FakeRunTable) -> None:
+    beat(shard)
+    table.items.clear()
+    assert beat(shard, to_workers=0.0).limits == {Kind.READ: 250.5, Kind.WRITE: None}
+    assert table.numbers(ITEM.key)["expiresAt"] == int(NOW) + KEPT_SECONDS
+
+
+def test_stop_flag_is_in_the_answer(shard: Shard, table: FakeRunTable) -> None:
+    assert not beat(shard).is_stopped
+    table.stop(ITEM.key)
+    assert beat(shard).is_stopped
 
 
 def test_answer_without_the_counters_is_no_answer() -> None:
-    item = BudgetItem(lambda _operation, _body: {"Attributes": {"workers": {"N": "1"}}}, BUDGET)
-    with pytest.raises(UnexpectedResponseError, match="table_transform/july of run-budgets has no 'beats'"):
-        item.heartbeat(ALL, 1.0)
+    shard = Shard(lambda *_: {"Attributes": {"workers": {"N": "1"}}}, TABLE, ITEM)
+    with pytest.raises(UnexpectedResponseError, match="table_transform/july of runs-table has no 'heartbeats'"):
+        beat(shard)
 
 
-def test_item_is_made_with_the_limits_of_the_input() -> None:
-    client = boto3.client("dynamodb")
-    with Stubber(client) as stub:
-        stub.add_response(
-            "update_item",
-            {},
-            {
-                "TableName": "run-budgets",
-                "Key": {"run": {"S": "table_transform/july"}},
-                "UpdateExpression": "SET #expiresAt = if_not_exists(#expiresAt, :expiresAt), "
-                "#readUnitsPerSecond = if_not_exists(#readUnitsPerSecond, :readUnitsPerSecond) ADD #workers :workers",
-                "ExpressionAttributeNames": {
-                    "#expiresAt": "expiresAt",
-                    "#readUnitsPerSecond": "readUnitsPerSecond",
-                    "#workers": "workers",
-                },
-                "ExpressionAttributeValues": {
-                    ":expiresAt": {"N": str(int(NOW) + KEPT_SECONDS)},
-                    ":readUnitsPerSecond": {"N": "250.5"},
-                    ":workers": {"N": "0"},
-                },
-                "ReturnValues": "ALL_NEW",
-            },
-        )
-        create_item(client, BUDGET, NOW)
-        stub.assert_no_pending_responses()
+@pytest.fixture
+def client() -> Iterator[Any]:
+    with mock_aws():
+        made = boto3.client("dynamodb")
+        create_run_table()
+        yield made
+
+
+def stored(client: Any) -> dict[str, Any]:
+    return {each["run"]["S"]: each for each in client.scan(TableName=TABLE)["Items"]}
+
+
+def test_item_is_created_with_the_limits_of_the_input_and_the_plan(client: Any) -> None:
+    create_item(client, TABLE, ITEM, FACTS, NOW)
+    assert stored(client)[ITEM.key] == {
+        "run": {"S": ITEM.key},
+        "workflow": {"S": "table_transform"},
+        "startedAt": {"N": "1800000000.000"},
+        "expiresAt": {"N": str(int(NOW) + KEPT_SECONDS)},
+        "shards": {"N": "1"},
+        "readUnitsPerSecond": {"N": "250.5"},
+        "workers": {"N": "0"},
+        "plannedRows": {"N": "1000000000"},
+        "plannedBytes": {"N": "10000000000000"},
+        "plannedParts": {"N": "10000"},
+    }
+
+
+def test_item_that_is_there_keeps_its_limits_and_counters(client: Any) -> None:
+    create_item(client, TABLE, ITEM, FACTS, NOW)
+    create_item(client, TABLE, RunItem(ITEM.key, dict.fromkeys(Kind, 1.0), 50), PlanFacts("other"), NOW + 60)
+    item = stored(client)[ITEM.key]
+    assert (item["readUnitsPerSecond"], item["startedAt"]) == ({"N": "250.5"}, {"N": "1800000000.000"})
+
+
+LARGEST = RunItem("object_aggregate/" + "n" * 80, {Kind.READ: 999_999_999.5, Kind.WRITE: 999_999_999.5}, 10_000)
+LONG = 10**15 - 1
+
+
+def test_no_shard_is_larger_than_one_kilobyte(client: Any) -> None:
+    """The item of a run with everything in it that an item can have, each as long as it can be."""
+    create_item(client, TABLE, LARGEST, replace(FACTS, workflow="object_aggregate"), NOW + 0.123)
+    stop_run(client, TABLE, LARGEST.key, "EventBridge: TIMED_OUT", NOW + 0.123)
+    counts = dict.fromkeys(("read", "written", "skipped", "rejected", "failed"), LONG)
+    close_item(client, TABLE, LARGEST.key, status="COMPLETE", counts=counts, now=NOW + 0.123)
+    done = WorkDone(LONG, LONG, LONG, LONG, LONG, LONG + 0.25, LONG + 0.25, LONG)
+    calls = lambda _, body, __: client.update_item(**json.loads(body))  # noqa: E731
+    Shard(calls, TABLE, LARGEST).heartbeat(dict.fromkeys(Kind, LONG + 0.25), 0.333333, done, Attempts())
+    items = stored(client)
+    assert len(items) == LARGEST.shards == 20
+    assert max(map(item_size, items.values())) < 1024
+
+
+def test_run_that_was_stopped_before_its_plan_ends(client: Any) -> None:
+    create_item(client, TABLE, ITEM, FACTS, NOW)
+    assert stop_run(client, TABLE, ITEM.key, "sluice stop", NOW)
+    with pytest.raises(StoppedError):
+        create_item(client, TABLE, ITEM, FACTS, NOW)
+
+
+def test_first_to_stop_a_run_stays_named(client: Any) -> None:
+    create_item(client, TABLE, LARGEST, FACTS, NOW)
+    assert stop_run(client, TABLE, LARGEST.key, "sluice stop", NOW)
+    assert stop_run(client, TABLE, LARGEST.key, "ABORTED", NOW + 9)
+    items = stored(client).values()
+    assert {(each["stoppedBy"]["S"], each["stoppedAt"]["N"]) for each in items} == {("sluice stop", "1800000000.000")}
+
+
+def test_run_without_an_item_is_not_stopped_nor_closed(client: Any) -> None:
+    assert not stop_run(client, TABLE, "nobody/s", "sluice stop", NOW)
+    with pytest.raises(UnexpectedResponseError, match="nobody/s of table runs-table"):
+        close_item(client, TABLE, "nobody/s", status="COMPLETE", counts={}, now=NOW)
+    assert stored(client) == {}
 
 
 @pytest.mark.parametrize(
@@ -146,39 +200,41 @@ def test_table_that_cannot_be_used_has_a_name(code: str, error: type[Exception])
     client = boto3.client("dynamodb")
     with Stubber(client) as stub:
         stub.add_client_error("update_item", code, http_status_code=400)
-        with pytest.raises(error, match="run-budgets"):
-            create_item(client, BUDGET, NOW)
+        with pytest.raises(error, match="runs-table"):
+            create_item(client, TABLE, ITEM, FACTS, NOW)
 
 
-def test_beats_go_where_the_wire_goes_and_wait_for_less() -> None:
+def test_heartbeats_go_where_the_wire_goes_are_sent_once_and_wait_for_less() -> None:
     wire = wire_to("http://127.0.0.1:9", RetryPolicy())
     heartbeats = heartbeat_wire(wire)
     assert heartbeats.target.signer is wire.target.signer
     assert heartbeats.target.endpoint.url == wire.target.endpoint.url
-    assert heartbeats.target.endpoint.read_timeout_seconds == BEAT_TIMEOUT_SECONDS
-    assert heartbeats.retries is BEAT_RETRIES
+    assert heartbeats.target.endpoint.read_timeout_seconds == HEARTBEAT_TIMEOUT_SECONDS
+    assert heartbeats.retries.attempts == 1
 
 
-def test_budget_travels_in_state() -> None:
-    state = BUDGET.to_state()
-    assert state == {
-        "table": "run-budgets",
-        "key": "table_transform/july",
-        "readUnitsPerSecond": 250.5,
-        "writeUnitsPerSecond": None,
-        "workers": 50,
-    }
-    assert Budget.from_state(json.loads(json.dumps(state))) == BUDGET
+def test_item_travels_in_state() -> None:
+    state = ITEM.to_state()
+    assert state == {"readUnitsPerSecond": 250.5, "writeUnitsPerSecond": None, "workers": 50}
+    assert RunItem.from_plan(ITEM.key, {"runItem": json.loads(json.dumps(state))}) == ITEM
 
 
-def test_run_has_a_budget_when_it_has_a_limit() -> None:
-    assert Budget.for_run("run-budgets", RUN.item_key, BUDGET.limits, 50) == BUDGET
-    assert Budget.for_run("run-budgets", RUN.item_key, dict.fromkeys(Kind), 50) is None
+def test_plan_of_an_earlier_version_has_limits_where_the_run_has_some() -> None:
+    budget = {"table": "old", "key": ITEM.key, **ITEM.to_state()}
+    assert RunItem.from_plan(ITEM.key, {"budget": budget}) == ITEM
+    assert RunItem.from_plan(ITEM.key, {"budget": None}) == RunItem(ITEM.key, NO_LIMITS, 1)
+    assert RunItem.from_plan(ITEM.key, {}) == RunItem(ITEM.key, NO_LIMITS, 1)
 
 
-@pytest.mark.parametrize(("workers", "seconds"), [(1, 1.0), (640, 1.0), (1000, 1.5625), (10_000, 15.625)])
-def test_more_workers_beat_less_often(workers: int, seconds: float) -> None:
-    assert Budget("t", "k", BUDGET.limits, workers).period_seconds == seconds
+@pytest.mark.parametrize(("workers", "shards"), [(1, 1), (500, 1), (501, 2), (1000, 2), (10_000, 20)])
+def test_shard_has_no_more_workers_than_it_takes_heartbeats(workers: int, shards: int) -> None:
+    item = RunItem("k", NO_LIMITS, workers)
+    assert item.shards == shards
+    assert [item.shard_key(number) for number in (0, 1)] == ["k", "k#1"]
+
+
+def test_limited_workers_send_heartbeats_every_second_and_others_every_two() -> None:
+    assert (ITEM.period_seconds, RunItem("k", NO_LIMITS, 10_000).period_seconds) == (1.0, 2.0)
 
 
 def test_limits_are_read_from_the_input() -> None:

@@ -2,48 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from threading import Event
 
 import pytest
 
-from sluice.aws.retry import RetryPolicy
 from sluice.errors import AccessDeniedError, ServiceUnavailableError, SluiceError, ThrottledError
-from sluice.run_item.budget import Budget, Claims, Kind, Tally
+from sluice.run_item.item import NO_LIMITS, RunItem
 from sluice.run_item.rate_limiter import RateLimiter
-from sluice.run_item.worker_rate import Member, RunPace
-from tests.unit.fake_dynamodb import wire_to
+from sluice.run_item.shares import Kind
+from sluice.run_item.worker import Member, RunWorker
 from tests.unit.rate_clock import RateClock
+from tests.unit.run_items import FakeItem, no_heartbeats
 
-BUDGET = Budget("t", "k", {Kind.READ: 1e9, Kind.WRITE: None}, 2)
+ITEM = RunItem("k", {Kind.READ: 1e9, Kind.WRITE: None}, 2)
 ENOUGH_SECONDS = 30
-
-
-@dataclass
-class FakeItem:
-    """Holds what was added; `errors` are raised, one per call, before it answers again."""
-
-    limit: float = 1e9
-    workers: float = 0.0
-    heartbeats: int = 0
-    errors: list[SluiceError] = field(default_factory=list)
-    on_heartbeat: Callable[[], object] = lambda: None
-
-    def heartbeat(self, demand: Claims, to_workers: float) -> Tally:
-        assert set(demand) == set(Kind)
-        if self.errors:
-            raise self.errors.pop(0)
-        self.workers += to_workers
-        self.heartbeats += 1
-        self.on_heartbeat()
-        nothing = dict.fromkeys(Kind, 0)
-        return Tally({Kind.READ: self.limit, Kind.WRITE: None}, self.workers, self.heartbeats, nothing, nothing)
-
-    def leave(self) -> None:
-        if self.errors:
-            raise self.errors.pop(0)
-        self.workers -= 1
 
 
 def never() -> bool:
@@ -52,7 +24,7 @@ def never() -> bool:
 
 def test_worker_joins_spends_and_leaves() -> None:
     item = FakeItem()
-    with RunPace(BUDGET, item, never, read_item_units=0.5) as pace:
+    with RunWorker(ITEM, item, never, read_item_units=0.5) as pace:
         spending = pace.reads.before(100)
         assert spending is not None
         assert spending.units == pytest.approx(50)
@@ -66,26 +38,25 @@ def test_worker_beats_also_while_it_does_something_else() -> None:
     beaten = Event()
     item = FakeItem()
     item.on_heartbeat = lambda: beaten.set() if item.heartbeats == 2 else None
-    with RunPace(BUDGET, item, never):
+    with RunWorker(ITEM, item, never):
         assert beaten.wait(ENOUGH_SECONDS)
 
 
-def spend_and_fail(pace: RunPace) -> None:
+def spend_and_fail(pace: RunWorker) -> None:
     pace.reads.admit(1).ended(1e9)
     raise ZeroDivisionError
 
 
 def test_worker_that_fails_leaves_and_waits_for_nothing() -> None:
     item = FakeItem(limit=1e3)
-    pace = RunPace(BUDGET, item, never)
+    pace = RunWorker(ITEM, item, never)
     with pytest.raises(ZeroDivisionError), pace:
         spend_and_fail(pace)
     assert item.workers == 0
 
 
-def test_run_without_limits_has_a_pace_that_waits_for_nothing() -> None:
-    wire = wire_to("http://127.0.0.1:9", RetryPolicy())
-    with RunPace.from_state(wire, None, never) as pace:
+def test_run_without_limits_has_a_worker_that_waits_for_nothing() -> None:
+    with no_heartbeats().worker(RunItem("k", NO_LIMITS, 1), never) as pace:
         assert pace.reads.bounded(None) is None
         for limiter in (pace.reads, pace.writes):
             spending = limiter.before(None)
@@ -93,25 +64,22 @@ def test_run_without_limits_has_a_pace_that_waits_for_nothing() -> None:
             spending.ended(1e9)
 
 
-def test_pace_of_a_budget_goes_on_at_the_least_rate_when_nobody_answers() -> None:
-    wire = wire_to("http://127.0.0.1:9", RetryPolicy(attempts=1))
-    with RunPace.from_state(wire, BUDGET.to_state(), never) as pace:
+def test_worker_goes_on_at_the_least_rate_when_nobody_answers() -> None:
+    with no_heartbeats().worker(ITEM, never) as pace:
         assert pace.reads.before(1000) is not None
 
 
 @pytest.mark.parametrize(
     ("item_bytes", "reads", "writes"), [(None, 5, 5), (81_920.0, 1, 1), (819.2, 50, 5), (2048, 20, 2)]
 )
-def test_pace_begins_with_what_items_of_the_mean_size_take(item_bytes: float | None, reads: int, writes: int) -> None:
-    budget = Budget("t", "k", dict.fromkeys(Kind, 10.0), 1)
-    wire = wire_to("http://127.0.0.1:9", RetryPolicy(attempts=1))
-    pace = RunPace.from_state(wire, budget.to_state(), never, item_bytes)
+def test_worker_begins_with_what_items_of_the_mean_size_take(item_bytes: float | None, reads: int, writes: int) -> None:
+    pace = no_heartbeats().worker(RunItem("k", dict.fromkeys(Kind, 10.0), 1), never, item_bytes)
     assert (pace.reads.bounded(None), pace.writes.bounded(None)) == (reads, writes)
 
 
 def test_refusal_that_will_not_pass_is_raised_to_who_waits() -> None:
     item = FakeItem(errors=[AccessDeniedError("no UpdateItem")])
-    with pytest.raises(AccessDeniedError, match="no UpdateItem"), RunPace(BUDGET, item, never) as pace:
+    with pytest.raises(AccessDeniedError, match="no UpdateItem"), RunWorker(ITEM, item, never) as pace:
         pace.reads.before(1)
 
 
@@ -121,9 +89,9 @@ def clock() -> RateClock:
 
 
 def member(item: FakeItem, clock: RateClock) -> tuple[Member, RateLimiter]:
-    budget = Budget("t", "k", {Kind.READ: 15.0, Kind.WRITE: None}, 5)
-    reads, writes = (clock.limiter(least=budget.least[kind]) for kind in Kind)
-    return Member(item, {Kind.READ: reads, Kind.WRITE: writes}, budget, clock), reads
+    run_item = RunItem("k", {Kind.READ: 15.0, Kind.WRITE: None}, 5)
+    reads, writes = (clock.limiter(least=run_item.least[kind]) for kind in Kind)
+    return Member(item, {Kind.READ: reads, Kind.WRITE: writes}, run_item, clock), reads
 
 
 def rate(limiter: RateLimiter) -> float:

@@ -6,7 +6,7 @@ from math import inf
 
 import pytest
 
-from sluice.run_item.budget import Claims, Kind, Rates, Shares, Tally
+from sluice.run_item.shares import Claims, Kind, Rates, Shares, Tally
 
 ALL = dict.fromkeys(Kind, inf)
 PERIOD = 2.0

@@ -100,7 +100,7 @@ def _make(step: str) -> None:
         boto3.client("s3").put_object(Bucket=BUCKET, Key=f"{request['prefix']}a.csv", Body=b"a")
     attribute = {"AttributeName": "id", "AttributeType": "S"}
     key = {"AttributeName": "id", "KeyType": "HASH"}
-    for name, each in (("airports", "id"), ("run-budgets", "run")):
+    for name, each in (("airports", "id"), ("runs-table", "run")):
         boto3.client("dynamodb").create_table(
             TableName=name,
             AttributeDefinitions=[attribute | {"AttributeName": each}],  # type: ignore[list-item]

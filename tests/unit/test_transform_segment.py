@@ -25,6 +25,8 @@ from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.fake_dynamodb import FakeDynamoDB, Fault, Seen, serving
 from tests.unit.fake_tables import FakeTable, FakeTables, Json
 from tests.unit.lambda_context import Context
+from tests.unit.run_items import TABLE as RUN_TABLE
+from tests.unit.run_items import FakeRunTable
 from tests.unit.segment_slices import (
     NESTS,
     lines,
@@ -33,7 +35,6 @@ from tests.unit.segment_slices import (
 USUAL = fixture("transform_segment", "usual")
 BUCKET = "sluice-data-000000000000-us-east-1"
 PREFIX = "table_transform/fixture/"
-BUDGETS = "run-budgets"
 
 
 @dataclass
@@ -41,20 +42,13 @@ class TableServer(FakeDynamoDB):
     """Tables behind HTTP, as the wire finds them."""
 
     tables: FakeTables = field(default_factory=FakeTables)
-    heartbeats: int = 0
-
-    def heartbeat(self) -> Json:
-        """The item of a run with one worker."""
-        self.heartbeats += 1
-        counters = {"writeUnitsPerSecond": 10**6, "workers": 1, "beats": self.heartbeats}
-        under_share = dict.fromkeys(["readModest", "readModestUnits", "writeModest", "writeModestUnits"], 0)
-        return {name: {"N": str(number)} for name, number in (counters | under_share).items()}
+    runs: FakeRunTable = field(default_factory=FakeRunTable)
 
     def answer(self, seen: Seen) -> tuple[Fault, bytes]:
         """The tables' answer."""
         name = seen.body.get("TableName") or next(iter(seen.body["RequestItems"]))
-        if name == BUDGETS:
-            return Fault(), json.dumps({"Attributes": self.heartbeat()}).encode()
+        if name == RUN_TABLE:
+            return Fault(), json.dumps(self.runs.call(seen.operation, seen.raw)).encode()
         if name not in self.tables.tables:
             name = "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException"
             return Fault(400), json.dumps({"__type": name, "message": "Requested resource not found"}).encode()
@@ -91,7 +85,7 @@ def endpoint(server: TableServer) -> Iterator[None]:
 
 @pytest.fixture
 def handler(server: TableServer, endpoint: None) -> Iterator[Any]:
-    server.tables = airports()
+    server.tables, server.runs = airports(), FakeRunTable()
     with mock_aws():
         boto3.client("s3").create_bucket(Bucket=BUCKET)
         yield import_module("transform_segment.handler")
@@ -201,9 +195,17 @@ def test_moves_go_over_the_wire(handler: Any, server: TableServer) -> None:
 
 
 def test_limits_are_kept_within(handler: Any, server: TableServer) -> None:
-    budget = {"table": BUDGETS, "key": "k", "readUnitsPerSecond": None, "writeUnitsPerSecond": 1e6, "workers": 1}
-    assert handler.lambda_handler(applied(budget=budget), Context())["counts"]["written"] == 100
-    assert server.heartbeats
+    limited = {"readUnitsPerSecond": None, "writeUnitsPerSecond": 1e6, "workers": 1}
+    assert handler.lambda_handler(applied(runItem=limited), Context())["counts"]["written"] == 100
+    item = server.runs.items["table_transform/fixture"]
+    assert (item["writeUnitsPerSecond"], item["rowsWritten"]) == ({"N": "1000000.0"}, {"N": "100"})
+
+
+def test_stopped_run_begins_no_slice(handler: Any, server: TableServer) -> None:
+    server.runs.stop("table_transform/fixture")
+    progress = handler.lambda_handler(applied(), Context())
+    assert (progress["stopped"], progress["done"], progress["slices"]) == (True, False, 0)
+    assert [item["name"]["S"] for item in server.tables.tables["airports"].all[:2]] == ["é 0", "é 1"]
 
 
 @pytest.mark.parametrize("path", sorted((EVENTS / "transform_segment").glob("*.json")), ids=lambda each: each.stem)

@@ -14,7 +14,7 @@ from sluice.dynamodb.keys import KeySchema
 from sluice.errors import ThrottledError, UnexpectedResponseError, WireError
 from sluice.limits import REJECTS_MAX_BYTES
 from sluice.mapping.delete import DELETE
-from sluice.run_item.budget import Kind
+from sluice.run_item.shares import Kind
 from sluice.runs.counts import Counts
 from sluice.workflows.table_transform.input import Table
 from sluice.workflows.table_transform.progress import Changes, TransformProgress

@@ -10,7 +10,7 @@ import pytest
 from botocore.stub import Stubber
 
 from sluice.aws.clients import BOTO_CONFIG
-from sluice.run_item.budget import Kind
+from sluice.run_item.shares import Kind
 from sluice.runs.workers import Quota, Workers, notes_of, read_quota, workers_for
 
 ROOMY = Quota(1000)

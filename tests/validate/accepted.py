@@ -52,7 +52,7 @@ TEMPLATE = (
         "checkov",
         "CKV_AWS_28",
         "The items are the limits of runs that are under way, and expire. There is nothing to restore.",
-        "RunBudgetTable",
+        "RunTable",
     ),
     Accepted(
         "checkov",

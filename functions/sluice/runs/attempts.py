@@ -56,6 +56,34 @@ def earlier_outcome(s3: S3Client, bucket: str, outcome_key: str) -> dict[str, An
     return _settle(s3, bucket, outcome)
 
 
+# The progress stands before the parts, and is small.
+HEAD_BYTES = 1 << 20
+
+
+def outcome_head(s3: S3Client, bucket: str, outcome_key: str) -> dict[str, Any]:
+    """The progress of an attempt that has ended, without its parts.
+
+    Raises FormatVersionError, AccessDeniedError, ServiceUnavailableError.
+    """
+    with aws_errors(f"s3://{bucket}/{outcome_key}"):
+        answer = s3.get_object(Bucket=bucket, Key=outcome_key, Range=f"bytes=0-{HEAD_BYTES - 1}")
+        head, _, _ = answer["Body"].read().partition(b"\n")
+    progress: dict[str, Any] = json.loads(head)["progress"]
+    readable(progress, "what a slice has come to")
+    return progress
+
+
+def seal(s3: S3Client, bucket: str, outcome_key: str, progress: Mapping[str, Any]) -> dict[str, Any]:
+    """End a slice where it would have begun, unless an attempt at it has ended; returns the slice's progress.
+
+    An attempt that ends later finds that it was not the first. Raises AccessDeniedError, ServiceUnavailableError.
+    """
+    outcome = json.dumps({"progress": progress, "parts": {}}).encode() + b"\n"
+    if _is_first(s3, bucket, outcome_key, outcome):
+        return dict(progress)
+    return outcome_head(s3, bucket, outcome_key)
+
+
 def was_tried_before(s3: S3Client, bucket: str, attempt_key: str) -> bool:
     """Leave a slice's marker; one that is there already was left by an attempt that did not end.
 

@@ -35,6 +35,11 @@ def rejects_tolerated(fields: Fields) -> dict[str, float] | None:
     return {"percentage": float(percentage[1])}
 
 
+def resumed_run(fields: Fields) -> str | None:
+    """`resume`: {"run": the name of the run that is continued}; None without. Raises InvalidInputError."""
+    return fields.section("resume", ("run",)).text("run") if fields.has("resume") else None
+
+
 def output_prefix(fields: Fields, name: str, bucket: str, data_bucket: str) -> str:
     """A prefix of objects that a run writes, with its slash; in the data bucket it begins with output/.
 

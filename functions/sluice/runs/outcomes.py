@@ -36,6 +36,8 @@ def message_in(cause: str | None) -> str:
 
 SUCCEEDED = "SUCCEEDED"
 LOST = "LOST"
+# The child has ended as it should, but before its part was done: the run was stopped.
+STOPPED = "STOPPED"
 
 
 class Progress(Protocol):
@@ -80,10 +82,10 @@ class PartType:
 
 @dataclass(frozen=True, slots=True)
 class RangeOutcome:
-    """One range's end, or a file's, or a segment's. `status` is the child's, or LOST where no record names the range.
+    """One range's end, or a file's, or a segment's. `status` is the child's, STOPPED, or LOST where no record names it.
 
-    `progress` is what its slices did, as far as it is known; the rest of the range's rows are failed. How many rows a
-    segment has left, nobody knows.
+    `progress` is what its slices did, as far as it is known. The rest of the rows are failed, unless the run was
+    stopped: then nobody has read them. How many rows a segment has left, nobody knows.
     """
 
     planned: Planned
@@ -94,6 +96,11 @@ class RangeOutcome:
     execution_arn: str | None = None
 
     @property
+    def has_failed(self) -> bool:
+        """Whether the child did not end as it should."""
+        return self.status not in (SUCCEEDED, STOPPED)
+
+    @property
     def known_counts(self) -> Counts:
         """The rows that the range's slices reported."""
         return self.progress.counts if self.progress else Counts()
@@ -102,7 +109,7 @@ class RangeOutcome:
     def counts(self) -> Counts:
         """The range's rows; raises CountsDoNotReconcileError when a finished child read other rows than planned."""
         done = self.known_counts
-        if self.planned.rows is None:
+        if self.planned.rows is None or self.status == STOPPED:
             return done.check(self.planned.name)
         if self.status == SUCCEEDED and done.read != self.planned.rows:
             raise CountsDoNotReconcileError(f"{self.planned.name}: {self.planned.rows} rows planned, {done.read} read")
@@ -142,7 +149,8 @@ def _outcome(part_type: PartType, record: Mapping[str, Any]) -> RangeOutcome:
     planned = part_type.read(json.loads(record["Input"])[part_type.kind])
     status = record["Status"]
     if status == SUCCEEDED:
-        return RangeOutcome(planned, status, part_type.read_progress(json.loads(record["Output"])))
+        output = json.loads(record["Output"])
+        return RangeOutcome(planned, STOPPED if output.get("stopped") else status, part_type.read_progress(output))
     reached, cause = _failed_at(record.get("Cause"))
     return RangeOutcome(
         planned,

@@ -62,6 +62,24 @@ class Run(State):
         """The rejects of one slice of a range; the keys sort as the rows do."""
         return f"{self.prefix}rejects/{range_index:08d}-{slice_number:04d}.jsonl"
 
+    @property
+    def slices_prefix(self) -> str:
+        """Where it is kept what slices have come to."""
+        return f"{self.prefix}slices/"
+
+    def part_outcome_key(self, part: int, slice_number: int) -> str:
+        """What one slice of a range or a file has come to: its progress, then its rejects."""
+        return f"{self.slices_prefix}{part:08d}-{slice_number:06d}"
+
+    def part_of_outcome(self, key: str) -> int:
+        """The range or the file whose slice has come to what has this key."""
+        return int(key.removeprefix(self.slices_prefix).partition("-")[0])
+
+    def course_key(self, part: int | str, slice_number: int) -> str:
+        """The course of one slice: what it had done every ten seconds."""
+        name = f"{part:08d}" if isinstance(part, int) else part
+        return f"{self.prefix}course/{name}-{slice_number:04d}.jsonl"
+
     def attempt_key(self, range_index: int, slice_number: int) -> str:
         """The marker that an attempt at a slice leaves before its first write."""
         return f"{self.prefix}attempts/{range_index:08d}-{slice_number:04d}"
@@ -216,3 +234,9 @@ class Run(State):
     def summary_key(self) -> str:
         """The run's summary."""
         return f"{self.prefix}summary.json"
+
+
+def run_of_execution(execution_arn: str) -> Run:
+    """The run that an execution is; the stack names its state machines <stack>-<workflow>-<id>."""
+    machine, name = execution_arn.split(":")[-2:]
+    return Run(machine.split("-")[-2], name, execution_arn)

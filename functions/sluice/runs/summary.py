@@ -8,24 +8,34 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sluice.errors import CountsDoNotReconcileError, FilesFailedError, RangesFailedError, SegmentsFailedError
+from sluice.errors import (
+    CountsDoNotReconcileError,
+    FilesFailedError,
+    RangesFailedError,
+    SegmentsFailedError,
+    StoppedError,
+)
 from sluice.runs.counts import Counts
-from sluice.runs.outcomes import LOST, SUCCEEDED, RangeOutcome, message_in
+from sluice.runs.outcomes import LOST, STOPPED, RangeOutcome, message_in
 from sluice.runs.paths import Run
 
 
 class Status(StrEnum):
-    """How a run ended: in PARTIAL something failed, but no more than the run's input tolerates."""
+    """How a run ended: in PARTIAL something failed, but no more than the run's input tolerates.
+
+    STOPPED: by `sluice stop` or after the execution had ended, before all was done.
+    """
 
     COMPLETE = "COMPLETE"
     PARTIAL = "PARTIAL"
     FAILED = "FAILED"
+    STOPPED = "STOPPED"
 
     @classmethod
     def of(cls, error: RunError | None, *, is_partial: bool) -> Status:
-        """FAILED with an error, whatever else there is."""
+        """FAILED with an error, whatever else there is; STOPPED when that is StoppedError."""
         if error:
-            return cls.FAILED
+            return cls.STOPPED if error.is_stop else cls.FAILED
         return cls.PARTIAL if is_partial else cls.COMPLETE
 
 
@@ -35,6 +45,11 @@ class RunError:
 
     name: str
     message: str
+
+    @property
+    def is_stop(self) -> bool:
+        """Whether the run was stopped before it was done."""
+        return self.name == StoppedError.__name__
 
     @property
     def exceeds_threshold(self) -> bool:
@@ -49,7 +64,10 @@ class RunError:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a run did, as it is returned, printed and kept in summary.json."""
+    """What a run did, as it is returned, printed and kept in summary.json.
+
+    `resumed`: {"run": the run that this one continues, "total": what they did together}.
+    """
 
     run: Run
     bucket: str
@@ -59,6 +77,7 @@ class Summary:
     failed_batches: int
     error: RunError | None
     notes: Sequence[str] = ()
+    resumed: Mapping[str, Any] | None = None
 
     @property
     def status(self) -> Status:
@@ -78,6 +97,7 @@ class Summary:
             "failures": {"key": self.run.failures_key, "batches": self.failed_batches} if self.failed_batches else None,
             "error": {"name": self.error.name, "message": self.error.message} if self.error else None,
             "notes": list(self.notes),
+            "resumed": self.resumed,
         }
 
 
@@ -89,7 +109,7 @@ def summarize(
     error: RunError | None,
 ) -> Summary:
     """Sum up the outcomes; a run whose counts do not reconcile is a failed one, whatever else is known of it."""
-    failed = [each for each in outcomes if each.status != SUCCEEDED]
+    failed = [each for each in outcomes if each.has_failed]
     try:
         counts = sum((each.counts for each in outcomes), Counts()).check("run")
         if error is None:
@@ -105,7 +125,7 @@ def summarize(
         write_units=sum(each.write_units for each in reached),
         reasons=sum((each.reasons for each in reached), Counter()),
         failed_batches=len(failed),
-        error=_first_cause(error, failed) or too_many_rejects(counts, rejects_tolerated),
+        error=_first_cause(error, failed) or _stop(outcomes) or too_many_rejects(counts, rejects_tolerated),
     )
 
 
@@ -116,6 +136,15 @@ def _check_none_lost(failed: Sequence[RangeOutcome]) -> None:
         raise CountsDoNotReconcileError(
             f"{len(lost)} {first.kind}s are missing from the result files, first {first.name}"
         )
+
+
+def _stop(outcomes: Sequence[RangeOutcome]) -> RunError | None:
+    """The error of a run with parts that are not done because it was stopped."""
+    stopped = [each.planned for each in outcomes if each.status == STOPPED]
+    if not stopped:
+        return None
+    left = f"{len(stopped):,} of {len(outcomes):,} {stopped[0].kind}s are not done"
+    return RunError(StoppedError.__name__, f"the run was stopped: {left}")
 
 
 def _first_cause(error: RunError | None, failed: Sequence[RangeOutcome]) -> RunError | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sluice.aws.clients import aws_errors
 from sluice.errors import SluiceError
-from sluice.run_item.budget import Kind, Limits, most_workers
+from sluice.run_item.shares import Kind, Limits, most_workers
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient

@@ -7,7 +7,7 @@ from typing import Any
 
 from sluice.fields import Fields
 from sluice.reading.source import SourceInput
-from sluice.runs.input import rejects_tolerated, table_name
+from sluice.runs.input import rejects_tolerated, resumed_run, table_name
 
 WAYS = ("mapping", "transform", "keys")
 CONFLICTS = ("replace", "keep", "reject")
@@ -24,6 +24,7 @@ _FIELDS = (
     "maxConcurrency",
     "toleratedFailurePercentage",
     "rejectsTolerated",
+    "resume",
 )
 
 
@@ -32,6 +33,7 @@ class LoadInput:
     """`way` is how rows become items, one of WAYS, and `spec` what the input says there.
 
     `rejects_tolerated`: {"count": 5}, {"percentage": 1.5} of the rows, or None for any number.
+    `resumed_run`: the run that is continued.
     """
 
     source: SourceInput
@@ -43,6 +45,7 @@ class LoadInput:
     max_concurrency: int
     tolerated_failure_percentage: float
     rejects_tolerated: dict[str, float] | None
+    resumed_run: str | None = None
 
     @classmethod
     def from_input(cls, raw: object) -> LoadInput:
@@ -59,6 +62,7 @@ class LoadInput:
             max_concurrency=fields.integer("maxConcurrency", 50, low=1, high=10_000),
             tolerated_failure_percentage=fields.number("toleratedFailurePercentage", 0, low=0, high=100),
             rejects_tolerated=rejects_tolerated(fields),
+            resumed_run=resumed_run(fields),
         )
 
 

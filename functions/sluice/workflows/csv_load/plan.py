@@ -17,6 +17,7 @@ from sluice.reading.record_scanner import BLOCK_BYTES, Block, Grammar, blocks, f
 from sluice.reading.source import GZIP, Source
 from sluice.reading.source_objects import find_source, with_header
 from sluice.reading.streams import open_source
+from sluice.run_item.item import RunItem
 from sluice.runs.outcomes import PartType
 from sluice.runs.plans import PlanLine, read_plan, write_plan
 from sluice.runs.range_progress import RangeProgress
@@ -171,14 +172,19 @@ def advance(
     return cutter.ranges, replace(progress, unfinished=cutter.unfinished), cutter.done
 
 
-def load_state(load: LoadInput, source: Source, schema: KeySchema) -> dict[str, Any]:
-    """What every child gets to know of the load."""
+def load_state(load: LoadInput, source: Source, schema: KeySchema, item: RunItem | None = None) -> dict[str, Any]:
+    """What every child gets to know of the load, and of the run's item once that is known.
+
+    `resumed`: rows may have been written already by the run that is continued.
+    """
     return {
         FIELD: FORMAT,
         "source": source.to_state(),
         "table": {"name": load.table, "keys": schema.to_state()},
         load.way: load.spec,
         "onConflict": load.on_conflict,
+        "resumed": load.resumed_run is not None,
+        "runItem": item.to_state() if item else None,
     }
 
 

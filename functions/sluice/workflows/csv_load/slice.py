@@ -17,6 +17,8 @@ from sluice.reading.record_scanner import Block, Grammar
 from sluice.reading.rows import BadRow
 from sluice.reading.source import Source
 from sluice.rejects import Reject
+from sluice.run_item.item import RunItem
+from sluice.run_item.progress import WorkDone
 from sluice.runs.counts import Counts
 from sluice.runs.paths import Run
 from sluice.runs.range_progress import RangeProgress
@@ -73,9 +75,29 @@ class SliceRequest:
         """The marker of the slice's first attempt."""
         return self.run.attempt_key(self.range.index, self.progress.slices)
 
+    @property
+    def outcome_key(self) -> str:
+        """What the slice has come to."""
+        return self.run.part_outcome_key(self.range.index, self.progress.slices)
+
+    @property
+    def may_have_rows(self) -> bool:
+        """Whether an earlier run may have written rows of this slice."""
+        return bool(self.load.get("resumed")) and self.progress.slices == 0
+
+    @property
+    def course_key(self) -> str:
+        """Where the slice's course goes."""
+        return self.run.course_key(self.range.index, self.progress.slices)
+
+    @property
+    def run_item(self) -> RunItem:
+        """What there is to know of the run's item."""
+        return RunItem.from_plan(self.run.item_key, self.load)
+
 
 # The clock is read once for so many rows.
-ROWS_PER_CHECK = 256
+ROWS_PER_CHECK = 64
 
 
 class Origin(NamedTuple):
@@ -135,6 +157,18 @@ class RangeSlice:
         self._writer.flush()
         self._take_outcome()
         return SliceResult(self._after(done=done), [self._rejects[row] for row in sorted(self._rejects)])
+
+    @property
+    def work_done(self) -> WorkDone:
+        """What the slice has done so far; while it works, a little less may have been written."""
+        return WorkDone(
+            read=self._row - self._before.row,
+            written=self._written,
+            skipped=self._skipped,
+            rejected=len(self._rejects),
+            write_units=self._writer.outcome.write_units,
+            bytes=self._position - self._before.position,
+        )
 
     def _work(self, rows: list[Row | BadRow], is_time_up: Callable[[], bool]) -> int:
         """Carry rows to the writer; returns how many of them were, before the time was up."""

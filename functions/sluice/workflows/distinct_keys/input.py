@@ -9,7 +9,7 @@ from sluice.aws.clients import aws_errors
 from sluice.errors import InvalidInputError, SourceNotFoundError
 from sluice.fields import Fields
 from sluice.limits import SEGMENTS_MAX
-from sluice.run_item.budget import Limits, limits_in
+from sluice.run_item.shares import Limits, limits_in
 from sluice.runs.paths import Run
 from sluice.settings import ProcessorSettings
 

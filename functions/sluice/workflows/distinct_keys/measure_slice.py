@@ -10,6 +10,7 @@ from typing import Any
 
 from sluice.errors import InvalidInputError, ServiceUnavailableError, ThrottledError, UnexpectedResponseError, WireError
 from sluice.fields import Fields
+from sluice.run_item.progress import WorkDone
 from sluice.run_item.rate_limiter import RateLimiter
 from sluice.runs.paths import Run
 from sluice.state import FIELD, FORMAT, readable
@@ -119,6 +120,11 @@ class MeasureRequest:
         progress = MeasureProgress.from_state(fields.raw("progress")) if fields.has("progress") else MeasureProgress()
         return cls(run, collections, keys, scan, progress)
 
+    def work_done(self, progress: MeasureProgress) -> WorkDone:
+        """What the slice has done when it has come so far: keys, of which none is read anew, and what reading took."""
+        before = self.progress
+        return WorkDone(written=progress.position - before.position, read_units=progress.read_units - before.read_units)
+
     @property
     def part_key(self) -> str:
         """Where the slice's part of the report goes; a repeated slice overwrites its own.
@@ -144,13 +150,19 @@ class SliceResult:
 
 
 def measure_slice(
-    request: MeasureRequest, query: Query, is_time_up: Callable[[], bool], reads: RateLimiter
+    request: MeasureRequest,
+    query: Query,
+    is_time_up: Callable[[], bool],
+    reads: RateLimiter,
+    tell: Callable[[MeasureProgress], None] = lambda _: None,
 ) -> SliceResult:
     """Measure on from where the slice before has ended; at least one page is read however little time there is.
 
-    `query` sends the body of one Query and returns the answer. Raises InvalidInputError for a key that cannot be
-    queried, UnexpectedResponseError, and what `query` raises; a slice that raised is begun again from where it began.
-    When DynamoDB throttles or fails after a page was read, that is the slice's end.
+    `query` sends the body of one Query and returns the answer; `tell` learns how far the batch has come.
+
+    Raises InvalidInputError for a key that cannot be queried, UnexpectedResponseError, and what `query` raises; a slice
+    that raised is begun again from where it began. When DynamoDB throttles or fails after a page was read, that is the
+    slice's end.
     """
     before, keys, lines = request.progress, request.keys, list[bytes]()
     progress = before
@@ -171,6 +183,7 @@ def measure_slice(
             line = {"key": keys[progress.position], **progress.measure.to_state()}
             lines.append(json.dumps(line, ensure_ascii=False).encode() + b"\n")
             progress = progress.with_collection(line)
+        tell(progress)
         if is_time_up():
             break
     parts = (*before.parts, request.part_key) if lines else before.parts

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sluice.dynamodb.keys import KeySchema
 from sluice.errors import InvalidInputError
-from sluice.run_item.budget import Budget, state_of
+from sluice.run_item.item import RunItem
 from sluice.runs.paths import Run
 from sluice.runs.segments import mean_item_bytes, segments_for
 from sluice.state import FIELD, FORMAT
@@ -33,7 +33,10 @@ class IndexKey:
 
 @dataclass(frozen=True, slots=True)
 class ScanPlan:
-    """`item_bytes` is the mean, where the table's size is known; `children` scan, or measure, at the same time."""
+    """`item_bytes` is the mean, where the table's size is known; `children` scan, or measure, at the same time.
+
+    `items`: how many the table or the index has, as far as DescribeTable knows.
+    """
 
     table: str
     schema: KeySchema
@@ -42,7 +45,8 @@ class ScanPlan:
     optimize: str
     item_bytes: float | None
     children: int
-    budget: Budget | None
+    run_item: RunItem
+    items: int
 
     def to_state(self) -> dict[str, Any]:
         """The scan as every child gets it."""
@@ -53,13 +57,11 @@ class ScanPlan:
             "totalSegments": self.segments,
             "optimize": self.optimize,
             "itemBytes": self.item_bytes,
-            "budget": state_of(self.budget),
+            "runItem": self.run_item.to_state(),
         }
 
 
-def plan_scan(
-    request: DistinctInput, table: TableDescriptionTypeDef, run: Run, budget_table: str, children: int
-) -> ScanPlan:
+def plan_scan(request: DistinctInput, table: TableDescriptionTypeDef, run: Run, children: int) -> ScanPlan:
     """Plan a scan of what DescribeTable describes. Raises InvalidInputError for an index that is not there.
 
     `children` scan, or measure, at the same time.
@@ -77,7 +79,8 @@ def plan_scan(
         optimize=request.optimize,
         item_bytes=mean_item_bytes(described),
         children=children,
-        budget=Budget.for_run(budget_table, run.item_key, request.limits, children),
+        run_item=RunItem(run.item_key, request.limits, children),
+        items=items,
     )
 
 

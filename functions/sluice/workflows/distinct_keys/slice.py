@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol, Self
 
 from sluice.errors import ServiceUnavailableError, ThrottledError
 from sluice.fields import Fields
+from sluice.run_item.progress import WorkDone
 from sluice.run_item.rate_limiter import RateLimiter
 from sluice.runs.paths import Run
 from sluice.state import VersionedState, readable
@@ -133,6 +134,11 @@ class SegmentSlice:
             if is_done or self._held_bytes > KEYS_MAX_BYTES or is_time_up():
                 return self._result(done=is_done)
 
+    @property
+    def work_done(self) -> WorkDone:
+        """What the slice has done so far."""
+        return WorkDone(read=self._counts.items, read_units=self._units)
+
     def _read(self, call: Call) -> ScannedPage | None:
         """The next page; None when the time is up before it may be read."""
         limit = self._reads.bounded(self._sizes.limit)
@@ -208,6 +214,11 @@ class ScanRequest:
     def part_key(self) -> str:
         """Where the slice's keys go; a repeated slice overwrites its own."""
         return f"{self.run.keys_prefix}{self.segment:06d}-{self.progress.slices:04d}.jsonl"
+
+    @property
+    def course_key(self) -> str:
+        """Where the slice's course goes."""
+        return self.run.course_key(self.segment, self.progress.slices)
 
     def slice(self, reads: RateLimiter) -> SegmentSlice:
         """The slice, ready to run with what it may read."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from heapq import nlargest
 from typing import Any
 
+from sluice.errors import StoppedError
 from sluice.runs.counts import Counts
 from sluice.runs.outcomes import message_in
 from sluice.runs.paths import Run
@@ -117,6 +118,12 @@ class KeysSummary:
         return bool(self.planned) and self.planned["processor"]["type"] != "none"
 
     @property
+    def is_stopped(self) -> bool:
+        """Whether children have ended early because the run was stopped."""
+        errors = {name for _, name, _ in self.scanned.errors} | self.processed.errors
+        return StoppedError.__name__ in errors
+
+    @property
     def is_scanned(self) -> bool:
         """Whether all segments that were planned have succeeded."""
         plan = self.planned and self.planned["plan"]
@@ -168,6 +175,8 @@ class KeysSummary:
 def failure_reason(summary: KeysSummary) -> RunError | None:
     """Why the run has failed: its own error, in its children's words if they have any, or counts that do not add up."""
     error, scanned = summary.error, summary.scanned
+    if summary.is_stopped:
+        return RunError(StoppedError.__name__, "the run was stopped before all keys were found and processed")
     if error and error.exceeds_threshold:
         if scanned.errors:
             number, name, message = scanned.errors[0]

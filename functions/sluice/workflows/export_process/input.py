@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 from sluice.dynamodb.keys import KeySchema
 from sluice.fields import Fields
-from sluice.run_item.budget import Kind, Limits, limits_in
-from sluice.runs.input import output_prefix, rejects_tolerated, table_name
+from sluice.run_item.shares import Kind, Limits, limits_in
+from sluice.runs.input import output_prefix, rejects_tolerated, resumed_run, table_name
 from sluice.state import FIELD, FORMAT, Named, State, readable
 
 FULL, INCREMENTAL = "FULL_EXPORT", "INCREMENTAL_EXPORT"
@@ -64,13 +64,13 @@ class ObjectsSink:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """`budget`: pacing's, None without limit."""
+    """`run_item`: what workers need to know of the run's item; None before it is planned."""
 
     export: Export
     sink: TableSink | ObjectsSink
     transform: str | None
     verify: bool
-    budget: Mapping[str, Any] | None = None
+    run_item: Mapping[str, Any] | None = None
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Process:
@@ -81,7 +81,7 @@ class Process:
             sink=_sink_in_state(state["sink"]),
             transform=state["transform"],
             verify=state["verify"],
-            budget=state["budget"],
+            run_item=state.get("runItem", state.get("budget")),
         )
 
     def to_state(self) -> dict[str, Any]:
@@ -92,7 +92,7 @@ class Process:
             "sink": self.sink.to_state(),
             "transform": self.transform,
             "verify": self.verify,
-            "budget": self.budget,
+            "runItem": self.run_item,
         }
 
 
@@ -114,6 +114,7 @@ _FIELDS = (
     "toleratedFailurePercentage",
     "rejectsTolerated",
     "verify",
+    "resume",
 )
 _SINK_FIELDS = ("table", "guard", "prefix", "bucket", "values")
 _EXPORT_ARN = re.compile(r"arn:[^:]+:dynamodb:[^:]+:\d{12}:table/[^/]+/export/[^/]+")
@@ -160,6 +161,7 @@ class ProcessInput:
     tolerated_failure_percentage: float
     rejects_tolerated: dict[str, float] | None
     verify: bool
+    resumed_run: str | None = None
 
     @classmethod
     def from_input(cls, raw: object, data_bucket: str) -> ProcessInput:
@@ -179,6 +181,7 @@ class ProcessInput:
             tolerated_failure_percentage=fields.number("toleratedFailurePercentage", 0, low=0, high=100),
             rejects_tolerated=rejects_tolerated(fields),
             verify=fields.boolean("verify", default=True),
+            resumed_run=resumed_run(fields),
         )
 
 

@@ -57,6 +57,16 @@ class FileRequest:
         return self.progress.records.slices if self.progress else 0
 
     @property
+    def outcome_key(self) -> str:
+        """What the slice has come to."""
+        return self.run.part_outcome_key(self.file.index, self.slice_number)
+
+    @property
+    def course_key(self) -> str:
+        """Where the slice's course goes."""
+        return self.run.course_key(self.file.index, self.slice_number)
+
+    @property
     def rejects_key(self) -> str:
         """Where the slice's rejects go."""
         return self.run.reject_part_key(self.file.index, self.slice_number)

@@ -11,9 +11,12 @@ from sluice.dynamodb.conditional_writers import NewerPuts
 from sluice.dynamodb.items import Item
 from sluice.errors import FileDamagedError, ServiceUnavailableError
 from sluice.mapping.transforms import load_transform, to_item
+from sluice.run_item.item import RunItem
+from sluice.run_item.progress import WorkDone
 from sluice.run_item.rate_limiter import RateLimiter, Spending
-from sluice.run_item.worker_rate import RunPace
-from sluice.runs.attempts import earlier_outcome, leave_part
+from sluice.run_item.worker import Heartbeats, RunWorker
+from sluice.runs.attempts import earlier_outcome, leave_parts
+from sluice.runs.courses import leave_course
 from sluice.runs.range_progress import RangeProgress
 from sluice.workflows.export_process.input import REJECTS, ObjectsSink, Process, TableSink
 from sluice.workflows.export_process.items import WRITE_MICROS, Transformation
@@ -86,6 +89,19 @@ class FileSlice:
             self._take(lines, spending)
         self._sink.flush()
         return self._after(done=done)
+
+    @property
+    def work_done(self) -> WorkDone:
+        """What the slice has done so far, for another thread; a little less may have been written."""
+        read, tally = self._row - self._before.row, self._tally
+        return WorkDone(
+            read=read,
+            written=tally.written,
+            skipped=tally.skipped,
+            rejected=tally.rejected,
+            write_units=tally.write_units,
+            bytes=self._position - self._before.position,
+        )
 
     def _portions(self, blocks: Iterable[list[bytes]]) -> Iterator[list[bytes]]:
         for block in blocks:
@@ -167,13 +183,15 @@ def table_sink(wire: Wire, process: Process, sink: TableSink, tally: Tally) -> S
 
 
 class FileWork:
-    """One slice. `heartbeats` is the wire of pacing, `data_bucket` where its rejects go.
+    """One slice. `data_bucket` is where its rejects go.
 
     Of several attempts at a slice the first one to end tells how far it has come; into a table all of them write the
     same. An object is as long as the slice, so a later attempt ends where the first one did, and writes the same too.
     """
 
-    def __init__(self, s3: S3Client, wire: Wire, heartbeats: Wire, data_bucket: str, request: FileRequest) -> None:
+    def __init__(
+        self, s3: S3Client, wire: Wire, heartbeats: Heartbeats, data_bucket: str, request: FileRequest
+    ) -> None:
         self._s3 = s3
         self._wire = wire
         self._heartbeats = heartbeats
@@ -183,21 +201,34 @@ class FileWork:
         self._tally = Tally(request.file.key)
 
     def run(self, is_time_up: Callable[[], bool]) -> dict[str, Any]:
-        """Do the slice; returns the file's progress. Raises what ProcessExportFile raises."""
+        """Do the slice, unless the run is to stop; returns the file's progress.
+
+        Raises what ProcessExportFile raises.
+        """
+        request = self._request
+        item = RunItem.from_plan(request.run.item_key, {"runItem": request.process.run_item})
+        with self._heartbeats.worker(item, is_time_up) as worker:
+            first = self._first_attempt()
+            if worker.is_stopped and first is None:
+                return worker.state_of((request.progress or self._before).to_state())
+            return worker.state_of(self._work(worker, first))
+
+    def _work(self, worker: RunWorker, first: dict[str, Any] | None) -> dict[str, Any]:
+        """Do the slice, up to where the first attempt at it has ended, if there was one."""
         request = self._request
         opened = open_file(self._s3, request.process, request.file, request.progress)
-        first = self._first_attempt()
         end = first["position"] if first else None
+        writes = RateLimiter(None, lambda: False) if first else worker.writes
         with (
-            RunPace.from_state(
-                self._heartbeats, request.process.budget, (lambda: False) if first else is_time_up
-            ) as pace,
             self._sink() as sink,
             opened.blocks(self._s3, self._before.position, end, BATCH_ITEMS) as blocks,
         ):
-            after = FileSlice(self._before, sink, self._tally, pace.writes).run(blocks)
+            each = FileSlice(self._before, sink, self._tally, writes)
+            worker.watch(lambda: each.work_done)
+            after = each.run(blocks)
             progress = self._settled(opened, after) if first is None else first
             sink.commit()
+        leave_course(self._s3, self._data_bucket, request.course_key, worker)
         return progress
 
     def _sink(self) -> Sink:
@@ -209,19 +240,16 @@ class FileWork:
     def _first_attempt(self) -> dict[str, Any] | None:
         if not isinstance(self._request.process.sink, ObjectsSink):
             return None
-        run = self._request.run
-        return earlier_outcome(self._s3, self._data_bucket, run.outcome_key(self._request.rejects_key))
+        return earlier_outcome(self._s3, self._data_bucket, self._request.outcome_key)
 
     def _settled(self, opened: OpenedFile, after: RangeProgress) -> dict[str, Any]:
         """The slice's progress, as the first attempt that ended has told it."""
         self._check_count(opened, after)
         progress = FileProgress(after, opened.source.etag, opened.source.size).to_state()
         is_object = isinstance(self._request.process.sink, ObjectsSink)
-        part = self._tally.take_rejects()
-        if not part and not (is_object and after.row > self._before.row):
-            return progress
-        run, part_key = self._request.run, self._request.rejects_key
-        settled = leave_part(self._s3, self._data_bucket, run, part_key, progress=progress, part=part)
+        parts = {self._request.rejects_key: self._tally.take_rejects()}
+        outcome_key = self._request.outcome_key
+        settled = leave_parts(self._s3, self._data_bucket, outcome_key, progress=progress, parts=parts)
         if is_object and settled != progress:
             raise ServiceUnavailableError(f"{opened.source}: another attempt at the slice finished first")
         return settled

@@ -55,6 +55,11 @@ class Tally:
         """Whether the slice had better end."""
         return self._reject_bytes > REJECTS_MAX_BYTES
 
+    @property
+    def rejected(self) -> int:
+        """How many records were rejected."""
+        return self.reasons.total()
+
     def take_rejects(self) -> bytes:
         """The rejects as JSON Lines, in the order of their rows, once all is settled: they are held no longer."""
         # What has taken part in a slice refers to each other, and stays until the collector comes by.

@@ -13,6 +13,7 @@ from sluice.limits import REJECTS_MAX_BYTES
 from sluice.reading.object_gets import ObjectGets
 from sluice.reading.record_scanner import BLOCK_BYTES
 from sluice.reading.source import Source
+from sluice.run_item.progress import WorkDone
 from sluice.runs.attempts import leave_parts
 from sluice.runs.counts import Counts
 from sluice.workflows.object_map.clean_rows import clean_rows_for
@@ -121,6 +122,18 @@ class BatchSlice:
         if self._denied and not self._answered and not self._before.objects.written:
             raise self._denied
         return self._result()
+
+    @property
+    def work_done(self) -> WorkDone:
+        """What the slice has done so far, in objects and bytes of theirs."""
+        objects, before = self._progress.objects, self._before
+        return WorkDone(
+            read=objects.read - before.objects.read,
+            written=objects.written - before.objects.written,
+            skipped=objects.skipped - before.objects.skipped,
+            rejected=objects.rejected - before.objects.rejected,
+            bytes=self._progress.bytes - before.bytes,
+        )
 
     def _planned(self, each: BatchObject) -> Source | SourceMalformedError | None:
         """What is to be read; None where nothing is."""
@@ -285,8 +298,11 @@ def work(
     is_time_up: Callable[[], bool],
     *,
     bounds: Bounds = BOUNDS,
+    watch: Callable[[Callable[[], WorkDone]], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Do the slice; returns the batch's progress, as the first attempt that ended has told it.
+
+    `watch` learns what tells how much is done.
 
     Raises AccessDeniedError, ServiceUnavailableError.
     """
@@ -294,6 +310,7 @@ def work(
     # One for both: what a text is need not be found twice.
     columns = ColumnTally(aggregation)
     batch = BatchSlice(request, ColumnEngine(aggregation, columns), clean_rows_for(aggregation, columns), bounds)
+    watch(lambda: batch.work_done)
     with ObjectReads(s3, gets, bounds.whole_max_bytes) as reads:
         result = batch.run(reads.each, is_time_up)
     outcome_key = request.run.outcome_key(request.run.batch_part_key(progress.batch, progress.slices))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
-from sluice.errors import BatchesFailedError, CountsDoNotReconcileError, IncompleteResultError
+from sluice.errors import BatchesFailedError, CountsDoNotReconcileError, IncompleteResultError, StoppedError
 from sluice.runs.counts import Counts
 from sluice.runs.outcomes import message_in
 from sluice.runs.paths import Run
@@ -132,6 +132,10 @@ def failure_reason(
     collected: Collected, planned: Mapping[str, Any], errors: Mapping[str, str], error: RunError | None
 ) -> RunError | None:
     """Why there is no result, None when there is one. `errors`: the children's own, with their messages."""
+    if StoppedError.__name__ in errors:
+        return RunError(
+            StoppedError.__name__, f"the run was stopped: {collected.failed_batches:,} batches are not done"
+        )
     if error:
         return _first_cause(collected, errors, error)
     rows = Counts(read=collected.rows.read, rejected=collected.rows.rejected)

@@ -12,7 +12,7 @@ from sluice.dynamodb.writers import OnConflict
 from sluice.errors import InvalidInputError
 from sluice.fields import Fields, kind_of
 from sluice.limits import SEGMENTS_MAX
-from sluice.run_item.budget import Kind, limits_in
+from sluice.run_item.shares import Kind, limits_in
 from sluice.runs.input import rejects_tolerated, table_name
 from sluice.state import Named, State, VersionedState
 from sluice.workflows.table_transform.changes import Side
@@ -34,7 +34,7 @@ class Table(State):
 class TransformJob(VersionedState):
     """`target` None: in place. `way`: {"transform": name} or {"mapping": {...}}, empty for an undo.
 
-    `budget`: where the run's limits are, None without. `item_bytes` is the mean of the table, where its size is known.
+    `run_item`: see RunItem.to_state. `item_bytes` is the mean of the table, where its size is known.
     `indexes`: the key attributes of secondary indexes, by table. `undoes`: the runs whose changes are taken back,
     oldest first; none for a transform.
     """
@@ -49,7 +49,7 @@ class TransformJob(VersionedState):
     total_segments: int
     on_conflict: OnConflict
     deletes_source: Annotated[bool, Named("deleteSource")]
-    budget: Mapping[str, Any] | None
+    run_item: Mapping[str, Any] | None
     sample_per_segment: int
     item_bytes: float | None
     indexes: Mapping[str, Mapping[str, IndexKey]] = field(default_factory=dict)
@@ -57,8 +57,10 @@ class TransformJob(VersionedState):
 
     @classmethod
     def from_state(cls, state: Any) -> Self:
-        """Read what `to_state` returns, also of a version without a journal."""
-        given = {"indexes": {}, "undoes": [], **state} if isinstance(state, Mapping) else state
+        """Read what `to_state` returns, also of a version without a journal, which called the run's item `budget`."""
+        given = state
+        if isinstance(state, Mapping):
+            given = {"indexes": {}, "undoes": [], "runItem": state.get("budget"), **state}
         # Slots make a class anew, which a plain super() does not know.
         return super(TransformJob, cls).from_state(given)
 

@@ -13,7 +13,7 @@ from sluice.dynamodb.keys import KeySchema
 from sluice.dynamodb.tables import describe_table
 from sluice.errors import InvalidInputError, PointInTimeRecoveryError, WireError
 from sluice.limits import CHILD_INPUT_MAX_BYTES
-from sluice.run_item.budget import Budget, state_of
+from sluice.run_item.item import RunItem
 from sluice.runs.paths import Run
 from sluice.runs.segments import mean_item_bytes, segments_for
 from sluice.workflows.table_transform.change_sender import Call
@@ -35,12 +35,16 @@ SAMPLE = 100
 
 @dataclass(frozen=True, slots=True)
 class TransformPlan:
-    """`segments`: those to be worked through, and where each begins; `children` work at the same time."""
+    """`segments`: those to be worked through, and where each begins; `children` work at the same time.
+
+    `items`: how many the table has, as far as DescribeTable knows.
+    """
 
     job: TransformJob
     segments: Mapping[int, TransformProgress]
     children: int
-    budget: Budget | None
+    run_item: RunItem
+    items: int
 
     def to_state(self, run: Run, bucket: str) -> dict[str, Any]:
         """What the state machine gets to know beside the input's own numbers."""
@@ -57,7 +61,6 @@ def plan_transform(
     request: TransformInput,
     run: Run,
     *,
-    budget_table: str,
     children: int,
     earlier: EarlierRun | None = None,
     undoes: tuple[str, ...] = (),
@@ -75,13 +78,13 @@ def plan_transform(
     planned = earlier.total_segments if earlier else segments_for(items, request.max_concurrency)
     total = request.segments or planned
     segments = earlier.left if earlier else {number: TransformProgress() for number in range(total)}
-    budget = Budget.for_run(budget_table, run.item_key, request.limits, min(children, max(len(segments), 1)))
-    job = _job(request, described, described_target, total_segments=total, budget=budget)
+    run_item = RunItem(run.item_key, request.limits, min(children, max(len(segments), 1)))
+    job = _job(request, described, described_target, total_segments=total, run_item=run_item)
     job = replace(job, undoes=undoes)
     _check(dynamodb_client, call, request, job)
     if earlier:
         earlier.check(job)
-    return TransformPlan(job, segments, children, budget)
+    return TransformPlan(job, segments, children, run_item, items)
 
 
 def _job(
@@ -90,7 +93,7 @@ def _job(
     described_target: Mapping[str, Any] | None,
     *,
     total_segments: int,
-    budget: Budget | None,
+    run_item: RunItem,
 ) -> TransformJob:
     tables = {"table": described} | ({"target": described_target} if described_target else {})
     target = request.target and described_target and _table(request.target, described_target)
@@ -103,7 +106,7 @@ def _job(
         total_segments=total_segments,
         on_conflict=request.on_conflict,
         deletes_source=request.deletes_source,
-        budget=state_of(budget),
+        run_item=run_item.to_state(),
         sample_per_segment=-(-max(SAMPLE, request.verify_sample or 0) // total_segments),
         item_bytes=mean_item_bytes(described),
         indexes={side: index_keys(each) for side, each in tables.items()},

@@ -170,3 +170,8 @@ class SegmentRequest:
     def sample_key(self) -> str:
         """Where the slice's sample goes."""
         return self.run.sample_part_key(self.segment, self.progress.slices)
+
+    @property
+    def course_key(self) -> str:
+        """Where the slice's course goes."""
+        return self.run.course_key(self.segment, self.progress.slices)

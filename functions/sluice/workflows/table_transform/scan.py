@@ -95,6 +95,11 @@ class Pages:
         limit = self._reads.bounded(None)
         return self._counted(self._read(limit, self._reads.admit(limit or 1)))
 
+    @property
+    def units(self) -> float:
+        """The read units of the pages so far."""
+        return self._units
+
     def prepare(self, start_key: StartKey | None) -> None:
         """The next page is to start after this key, None when there is none; it is read ahead unless at a rate."""
         self._start_key = start_key

@@ -12,6 +12,7 @@ from typing import Any
 
 from sluice.dynamodb.plain import Attributes
 from sluice.rejects import Reason, RejectedItem
+from sluice.run_item.progress import WorkDone
 from sluice.runs.counts import Counts
 from sluice.workflows.table_transform.changes import Change, Transfer, Update
 from sluice.workflows.table_transform.progress import Changes, Done, StartKey, TransformProgress, Unsettled
@@ -192,6 +193,13 @@ class SliceLog:
             unsettled=tuple(unsettled),
             late_until=max(before.late_until, late_until),
         )
+
+    def work_done(self, write_units: float) -> WorkDone:
+        """What the slice has done so far, for another thread: rows that are settled."""
+        found = dict(self._outcomes)
+        written = 0 if self._is_dry_run else found.get(Outcome.CHANGED, 0) + found.get(Outcome.DELETED, 0)
+        read, rejected = sum(found.values()), found.get(Outcome.REJECTED, 0)
+        return WorkDone(read, written, read - written - rejected, rejected, 0, self._read_units, write_units)
 
     def _done(self, read_units: float, write_units: float) -> Done:
         found = self._outcomes

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sluice.runs.outcomes import SUCCEEDED, RangeOutcome
+from sluice.runs.outcomes import RangeOutcome
 from sluice.runs.summary import Summary
 from sluice.workflows.table_transform.input import DRY_RUN
 from sluice.workflows.table_transform.progress import Done, TransformProgress
@@ -61,9 +61,9 @@ def estimate(done: Done) -> dict[str, float]:
 
 
 def reached(outcomes: Sequence[RangeOutcome], cursors: Mapping[int, TransformProgress]) -> list[RangeOutcome]:
-    """The outcomes, those of segments that have not succeeded with what they have done up to their cursors."""
+    """The outcomes, those of failed segments with what they have done up to their cursors."""
     return [
-        end if end.status == SUCCEEDED else replace(end, progress=cursors.get(end.planned.index, end.progress))
+        replace(end, progress=cursors.get(end.planned.index, end.progress)) if end.has_failed else end
         for end in outcomes
     ]
 

@@ -14,7 +14,9 @@ from sluice.aws.wire import Wire
 from sluice.dynamodb.writers import OnConflict, writer_for
 from sluice.errors import AttemptExistsError
 from sluice.mapping.delete import Delete
-from sluice.run_item.worker_rate import RunPace
+from sluice.run_item.item import RunItem
+from sluice.run_item.worker import Heartbeats, RunWorker
+from sluice.runs.courses import leave_course
 from sluice.workflows.table_transform.batches import Plan, Planner
 from sluice.workflows.table_transform.change_sender import REQUESTS_IN_FLIGHT, Sending
 from sluice.workflows.table_transform.change_writer import ChangeWriter, PutStages
@@ -76,7 +78,7 @@ class SliceContext:
     wire: Wire
     store: JournalStore
     executor: Executor
-    pace: RunPace
+    worker: RunWorker
     threads: int = REQUESTS_IN_FLIGHT
 
 
@@ -112,7 +114,7 @@ class SliceWork:
         requests = job.requests
         seed = context.store.run.journal_key(self.segment, self.progress.slices, 0)
         log = SliceLog(self.progress, Sample(job.sample_per_segment, seed), is_dry_run=job.is_dry_run)
-        items = CurrentItems(ConsistentReads(context.wire, context.pace.reads), job.tables)
+        items = CurrentItems(ConsistentReads(context.wire, context.worker.reads), job.tables)
         parts = SliceParts(
             name=context.store.run.name,
             progress=self.progress,
@@ -121,9 +123,11 @@ class SliceWork:
             log=log,
             executor=context.executor,
         )
+        context.worker.watch(lambda: log.work_done(0.0))
         if job.is_dry_run:
             return DrySlice(parts).run(is_time_up)
         with closing(self._writer(requests, parts)) as writer:
+            context.worker.watch(lambda: log.work_done(writer.write_units))
             is_repeat = not journal.is_first_attempt
             unsettled = self._unsettled(journal)
             replay = Replay(context.store, items, log, unsettled, schemas=job.schemas, is_repeat=is_repeat)
@@ -140,11 +144,11 @@ class SliceWork:
         if job.undoes:
             return UndoSource(context.store, job.undoes, job.schemas, start_key, items)
         scan = ItemScan(job.table, self.segment, job.total_segments, job.where)
-        return Pages(scan, start_key, context.wire.call, context.pace.reads, context.executor)
+        return Pages(scan, start_key, context.wire.call, context.worker.reads, context.executor)
 
     def _writer(self, requests: Mapping[Side, UpdateRequests], parts: SliceParts) -> ChangeWriter:
         job, context = self.job, self.context
-        sending = Sending(context.wire.call, requests, context.pace.writes, context.threads)
+        sending = Sending(context.wire.call, requests, context.worker.writes, context.threads)
         # What is there already as it should be has arrived: the other side may be deleted.
         repeats = job.deletes_source or bool(job.undoes)
         return ChangeWriter(sending, self._stages(), parts.log, parts.planner.change, put_always_repeats=repeats)
@@ -156,15 +160,15 @@ class SliceWork:
         def stage(side: Side, is_repeat: bool, on_end: Any) -> PutStage:
             table = job.tables[side]
             writer = writer_for(context.wire, table.name, on_conflict, table.schema, is_repeat=is_repeat)
-            return PutStage(writer, context.pace.writes, on_end)
+            return PutStage(writer, context.worker.writes, on_end)
 
         return stage
 
 
 class SegmentWork:
-    """One slice of TransformSegment. `heartbeats` is the wire of the run item, `bucket` the data bucket."""
+    """One slice of TransformSegment. `bucket` is the data bucket."""
 
-    def __init__(self, s3: S3Client, wire: Wire, heartbeats: Wire, bucket: str, request: SegmentRequest) -> None:
+    def __init__(self, s3: S3Client, wire: Wire, heartbeats: Heartbeats, bucket: str, request: SegmentRequest) -> None:
         self._s3 = s3
         self._wire = wire
         self._heartbeats = heartbeats
@@ -172,20 +176,25 @@ class SegmentWork:
         self._request = request
 
     def run(self, is_time_up: Callable[[], bool]) -> dict[str, Any]:
-        """Do the slice, unless an earlier attempt has; returns the segment's progress.
+        """Do the slice, unless an earlier attempt has or the run is to stop; returns the segment's progress.
 
         Raises what TransformSegment raises.
         """
         request, job = self._request, self._request.job
+        item = RunItem.from_plan(request.run.item_key, {"runItem": job.run_item})
+        with self._heartbeats.worker(item, is_time_up, job.item_bytes) as worker:
+            return worker.state_of(request.progress.to_state() if worker.is_stopped else self._settled(worker))
+
+    def _settled(self, worker: RunWorker) -> dict[str, Any]:
+        """The segment's progress after the slice, as the first attempt that ended has left it."""
+        request, job = self._request, self._request.job
         store = JournalStore(self._s3, self._bucket, request.run, request.segment)
-        with (
-            RunPace.from_state(self._heartbeats, job.budget, is_time_up, job.item_bytes) as pace,
-            # One reads ahead, one writes the journal.
-            ThreadPoolExecutor(2) as executor,
-        ):
-            context = SliceContext(self._wire, store, executor, pace)
+        # One thread reads ahead, one writes the journal.
+        with ThreadPoolExecutor(2) as executor:
+            context = SliceContext(self._wire, store, executor, worker)
             work = SliceWork(job, request.segment, request.progress, plan_for(job), context)
-            end = work.run(is_time_up)
+            end = work.run(worker.is_over)
+        leave_course(self._s3, self._bucket, request.course_key, worker)
         self._write_parts(end)
         self._write_cursor(end.head["progress"])
         progress: dict[str, Any] = end.head["progress"]

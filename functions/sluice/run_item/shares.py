@@ -1,4 +1,7 @@
-"""What a run may spend per second, however many workers it has."""
+"""What each worker may spend of a run's units per second, however many workers there are.
+
+The workers know of each other by the counters in the run's item: each heartbeat adds to them, and returns them.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
-from typing import Any, Self
 
 from sluice.fields import Fields
 
-# One item takes a thousand small updates per second; this many beats leave it room.
-BEATS_PER_SECOND = 640
-SHORTEST_PERIOD_SECONDS = 1.0
 # Less would have a worker wait for one item longer than a function may run.
 LEAST_UNITS_PER_SECOND = 1
 MOST_UNITS_PER_SECOND = 10**9
@@ -40,58 +39,8 @@ def limits_in(fields: Fields) -> dict[Kind, float | None]:
 
 
 def most_workers(limits: Limits, request: int) -> int:
-    """How many workers a run may have: so many, but no more than units, so that none has less than one."""
+    """How many workers a run may have: `request`, but no more than units, so that none has less than one."""
     return min([request, *(int(limit) for limit in limits.values() if limit)])
-
-
-def state_of(budget: Budget | None) -> dict[str, Any] | None:
-    """The budget as every worker gets it; None when nothing is limited."""
-    return budget.to_state() if budget else None
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """Where a run's workers look up what they may spend: the item `key` of `table`.
-
-    `limits` are those of the run's input, used until the item says otherwise; `workers` may be at work at a time.
-    """
-
-    table: str
-    key: str
-    limits: Limits
-    workers: int
-
-    @classmethod
-    def for_run(cls, table: str, key: str, limits: Limits, workers: int) -> Self | None:
-        """The budget of a run; None when nothing is limited."""
-        if all(limit is None for limit in limits.values()):
-            return None
-        return cls(table, key, limits, workers)
-
-    @classmethod
-    def unlimited(cls) -> Self:
-        """No limits, and no item."""
-        return cls("", "", dict.fromkeys(Kind), 1)
-
-    @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> Self:
-        """Read what `to_state` returns."""
-        return cls(state["table"], state["key"], {kind: state[kind.limit_name] for kind in Kind}, state["workers"])
-
-    def to_state(self) -> dict[str, Any]:
-        """The budget as every worker gets it."""
-        limits = {kind.limit_name: self.limits[kind] for kind in Kind}
-        return {"table": self.table, "key": self.key, **limits, "workers": self.workers}
-
-    @property
-    def period_seconds(self) -> float:
-        """The time between two beats of a worker, the same for all of them."""
-        return max(SHORTEST_PERIOD_SECONDS, self.workers / BEATS_PER_SECOND)
-
-    @property
-    def least(self) -> dict[Kind, float | None]:
-        """What a worker may spend however many others there are."""
-        return {kind: None if limit is None else limit / self.workers for kind, limit in self.limits.items()}
 
 
 # Units per second that a worker has use for; `inf`: all that it can get.
@@ -99,18 +48,18 @@ Claims = Mapping[Kind, float]
 # Units per second that a worker may spend; None: without limit.
 Rates = dict[Kind, float | None]
 
-# A worker beats at another time when it misses more of the others.
+# A worker sends its heartbeats at another time when it misses more of the others.
 CLASHING_PART = 0.1
-# All workers together correct `workers` in some such time.
+# All workers together correct `workers` in about this time.
 CORRECTION_PERIODS = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """The run's item after a worker's own beat. `workers` is a fraction while it is being corrected.
+    """One shard of the run's item after a worker's own heartbeat. `workers` is a fraction while it is being corrected.
 
-    `under_share` counts the heartbeats of workers that had use for less than their share; `under_share_units` is the
-    sum of what they had use for.
+    `limits` are the shard's part of the run's. `under_share` counts the heartbeats of workers that had use for less
+    than their share; `under_share_units` is the sum of what they had use for. `is_stopped`: the run is to end.
     """
 
     limits: Limits
@@ -118,13 +67,14 @@ class Tally:
     heartbeats: int
     under_share: Mapping[Kind, int]
     under_share_units: Mapping[Kind, float]
+    is_stopped: bool = False
 
 
 class Shares:
-    """What one worker may spend, from beat to beat.
+    """What one worker may spend, from heartbeat to heartbeat.
 
-    What a worker claims, the others learn within a period: so it lowers its rate at once, but raises it with the beat
-    after. So does a new worker: until all have made room for it, it has what is its own among `most_workers`.
+    The others learn within a period what a worker claims. So it lowers its rate at once, but raises it with the
+    heartbeat after. A new worker does the same: until all have made room for it, it has its part among `most_workers`.
     """
 
     def __init__(self, period_seconds: float, most_workers: int) -> None:
@@ -137,31 +87,31 @@ class Shares:
 
     @property
     def is_new(self) -> bool:
-        """Whether the worker joins with its next beat."""
+        """Whether the worker joins with its next heartbeat."""
         return self._last is None
 
     @property
     def to_workers(self) -> float:
-        """What the next beat adds to `workers`."""
+        """What the next heartbeat adds to `workers`."""
         return 1.0 if self.is_new else self._correction
 
     @property
     def is_clashing(self) -> bool:
-        """Whether many of the others seem to have missed a beat or to have beaten twice: about when this one does."""
+        """Whether many of the others seem to have sent none or two heartbeats: they send theirs when this one does."""
         return abs(self._drift) > CLASHING_PART
 
     def demand(self, needs: Claims) -> Claims:
-        """What to claim: what the worker has use for, unless that is all that its share allows, or more."""
+        """What to claim: what the worker has use for, or any number where that is its whole share or more."""
         return {kind: inf if need >= self._levels.get(kind, 0.0) else need for kind, need in needs.items()}
 
     def after(self, tally: Tally, demand: Claims, now: float) -> Rates:
-        """The worker's rates after a beat with these claims, at `now` seconds by any steady clock of its own."""
+        """The worker's rates after a heartbeat with these claims, at `now` seconds by any steady clock of its own."""
         last, before = self._last, self._demand
         self._last, self._demand = (tally, now), demand
         if last is None:
             return self._least(tally)
         if tally.heartbeats <= last[0].heartbeats:
-            # The item has been made anew, so all who are at work join anew.
+            # The item has been created again, so all who are at work join again.
             self._last, self._drift = None, 0.0
             return self._least(tally)
         window = _Window(last[0], tally, max(1, round((now - last[1]) / self._period_seconds)))
@@ -172,9 +122,9 @@ class Shares:
         return {**dict.fromkeys(Kind), **shares}
 
     def _workers(self, counted: float, window: _Window) -> float:
-        """Who has come and not left, corrected by who beats where two periods agree: one beat may be late."""
+        """Who has joined and not left, corrected by the heartbeats where two periods agree: one may be late."""
         counted = max(1.0, counted)
-        drift, before = window.beating / counted - 1, self._drift
+        drift, before = window.alive / counted - 1, self._drift
         agreed = min(drift, before, key=abs) if drift * before > 0 else 0.0
         workers = max(1.0, counted * (1 + agreed))
         self._drift, self._correction = drift, agreed * counted / workers / CORRECTION_PERIODS
@@ -186,21 +136,21 @@ class Shares:
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """What happened between two beats of one worker, `periods` of time apart."""
+    """What happened between two heartbeats of one worker, `periods` of time apart."""
 
     start: Tally
     end: Tally
     periods: int
 
     @property
-    def beating(self) -> float:
-        """How many workers beat, this one included."""
+    def alive(self) -> float:
+        """How many workers sent heartbeats, this one included."""
         return 1 + (self.end.heartbeats - self.start.heartbeats - 1) / self.periods
 
     def level(self, kind: Kind, limit: float, workers: float) -> float:
-        """The most that any worker may spend: its share, and what modest workers leave of theirs."""
+        """The most that any worker may spend: its share, and what workers under their share leave of theirs."""
         under_share = (self.end.under_share[kind] - self.start.under_share[kind]) / self.periods
         under_share_units = (self.end.under_share_units[kind] - self.start.under_share_units[kind]) / self.periods
-        # Late beats make `beating` too small, and who has just left makes `workers` so beside `modest`.
-        others = max(self.beating, workers) - under_share
+        # Late heartbeats make `alive` too small; who has just left makes `workers` too small beside `under_share`.
+        others = max(self.alive, workers) - under_share
         return max(limit / workers, (limit - under_share_units) / max(1.0, others))

@@ -1,0 +1,77 @@
+"""The run's item: one item, or some shards of it, in which a run's limits, progress and stop flag stand.
+
+Every run of every workflow has one. Its key is `<workflow>/<run>`, that of a further shard `<workflow>/<run>#<number>`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from sluice.run_item.shares import Kind, Limits
+
+# One item takes 1,000 write units per second. At one heartbeat per second this leaves room for retries.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html
+WORKERS_PER_SHARD = 500
+# The workers of a run with a limit share it by their heartbeats. Without a limit these only show progress, and tell
+# that the run is to stop.
+LIMITED_PERIOD_SECONDS = 1.0
+PERIOD_SECONDS = 2.0
+NO_LIMITS: Limits = dict.fromkeys(Kind)
+
+
+@dataclass(frozen=True, slots=True)
+class RunItem:
+    """What a worker needs to know of its run's item.
+
+    `limits` are those of the run's input, used until the item has others. Up to `workers` are at work at a time.
+    """
+
+    key: str
+    limits: Limits
+    workers: int
+
+    @classmethod
+    def from_plan(cls, key: str, plan: Mapping[str, Any]) -> Self:
+        """Read what a run's plan has from `to_state` as "runItem".
+
+        A run that was planned by an earlier version has "budget" in its place, and that only with a limit.
+        """
+        state = plan.get("runItem", plan.get("budget"))
+        if state is None:
+            return cls(key, NO_LIMITS, 1)
+        return cls(key, {kind: state[kind.limit_name] for kind in Kind}, state["workers"])
+
+    def to_state(self) -> dict[str, Any]:
+        """{"readUnitsPerSecond", "writeUnitsPerSecond", "workers"}, as every child gets it."""
+        return {**{kind.limit_name: self.limits[kind] for kind in Kind}, "workers": self.workers}
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether the run's input has a limit."""
+        return any(limit is not None for limit in self.limits.values())
+
+    @property
+    def shards(self) -> int:
+        """How many shards the item has."""
+        return max(1, -(-self.workers // WORKERS_PER_SHARD))
+
+    def shard_key(self, shard: int) -> str:
+        """The key of a shard; they count from 0."""
+        return shard_key(self.key, shard)
+
+    @property
+    def period_seconds(self) -> float:
+        """The time between two heartbeats of a worker, the same for all of them."""
+        return LIMITED_PERIOD_SECONDS if self.is_limited else PERIOD_SECONDS
+
+    @property
+    def least(self) -> dict[Kind, float | None]:
+        """What a worker may spend however many others there are."""
+        return {kind: None if limit is None else limit / self.workers for kind, limit in self.limits.items()}
+
+
+def shard_key(key: str, shard: int) -> str:
+    """The key of a shard of a run's item."""
+    return f"{key}#{shard}" if shard else key

@@ -1,0 +1,113 @@
+"""Continuing a load that ended early: what has been done of each range, and the ranges that are left."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sluice.aws.clients import aws_errors
+from sluice.dynamodb.keys import KeySchema
+from sluice.errors import InvalidInputError, SourceChangedError, SourceNotFoundError
+from sluice.reading.source import Source
+from sluice.reading.source_objects import find_source
+from sluice.runs.chains import WorkBefore
+from sluice.runs.cursors import read_cursors
+from sluice.runs.paths import Run
+from sluice.runs.range_progress import RangeProgress
+from sluice.state import VersionedState
+from sluice.workflows.csv_load.input import LoadInput
+from sluice.workflows.csv_load.plan import Range, read_ranges
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPlan(VersionedState):
+    """What a resumed run needs to know of a run: `request` is what its input asks for, see `request_of`."""
+
+    what: ClassVar = "the plan of a run"
+
+    request: Mapping[str, Any]
+    source: Source
+    keys: KeySchema
+    before: WorkBefore
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierLoad:
+    """A run that ended early. `ranges` are those of its plan, `progress` how far they came, by index."""
+
+    name: str
+    plan: LoadPlan
+    ranges: Sequence[Range]
+    progress: Mapping[int, RangeProgress]
+
+    @property
+    def done(self) -> WorkBefore:
+        """What was done up to now, by this run and those before it."""
+        return self.plan.before.plus(self.progress.values())
+
+    @property
+    def left(self) -> list[Range]:
+        """What is left of the ranges that are not done, each as a range of its own."""
+        return [self._rest(each) for each in self.ranges if not self._is_done(each)]
+
+    def check(self, s3: S3Client, load: LoadInput) -> None:
+        """Raise InvalidInputError when something else is asked for, SourceChangedError when the source has changed."""
+        request = request_of(load)
+        for name, value in self.plan.request.items():
+            if request[name] != value:
+                raise InvalidInputError(name, f"differs from that of {self.name}, which is to be continued")
+        source = self.plan.source
+        found = find_source(s3, replace(load.source, version_id=source.version_id))
+        if (found.etag, found.size) != (source.etag, source.size):
+            raise SourceChangedError(f"{source} has changed since {self.name} planned its ranges; start a new run")
+
+    def _is_done(self, planned: Range) -> bool:
+        return self.progress[planned.index].done
+
+    def _rest(self, planned: Range) -> Range:
+        progress = self.progress[planned.index]
+        rows = planned.rows - (progress.row - planned.first_row)
+        return replace(planned, start=progress.position, first_row=progress.row, rows=rows)
+
+
+def request_of(load: LoadInput) -> dict[str, Any]:
+    """What must be the same in a run that continues another one, as JSON, by the fields' names."""
+    request = {
+        "source": asdict(load.source),
+        "table": load.table,
+        load.way: load.spec,
+        "onConflict": load.on_conflict,
+    }
+    known: dict[str, Any] = json.loads(json.dumps(dict.fromkeys(("mapping", "transform", "keys")) | request))
+    return known
+
+
+def leave_plan(s3: S3Client, bucket: str, run: Run, plan: LoadPlan) -> None:
+    """Write what `read_earlier` reads; writing it again is harmless."""
+    with aws_errors(f"s3://{bucket}/{run.plan_state_key}"):
+        s3.put_object(Bucket=bucket, Key=run.plan_state_key, Body=json.dumps(plan.to_state()).encode())
+
+
+def read_earlier(s3: S3Client, bucket: str, run: Run, name: str) -> EarlierLoad:
+    """Another run of the workflow, sealed. Raises InvalidInputError when none of the name has planned its ranges.
+
+    And FormatVersionError, AccessDeniedError, ServiceUnavailableError.
+    """
+    earlier = replace(run, name=name)
+    place = f"s3://{bucket}/{earlier.plan_state_key}"
+    try:
+        with aws_errors(place, {"NoSuchKey": SourceNotFoundError(f"there is no {place}")}):
+            state = s3.get_object(Bucket=bucket, Key=earlier.plan_state_key)["Body"].read()
+    except SourceNotFoundError as error:
+        problem = f"{name} is not a run of {run.workflow} that has planned its ranges; start a new run"
+        raise InvalidInputError("resume.run", problem) from error
+    plan = LoadPlan.from_state(json.loads(state))
+    ranges = read_ranges(s3, bucket, earlier.plan_key)
+    starts = {each.index: RangeProgress(position=each.start, row=each.first_row).to_state() for each in ranges}
+    cursors = read_cursors(s3, bucket, earlier, starts)
+    return EarlierLoad(name, plan, ranges, {index: RangeProgress.from_state(state) for index, state in cursors.items()})
