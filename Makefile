@@ -7,6 +7,8 @@ READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.bench-ready
 ORACLE := $(VENV)/oracle
 VALIDATE := $(VENV)/validate
+# What the stack's roles did in the last `make test`.
+RECORDS := .permissions
 # A worker per core; tests that share what is slow to set up stay together (tests/scheduling.py).
 PYTEST := $(BIN)/python -m pytest -q -n auto --dist loadscope --no-loadscope-reorder
 SHORT := not long and not docker and not chromium
@@ -16,7 +18,7 @@ export SAM_CLI_TELEMETRY = 0
 # sam build looks for uv there.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup lock demo test test-long test-throttled check validate format local build sam-local oracle browser e2e bench clean
+.PHONY: help setup lock demo test permissions test-long test-throttled check validate format local build sam-local oracle browser e2e bench clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -44,8 +46,12 @@ lock: $(READY) ## Resolve the .in files into the pinned .txt files again.
 demo: $(READY) ## Every workflow on real data on local AWS: all set-up, no AWS account, no Docker.
 	$(BIN)/python -m demo
 
-test: $(READY) ## All tests but the long ones, a worker per core: units, state machines, workflows on local AWS.
-	$(PYTEST) -m "$(SHORT)"
+test: $(READY) ## All tests but the long ones, a worker per core: units, state machines, workflows.
+	rm -rf $(RECORDS)
+	PERMISSION_RECORDS=$(RECORDS) $(PYTEST) -m "$(SHORT)"
+
+permissions: $(READY) ## Whether the last make test needed each permission in template.yaml, and was denied none.
+	$(BIN)/python -m tests.permissions $(RECORDS)
 
 test-long: $(READY) ## The long tests, and how much of functions/ the unit tests cover (95% at least).
 	$(PYTEST) -m "(long or chromium) and not docker"
@@ -86,7 +92,7 @@ build: $(READY) ## sam build for the template's own runtime and architecture.
 
 sam-local: $(READY) ## sam local invoke of every function with every fixture, in real containers (needs Docker).
 	@docker info >/dev/null 2>&1 || { echo "make sam-local needs a Docker engine, and none answers"; exit 1; }
-	$(BIN)/python -m pytest -q -m docker tests/docker
+	$(BIN)/python -m pytest -q -m docker tests/docker tests/local/test_sam_workflow.py
 
 oracle: $(READY) $(ORACLE)/.ready ## Local AWS's Scan against dynalite's on random tables (needs npm, 1 minute).
 	$(BIN)/python -m tests.oracle --dynalite $(ORACLE)
@@ -113,4 +119,4 @@ $(BENCH_READY): $(READY) requirements-bench.txt
 
 clean: ## Stop local AWS; remove what was built and installed.
 	test ! -x $(BIN)/sluice || $(BIN)/sluice local down
-	rm -rf $(VENV) .aws-sam .sluice .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(RECORDS) .aws-sam .sluice .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -32,6 +32,7 @@ TOPICS = (
     "bench.journal",
     "bench.aggregate_path",
     "bench.aggregate_peak",
+    "bench.local_deploy",
 )
 
 

@@ -20,6 +20,8 @@ from local_aws.saved_state.directory import DataDirectory
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104  (only when the caller asks for it)
 ACCOUNT_ID = "000000000000"
 LOG_FILE = "server.log"
+PERMISSIONS_FILE = "permissions.jsonl"
+PERMISSION_RECORDS = "LOCAL_AWS_PERMISSION_RECORDS"
 BIND_HOST = "BIND_HOST"
 FAULT_INJECTION = "LOCAL_AWS_FAULT_INJECTION"
 LAMBDA_CONCURRENCY = "LOCAL_AWS_LAMBDA_CONCURRENCY"
@@ -103,6 +105,7 @@ def server_environment(directory: Path, port: int, options: Options) -> dict[str
         "LOG_LEVEL": "WARNING",
         "AUTH": str(options.enforce_iam).lower(),
         FAULT_INJECTION: str(options.fault_injection).lower(),
+        PERMISSION_RECORDS: str(directory / PERMISSIONS_FILE),
         "AWS_EC2_METADATA_DISABLED": "true",
     }
 

@@ -26,6 +26,7 @@ from local_aws.errors import (
 from local_aws.launch import (
     DATA_DIRECTORY_STATUS,
     LOG_FILE,
+    PERMISSIONS_FILE,
     Locks,
     Options,
     listen,
@@ -77,6 +78,11 @@ class LocalAws:
     def log(self) -> Path:
         """Where the server and its Lambda workers log."""
         return self.directory / LOG_FILE
+
+    @property
+    def permission_records(self) -> Path:
+        """What roles did and were denied (see `local_aws.permission_records`); exists once a role has made a call."""
+        return self.directory / PERMISSIONS_FILE
 
     @property
     def credentials(self) -> RootCredentials:

@@ -12,7 +12,7 @@ from typing import Any
 from ministack import app
 from ministack.core import iam_evaluator, lambda_runtime
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import lambda_svc, sts
+from ministack.services import iam, lambda_svc, sts
 
 from local_aws.access.credentials import ACCESS_KEY, SECRET_KEY, RootCredentials
 from local_aws.replacements import check, replace, require
@@ -20,9 +20,11 @@ from local_aws.replacements import check, replace, require
 STATE_MACHINE = "state-machine"
 LONGEST_SESSION_NAME = 64
 
-# A machine asks the same for each item. On AWS, too, a changed policy takes seconds to be felt.
+# A machine asks the same for each item. A policy that IAM's API changes counts at once, one that CloudFormation changes
+# after this time.
 REMEMBERED_SECONDS = 2.0
 REMEMBERED_ANSWERS = 1_000
+POLICY_CHANGES = ("PutRolePolicy", "DeleteRolePolicy", "AttachRolePolicy", "DetachRolePolicy")
 
 ConditionKeys = tuple[tuple[str, str], ...]
 
@@ -60,6 +62,9 @@ def install() -> None:
     replace(iam_evaluator, "_fnmatch_compile", ("pattern", "ignore_case"), compiled_wildcards)
     gather = check(iam_evaluator, "_gather_role_policies", ("role_name", "account_id"))
     replace(iam_evaluator, "_gather_role_policies", ("role_name", "account_id"), _remembered(gather))
+    require(iam, "_IAM_HANDLERS")
+    for action in POLICY_CHANGES:
+        iam._IAM_HANDLERS[action] = _forgetting(iam._IAM_HANDLERS[action])
 
 
 @functools.lru_cache(maxsize=4096)
@@ -82,6 +87,18 @@ def _remembered(gather: Callable[[str, str], Any]) -> Callable[[str, str], Any]:
         return policies
 
     return policies_of
+
+
+def _forgetting(change: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The same operation of IAM, after which no remembered policy counts."""
+
+    def changed(parameters: Any) -> Any:
+        response = change(parameters)
+        _policies.clear()
+        _answers.clear()
+        return response
+
+    return changed
 
 
 def is_enforced() -> bool:

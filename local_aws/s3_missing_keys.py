@@ -16,9 +16,8 @@ def as_told(bucket: str, key: str, answer: Response) -> Response:
     is_missing = answer[0] == 404 and b"NoSuchBucket" not in (answer[2] or b"")
     if role_arn is None or not is_missing:
         return answer
-    arn = f"arn:aws:s3:::{bucket}"
-    told = denial(role_arn, "s3:ListBucket", arn)
     # A statement may be limited to prefixes, of which S3 does not say how it meets a key.
-    if told is None or denial(role_arn, "s3:ListBucket", arn, (("s3:prefix", key),)) is None:
+    told = denial(role_arn, "s3:ListBucket", f"arn:aws:s3:::{bucket}", (("s3:prefix", key),))
+    if told is None:
         return answer
     return service._error("AccessDenied", told, 403)  # type: ignore[no-any-return]

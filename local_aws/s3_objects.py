@@ -9,6 +9,9 @@ from typing import Any, BinaryIO
 
 from ministack.services import s3 as service
 
+# What S3 assumes of an object that comes without one.
+CONTENT_TYPE = "binary/octet-stream"
+
 
 class MissingObjectError(Exception):
     """The bucket or key is not there, or may not be read or written."""
@@ -95,7 +98,7 @@ def _entry(key: str, stored: dict[str, Any]) -> dict[str, Any]:
 def put_object(bucket: str, key: str, body: bytes) -> None:
     """Store a small object. Raises MissingObjectError."""
     _bucket(bucket)
-    status, _, answer = service._put_object(bucket, key, body, {})
+    status, _, answer = service._put_object(bucket, key, body, {"content-type": CONTENT_TYPE})
     if status >= 300:
         raise MissingObjectError(answer.decode(errors="replace"))
 

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local_aws.lifecycle import LocalAws
-from sluice_cli import deploy, local, local_build, report
+from sluice_cli import local, report
 from sluice_cli import run as runs
-from sluice_cli.aws import Aws, Place
+from sluice_cli.aws import Aws
 from sluice_cli.display import open_display
 from sluice_cli.exit_code import ExitCode
 from sluice_cli.progress import duration_text
@@ -68,35 +68,6 @@ def local_status(_options: Namespace, surroundings: Surroundings) -> ExitCode:
         surroundings.say(line)
     _print_exports(aws, surroundings)
     return ExitCode.SUCCEEDED
-
-
-def local_deploy(options: Namespace, surroundings: Surroundings) -> ExitCode:
-    """Build and deploy the stack to local AWS, and write the file for `sam local invoke`."""
-    aws = local.require(surroundings.root)
-    environment = deploy.local_environment(surroundings.environment, aws)
-    show = surroundings.say if options.verbose else _ignore
-    with _timed("building", surroundings):
-        is_new = local_build.build(surroundings.sam, surroundings.root, environment, show)
-    if not is_new:
-        surroundings.say("nothing that is built has changed: the last build is used")
-    command = deploy.deploy_command(
-        surroundings.sam, surroundings.root, options.stack_name, aws.region, options.parameter
-    )
-    with _timed(f"deploying {options.stack_name}", surroundings):
-        deploy.run_tool(command, surroundings.root, environment, show)
-    place = Place(aws)
-    with explaining(place):
-        file = deploy.write_sam_local(surroundings.root, surroundings.connect(place), options.stack_name, aws)
-    surroundings.say(f"wrote {file.relative_to(surroundings.root)}")
-    return ExitCode.SUCCEEDED
-
-
-@contextmanager
-def _timed(doing: str, surroundings: Surroundings) -> Iterator[None]:
-    since = surroundings.clock.now()
-    surroundings.say(f"{doing} ...")
-    yield
-    surroundings.say(f"{doing} took {duration_text(surroundings.clock.now() - since)}")
 
 
 def run(options: Namespace, surroundings: Surroundings) -> ExitCode:
@@ -182,10 +153,6 @@ def _follow(aws: Aws, stack: Stack, run: Run, options: Namespace, surroundings: 
 
 def _print_exports(aws: LocalAws, surroundings: Surroundings) -> None:
     surroundings.print("\n".join(local.exports(aws)))
-
-
-def _ignore(_line: str) -> None:
-    pass
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Deploying the stack to local AWS with SAM, and only there."""
+"""SAM's commands and the template's parameters for a deployment to local AWS, and only there."""
 
 import os
 import platform
@@ -29,7 +29,10 @@ def build_command(sam: Path, root: Path) -> list[str]:
 def deploy_command(sam: Path, root: Path, stack_name: str, region: str, parameters: Sequence[str] = ()) -> list[str]:
     """`sam deploy` of what was built. `parameters`, as NAME=VALUE, override those of local AWS. Raises CommandError."""
     command = [str(sam), "deploy", *_configuration(root), "--stack-name", stack_name]
-    return [*command, "--parameter-overrides", *_merged([*local_parameters(stack_name, region), *parameters])]
+    values = stack_parameters(stack_name, region, parameters)
+    # sam takes an empty value in quotes only.
+    overrides = [f"{name}={value}" if value else f'{name}=""' for name, value in values.items()]
+    return [*command, "--parameter-overrides", *overrides]
 
 
 def local_parameters(stack_name: str, region: str) -> list[str]:
@@ -41,15 +44,18 @@ def local_parameters(stack_name: str, region: str) -> list[str]:
     return [*host_parameters(), *patterns, f"DataBucketName={stack_name.lower()}-data-{ACCOUNT}-{region}"]
 
 
-def _merged(parameters: Sequence[str]) -> list[str]:
-    """The last value of each name; sam takes an empty value in quotes only. Raises CommandError."""
+def stack_parameters(stack_name: str, region: str, parameters: Sequence[str]) -> dict[str, str]:
+    """The values of the template's parameters by name: those of local AWS, overridden by `parameters` (NAME=VALUE).
+
+    The last value of a name wins. Raises CommandError.
+    """
     values: dict[str, str] = {}
-    for each in parameters:
+    for each in [*local_parameters(stack_name, region), *parameters]:
         name, separator, value = each.partition("=")
         if not (name and separator):
             raise CommandError(f"--parameter {each}: expected NAME=VALUE")
-        values[name] = value or '""'
-    return [f"{name}={value}" for name, value in values.items()]
+        values[name] = value
+    return values
 
 
 def host_parameters() -> list[str]:

@@ -259,8 +259,11 @@ def _add_local_deploy(level: "Commands") -> None:
         default=[],
         help="one of the template's parameters; may be given several times",
     )
-    parser.add_argument("--verbose", action="store_true", help="show what sam prints, not only on failure")
-    parser.set_defaults(command="sluice_cli.commands:local_deploy")
+    parser.add_argument("--watch", action="store_true", help="deploy again whenever a file changes, until Ctrl-C")
+    parser.add_argument(
+        "--verbose", action="store_true", help="show what sam prints, uploads and stack events, not only failures"
+    )
+    parser.set_defaults(command="sluice_cli.local_deploy:local_deploy")
 
 
 def _add(level: "Commands", name: str, what: str, example: str) -> ArgumentParser:

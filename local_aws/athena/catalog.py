@@ -59,7 +59,9 @@ class Table:
 
 def find_table(name: TableName, rights: QueryRights) -> Table:
     """The table of Glue. Raises QueryError when it is missing, may not be seen, or is of a kind not read here."""
-    rights.check_glue("GetDatabase", name.database)
+    # Athena looks the default database up, whichever one a query uses (Athena User Guide, fine-grained access).
+    for database in sorted({"default", name.database}):
+        rights.check_glue("GetDatabase", database)
     if name.database not in glue._databases:
         raise user_error("SCHEMA_NOT_FOUND", f"Schema '{name.database}' does not exist", name.place)
     rights.check_glue("GetTable", name.database, name.name)

@@ -1,11 +1,13 @@
 """Puts these workers in the place of ministack's."""
 
+import time
 from typing import Any
 
 from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
-from local_aws.lambda_functions import concurrency
+from local_aws.lambda_functions import concurrency, invocation_requests
+from local_aws.lambda_functions.invocation_log import invocation_log
 from local_aws.lambda_functions.worker import PythonWorker
 from local_aws.replacements import check, replace, require
 
@@ -15,6 +17,7 @@ _original: dict[str, Any] = {}
 def install() -> None:
     """Replace the Python worker, how it ends, how an invocation's result is told, and the account's concurrency."""
     concurrency.install()
+    invocation_requests.install()
     require(lambda_runtime, "_RESERVED_RUNTIME_ENV_VARS", "_account_region_from_function_config")
     require(lambda_svc, "_ensure_reaper_thread", "_resolve_layer_zip", "_xray_trace_id_for_invocation")
     check(
@@ -54,6 +57,7 @@ def execute(func: dict[str, Any], event: Any, request_id: str) -> Any:
         return _original["execute"](func, event, request_id)
     lambda_svc._ensure_reaper_thread()
     name, version = config["FunctionName"], config.get("Version", "$LATEST")
+    started = time.monotonic()
     worker, _ = lambda_runtime.acquire_worker(name, config, func["code_zip"], qualifier=version)
     try:
         answer = worker.invoke(
@@ -66,6 +70,14 @@ def execute(func: dict[str, Any], event: Any, request_id: str) -> Any:
         lambda_runtime.release_worker(worker)
         if worker.is_retired:
             lambda_runtime.kill_workers([worker])
+    return _told(answer, invocation_log(answer["log"], config, request_id, time.monotonic() - started))
+
+
+def _told(answer: dict[str, Any], log: str) -> dict[str, Any]:
+    """The answer as ministack passes it on; it takes a log of the source `rie` as it is."""
+    told = {"log": log, "log_source": "rie"}
     if "error" in answer:
-        return {"body": answer["error"], "error": True, "log": answer["log"]}
-    return {"body": answer["result"], "log": answer["log"]}
+        return {**told, "body": answer["error"], "error": True}
+    if "raw" in answer:
+        return {**told, "body": answer["raw"], "raw_payload": True}
+    return {**told, "body": answer["result"]}

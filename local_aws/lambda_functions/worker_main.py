@@ -8,17 +8,25 @@ import importlib
 import io
 import json
 import os
+import re
 import resource
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
 LOG_CHARACTERS = 262_144
 MEMORY_BESIDE_THE_FUNCTION = 512 * 1024 * 1024
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: 6 MB, and 100 bytes that Lambda adds to it.
+MAXIMUM_RESULT_BYTES = 6 * 1024 * 1024 + 100
+# Marks a Decimal, which Lambda's runtime writes as a number with all its digits.
+NUMBER_MARK = "\0number\0"
+NUMBER_MARK_IN_JSON = json.dumps(NUMBER_MARK)[1:-1]
+NUMBER = re.compile(r'"\\u0000number\\u0000([^"]*)"')
 
 Payload = dict[str, Any]
 Handler = Callable[[Any, Any], Any]
@@ -53,7 +61,7 @@ class Log(io.TextIOBase):
 
 def main() -> None:
     """Serve invocations until stdin ends; a handler that cannot be loaded fails the first one."""
-    answers = os.fdopen(os.dup(1), "w")
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="surrogatepass")
     os.dup2(2, 1)
     log = Log()
     sys.stdout = sys.stderr = log
@@ -62,10 +70,13 @@ def main() -> None:
     handler, problem = _load(os.environ["_HANDLER"])
     for line in sys.stdin:
         invocation = json.loads(line)
-        answer: Payload = {"error": problem} if handler is None else _invoke(handler, invocation)
-        if "error" in answer:
-            answer["error"]["requestId"] = invocation["request_id"]
-        answers.write(json.dumps({**answer, "log": log.take()}) + "\n")
+        request_id = invocation["request_id"]
+        if handler is not None:
+            text = _invoke(handler, invocation, request_id)
+        else:
+            assert problem is not None
+            text = _error_text(problem, request_id)
+        answers.write(f'{{{text}, "log": {json.dumps(log.take())}}}\n')
         answers.flush()
         if handler is None:
             return
@@ -120,18 +131,54 @@ def _raised(error: BaseException) -> Payload:
     return _payload(type(error).__name__, str(error), traceback.format_list(own))
 
 
-def _invoke(handler: Handler, invocation: Payload) -> Payload:
+def _invoke(handler: Handler, invocation: Payload, request_id: str) -> str:
+    """The members of the answer, as JSON: the result, or the error that Lambda answers."""
     if invocation["trace_id"]:
         os.environ["_X_AMZN_TRACE_ID"] = invocation["trace_id"]
     try:
         result = handler(invocation["event"], _context(invocation))
     except Exception as error:  # noqa: BLE001  (Lambda reports whatever a handler raises)
-        return {"error": _raised(error)}
+        return _error_text(_raised(error), request_id)
     try:
-        json.dumps(result)
+        name, text = marshalled(result)
     except (TypeError, ValueError) as error:
-        return {"error": _payload("Runtime.MarshalError", f"Unable to marshal response: {error}")}
-    return {"result": result}
+        return _error_text(_payload("Runtime.MarshalError", f"Unable to marshal response: {error}"), request_id)
+    if len(text) * 4 > MAXIMUM_RESULT_BYTES and len(text.encode("utf-8", "surrogatepass")) > MAXIMUM_RESULT_BYTES:
+        told = f"Response payload size exceeded maximum allowed payload size ({MAXIMUM_RESULT_BYTES} bytes)."
+        too_large = {"errorMessage": told, "errorType": "Function.ResponseSizeTooLarge"}
+        return f'"error": {json.dumps(too_large)}'
+    return f'"{name}": {text}'
+
+
+def marshalled(result: Any) -> tuple[str, str]:
+    """A result as Lambda's runtime for Python marshals it. Raises TypeError, ValueError.
+
+    Bytes are the response itself; inside other values they are texts. Decimals are numbers. Source: awslambdaric.
+    """
+    if isinstance(result, bytes):
+        text = result.decode()
+        with contextlib.suppress(ValueError):
+            return "result", json.dumps(json.loads(text), ensure_ascii=False)
+        return "raw", json.dumps(text, ensure_ascii=False)
+    text = json.dumps(result, ensure_ascii=False, default=_plain)
+    return "result", NUMBER.sub(r"\1", text) if NUMBER_MARK_IN_JSON in text else text
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return float("nan") if value.is_nan() else f"{NUMBER_MARK}{value}"
+    if isinstance(value, bytes):
+        return value.decode()
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+def _error_text(error: Payload, request_id: str) -> str:
+    """An error as a member of the answer; it is in the function's log as well, as Lambda's runtime writes it."""
+    lines = [f"[ERROR] {error['errorType']}: {error['errorMessage']}"]
+    if error["stackTrace"]:
+        lines += ["Traceback (most recent call last):", *(each.rstrip("\n") for each in error["stackTrace"])]
+    sys.stderr.write("\n".join(lines) + "\n")
+    return f'"error": {json.dumps({**error, "requestId": request_id})}'
 
 
 def _context(invocation: Payload) -> Any:

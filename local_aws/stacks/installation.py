@@ -7,7 +7,15 @@ from typing import Any
 from ministack.services.cloudformation import changesets, engine, handlers, provisioners, stacks
 
 from local_aws.replacements import check, replace, require
-from local_aws.stacks import creation_requests, deletions, functions, generated_names, state_machines, template_checks
+from local_aws.stacks import (
+    creation_requests,
+    deletions,
+    functions,
+    generated_names,
+    nested_stacks,
+    state_machines,
+    template_checks,
+)
 from local_aws.stacks.existing_names import NAMES, checked_creation
 from local_aws.stacks.service_checks import check_properties
 
@@ -34,6 +42,7 @@ def install() -> None:
     require(provisioners, "_RESOURCE_HANDLERS", "_NAME_SEED", "_physical_name", "_sfn_definition")
     _install_requests()
     _install_creations()
+    _install_nested_transforms()
     _wrap("AWS::Lambda::Function", "create", functions.create)
     _wrap("AWS::Lambda::Function", "update", functions.update)
     _wrap("AWS::DynamoDB::Table", "delete", deletions.delete_table)
@@ -53,9 +62,16 @@ def _install_requests() -> None:
     check(changesets, "_create_change_set", ("params",))
 
 
+def _install_nested_transforms() -> None:
+    check(engine, "_apply_transforms", ("template", "provided_params", "previous_params"))
+    name, parameters = "_check_nested_stack_capabilities", ("parent_stack_name", "template")
+    replace(provisioners, name, parameters, nested_stacks.transformed(check(provisioners, name, parameters)))
+
+
 def _install_creations() -> None:
     original = {kind: provisioners._RESOURCE_HANDLERS[kind]["create"] for kind in NAMES}
     _wrap("AWS::StepFunctions::StateMachine", "create", state_machines.checked_creation)
+    _wrap("AWS::StepFunctions::StateMachine", "update", state_machines.with_logging)
     _wrap(generated_names.LOG_GROUP, "create", generated_names.create_log_group)
     _wrap(generated_names.LOG_GROUP, "update", generated_names.update_log_group)
     for kind in NAMES:

@@ -31,6 +31,7 @@ def call(resource: str, given: dict[str, Any], scope: Scope) -> dict[str, Any]:
     with acting_as(scope.run.role_arn):
         answer = _answer(OPERATIONS[action.removesuffix(".sync")], given or {})
     if action.endswith(".sync"):
+        scope.submitted(with_metadata(answer))
         return _wait(service._executions[answer["QueryExecutionId"]], scope)
     return with_metadata(answer if action != "getQueryExecution" else _in_milliseconds(answer))
 

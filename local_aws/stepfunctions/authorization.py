@@ -45,6 +45,11 @@ def may_stop_query(scope: Scope, work_group: str) -> bool:
     return denial(scope.run.role_arn, "athena:StopQueryExecution", work_group_arn(work_group)) is None
 
 
+def may_stop_execution(scope: Scope, execution_arn: str) -> bool:
+    """Whether the role may stop an execution that one of the state machine's states has started."""
+    return denial(scope.run.role_arn, "states:StopExecution", execution_arn) is None
+
+
 def may_start_children(scope: Scope) -> str | None:
     """Why a Distributed Map may not start its children: it starts its own state machine's executions."""
     return denial(scope.run.role_arn, "states:StartExecution", scope.run.context["StateMachine"]["Id"])

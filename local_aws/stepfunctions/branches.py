@@ -11,7 +11,7 @@ from local_aws.stepfunctions.data_flow import arguments, finish
 from local_aws.stepfunctions.instant import is_instant
 from local_aws.stepfunctions.map_fields import ItemContext, item_input, map_items, maximum_concurrency
 from local_aws.stepfunctions.retries import with_retries
-from local_aws.stepfunctions.scope import Run, Scope, State
+from local_aws.stepfunctions.scope import History, Run, Scope, State
 from local_aws.stepfunctions.walk import walk
 
 INLINE_CONCURRENCY = 40
@@ -79,8 +79,14 @@ def _run_all(tasks: Iterator[Callable[[Run], Any]], concurrency: int, scope: Sco
     stopped = _LinkedEvent(scope.run.stopped)
     run = replace(scope.run, stopped=stopped, ended=threading.Event())
     with ThreadPoolExecutor(concurrency) as pool:
-        futures = [pool.submit(contextvars.copy_context().run, task, run) for task in tasks]
+        histories: list[History] = []
+        futures = []
+        for task in tasks:
+            histories.append(run.history.branch())
+            own = replace(run, history=histories[-1])
+            futures.append(pool.submit(contextvars.copy_context().run, task, own))
         wait_for_all_or_error(futures)
+        scope.run.history.join(histories)
         errors = [future.exception() for future in futures if future.done() and future.exception()]
         if errors:
             stopped.set()

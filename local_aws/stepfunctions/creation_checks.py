@@ -82,7 +82,7 @@ def refusal(arn: str, definition: Any, role_arn: Any, logging: Any) -> Response 
     """The error of a state machine that cannot be created like this, or None."""
     if not isinstance(definition, str) or not isinstance(role_arn, str):
         return None
-    fault = _role_fault(arn, definition, role_arn) or _logging_fault(role_arn, _lower_camel(logging or {}))
+    fault = _role_fault(arn, definition, role_arn) or _logging_fault(role_arn, lower_camel(logging or {}))
     return None if fault is None else error_response_json(*fault, 400)
 
 
@@ -138,8 +138,8 @@ def _logging_fault(role_arn: str, logging: Any) -> tuple[str, str] | None:
     return None
 
 
-def _lower_camel(value: Any) -> Any:
+def lower_camel(value: Any) -> Any:
     """CloudFormation's names of properties as those of the API."""
     if isinstance(value, dict):
-        return {name[:1].lower() + name[1:]: _lower_camel(each) for name, each in value.items()}
-    return [_lower_camel(each) for each in value] if isinstance(value, list) else value
+        return {name[:1].lower() + name[1:]: lower_camel(each) for name, each in value.items()}
+    return [lower_camel(each) for each in value] if isinstance(value, list) else value

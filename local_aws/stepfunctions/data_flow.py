@@ -5,6 +5,7 @@ from typing import Any
 
 from local_aws.stepfunctions.scope import Scope, State
 from local_aws.stepfunctions.templates import ABSENT, bindings, fill_json_path, fill_jsonata, resolve_value
+from local_aws.stepfunctions.variables import set_variables
 
 
 def select_input(state: State, data: Any, scope: Scope) -> Any:
@@ -46,13 +47,13 @@ def finish(
 def assign(holder: State, names: dict[str, Any], scope: Scope) -> None:
     """Set the variables of a JSONata Assign; all of them are evaluated before any is set."""
     if "Assign" in holder:
-        scope.variables.update(fill_jsonata(holder["Assign"], "Assign", names, scope))
+        set_variables(fill_jsonata(holder["Assign"], "Assign", names, scope), scope)
 
 
 def assign_json_path(holder: State, data: Any, scope: Scope) -> None:
     """Set the variables of a JSONPath Assign."""
     if "Assign" in holder:
-        scope.variables.update(fill_json_path(holder["Assign"], data, scope))
+        set_variables(fill_json_path(holder["Assign"], data, scope), scope)
 
 
 def catch(catcher: State, data: Any, error: dict[str, Any], scope: Scope, is_jsonata: bool) -> Any:

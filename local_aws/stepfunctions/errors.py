@@ -33,7 +33,7 @@ def result_too_large(place: str) -> Exception:
 
 def is_matched(error_equals: list[str], error: str | None) -> bool:
     """Whether a retrier or catcher that lists these names takes this error."""
-    if error == RUNTIME or error is None:
+    if error == RUNTIME:
         return False
     if error in error_equals:
         return True
@@ -44,7 +44,7 @@ def is_matched(error_equals: list[str], error: str | None) -> bool:
 
 def error_output(error: Any) -> dict[str, Any]:
     """What a Catch makes of an error."""
-    return {"Error": error.error, "Cause": error.cause}
+    return {"Error": error.error, "Cause": "" if error.error == TIMEOUT and error.cause is None else error.cause}
 
 
 def check_child_input(text: str) -> Exception | None:

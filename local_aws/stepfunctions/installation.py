@@ -3,16 +3,19 @@
 from collections.abc import Callable
 
 import jsonata
+from ministack.services import cloudwatch_logs
 from ministack.services import stepfunctions as service
 
 from local_aws.replacements import check, replace, require
-from local_aws.stepfunctions import machine_deletion, operations
+from local_aws.stepfunctions import callbacks, execution_logs, machine_deletion, operations
 from local_aws.stepfunctions.branches import run_parallel
 from local_aws.stepfunctions.creation_checks import checked_creation, checked_update, machine_arn
 from local_aws.stepfunctions.definition_checks.validation import checked_definition, definition_refusal, validate
-from local_aws.stepfunctions.executions import run_execution
+from local_aws.stepfunctions.executions import on_end, run_execution
+from local_aws.stepfunctions.history_events import with_details
 from local_aws.stepfunctions.jsonata_expressions import lookup
 from local_aws.stepfunctions.map_run_lag import with_lag
+from local_aws.stepfunctions.map_run_machines import with_children
 from local_aws.stepfunctions.maps import run_map
 from local_aws.stepfunctions.simple_states import run_choice, run_fail, run_pass, run_succeed, run_wait
 from local_aws.stepfunctions.task import run_task
@@ -24,10 +27,10 @@ USED = (
     "_exec_intrinsic",
     "_executions",
     "_invoke_resource",
-    "_invoke_with_callback",
     "_map_runs",
     "_parse_intrinsic_call",
     "_state_machines",
+    "_task_tokens",
 )
 
 
@@ -49,8 +52,8 @@ def prepare() -> None:
 def install() -> None:
     """Replace the execution engine and the operations on executions."""
     require(service, *USED)
-    check(service, "_invoke_with_callback", ("resource", "input_data", "token", "state_def"))
     prepare()
+    callbacks.install()
     replace(service, "_validate_definition_jsonata", ("definition_str",), definition_refusal)
     replace(service, "_validate_state_machine_definition", ("data",), validate)
     replace(service, "_run_execution", ("exec_arn",), run_execution)
@@ -65,7 +68,15 @@ def install() -> None:
         "_list_executions",
     ):
         operations.remember(name, replace(service, name, ("data",), getattr(operations, name.removeprefix("_"))))
+    replace(
+        service, "_get_execution_history", ("data",), with_details(check(service, "_get_execution_history", ("data",)))
+    )
+    name = "_describe_state_machine_for_execution"
+    replace(service, name, ("data",), with_children(check(service, name, ("data",))))
     _install_machine_operations()
+    require(cloudwatch_logs, "_log_groups")
+    check(cloudwatch_logs, "_append_log_events", ("stream", "events"))
+    on_end.append(execution_logs.write)
 
 
 def _install_machine_operations() -> None:

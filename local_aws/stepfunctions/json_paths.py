@@ -20,12 +20,13 @@ MISSING = object()
 def resolve(path: str, data: Any, scope: Scope) -> Any:
     """The value that the path refers to. Raises States.Runtime where there is none."""
     root, rest = _root(path, data, scope)
-    values, is_projection = [root], False
-    for token in _tokens(rest, path, scope):
-        values, projects = _step(token, values)
-        is_projection = is_projection or projects
+    tokens = _tokens(rest, path, scope)
+    is_projection = any(map(_projects, tokens))
+    values = [root]
+    for position, token in enumerate(tokens):
+        values = _step(token, values)
         if not values and not is_projection:
-            raise scope.failure(RUNTIME, f"Invalid path '{path}' : {_missing(token)}")
+            raise scope.failure(RUNTIME, f"Invalid path '{path}' : {_missing(tokens, position)}")
     return values if is_projection else values[0]
 
 
@@ -61,20 +62,30 @@ def _tokens(rest: str, path: str, scope: Scope) -> list[re.Match[str]]:
     return tokens
 
 
-def _step(token: re.Match[str], values: list[Any]) -> tuple[list[Any], bool]:
-    field = token["quoted"] if token["quoted"] is not None else token["field"]
+def _field(token: re.Match[str]) -> str | None:
+    return token["quoted"] if token["quoted"] is not None else token["field"]
+
+
+def _projects(token: re.Match[str]) -> bool:
+    """Whether a path with this token refers to any number of values, of which none is no error."""
+    field = _field(token)
+    return field == "*" if field is not None else token["index"] is None
+
+
+def _step(token: re.Match[str], values: list[Any]) -> list[Any]:
+    field = _field(token)
     if field == "*" or token["all"]:
-        return [child for value in values for child in _children(value)], True
+        return [child for value in values for child in _children(value)]
     if field is not None:
-        return [value[field] for value in values if isinstance(value, dict) and field in value], False
+        return [value[field] for value in values if isinstance(value, dict) and field in value]
     if token["index"] is not None:
-        return _indexed(values, int(token["index"])), False
+        return _indexed(values, int(token["index"]))
     if token["descendant"] is not None:
-        return [found for value in values for found in _descendants(value, token["descendant"])], True
+        return [found for value in values for found in _descendants(value, token["descendant"])]
     if token["key"] is not None:
-        return [child for value in values for child in _children(value) if _passes(token, child)], True
+        return [child for value in values for child in _children(value) if _passes(token, child)]
     bounds = slice(*(int(token[name]) if token[name] else None for name in ("start", "end")))
-    return [child for value in values if isinstance(value, list) for child in value[bounds]], True
+    return [child for value in values if isinstance(value, list) for child in value[bounds]]
 
 
 def _indexed(values: list[Any], index: int) -> list[Any]:
@@ -116,6 +127,8 @@ def _compares(operator: str, left: Any, right: Any) -> bool:
     return bool({"<": less, "<=": less or equal, ">": not (less or equal), ">=": not less}[operator])
 
 
-def _missing(token: re.Match[str]) -> str:
-    name = token["quoted"] if token["quoted"] is not None else token["field"]
-    return f"Missing property in path $['{name}']" if name is not None else f"No results for path: ${token[0]}"
+def _missing(tokens: list[re.Match[str]], position: int) -> str:
+    """What Step Functions says of a value that is missing, at the path's end or on the way there."""
+    shown = "$" + "".join(f"['{_field(token)}']" if _field(token) else token[0] for token in tokens[: position + 1])
+    is_last = position == len(tokens) - 1
+    return f"No results for path: {shown}" if is_last else f"Missing property in path {shown}"

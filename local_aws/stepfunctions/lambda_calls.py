@@ -1,8 +1,11 @@
 """Lambda functions as Task states call them."""
 
 import contextlib
+import json
 import os
+import secrets
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +14,8 @@ from ministack.services import lambda_svc as service
 
 from local_aws.faults import planned
 from local_aws.lambda_functions.concurrency import is_limited
+from local_aws.lambda_functions.invocation_log import log_result
+from local_aws.lambda_functions.invocation_requests import payload_fault
 from local_aws.stepfunctions.errors import state_error
 from local_aws.stepfunctions.scope import Scope, compact_json
 from local_aws.stepfunctions.sdk_metadata import optimised_cause, with_metadata
@@ -41,26 +46,54 @@ def turn(resource: str, scope: Scope) -> Iterator[None]:
 
 def call_function(arn: str, given: Any) -> Any:
     """The result of the function whose ARN is the Task's resource. Raises StateError."""
-    return _run(arn, given)[0]
+    return _run(arn, given)[0].get("body")
 
 
 def invoke_function(given: dict[str, Any]) -> dict[str, Any]:
-    """`lambda:invoke`: the result as Payload, with what Invoke says beside it."""
-    payload, version = _run(given.get("FunctionName", ""), given.get("Payload", {}))
-    return with_metadata({"ExecutedVersion": version, "Payload": payload, "StatusCode": 200})
+    """`lambda:invoke`: the result as Payload, with what Invoke says beside it. Raises StateError."""
+    reference = given.get("FunctionName", "")
+    if given.get("Qualifier"):
+        reference = f"{reference}:{given['Qualifier']}"
+    result, version = _run(reference, _event(given.get("Payload")))
+    payload = result.get("body")
+    headers = {
+        "Connection": "keep-alive",
+        "X-Amz-Executed-Version": version,
+        "x-amzn-Remapped-Content-Length": "0",
+        "Content-Type": "application/json",
+        "X-Amzn-Trace-Id": f"root=1-{int(time.time()):08x}-{secrets.token_hex(12)};sampled=0",
+        "Content-Length": str(len(compact_json(payload).encode())),
+    }
+    answer = {"ExecutedVersion": version, "Payload": payload, "StatusCode": 200}
+    if given.get("LogType") == "Tail":
+        answer["LogResult"] = headers["X-Amz-Log-Result"] = log_result(result.get("log", ""))
+    return with_metadata(dict(sorted(answer.items())), headers=headers)
 
 
-def _run(reference: str, event: Any) -> tuple[Any, str]:
+def _event(payload: Any) -> Any:
+    """A text is the payload itself, in JSON; without a payload the function gets an empty object. Raises StateError."""
+    if payload is None:
+        return {}
+    if not isinstance(payload, str):
+        return payload
+    fault = payload_fault(payload)
+    if fault is not None:
+        code = "InvalidRequestContentException"
+        raise state_error(f"Lambda.{code}", optimised_cause(fault, "AWSLambda", 400, code))
+    return json.loads(payload)
+
+
+def _run(reference: str, event: Any) -> tuple[dict[str, Any], str]:
     function, config, _ = service._get_func_record_for_ref(reference)
     if not function or not config:
         raise _not_found(reference)
     if planned.take("throttle", config["FunctionName"]):
         raise _throttled("Rate Exceeded.")
     record = service._execution_record_for_config(function, config)
-    result = service._execute_function_with_config_scope(record, event)
+    result: dict[str, Any] = service._execute_function_with_config_scope(record, event)
     if result.get("error"):
         raise _failure(result)
-    return result.get("body"), config.get("Version", "$LATEST")
+    return result, config.get("Version", "$LATEST")
 
 
 def _failure(result: dict[str, Any]) -> Exception:

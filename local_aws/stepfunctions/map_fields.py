@@ -49,8 +49,11 @@ def _array(value: Any) -> list[Any]:
 
 
 def maximum_concurrency(state: State, data: Any, scope: Scope) -> int:
-    """MaxConcurrency; 0 leaves it to the service."""
-    return int(integer_field(state, "MaxConcurrency", 0, select_input(state, data, scope), scope))
+    """MaxConcurrency; 0 leaves it to the service. Raises States.Runtime."""
+    number = int(integer_field(state, "MaxConcurrency", 0, select_input(state, data, scope), scope))
+    if number < 0:
+        raise scope.failure(RUNTIME, "MaxConcurrency cannot be negative.")
+    return number
 
 
 def item_input(state: State, data: Any, item: ItemContext, scope: Scope) -> Any:

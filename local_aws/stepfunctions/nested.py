@@ -5,6 +5,8 @@ from typing import Any
 
 from ministack.services import stepfunctions as service
 
+from local_aws.stepfunctions import callbacks
+from local_aws.stepfunctions.authorization import may_stop_execution
 from local_aws.stepfunctions.errors import StoppedError, state_error
 from local_aws.stepfunctions.executions import running, stop
 from local_aws.stepfunctions.operations import redrive_fields
@@ -15,8 +17,8 @@ from local_aws.stepfunctions.sdk_metadata import optimised_cause, with_metadata
 POLL_SECONDS = 0.25
 
 
-def start_execution(resource: str, given: dict[str, Any], scope: Scope) -> dict[str, Any]:
-    """`states:startExecution`, which `.sync` and `.sync:2` wait for. Raises States.TaskFailed."""
+def start_execution(resource: str, given: dict[str, Any], scope: Scope) -> Any:
+    """`states:startExecution`, which `.sync` and `.sync:2` wait for, or for their token. Raises States.TaskFailed."""
     status, _, body = start(_request(given))
     answer = json.loads(body)
     if status >= 400:
@@ -28,8 +30,16 @@ def start_execution(resource: str, given: dict[str, Any], scope: Scope) -> dict[
         raise state_error(f"StepFunctions.{name}", optimised_cause(message, "AWSStepFunctions", status, code))
     if ".sync" not in resource:
         return with_metadata({"ExecutionArn": answer["executionArn"], "StartDate": answer["startDate"]})
+    scope.submitted(with_metadata({"ExecutionArn": answer["executionArn"], "StartDate": answer["startDate"]}))
     record = service._executions[answer["executionArn"]]
-    _wait(record, scope)
+    token = scope.extra["Task"]["Token"]
+    callbacks.begin(token)
+    try:
+        _wait(record, scope, token)
+        if callbacks.is_answered(token):
+            return callbacks.answer(token, None, None, scope)
+    finally:
+        callbacks.end(token)
     shown = _shown(record, is_parsed=resource.endswith(".sync:2"))
     if record["status"] != "SUCCEEDED":
         raise state_error("States.TaskFailed", compact_json(shown))
@@ -45,9 +55,9 @@ def _request(given: dict[str, Any]) -> Record:
     return request | ({"name": given["Name"]} if given.get("Name") else {})
 
 
-def _wait(record: Record, scope: Scope) -> None:
-    """Until the child has ended; a parent that is stopped stops it."""
-    while record["status"] == "RUNNING":
+def _wait(record: Record, scope: Scope, token: str) -> None:
+    """Until the child has ended or the token is answered; a parent that is stopped stops it, where its role may."""
+    while record["status"] == "RUNNING" and not callbacks.is_answered(token):
         run = running.get(record["executionArn"])
         if run is None:
             scope.run.sleep(0.01)
@@ -57,7 +67,8 @@ def _wait(record: Record, scope: Scope) -> None:
             try:
                 scope.run.check()
             except StoppedError:
-                stop(run, None, None)
+                if may_stop_execution(scope, record["executionArn"]):
+                    stop(run, None, None)
                 raise
 
 

@@ -20,6 +20,9 @@ from local_aws.stepfunctions.errors import (
 )
 
 MAXIMUM_HISTORY_EVENTS = 25_000
+EXECUTION_ENDS = ("ExecutionFailed", "ExecutionSucceeded", "ExecutionAborted", "ExecutionTimedOut")
+# Events that no other one comes after.
+DEAD_ENDS = ("ExecutionStarted", "MapIterationFailed", "MapStateSucceeded", "ParallelStateSucceeded")
 
 State = dict[str, Any]
 Record = dict[str, Any]
@@ -31,31 +34,52 @@ def compact_json(value: Any) -> str:
 
 
 class History:
-    """The events of one execution, appended by all of its branches."""
+    """The events of one execution, appended by all of its branches, each with what it came after."""
 
-    def __init__(self, events: list[Record]) -> None:
+    def __init__(self, events: list[Record], lock: "threading.Lock | None" = None, last: int = 0) -> None:
         self._events = events
-        self._lock = threading.Lock()
+        self._lock = lock or threading.Lock()
+        self._last = last
+        # What the last MapIterationSucceeded came after: the next iteration comes after the same.
+        self._iterated: int | None = None
+
+    def branch(self) -> "History":
+        """The history for a branch or an iteration that runs beside others."""
+        return History(self._events, self._lock, self._last)
+
+    def join(self, branches: "list[History]") -> None:
+        """Go on after branches that have ended."""
+        self._last = max([self._last, *(branch._last for branch in branches)])
 
     def add(self, kind: str, **details: Any) -> int:
-        """Append an event and return its id; the details' name follows from the kind."""
+        """Append an event and return its id; the details' name follows from the kind. The last is the execution's."""
         with self._lock:
             number = len(self._events) + 1
-            if number > MAXIMUM_HISTORY_EVENTS:
+            if number >= MAXIMUM_HISTORY_EVENTS and kind not in EXECUTION_ENDS:
                 raise state_error(
                     "States.Runtime",
                     f"The execution reached the maximum number of history events ({MAXIMUM_HISTORY_EVENTS}).",
                 )
             event: Record = {
                 "id": number,
-                "previousEventId": number - 1,
+                "previousEventId": self._link(kind, number),
                 "type": kind,
                 "timestamp": now_iso(),
             }
-            if details:
+            if details or kind == "ExecutionFailed":
                 event[_details_name(kind)] = details
             self._events.append(event)
             return number
+
+    def _link(self, kind: str, number: int) -> int:
+        """What the event comes after, as recorded on AWS; some events have none after them."""
+        previous = self._last
+        if kind == "MapIterationStarted" and self._iterated is not None:
+            previous = self._iterated
+        self._iterated = previous if kind == "MapIterationSucceeded" else None
+        if kind not in DEAD_ENDS:
+            self._last = number
+        return previous
 
 
 class NoHistory(History):
@@ -63,6 +87,9 @@ class NoHistory(History):
 
     def __init__(self) -> None:
         super().__init__([])
+
+    def branch(self) -> "History":
+        return self
 
     def add(self, kind: str, **details: Any) -> int:
         return 0
@@ -125,7 +152,11 @@ class Run:
 
 @dataclass
 class Scope:
-    """Where a state is evaluated: its execution, its variables, and the context object's changing parts."""
+    """Where a state is evaluated: its execution, its variables, and the context object's changing parts.
+
+    A Task that waits after its call tells `submitted` what the call gave. `assigned` holds what the current state has
+    assigned, as JSON; `variable_bytes` how large each variable is.
+    """
 
     run: Run
     query_language: str
@@ -133,6 +164,9 @@ class Scope:
     state: Record = field(default_factory=dict)
     extra: Record = field(default_factory=dict)
     entered_event_id: int = 0
+    assigned: dict[str, str] = field(default_factory=dict)
+    variable_bytes: dict[str, int] = field(default_factory=dict)
+    submitted: "Callable[[Any], None]" = lambda output: None
 
     @property
     def context(self) -> Record:
@@ -150,7 +184,13 @@ class Scope:
 
     def inner(self, **extra: Any) -> "Scope":
         """A scope for a branch or an iteration: it reads these variables, its own do not escape."""
-        return replace(self, variables=dict(self.variables), extra={**self.extra, **extra})
+        return replace(
+            self,
+            variables=dict(self.variables),
+            variable_bytes=dict(self.variable_bytes),
+            assigned={},
+            extra={**self.extra, **extra},
+        )
 
     def failure(self, error: str, message: str, location: str = "") -> Exception:
         """An error of the state itself, told as Step Functions does; one of evaluation has an event, too."""

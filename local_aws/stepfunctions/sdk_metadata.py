@@ -1,16 +1,26 @@
 """What optimised integrations add to a result, and how causes name a request."""
 
+from collections.abc import Mapping
+from email.utils import formatdate
 from typing import Any
 
 from ministack.core.responses import new_uuid
 
+JSON = {"Content-Type": "application/x-amz-json-1.0"}
 
-def with_metadata(result: dict[str, Any], status_code: int = 200) -> dict[str, Any]:
-    """The result with the metadata of the request that gave it."""
+
+def with_metadata(result: dict[str, Any], status_code: int = 200, headers: Mapping[str, str] = JSON) -> dict[str, Any]:
+    """The result with the metadata of the request that gave it; `headers` are the service's own.
+
+    Lambda alone spells Connection with a capital.
+    """
     request_id = new_uuid()
+    told = {"connection": "keep-alive", "Date": formatdate(usegmt=True), "x-amzn-RequestId": request_id, **headers}
+    if "Connection" in headers:
+        del told["connection"]
     http = {
-        "AllHttpHeaders": {"x-amzn-RequestId": [request_id]},
-        "HttpHeaders": {"x-amzn-RequestId": request_id},
+        "AllHttpHeaders": {name: [value] for name, value in told.items()},
+        "HttpHeaders": told,
         "HttpStatusCode": status_code,
     }
     return {**result, "SdkHttpMetadata": http, "SdkResponseMetadata": {"RequestId": request_id}}

@@ -15,9 +15,15 @@ from local_aws.stepfunctions.templates import (
     fill_json_path,
     fill_jsonata,
     jsonata_field,
+    named_value,
     resolve_value,
 )
 
+WRONG_TIMESTAMP = (
+    "The TimestampPath parameter does not reference a valid ISO-8601 extended offset date-time format string"
+)
+# What fits 32 bits with a sign: 24,855 days.
+LONGEST_WAIT_SECONDS = 2**31 - 1
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
 
 
@@ -57,7 +63,7 @@ def _check_cause(cause: str | None, scope: Scope) -> None:
 
 def _fail_text(state: State, field: str, data: Any, scope: Scope) -> str | None:
     if f"{field}Path" in state:
-        value = resolve_value(state[f"{field}Path"], data, scope)
+        value = named_value(f"{field}Path", state[f"{field}Path"], data, scope)
     elif field in state and scope.is_jsonata(state):
         value = jsonata_field(state, field, "string", data, scope)
     else:
@@ -73,6 +79,8 @@ def run_wait(state: State, data: Any, scope: Scope) -> tuple[Any, str | None]:
     selected = select_input(state, data, scope)
     until = _wait_until(state, selected, scope)
     seconds = until - scope.run.clock.now()
+    if seconds > LONGEST_WAIT_SECONDS:
+        raise scope.failure(RUNTIME, "Wait state delay is too long.")
     if seconds > 0:
         scope.run.sleep(seconds)
     return finish(state, selected, scope)
@@ -85,30 +93,57 @@ def _wait_until(state: State, data: Any, scope: Scope) -> float:
         return scope.run.clock.now() + _seconds(jsonata_field(state, "Seconds", "number", data, scope), scope)
     if "TimestampPath" in state or "Timestamp" in state:
         path = state.get("TimestampPath")
-        stamp = resolve_value(path, data, scope) if path else state["Timestamp"]
-        return _moment(stamp, RUNTIME, scope)
+        if path is None:
+            return _moment(state["Timestamp"], RUNTIME, scope)
+        stamp = resolve_value(path, data, scope)
+        moment = _parsed(stamp)
+        if moment is None:
+            raise scope.failure(RUNTIME, f"{WRONG_TIMESTAMP}: {path} == {_shown(stamp)}")
+        return moment
     path = state.get("SecondsPath")
-    return scope.run.clock.now() + float(resolve_value(path, data, scope) if path else state["Seconds"])
+    seconds = state["Seconds"] if path is None else _path_seconds(path, resolve_value(path, data, scope), scope)
+    return scope.run.clock.now() + float(seconds)
+
+
+def _path_seconds(path: str, value: Any, scope: Scope) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+        told = f"The SecondsPath parameter cannot be parsed as a long value: {path} == {_shown(value)}"
+        raise scope.failure(RUNTIME, told)
+    if value < 0:
+        raise scope.failure(RUNTIME, f"The SecondsPath parameter references a negative value: {path} == {value}")
+    return int(value)
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else compact_json(value)
 
 
 def _seconds(value: float, scope: Scope) -> float:
     if value != int(value):
         raise scope.failure(
-            QUERY_EVALUATION, f"The Seconds field cannot be parsed as an integer: {compact_json(value)}"
+            QUERY_EVALUATION, f"The Seconds field cannot be parsed as an integer: {compact_json(value)}", "Seconds"
         )
     if value < 0:
-        raise scope.failure(QUERY_EVALUATION, f"Seconds cannot be negative but was: {compact_json(value)}")
+        raise scope.failure(QUERY_EVALUATION, f"Seconds cannot be negative but was: {compact_json(value)}", "Seconds")
     return value
 
 
 def _moment(stamp: str, error: str, scope: Scope) -> float:
-    told = f"The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string: {stamp}"
-    if not TIMESTAMP.fullmatch(stamp):
-        raise scope.failure(error, told)
+    moment = _parsed(stamp)
+    if moment is None:
+        told = f"The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string: {stamp}"
+        raise scope.failure(error, told, "Timestamp")
+    return moment
+
+
+def _parsed(stamp: Any) -> float | None:
+    """The seconds since 1970 of a time in ISO 8601 with an offset; None for what is not one."""
+    if not isinstance(stamp, str) or not TIMESTAMP.fullmatch(stamp):
+        return None
     try:
         return datetime.fromisoformat(stamp.replace("Z", "+00:00")).astimezone(UTC).timestamp()
-    except ValueError as problem:
-        raise scope.failure(error, told) from problem
+    except ValueError:
+        return None
 
 
 def run_choice(state: State, data: Any, scope: Scope) -> tuple[Any, str | None]:

@@ -7,7 +7,7 @@ from ministack.services import stepfunctions as service
 
 from local_aws.stepfunctions import jsonata_expressions as jsonata
 from local_aws.stepfunctions.errors import QUERY_EVALUATION, RUNTIME
-from local_aws.stepfunctions.json_paths import resolve
+from local_aws.stepfunctions.json_paths import MISSING, find, resolve
 from local_aws.stepfunctions.scope import Scope, compact_json
 
 ABSENT: Any = object()
@@ -84,10 +84,21 @@ def fill_json_path(template: Any, data: Any, scope: Scope) -> Any:
     filled = {}
     for key, value in template.items():
         if key.endswith(".$") and isinstance(value, str):
-            filled[key[:-2]] = resolve_value(value, data, scope)
+            filled[key[:-2]] = named_value(key, value, data, scope)
         else:
             filled[key] = fill_json_path(value, data, scope)
     return filled
+
+
+def named_value(field: str, path: str, data: Any, scope: Scope) -> Any:
+    """The value of a field that holds a path or an intrinsic function. Raises States.Runtime, which names the field."""
+    if path.startswith("States."):
+        return resolve_value(path, data, scope)
+    value = find(path, data, scope)
+    if value is MISSING:
+        where = f"specified for the field '{field}' could not be found in the input '{compact_json(data)}'"
+        raise scope.failure(RUNTIME, f"The JSONPath '{path}' {where}")
+    return value
 
 
 def resolve_value(path: str, data: Any, scope: Scope) -> Any:

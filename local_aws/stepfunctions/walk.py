@@ -27,11 +27,13 @@ def _visit(name: str, state: State, data: Any, scope: Scope) -> tuple[Any, str |
     scope.state = {"Name": name, "EnteredTime": scope.run.now_iso()}
     if kind in STATES_WITH_RETRIES:
         scope.state["RetryCount"] = 0
+    scope.assigned = {}
     scope.entered_event_id = scope.run.history.add(f"{kind}StateEntered", name=name, input=compact_json(data))
     if kind not in HANDLERS:
         raise scope.failure(RUNTIME, f"Unknown state type: {kind}")
     output, next_name = HANDLERS[kind](state, data, scope)
     text = compact_json(output)
     check_size(text, name)
-    scope.run.history.add(f"{kind}StateExited", name=name, output=text)
+    assigned = {"assignedVariables": scope.assigned} if scope.assigned else {}
+    scope.run.history.add(f"{kind}StateExited", name=name, output=text, **assigned)
     return output, next_name

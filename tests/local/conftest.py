@@ -11,6 +11,7 @@ from local_aws import faults
 from tests.local.deployed import Deployed, deployed
 from tests.local.key_processors import create_processors
 from tests.local.queried_rows import Queried, create_row_function
+from tests.permissions.records import Recorder, keep
 
 
 @pytest.fixture(scope="session")
@@ -44,3 +45,24 @@ def row_function(stack: Deployed) -> None:
 def queried(stack: Deployed) -> Queried:
     """A database of the test's own."""
     return Queried(stack)
+
+
+@pytest.fixture(scope="session")
+def permission_recorders() -> dict[int, Recorder]:
+    """The recorder of each local AWS that tests of this process use, by its process ID."""
+    return {}
+
+
+@pytest.fixture(autouse=True)
+def recorded_permissions(request: pytest.FixtureRequest, permission_recorders: dict[int, Recorder]) -> Iterator[None]:
+    """Keeps what the stack's roles did. A call is denied in tests that are marked `plans_denials`, and in no others."""
+    stack = request.getfixturevalue("stack") if "stack" in request.fixturenames else None
+    yield
+    if stack is None:
+        return
+    recorder = permission_recorders.setdefault(stack.aws.pid, Recorder(stack))
+    plans_denials = request.node.get_closest_marker("plans_denials") is not None
+    records = recorder.new_records(request.node.nodeid, plans_denials=plans_denials)
+    keep(records)
+    denied = [str(each) for each in records if each.is_denial]
+    assert bool(denied) == plans_denials, denied

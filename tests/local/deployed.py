@@ -23,14 +23,15 @@ PROCESSOR_MACHINE = "test-processor-machine"
 ROW_FUNCTION = "test-row-function"
 # A workgroup with a result location of its own, and the bucket of that.
 WORK_GROUP, RESULT_BUCKET = "test-enforced", "results-of-athena"
-# Buckets other than the data bucket, to read from and to write to.
-SOURCE_BUCKET, COPY_BUCKET = "objects-of-others", "copies-for-others"
+# Buckets other than the data bucket, to read from and to write to. The second one keeps versions.
+SOURCE_BUCKET, VERSIONED_BUCKET, COPY_BUCKET = "objects-of-others", "objects-of-versions", "copies-for-others"
 PARAMETERS = (
     f"ProcessorFunctions={PROCESSOR_FUNCTION},{ROW_FUNCTION}",
     f"ProcessorStateMachines={PROCESSOR_MACHINE}",
     f"AthenaWorkGroups=primary,{WORK_GROUP}",
+    "AthenaDatabasePattern=d_*",
     f"AthenaResultBucketPattern={RESULT_BUCKET}",
-    f"SourceBucketPattern={SOURCE_BUCKET}",
+    "SourceBucketPattern=objects-of-*",
     f"OutputBucketPattern={COPY_BUCKET}",
 )
 
@@ -67,6 +68,12 @@ class Deployed(Sandbox):
         """All items of a table, as DynamoDB JSON."""
         pages = self.dynamodb.get_paginator("scan").paginate(TableName=table)
         return [item for page in pages for item in page["Items"]]
+
+    def versioned_bucket(self) -> str:
+        """VERSIONED_BUCKET, which runs may read."""
+        self.s3.create_bucket(Bucket=VERSIONED_BUCKET)
+        self.s3.put_bucket_versioning(Bucket=VERSIONED_BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        return VERSIONED_BUCKET
 
     def put_items(self, table: str, items: Sequence[Mapping[str, Any]]) -> None:
         """Put items of different keys, 25 per request."""

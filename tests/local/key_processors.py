@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from tests.local.deployed import PROCESSOR_FUNCTION, PROCESSOR_MACHINE, Deployed
@@ -33,9 +35,13 @@ MACHINE = {
     "States": {
         "IsBad": {
             "Type": "Choice",
-            "Choices": [{"Condition": "{% $contains($states.input.key.UserRef.S, 'bad') %}", "Next": "Refused"}],
+            "Choices": [
+                {"Condition": "{% $contains($states.input.key.UserRef.S, 'bad') %}", "Next": "Refused"},
+                {"Condition": "{% $states.input.key.UserRef.S = 'slow' %}", "Next": "Slow"},
+            ],
             "Default": "Done",
         },
+        "Slow": {"Type": "Wait", "Seconds": 600, "Next": "Done"},
         "Refused": {"Type": "Fail", "Error": "BadKey", "Cause": "a bad key"},
         "Done": {"Type": "Succeed"},
     },
@@ -45,11 +51,23 @@ MACHINE = {
 def create_processors(stack: Deployed) -> None:
     """The function and the state machine that the stack's parameters name.
 
-    The function refuses a batch with a key that begins with bad. With one that begins with deadly it dies, once in a
-    run, when it has done its work.
+    The machine takes ten minutes for the key slow. The function refuses a batch with a key that begins with bad. With
+    one that begins with deadly it dies, once in a run, when it has done its work.
     """
     role = create_function(stack, PROCESSOR_FUNCTION, FUNCTION)
     stack.stepfunctions.create_state_machine(name=PROCESSOR_MACHINE, roleArn=role, definition=json.dumps(MACHINE))
+
+
+def start_before(stack: Deployed, run: str, key: Mapping[str, Any]) -> None:
+    """Start the machine for a key, as a child of a run with this name does: the run finds it started."""
+    machine = stack.machine_arn("distinct_keys")
+    arn = f"{machine.replace(':stateMachine:', ':execution:')}:{run}"
+    digest = hashlib.sha256((arn + json.dumps(key, separators=(",", ":"))).encode()).hexdigest()
+    stack.stepfunctions.start_execution(
+        stateMachineArn=f"{machine.rpartition(':')[0]}:{PROCESSOR_MACHINE}",
+        name=f"{run[:15]}-{digest}",
+        input=json.dumps({"key": key}),
+    )
 
 
 def processed_keys(stack: Deployed, name: str) -> Counter[str]:

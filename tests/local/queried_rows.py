@@ -52,6 +52,22 @@ class Queried:
         self.glue.create_table(DatabaseName=self.name, TableInput={"Name": "t", "StorageDescriptor": storage})
         return "t"
 
+    def partitioned_table(self, rows: Mapping[str, Iterable[Row]]) -> None:
+        """A table of texts that is partitioned by day: its rows, by their day."""
+        columns: Any = [{"Name": column, "Type": "string"} for column in ("id", "place", "name")]
+        storage: Any = {"Columns": columns, "SerdeInfo": {"SerializationLibrary": JSON}}
+        location = f"s3://{self.stack.bucket}/{self.folder}/t/"
+        table: Any = {"Name": "t", "StorageDescriptor": storage | {"Location": location}}
+        table["PartitionKeys"] = [{"Name": "day", "Type": "string"}]
+        self.glue.create_table(DatabaseName=self.name, TableInput=table)
+        for day, of_day in rows.items():
+            body = "".join(json.dumps(row) + "\n" for row in of_day)
+            self.stack.s3.put_object(
+                Bucket=self.stack.bucket, Key=f"{self.folder}/t/day={day}/rows.json", Body=body.encode()
+            )
+            partition: Any = {"Values": [day], "StorageDescriptor": storage | {"Location": f"{location}day={day}/"}}
+            self.glue.create_partition(DatabaseName=self.name, TableName="t", PartitionInput=partition)
+
     def put(self, key: str, body: bytes) -> str:
         """An object below the folder; returns its whole key."""
         whole = f"{self.folder}/objects/{key}"

@@ -13,6 +13,7 @@ import pytest
 from local_aws import faults, large_objects
 from tests.local.deployed import COPY_BUCKET, RESULT_BUCKET, SOURCE_BUCKET, WORK_GROUP, Deployed, Ended
 from tests.local.queried_rows import Queried
+from tests.local.waiting import until
 
 pytestmark = pytest.mark.usefixtures("no_faults_left")
 
@@ -304,6 +305,7 @@ def test_bad_input_costs_no_query(stack: Deployed, queried: Queried, fields: dic
     assert stack.client("athena").list_query_executions()["QueryExecutionIds"] == before
 
 
+@pytest.mark.plans_denials
 def test_destination_that_the_stack_does_not_allow_is_refused(stack: Deployed, queried: Queried) -> None:
     other = f"other-{queried.name.replace('_', '-')}"
     action = queried.copy(BY_PLACE, bucket=other)
@@ -344,6 +346,32 @@ def test_other_buckets_are_read_and_written_where_the_stack_allows_it(stack: Dep
     for key in KEYS:
         copied = stack.s3.get_object(Bucket=COPY_BUCKET, Key=f"all/{SOURCE_BUCKET}/{key}")
         assert (copied["Body"].read(), copied.get("TagCount")) == (key.encode(), 1)
+
+
+def test_run_that_is_stopped_cancels_its_query(stack: Deployed, queried: Queried) -> None:
+    athena = stack.client("athena")
+    before = set(athena.list_query_executions()["QueryExecutionIds"])
+    faults.let_queries_take(stack.aws, seconds=600)
+    arn = stack.start("athena_map", queried.asked("SELECT 1", queried.copy(BY_PLACE)))
+    started = until(lambda: set(athena.list_query_executions()["QueryExecutionIds"]) - before)
+    stack.stepfunctions.stop_execution(executionArn=arn)
+    assert stack.wait(arn).status == "ABORTED"
+    (query,) = started
+    execution = until(lambda: _ended_query(athena, query))
+    assert execution["Status"]["State"] == "CANCELLED"
+
+
+def _ended_query(athena: Any, query: str) -> Any:
+    execution = athena.get_query_execution(QueryExecutionId=query)["QueryExecution"]
+    return None if execution["Status"]["State"] in ("QUEUED", "RUNNING") else execution
+
+
+def test_rows_of_partitions_are_copied(stack: Deployed, queried: Queried) -> None:
+    rows = rows_of(queried, KEYS[:2])
+    queried.partitioned_table({"2026-01-01": rows[:1], "2026-01-02": rows[1:]})
+    ended = stack.run("athena_map", queried.asked("SELECT id, place FROM t", queried.copy(BY_PLACE)))
+    assert (ended.status, ended.counts) == ("SUCCEEDED", (2, 2, 0, 0, 0)), ended
+    assert len(queried.copies()) == 2
 
 
 def test_rows_are_in_no_history_of_the_parent(stack: Deployed, queried: Queried) -> None:

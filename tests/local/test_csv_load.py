@@ -98,6 +98,18 @@ def test_json_lines_keep_their_types(stack: Deployed) -> None:
     assert item == expected
 
 
+def test_version_that_the_input_names_is_loaded(stack: Deployed) -> None:
+    bucket, key = stack.versioned_bucket(), "versions.csv"
+    first = stack.s3.put_object(Bucket=bucket, Key=key, Body=b"id,text\n1,first\n")["VersionId"]
+    stack.s3.put_object(Bucket=bucket, Key=key, Body=b"id,text\n1,second\n")
+    for version, text in (({"versionId": first}, "first"), ({}, "second")):
+        table = stack.new_table()
+        source = {"bucket": bucket, "key": key, **version}
+        ended = stack.run("csv_load", {"source": source, "table": table, "keys": ["id"]})
+        assert (ended.status, ended.counts) == ("SUCCEEDED", (1, 1, 0, 0, 0)), ended
+        assert stack.items(table) == [{"id": {"S": "1"}, "text": {"S": text}}]
+
+
 def test_dialect_is_the_inputs(stack: Deployed) -> None:
     settings = {
         "delimiter": "¦",

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
+from typing import Any
 
 import pytest
 
 from local_aws import faults
-from tests.local.deployed import PROCESSOR_FUNCTION, PROCESSOR_MACHINE, Deployed
-from tests.local.key_processors import executions, processed_keys, started_keys
+from tests.local.deployed import PROCESSOR_FUNCTION, PROCESSOR_MACHINE, RUN_SECONDS, Deployed
+from tests.local.key_processors import executions, processed_keys, start_before, started_keys
 from tests.local.map_runs import map_runs
-from tests.local.user_tables import SIZES, new_table, users
+from tests.local.step_events import invoke
+from tests.local.user_tables import SIZES, child_inputs, measured_batch, new_table, users
+from tests.local.waiting import until
 
 pytestmark = pytest.mark.usefixtures("processors")
 TO_FUNCTION = {"processor": {"function": PROCESSOR_FUNCTION}}
@@ -54,6 +56,28 @@ def test_measuring_goes_on_after_its_worker_was_killed(stack: Deployed) -> None:
     assert (ended.status, ended.counts) == ("SUCCEEDED", (len(SIZES), len(SIZES), 0, 0, 0)), ended
     report = [json.loads(line) for line in stack.object(ended.summary["report"]["key"]).splitlines()]
     assert sorted((each["key"]["UserRef"]["S"], each["items"]) for each in report) == sorted(SIZES.items())
+
+
+def test_measurement_that_ends_after_the_run_changes_nothing(stack: Deployed) -> None:
+    """A batch's invocation whose connection was lost, on a table that has lost its items meanwhile."""
+    table = new_table(stack, {"a": 2, "b": 1})
+    ended = stack.run("distinct_keys", {"table": table, "processor": "measure"})
+    report = stack.object(ended.summary["report"]["key"])
+    for user, at in (("a", 0), ("a", 1), ("b", 0)):
+        key: dict[str, Any] = {"UserRef": {"S": user}, "ConnectionId": {"N": str(at)}}
+        stack.dynamodb.delete_item(TableName=table, Key=key)
+    (child,) = child_inputs(stack, ended.name, "keys")
+    late = invoke(stack, "MeasureCollection", measured_batch(child))
+    assert late["counts"] == {"keys": 2, "items": 3}
+    assert stack.object(ended.summary["report"]["key"]) == report
+
+
+def test_run_that_is_stopped_stops_its_processors(stack: Deployed) -> None:
+    arn = stack.start("distinct_keys", {"table": new_table(stack, {"slow": 1}), **TO_MACHINE})
+    (processor,) = until(lambda: [each for each in executions(stack) if each["status"] == "RUNNING"])
+    stack.stepfunctions.stop_execution(executionArn=arn)
+    assert stack.wait(arn).status == "ABORTED"
+    assert stack.end_of(processor["executionArn"], RUN_SECONDS)["status"] == "ABORTED"
 
 
 def test_failed_keys_can_be_fed_back(stack: Deployed) -> None:
@@ -105,13 +129,7 @@ def test_key_that_was_started_before_is_not_processed_twice(stack: Deployed) -> 
     """As when a child is retried after it has started its keys' executions."""
     machine = stack.machine_arn("distinct_keys")
     arn = f"{machine.replace(':stateMachine:', ':execution:')}:retried"
-    key = {"UserRef": {"S": "a"}}
-    digest = hashlib.sha256((arn + json.dumps(key, separators=(",", ":"))).encode()).hexdigest()
-    stack.stepfunctions.start_execution(
-        stateMachineArn=f"{machine.rpartition(':')[0]}:{PROCESSOR_MACHINE}",
-        name=f"retried-{digest}",
-        input=json.dumps({"key": key}),
-    )
+    start_before(stack, "retried", {"UserRef": {"S": "a"}})
     before = len(executions(stack))
     document = {"table": new_table(stack, {"a": 2, "b": 1}), **TO_MACHINE}
     stack.stepfunctions.start_execution(stateMachineArn=machine, name="retried", input=json.dumps(document))

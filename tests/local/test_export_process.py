@@ -120,6 +120,18 @@ def test_finished_export_is_processed_by_itself(stack: Deployed) -> None:
     assert without_guard(sorted_items(stack, copy)) == sorted_items(stack, table)
 
 
+def test_export_in_a_bucket_with_versions_is_read_in_theirs(stack: Deployed) -> None:
+    table, copy, bucket = source_table(stack, 20), stack.new_table("id", "at", "SN"), stack.versioned_bucket()
+    described = stack.dynamodb.describe_export(ExportArn=export(stack, table))["ExportDescription"]
+    manifest = described["ExportManifest"]
+    pages = stack.s3.get_paginator("list_objects_v2").paginate(Bucket=stack.bucket, Prefix=manifest.rpartition("/")[0])
+    for key in [each["Key"] for page in pages for each in page["Contents"]]:
+        stack.s3.put_object(Bucket=bucket, Key=key, Body=stack.object(key))
+    ended = process(stack, {"bucket": bucket, "key": manifest}, {"table": copy})
+    assert (ended.status, ended.counts) == ("SUCCEEDED", (20, 20, 0, 0, 0)), ended
+    assert sorted_items(stack, copy) == sorted_items(stack, table)
+
+
 def test_objects_hold_plain_values_and_the_change(stack: Deployed) -> None:
     table = source_table(stack, 20)
     export(stack, table)

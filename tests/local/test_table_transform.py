@@ -10,6 +10,7 @@ import pytest
 
 from local_aws import faults
 from tests.local.deployed import Deployed
+from tests.local.step_events import invoke, step_event
 
 pytestmark = pytest.mark.usefixtures("no_faults_left")
 
@@ -86,6 +87,33 @@ def test_items_go_into_another_table(stack: Deployed, table: str) -> None:
     assert ended.counts == (ITEMS, CHANGED, ITEMS - CHANGED, 0, 0)
     assert len(stack.items(target)) == CHANGED
     assert not any("geohash" in item for item in stack.items(table))
+
+
+def test_items_of_the_target_are_kept(stack: Deployed, table: str) -> None:
+    target = stack.new_table("icao")
+    kept: Item = {"icao": {"S": "X001"}, "name": {"S": "kept"}}
+    stack.dynamodb.put_item(TableName=target, Item=kept)
+    ended = stack.run("table_transform", document(table, mode="apply", target=target, onConflict="keep"))
+    assert ended.counts == (ITEMS, CHANGED - 1, ITEMS - CHANGED + 1, 0, 0)
+    assert by_key(stack, target)["X001"] == kept
+
+
+def test_items_that_differ_from_the_transform_are_told(stack: Deployed, table: str) -> None:
+    """The run's own step, called again after somebody has changed an item."""
+    arn = stack.start(
+        "table_transform", document(table, mode="apply", verify={"sample": ITEMS}, maxReadUnitsPerSecond=10_000)
+    )
+    assert stack.wait(arn).summary["verified"]["differences"] == 0
+    wrong = by_key(stack, table)["X001"] | {"geohash": {"S": "wrong"}}
+    stack.dynamodb.put_item(TableName=table, Item=wrong)
+    verified = invoke(stack, "VerifySample", step_event(stack, "VerifySample", arn))
+    assert verified["differences"] == 1, verified
+
+
+def test_failed_segment_is_named(stack: Deployed, table: str) -> None:
+    faults.fail_requests(stack.aws, "UpdateItem", times=1, error="AccessDeniedException")
+    ended = stack.run("table_transform", document(table, mode="apply"))
+    assert (ended.status, ended.error, ended.summary["status"]) == ("FAILED", "AccessDeniedError", "FAILED"), ended
 
 
 def test_moved_items_are_in_one_table_only(stack: Deployed, table: str) -> None:

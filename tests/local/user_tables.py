@@ -53,3 +53,9 @@ def child_inputs(stack: Deployed, name: str, map_run: str) -> Iterator[dict[str,
     for each in listed.get("Contents", []):
         if "SUCCEEDED" in each["Key"]:
             yield from (json.loads(json.loads(line)["Input"]) for line in stack.object(each["Key"]).splitlines())
+
+
+def measured_batch(child: dict[str, Any]) -> dict[str, Any]:
+    """What MeasureCollection is given by a child with this input."""
+    given = child["BatchInput"]
+    return {"run": given["run"], "scan": given["scan"], "keys": child["Items"], "progress": None}

@@ -178,6 +178,8 @@ NUMBERS = (
     Broken("heartbeat", task(HeartbeatSeconds=0), "Minimum value is 1", "/States/S/HeartbeatSeconds"),
     Broken("negative wait", waiting(Seconds=-1), "Minimum value is 0", "/States/S/Seconds"),
     Broken("date", waiting(Timestamp="2026-01-01"), RFC3339, "/States/S/Timestamp"),
+    Broken("month", waiting(Timestamp="2016-13-05T21:29:29Z"), RFC3339, "/States/S/Timestamp"),
+    Broken("hour", waiting(Timestamp="2016-12-05T25:29:29Z"), RFC3339, "/States/S/Timestamp"),
     Broken("offset", waiting(Timestamp="2026-01-01T00:00:00+01:00"), RFC3339, "/States/S/Timestamp"),
     Broken(
         "no wait", waiting(), "This object should have only one of the following fields: [SecondsPath,", "/States/S"

@@ -89,6 +89,10 @@ MAPS = (
     Broken("empty label", distributed(Label=""), "Label cannot be empty", "/States/S/Label"),
     Broken("long label", distributed(Label="x" * 41), "Label cannot exceed 40 characters", "/States/S/Label"),
     Broken("space in a label", distributed(Label="a b"), "Label contains invalid character: ' '", "/States/S/Label"),
+    Broken("tab in a label", distributed(Label="a\tb"), "Label contains invalid character: '\t'", "/States/S/Label"),
+    Broken(
+        "control in a label", distributed(Label="\x9f"), "Label contains invalid character: '\x9f'", "/States/S/Label"
+    ),
     Broken("no branches", inner("Branches", []), "Value cannot be empty", "/States/S/Branches"),
     Broken(
         "branch without StartAt",
@@ -105,6 +109,18 @@ RESOURCES = (
         "optimised action",
         calling("arn:aws:states:::dynamodb:query", {}),
         "The resource provided arn:aws:states:::dynamodb:query is not recognized.",
+        "/States/S/Resource",
+    ),
+    Broken(
+        "optimised service",
+        calling("arn:aws:states:::rds:query", {}),
+        "The resource provided arn:aws:states:::rds:query is not recognized.",
+        "/States/S/Resource",
+    ),
+    Broken(
+        "function's action",
+        calling("arn:aws:states:::lambda:listFunctions", {}),
+        "The resource provided arn:aws:states:::lambda:listFunctions is not recognized.",
         "/States/S/Resource",
     ),
     Broken(

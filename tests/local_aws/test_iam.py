@@ -2,8 +2,10 @@
 
 import io
 import json
+import time
+import uuid
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from tests.local_aws.accounts import Account, policy
 
 BUCKET = "enforced-bucket"
 TABLE = "enforced-table"
+WAIT_SECONDS = 60
 READ = ("s3:GetObject", f"arn:aws:s3:::{BUCKET}/in/*")
 WRITE = ("s3:PutObject", f"arn:aws:s3:::{BUCKET}/out/*")
 START = ("states:StartExecution", "arn:aws:states:us-east-1:000000000000:stateMachine:*")
@@ -207,3 +210,63 @@ def test_wildcards_stand_for_line_ends_as_well(account: Account, pattern: str) -
     )
     with pytest.raises(ClientError, match="AccessDenied"):
         account.session("s3", ("s3:GetObject", f"{pattern[:-1]}x")).get_object(Bucket=BUCKET, Key="lines/a\nb")
+
+
+TAGGING = (("s3:GetObjectTagging", READ[1]), ("s3:PutObjectTagging", WRITE[1]))
+
+
+@pytest.mark.parametrize("lacking", [*TAGGING, None])
+def test_tags_are_copied_with_rights_of_their_own(account: Account, lacking: tuple[str, str] | None) -> None:
+    account.client("s3").put_object(Bucket=BUCKET, Key="in/tagged", Body=b"1", Tagging="team=night")
+    s3 = account.session("s3", READ, WRITE, *(each for each in TAGGING if each != lacking))
+    request = {"Bucket": BUCKET, "Key": "out/tagged", "CopySource": f"{BUCKET}/in/tagged"}
+    if lacking is None:
+        s3.copy_object(**request)
+        assert account.client("s3").get_object_tagging(Bucket=BUCKET, Key="out/tagged")["TagSet"]
+    else:
+        with pytest.raises(ClientError, match=lacking[0]):
+            s3.copy_object(**request)
+        s3.copy_object(**request, TaggingDirective="REPLACE")
+
+
+RULE = "arn:aws:events:us-east-1:000000000000:rule/StepFunctionsGetEventsForStepFunctionsExecutionRule"
+RULE_RIGHTS = [(f"events:{action}", RULE) for action in ("PutTargets", "PutRule", "DescribeRule")]
+STOP = ("states:StopExecution", "arn:aws:states:us-east-1:000000000000:execution:*")
+
+
+@pytest.mark.parametrize("may_stop", [True, False])
+def test_stopped_execution_stops_the_one_it_waits_for_if_it_may(
+    enforcing: LocalAws, account: Account, may_stop: bool
+) -> None:
+    states = account.client("stepfunctions")
+    child = waiting_machine(states, account.role(), {"Type": "Wait", "Seconds": 600, "End": True})
+    start = {"StateMachineArn": child, "Name": "child"}
+    waits = {"Type": "Task", "Resource": "arn:aws:states:::states:startExecution.sync:2", "Arguments": start}
+    role = account.role(START, *RULE_RIGHTS, *([STOP] if may_stop else []))
+    parent = states.start_execution(stateMachineArn=waiting_machine(states, role, {**waits, "End": True}))
+    until(lambda: states.list_executions(stateMachineArn=child)["executions"])
+    states.stop_execution(executionArn=parent["executionArn"])
+    (execution,) = states.list_executions(stateMachineArn=child)["executions"]
+    if may_stop:
+        until(lambda: states.describe_execution(executionArn=execution["executionArn"])["status"] == "ABORTED")
+    else:
+        denied = json.dumps({"action": STOP[0], "resource": execution["executionArn"], "decision": "ImplicitDeny"})
+        until(lambda: denied.strip("{}") in enforcing.permission_records.read_text())
+        assert states.describe_execution(executionArn=execution["executionArn"])["status"] == "RUNNING"
+        states.stop_execution(executionArn=execution["executionArn"])
+
+
+def waiting_machine(states: Any, role: str, state: dict[str, Any]) -> str:
+    """A state machine of this one state."""
+    definition = {"QueryLanguage": "JSONata", "StartAt": "Only", "States": {"Only": state}}
+    name = f"waiting-{uuid.uuid4().hex[:12]}"
+    machine = states.create_state_machine(name=name, definition=json.dumps(definition), roleArn=role)
+    return str(machine["stateMachineArn"])
+
+
+def until(look: Callable[[], Any]) -> None:
+    """Wait until `look` finds something."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not look():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

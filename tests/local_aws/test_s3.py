@@ -79,6 +79,29 @@ def test_sdk_integration_puts_and_gets_json(bucket: str, run_machine: Run) -> No
     assert output["ETag"].startswith('"')
 
 
+def test_sdk_integration_writes_texts_as_json(s3: Any, bucket: str, run_state: Run) -> None:
+    output = run_state(task("putObject", {"Bucket": bucket, "Key": "k", "Body": "text data"}))["output"]
+    assert set(output) == {"ChecksumCRC32", "ChecksumType", "ETag", "ServerSideEncryption"}
+    assert (output["ChecksumType"], output["ServerSideEncryption"]) == ("FULL_OBJECT", "AES256")
+    stored = s3.get_object(Bucket=bucket, Key="k")
+    assert (stored["Body"].read(), stored["ContentType"]) == (b'"text data"', "text/plain; charset=UTF-8")
+
+
+def test_sdk_integration_reads_what_s3_says_of_an_object(s3: Any, bucket: str, run_state: Run) -> None:
+    s3.put_object(Bucket=bucket, Key="k", Body=b"text data")
+    output = run_state(task("getObject", {"Bucket": bucket, "Key": "k"}))["output"]
+    assert output.pop("LastModified").endswith("Z")
+    assert output == {
+        "AcceptRanges": "bytes",
+        "Body": "text data",
+        "ContentLength": 9,
+        "ContentType": "binary/octet-stream",
+        "ETag": '"332eec544317a6d340b8e77da7fe54ad"',
+        "Metadata": {},
+        "ServerSideEncryption": "AES256",
+    }
+
+
 def test_sdk_integration_copies_and_lists(s3: Any, bucket: str, run_machine: Run) -> None:
     s3.put_object(Bucket=bucket, Key="in/a b", Body=b"1")
     copy = task("copyObject", {"Bucket": bucket, "Key": "out/c", "CopySource": f"{bucket}/in/a%20b"}, Next="Head")

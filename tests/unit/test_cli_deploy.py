@@ -6,15 +6,18 @@ from typing import Any
 import pytest
 
 from sluice_cli.aws import Aws, Place
-from sluice_cli.deploy import architecture, deploy_command, host_parameters, local_environment
+from sluice_cli.deploy import (
+    architecture,
+    deploy_command,
+    host_parameters,
+    local_environment,
+    local_parameters,
+    stack_parameters,
+    write_sam_local,
+)
 from sluice_cli.exit_code import CommandError, ExitCode
 from tests.unit.cli_aws import STARTED, StubbedAws, Terminal, local_aws_seeming_to_run, stubbed_aws
 
-OPEN_PARAMETERS = (
-    "TableNamePattern=*",
-    "AthenaDatabasePattern=*",
-    "DataBucketName=sluice-data-000000000000-us-east-1",
-)
 USERS_ENVIRONMENT = {
     "PATH": "/usr/bin",
     "LANG": "C.UTF-8",
@@ -29,6 +32,11 @@ USERS_ENVIRONMENT = {
 
 def no_aws(place: Place) -> Aws:
     raise AssertionError(place)
+
+
+def any_aws(place: Place) -> Aws:
+    """Clients that answer nothing."""
+    return StubbedAws.make(place).aws
 
 
 def make_sam(directory: Path, exit_code: int = 0) -> Path:
@@ -91,25 +99,36 @@ def test_parameter_overrides_that_of_local_aws(tmp_path: Path, given: str, passe
     assert len(names) == len(set(names))
 
 
+def test_sam_deploys_with_the_local_configuration(tmp_path: Path) -> None:
+    configuration = ["--config-file", str(tmp_path / "samconfig.toml"), "--config-env", "local"]
+    parameters = ["--parameter-overrides", *local_parameters("mine", "us-east-1")]
+    command = deploy_command(tmp_path / "sam", tmp_path, "mine", "us-east-1")
+    assert command == [str(tmp_path / "sam"), "deploy", *configuration, "--stack-name", "mine", *parameters]
+
+
+def test_parameters_of_local_aws_open_every_table_and_name_the_bucket() -> None:
+    parameters = stack_parameters("Mine", "us-east-1", ["LogLevel=", "A=b", "A=c=d"])
+    host = dict(each.split("=") for each in host_parameters())
+    assert parameters == host | {
+        "TableNamePattern": "*",
+        "AthenaDatabasePattern": "*",
+        "DataBucketName": "mine-data-000000000000-us-east-1",
+        "LogLevel": "",
+        "A": "c=d",
+    }
+
+
 @pytest.mark.parametrize("given", ["TableNamePattern", "=x", ""])
 def test_parameter_without_name_or_value_is_refused(tmp_path: Path, given: str) -> None:
     with pytest.raises(CommandError, match="expected NAME=VALUE"):
         deploy_command(tmp_path / "sam", tmp_path, "sluice", "us-east-1", [given])
 
 
-def test_deploy_builds_deploys_and_writes_what_sam_local_needs(tmp_path: Path) -> None:
-    with stubbed_aws() as stubbed, local_aws_seeming_to_run(tmp_path):
+def test_containers_variables_lead_to_local_aws(tmp_path: Path) -> None:
+    with stubbed_aws() as stubbed, local_aws_seeming_to_run(tmp_path) as local:
         expect_functions(stubbed)
-        shell = Terminal(tmp_path, lambda _place: stubbed.aws, sam=make_sam(tmp_path))
+        written = write_sam_local(tmp_path, stubbed.aws, "sluice", local)
 
-        assert shell.sluice("local", "deploy") == ExitCode.SUCCEEDED
-
-    configuration = ["--config-file", str(tmp_path / "samconfig.toml"), "--config-env", "local"]
-    overrides = ["--parameter-overrides", *host_parameters()]
-    assert [(arguments, folder) for arguments, folder, _ in calls_of_sam(tmp_path)] == [
-        (["build", *configuration, *overrides], str(tmp_path)),
-        (["deploy", *configuration, "--stack-name", "sluice", *overrides, *OPEN_PARAMETERS], str(tmp_path)),
-    ]
     host = {
         "AWS_ENDPOINT_URL": "http://host.docker.internal:4999",
         "AWS_REGION": "us-east-1",
@@ -119,41 +138,27 @@ def test_deploy_builds_deploys_and_writes_what_sam_local_needs(tmp_path: Path) -
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
     }
-    assert (tmp_path / ".sluice" / "sam-local.json").stat().st_mode & 0o777 == 0o600
-    assert json.loads((tmp_path / ".sluice" / "sam-local.json").read_text()) == {
+    assert written == tmp_path / ".sluice" / "sam-local.json"
+    assert written.stat().st_mode & 0o777 == 0o600
+    assert json.loads(written.read_text()) == {
         "PlanLoadFunction": {"DATA_BUCKET": "data"} | host,
         "BareFunction": host,
     }
 
 
-def test_deploy_is_quiet_about_what_sam_says(tmp_path: Path) -> None:
-    with stubbed_aws() as stubbed, local_aws_seeming_to_run(tmp_path):
-        expect_functions(stubbed)
-        shell = Terminal(tmp_path, lambda _place: stubbed.aws, sam=make_sam(tmp_path))
+def test_deploy_lets_sam_build_with_the_local_configuration(tmp_path: Path) -> None:
+    shell = Terminal(tmp_path, any_aws, sam=make_sam(tmp_path, exit_code=7))
+
+    with local_aws_seeming_to_run(tmp_path):
         shell.sluice("local", "deploy")
 
-    assert shell.stderr.getvalue().splitlines() == [
-        "building ...",
-        "building took 0 s",
-        "deploying sluice ...",
-        "deploying sluice took 0 s",
-        "wrote .sluice/sam-local.json",
-    ]
-    assert shell.stdout.getvalue() == ""
-
-
-def test_deploy_shows_what_sam_says_when_verbose(tmp_path: Path) -> None:
-    with stubbed_aws() as stubbed, local_aws_seeming_to_run(tmp_path):
-        expect_functions(stubbed)
-        shell = Terminal(tmp_path, lambda _place: stubbed.aws, sam=make_sam(tmp_path))
-        shell.sluice("local", "deploy", "--verbose")
-
-    said = shell.stderr.getvalue().splitlines()
-    assert {"sam says build", "sam says deploy", "and warns"} <= set(said)
+    configuration = ["--config-file", str(tmp_path / "samconfig.toml"), "--config-env", "local"]
+    arguments = ["build", *configuration, "--parameter-overrides", *host_parameters()]
+    assert [call[:2] for call in calls_of_sam(tmp_path)] == [[arguments, str(tmp_path)]]
 
 
 def test_deploy_shows_what_sam_said_when_it_failed(tmp_path: Path) -> None:
-    shell = Terminal(tmp_path, no_aws, sam=make_sam(tmp_path, exit_code=7))
+    shell = Terminal(tmp_path, any_aws, sam=make_sam(tmp_path, exit_code=7))
 
     with local_aws_seeming_to_run(tmp_path):
         assert shell.sluice("local", "deploy") == ExitCode.FAILED
@@ -164,7 +169,7 @@ def test_deploy_shows_what_sam_said_when_it_failed(tmp_path: Path) -> None:
 
 
 def test_deploy_without_sam_says_what_is_missing(tmp_path: Path) -> None:
-    shell = Terminal(tmp_path, no_aws, sam=tmp_path / "bin" / "sam")
+    shell = Terminal(tmp_path, any_aws, sam=tmp_path / "bin" / "sam")
 
     with local_aws_seeming_to_run(tmp_path):
         assert shell.sluice("local", "deploy") == ExitCode.FAILED
@@ -181,7 +186,7 @@ def test_deploy_without_local_aws_exits_3_before_sam_is_called(tmp_path: Path) -
 
 
 def test_sam_sees_nothing_of_the_users_aws_configuration(tmp_path: Path) -> None:
-    shell = Terminal(tmp_path, no_aws, sam=make_sam(tmp_path, exit_code=1), environment=dict(USERS_ENVIRONMENT))
+    shell = Terminal(tmp_path, any_aws, sam=make_sam(tmp_path, exit_code=1), environment=dict(USERS_ENVIRONMENT))
 
     with local_aws_seeming_to_run(tmp_path):
         shell.sluice("local", "deploy")

@@ -4,7 +4,7 @@ from typing import Any
 
 from local_aws.stepfunctions.definition_checks.fields import JSONATA, misplaced, told_misplaced
 from local_aws.stepfunctions.definition_checks.report import Report
-from local_aws.stepfunctions.definition_checks.scalars import NOT_A_TIMESTAMP, TIMESTAMP
+from local_aws.stepfunctions.definition_checks.scalars import NOT_A_TIMESTAMP, is_timestamp
 
 ORDERS = ("Equals", "LessThan", "GreaterThan", "LessThanEquals", "GreaterThanEquals")
 KINDS: dict[str, type] = {"String": str, "Numeric": float, "Timestamp": str}
@@ -84,5 +84,5 @@ def _check_comparison(rule: dict[str, Any], location: str, report: Report) -> No
 def _check_operand(name: str, value: Any, location: str, report: Report) -> None:
     kind = OPERANDS[name]
     is_right = report.is_a(float(value) if kind is float and type(value) is int else value, kind, location)
-    if is_right and name.startswith("Timestamp") and not TIMESTAMP.fullmatch(value):
+    if is_right and name.startswith("Timestamp") and not is_timestamp(value):
         report.schema(NOT_A_TIMESTAMP, location)

@@ -1,5 +1,6 @@
 """What only a Map state has: its processor's mode, its reader, batcher and writer, and its label."""
 
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ from local_aws.stepfunctions.definition_checks.scalars import BATCH_NUMBERS, REA
 DISTRIBUTED = "DISTRIBUTED"
 EXPRESS = "EXPRESS"
 MAXIMUM_LABEL_CHARACTERS = 40
-NOT_IN_LABELS = set('?*<>{}[]:;,\\|^~$#%&`" \t\n\r')
+NOT_IN_LABELS = set('?*<>{}[]:;,\\|^~$#%&`" ')
 READERS = ("s3:getObject", "s3:listObjectsV2")
 WRITERS = ("s3:putObject",)
 READER_VALUES = {
@@ -62,7 +63,7 @@ def _check_config(config: dict[str, Any], in_express: bool, location: str, repor
 def _check_label(label: Any, location: str, report: Report) -> None:
     if not isinstance(label, str):
         return
-    bad = next((character for character in label if character in NOT_IN_LABELS), None)
+    bad = next((each for each in label if each in NOT_IN_LABELS or unicodedata.category(each) == "Cc"), None)
     if not label:
         report.schema("Label cannot be empty", location)
     elif len(label) > MAXIMUM_LABEL_CHARACTERS:

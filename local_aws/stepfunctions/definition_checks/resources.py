@@ -17,6 +17,23 @@ SYNC = (".sync:2", ".sync")
 CHECKED_AT_RUN_TIME = "lambda:"
 # Where the SDK's model asks for more than the API's does.
 MORE_REQUIRED = {"aws-sdk:s3:putObject": ("Body",)}
+# https://docs.aws.amazon.com/step-functions/latest/dg/integrate-optimized.html: of those that local AWS runs, the
+# operations; of the others, the names.
+INTEGRATIONS: dict[str, tuple[str, ...]] = {
+    "athena": ("startQueryExecution", "stopQueryExecution", "getQueryExecution", "getQueryResults"),
+    "dynamodb": tuple(OPERATIONS),
+    "events": ("putEvents",),
+    "lambda": ("invoke",),
+    "sns": ("publish",),
+    "sqs": ("sendMessage",),
+    "states": ("startExecution",),
+}
+OTHER_INTEGRATIONS = frozenset(
+    (
+        *("apigateway", "batch", "bedrock", "codebuild", "databrew", "ecs", "eks", "elasticmapreduce"),
+        *("emr-containers", "emr-serverless", "glue", "http", "mediaconvert", "sagemaker", "s3"),
+    )
+)
 NOT_RECOGNIZED = (
     "The resource provided {} is not recognized. The value is not a valid resource ARN, "
     "or the resource is not available in this region."
@@ -56,8 +73,11 @@ def _action(integration: str) -> str:
 def _is_known(parts: list[str], action: str) -> bool:
     if parts[2:5] != ["states", "", ""]:
         return True
-    if action.startswith("dynamodb:"):
-        return action.removeprefix("dynamodb:") in OPERATIONS
+    service, _, operation = action.partition(":")
+    if service in INTEGRATIONS:
+        return operation in INTEGRATIONS[service]
+    if f"{service}:" != SDK and service not in OTHER_INTEGRATIONS:
+        return False
     return not action.startswith(SDK) or _model(action) is None or _input_shape(action) is not None
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from local_aws.stepfunctions.definition_checks.fields import JSONATA
@@ -63,5 +64,16 @@ def check_timestamp(value: Any, language: str, location: str, report: Report) ->
     """Report what is no timestamp."""
     if language == JSONATA and is_expression_like(value):
         return
-    if report.is_a(value, str, location) and not TIMESTAMP.fullmatch(value):
+    if report.is_a(value, str, location) and not is_timestamp(value):
         report.schema(NOT_A_TIMESTAMP, location)
+
+
+def is_timestamp(text: str) -> bool:
+    """Whether the text is a time in RFC 3339 that the calendar and the clock have."""
+    if not TIMESTAMP.fullmatch(text):
+        return False
+    try:
+        datetime.fromisoformat(text[:19])
+    except ValueError:
+        return False
+    return True

@@ -38,7 +38,7 @@ class Children:
         self._never_stopped = threading.Event()
         self._machine = {
             "Id": self.map_run.identity.state_machine_arn,
-            "Name": self.map_run.identity.name,
+            "Name": self.map_run.identity.state_machine_arn.rpartition(":")[2],
         }
 
     def run_all(self, inputs: Iterator[ChildInput], is_over: Callable[[], bool]) -> ChildInput | None:

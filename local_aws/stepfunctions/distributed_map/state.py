@@ -25,6 +25,7 @@ from local_aws.stepfunctions.distributed_map.result_writer import (
 )
 from local_aws.stepfunctions.errors import RUNTIME, StateError, StoppedError, state_error
 from local_aws.stepfunctions.map_fields import ItemContext, item_input, maximum_concurrency
+from local_aws.stepfunctions.map_run_machines import PROCESSOR
 from local_aws.stepfunctions.scope import Record, Scope, State
 from local_aws.stepfunctions.templates import float_field, integer_field
 
@@ -63,6 +64,7 @@ def run_distributed_map(state: State, data: Any, scope: Scope) -> tuple[Any, str
         concurrency,
         plan.tolerance,
     )
+    map_run.record[PROCESSOR] = state["ItemProcessor"] if "ItemProcessor" in state else state["Iterator"]
     if source is None:
         raise _failed(map_run, problem, scope)
     result = _Stream(state, data, scope, plan, map_run, source).run()

@@ -20,14 +20,15 @@ Schemas = Mapping[Side, KeySchema]
 
 def update_line(change: Update, key: bytes) -> bytes:
     """{"key", "before", "after"}: the attributes that change, without those that are not there before or after."""
-    before, known = change.before, change.old
-    old = b",".join(
-        b"%b:%b" % (_name(name), known.get(name) or _json(before[name]))
-        for name in (*change.values, *change.removed)
-        if name in before
-    )
-    new = b",".join([b"%b:%b" % (_name(name), value) for name, value in change.values.items()])
-    return b'{"key":%b,"before":{%b},"after":{%b}}\n' % (key, old, new)
+    old, new = [], []
+    for name, value in change.values.items():
+        start = _start(name)
+        new.append(start + value)
+        if name in change.before:
+            old.append(start + (change.old.get(name) or _json(change.before[name])))
+    old += [_start(name) + _json(change.before[name]) for name in change.removed]
+    parts = (b'{"key":', key, b',"before":{', b",".join(old), b'},"after":{', b",".join(new), b"}}\n")
+    return b"".join(parts)
 
 
 def transfer_line(change: Transfer, key: bytes) -> bytes:
@@ -80,8 +81,8 @@ def item_of(put: Item) -> Attributes:
 
 
 @lru_cache(maxsize=NAMES_MAX)
-def _name(name: str) -> bytes:
-    return _json(name)
+def _start(name: str) -> bytes:
+    return _json(name) + b":"
 
 
 def _json(value: object) -> bytes:

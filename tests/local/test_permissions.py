@@ -1,0 +1,87 @@
+"""Every permission in template.yaml is needed: without it a call is denied, or the state machine is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import pytest
+
+from tests.local.deployed import Deployed, deployed
+from tests.local.key_processors import create_processors
+from tests.local.queried_rows import create_row_function
+from tests.permissions.comparison import DENY
+from tests.permissions.exercises import exports, keys, loads, objects, rows, transforms
+from tests.permissions.exercises.runs import Exercise
+from tests.permissions.granted import Permission, permissions
+from tests.permissions.policies import Policies
+from tests.permissions.removal import Group
+from tests.permissions.unexercised import listed
+
+# export_process shares SummarizeRun with csv_load.
+GROUPS: tuple[Callable[[Deployed], Sequence[Exercise]], ...] = (
+    lambda stack: (*loads.EXERCISES, *exports.exercises(stack)),
+    lambda _stack: keys.EXERCISES,
+    lambda _stack: rows.EXERCISES,
+    lambda _stack: objects.EXERCISES,
+    lambda _stack: transforms.EXERCISES,
+)
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    """A stack of this module's own, whose roles have made no call yet."""
+    with deployed(tmp_path_factory.mktemp("project")) as stack:
+        create_processors(stack)
+        create_row_function(stack)
+        yield stack
+
+
+def exercised() -> set[Permission]:
+    """Those that local tests can exercise."""
+    return {each for each in permissions() if not any(entry.covers(each) for entry in listed())}
+
+
+@pytest.mark.long
+@pytest.mark.plans_denials
+def test_call_is_denied_without_its_permission(stack: Deployed) -> None:
+    """A group of workflows at a time in each thread: their roles are different ones."""
+    groups = [Group(clone := Deployed(stack.surroundings, stack.aws), each(clone)) for each in GROUPS]
+    with ThreadPoolExecutor(len(groups)) as threads:
+        needs = list(threads.map(lambda group: group.needs(exercised()), groups))
+        assert exercised() - {permission for each in needs for permission in each} == set()
+        allowed = threads.map(_allowed_without, groups, needs)
+        assert [str(each) for found in allowed for each in found] == []
+
+
+def _allowed_without(group: Group, needs: dict[Permission, Exercise]) -> list[Permission]:
+    """The permissions without which no call of their exercise is denied."""
+    return [each for each, exercise in needs.items() if not group.is_denied_without(each, exercise)]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("permission", sorted(each for each in permissions() if each.effect == DENY), ids=str)
+def test_own_tables_are_out_of_reach(stack: Deployed, permission: Permission) -> None:
+    """The statement denies them, and no other one does."""
+    policies = Policies(stack)
+    table = "RunBudgetTable" if permission.statement == "ProtectLimits" else "ExportLedgerTable"
+    simulated = partial(_decision, stack, policies.roles[permission.role], _action(permission), table)
+    assert simulated() == "explicitDeny"
+    with policies.without(permission):
+        assert simulated() != "explicitDeny"
+
+
+def _action(permission: Permission) -> str:
+    """An action that the statement denies."""
+    is_one = not {"*", " "} & set(permission.action)
+    return permission.action if is_one else "dynamodb:DeleteItem"
+
+
+def _decision(stack: Deployed, role: str, action: str, table: str) -> str:
+    iam = stack.client("iam")
+    table_arn = stack.dynamodb.describe_table(TableName=stack.outputs[table])["Table"]["TableArn"]
+    role_arn = iam.get_role(RoleName=role)["Role"]["Arn"]
+    answer = iam.simulate_principal_policy(PolicySourceArn=role_arn, ActionNames=[action], ResourceArns=[table_arn])
+    (result,) = answer["EvaluationResults"]
+    return str(result["EvalDecision"])

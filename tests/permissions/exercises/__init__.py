@@ -1,0 +1,1 @@
+"""Small runs that use the permissions of template.yaml, each as early as it can."""
