@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sluice.dynamodb.items import equal
@@ -79,6 +79,7 @@ def _is(item: Attributes | None, other: Attributes) -> bool:
 class UndoSource:
     """The changes in the journals of one segment of several runs, oldest first. For one thread.
 
+    `are_copies`: the runs copied items, and left those that others had put.
     The position after a change is {"at": {"run", "slice", "entry", "line"}}, all of them numbers.
     """
 
@@ -89,7 +90,10 @@ class UndoSource:
         schemas: Schemas,
         start_key: StartKey | None,
         items: CurrentItems,
+        *,
+        are_copies: bool,
     ) -> None:
+        self._are_copies = are_copies
         self._store = store
         self._runs = runs
         self._schemas = schemas
@@ -123,17 +127,26 @@ class UndoSource:
         return item.position
 
     def _read(self) -> Iterator[ItemPage]:
-        first_run, first_slice, _, _ = self._at
-        for run in range(first_run, len(self._runs)):
+        not_put: dict[str, set[int]] = {}
+        if self._are_copies:
+            # A later slice or run may have settled what an earlier one announced.
+            not_put = _not_put(entry for store, _, number in self._slices((0, 0)) for entry in store.entries(number))
+        for store, run, number in self._slices(self._at[:2]):
+            yield from self._read_slice(store, run, number, not_put)
+
+    def _slices(self, first: tuple[int, int]) -> Iterator[tuple[JournalStore, int, int]]:
+        """The slices from the first on, with their runs."""
+        for run in range(first[0], len(self._runs)):
             store = self._store.of(self._runs[run])
-            number = first_slice if run == first_run else 0
+            number = first[1] if run == first[0] else 0
             while store.read(number, 0) is not None:
-                yield from self._read_slice(store, run, number)
+                yield store, run, number
                 number += 1
 
-    def _read_slice(self, store: JournalStore, run: int, number: int) -> Iterator[ItemPage]:
+    def _read_slice(
+        self, store: JournalStore, run: int, number: int, not_put: Mapping[str, set[int]]
+    ) -> Iterator[ItemPage]:
         void = superseded(store.entries(number))
-        not_put = _not_put(store.entries(number))
         for page in store.entries(number):
             if page.kind in (Kind.PAGE, Kind.AGAIN) and (run, number, page.number) >= self._at[:3]:
                 yield self._page(page, run, number, void, not_put)
@@ -177,6 +190,6 @@ def _parts(change: Change, not_put: set[int]) -> list[Change]:
     return [Transfer((put,), change.puts_on) for index, put in enumerate(change.puts) if index not in not_put]
 
 
-def _not_put(entries: Iterator[JournalEntry]) -> dict[str, set[int]]:
+def _not_put(entries: Iterable[JournalEntry]) -> dict[str, set[int]]:
     """By an item's key as text, the indexes of its puts for which the table kept another writer's item."""
     return {key_text(line["key"]): set(line["puts"]) for entry in entries for line in entry.void_lines}

@@ -142,7 +142,8 @@ class SliceWork:
     def _source(self, start_key: StartKey | None, items: CurrentItems) -> Source:
         job, context = self.job, self.context
         if job.undoes:
-            return UndoSource(context.store, job.undoes, job.schemas, start_key, items)
+            are_copies = job.target is not None and not job.deletes_source
+            return UndoSource(context.store, job.undoes, job.schemas, start_key, items, are_copies=are_copies)
         scan = ItemScan(job.table, self.segment, job.total_segments, job.where)
         return Pages(scan, start_key, context.wire.call, context.worker.reads, context.executor)
 
