@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+RUN_TABLE = "bench-runs"
 FUNCTIONS = Path(__file__).parent.parent / "functions"
 
 
@@ -24,6 +25,7 @@ def environment(url: str) -> dict[str, str]:
         "AWS_REGION": "us-east-1",
         "AWS_DEFAULT_REGION": "us-east-1",
         "DATA_BUCKET": "bench",
+        "RUN_TABLE": RUN_TABLE,
         "POWERTOOLS_SERVICE_NAME": "bench",
         "POWERTOOLS_LOG_LEVEL": "CRITICAL",
     }

@@ -72,7 +72,7 @@ class Deviation:
 
 @dataclass(slots=True)
 class SimulatedItem:
-    """What DynamoDB would hold."""
+    """What DynamoDB would hold: one shard, with its part of the limit."""
 
     limit: float
     chance: random.Random
@@ -102,9 +102,9 @@ class SimulatedItem:
             {Kind.READ: self.under_share_units, Kind.WRITE: 0.0},
         )
 
-    def leave(self, _done: WorkDone) -> None:
+    def leave(self, to_workers: float, _done: WorkDone) -> None:
         """As `Shard.leave`."""
-        self.workers -= 1
+        self.workers += to_workers
 
 
 class Simulation:
@@ -121,12 +121,13 @@ class Simulation:
     def run(self) -> Deviation:
         """Play the scenario."""
         limits = self.scenario.limits
-        item = SimulatedItem(limits[0], self.chance)
         run_item = RunItem("", {Kind.READ: limits[0], Kind.WRITE: None}, self.scenario.most_workers)
+        shards = [SimulatedItem(limits[0] / run_item.shards, self.chance) for _ in range(run_item.shards)]
         for at, limit in limits.items():
-            self.after(at, partial(item.set_limit, limit))
+            for shard in shards:
+                self.after(at, partial(shard.set_limit, limit / run_item.shards))
         for shift in self.scenario.shifts:
-            self.after(shift.start, SimulatedWorker(self, item, run_item, shift).start)
+            self.after(shift.start, SimulatedWorker(self, self.chance.choice(shards), run_item, shift).start)
         while self._events and self._events[0][0] < self.scenario.seconds:
             self.now, _, happen = heapq.heappop(self._events)
             happen()

@@ -11,7 +11,7 @@ from bench.distinct_cpu import best_cpu_seconds, functions_collector
 from bench.export_contestants import Clients, clients
 from bench.export_files import flight_items
 from bench.figures import Better, Measurement, figure
-from bench.flights import KEYS
+from bench.flights import KEYS, TABLE
 from bench.null_endpoint import NullServices, in_process, in_thread
 from bench.transform_contestants import with_slice, with_table
 from bench.whole_items import WholeItems
@@ -56,7 +56,8 @@ def updates_sent(change: Change, items: int) -> list[str]:
     services = null_services(items, keeps_batches=True)
     with in_thread(services) as url, clients(url) as through:
         change(through)
-    return sorted(_shown(json.loads(body)) for body in services.batches)
+    updates = [json.loads(body) for body in services.batches]
+    return sorted(_shown(update) for update in updates if update["TableName"] == TABLE)
 
 
 def _shown(update: dict[str, Any]) -> str:

@@ -94,6 +94,7 @@ def resume_run(options: Namespace, surroundings: Surroundings) -> ExitCode:
         aws = surroundings.connect(place)
         stack = describe_stack(aws, options.stack_name)
         earlier = runs.find(aws, stack, options.run)
+        _await_stop(aws, stack, earlier, surroundings)
         document = input_going_on(aws, earlier, command_line(options, "stop", earlier.name))
         started = runs.planned_run(stack, earlier.workflow, runs.new_name(datetime.now(UTC)))
         with _saying_how_to_go_on(started, options, surroundings):
@@ -120,6 +121,14 @@ def undo_run(options: Namespace, surroundings: Surroundings) -> ExitCode:
     if exit_code is ExitCode.SUCCEEDED and not options.apply:
         surroundings.say(f"nothing is changed; to undo it: {command_line(options, 'undo', undone.name)} --apply")
     return exit_code
+
+
+def _await_stop(aws: Aws, stack: Stack, run: Run, surroundings: Surroundings) -> None:
+    """A run that is stopping has to end before it is continued."""
+    item = rows_reader(aws, stack, run)()
+    if item and item.is_stopped:
+        with open_display(surroundings) as display:
+            watch(aws, run.execution_arn, display, surroundings.clock)
 
 
 def watch_run(options: Namespace, surroundings: Surroundings) -> ExitCode:

@@ -71,9 +71,10 @@ def find(aws: Aws, stack: Stack, name_or_arn: str) -> Run:
     raise BadInputError(f"stack {stack.name} has no run named {name_or_arn}")
 
 
-def is_running(aws: Aws, run: Run) -> bool:
-    """Whether the execution has not ended."""
-    return aws.stepfunctions.describe_execution(executionArn=run.execution_arn)["status"] == RUNNING
+def running_input(aws: Aws, run: Run) -> Any:
+    """The input of an execution that has not ended; None when it has."""
+    found = aws.stepfunctions.describe_execution(executionArn=run.execution_arn)
+    return json.loads(found.get("input", "{}")) if found["status"] == RUNNING else None
 
 
 def abort(aws: Aws, run: Run) -> None:

@@ -1,17 +1,18 @@
 """What `sluice stop` does: it tells a run's workers to end, and with --now ends the execution as well."""
 
 from argparse import Namespace
+from typing import Any
 
 from sluice_cli import run as runs
 from sluice_cli.exit_code import ExitCode
 from sluice_cli.resume import RESUMABLE
-from sluice_cli.run_item import set_stop
+from sluice_cli.run_item import RUN_TABLE, set_stop
 from sluice_cli.stack import describe_stack
 from sluice_cli.surroundings import Surroundings
 from sluice_cli.where import command_line, explaining, place_of
 
-# Its work is done by AWS itself: there are no workers to tell. The next run watches the export that this one started.
-WITHOUT_WORKERS = frozenset({"table_export"})
+# Step Functions itself does their work, or functions of yours do: no worker would see the flag.
+WITHOUT_WORKERS = frozenset({"athena_map", "csv_load_direct", "table_export"})
 
 
 def stop_run(options: Namespace, surroundings: Surroundings) -> ExitCode:
@@ -22,12 +23,14 @@ def stop_run(options: Namespace, surroundings: Surroundings) -> ExitCode:
         stack = describe_stack(aws, options.stack_name)
         run = runs.find(aws, stack, options.run)
         name = f"{run.workflow} {run.name}"
-        if not runs.is_running(aws, run):
+        document = runs.running_input(aws, run)
+        if document is None:
             surroundings.say(f"{name} had ended already")
             return ExitCode.SUCCEEDED
-        is_now = options.now or run.workflow in WITHOUT_WORKERS
-        if run.workflow not in WITHOUT_WORKERS:
-            set_stop(aws, stack.run_table, run)
+        table = None if run.workflow in WITHOUT_WORKERS else stack.outputs.get(RUN_TABLE)
+        is_now = options.now or table is None or _calls_processors(run.workflow, document)
+        if table is not None:
+            set_stop(aws, table, run)
         if is_now:
             runs.abort(aws, run)
     how = "stopped" if is_now else "is stopping: its workers finish what they have begun within seconds"
@@ -37,3 +40,8 @@ def stop_run(options: Namespace, surroundings: Surroundings) -> ExitCode:
     if run.workflow in RESUMABLE:
         surroundings.say(f"to continue it later: {command_line(options, 'resume', run.name)}")
     return ExitCode.SUCCEEDED
+
+
+def _calls_processors(workflow: str, document: Any) -> bool:
+    """Whether distinct_keys calls functions or state machines that are not Sluice's."""
+    return workflow == "distinct_keys" and isinstance(document, dict) and isinstance(document.get("processor"), dict)

@@ -65,7 +65,7 @@ def _allowed_without(group: Group, needs: dict[Permission, Exercise]) -> list[Pe
 def test_own_tables_are_out_of_reach(stack: Deployed, permission: Permission) -> None:
     """The statement denies them, and no other one does."""
     policies = Policies(stack)
-    table = "RunBudgetTable" if permission.statement == "ProtectLimits" else "ExportLedgerTable"
+    table = "RunTable" if permission.statement == "ProtectRunItems" else "ExportLedgerTable"
     simulated = partial(_decision, stack, policies.roles[permission.role], _action(permission), table)
     assert simulated() == "explicitDeny"
     with policies.without(permission):

@@ -18,7 +18,7 @@ from tests.local.deployed import RUN_SECONDS, Deployed, Ended
 from tests.local.test_csv_load import as_items, by_id, load, rows_of
 from tests.local.test_rates import MAPPING, run_item, sluice, until
 
-ITEMS = 8 * RUN_SECONDS
+ITEMS = 3 * RUN_SECONDS
 # Longer than a worker takes to see the flag, and to send what it has begun.
 LATE_SECONDS = 5
 SLOW = {"maxWriteUnitsPerSecond": 20, "segments": 8, "maxConcurrency": 4}

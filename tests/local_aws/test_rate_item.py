@@ -53,7 +53,7 @@ def test_workers_come_work_and_leave(client: Client, table: str, shard: Shard) -
         create_item(client("dynamodb"), table, ITEM, FACTS, NOW)
     shard.heartbeat(ALL, 1.0, WorkDone(read=10, written=9, rejected=1, write_units=9.5), Attempts())
     shard.heartbeat(ALL, 1.0, WorkDone(), Attempts())
-    shard.leave(WorkDone(read=-10))
+    shard.leave(-1.0, WorkDone(read=-10))
     tally = shard.heartbeat({Kind.READ: 12.5, Kind.WRITE: inf}, -0.125, WorkDone(bytes=7), Attempts())
     assert (tally.workers, tally.heartbeats, tally.limits) == (0.875, 3, {Kind.READ: 83.5, Kind.WRITE: None})
     assert tally.under_share == {Kind.READ: 1, Kind.WRITE: 0}

@@ -48,11 +48,11 @@ class FakeItem:
         nothing, limits = dict.fromkeys(Kind, 0), {Kind.READ: self.limit, Kind.WRITE: None}
         return Tally(limits, self.workers, self.heartbeats, nothing, nothing, self.is_stopped)
 
-    def leave(self, done: WorkDone) -> None:
+    def leave(self, to_workers: float, done: WorkDone) -> None:
         """As Shard.leave."""
         if self.errors:
             raise self.errors.pop(0)
-        self.workers -= 1
+        self.workers += to_workers
         self.done += done
 
 

@@ -307,7 +307,7 @@ def test_a_run_that_may_not_be_looked_up_exits_1(tmp_path: Path) -> None:
         assert terminal(tmp_path, stubbed).sluice("watch", "july") == ExitCode.FAILED
 
 
-def test_stop_aborts_a_run(tmp_path: Path) -> None:
+def test_stop_aborts_a_run_of_a_stack_that_is_older_than_run_items(tmp_path: Path) -> None:
     with stubbed_aws() as stubbed:
         stubbed.expect_stack()
         stubbed.expect_execution("RUNNING")
@@ -315,13 +315,16 @@ def test_stop_aborts_a_run(tmp_path: Path) -> None:
         stubbed.stepfunctions.add_response(
             "stop_execution",
             {"stopDate": datetime(2026, 7, 1, tzinfo=UTC)},
-            {"executionArn": EXECUTION, "error": "Stopped", "cause": "sluice stop"},
+            {"executionArn": EXECUTION, "error": "StoppedError", "cause": "sluice stop"},
         )
         shell = terminal(tmp_path, stubbed)
 
         assert shell.sluice("stop", "july") == ExitCode.SUCCEEDED
 
-    assert shell.stderr.getvalue() == "csv_load july stopped; what it has written stays\n"
+    assert (
+        shell.stderr.getvalue()
+        == "csv_load july stopped; what it has written stays\nto continue it later: sluice resume july\n"
+    )
 
 
 def test_stop_leaves_a_run_that_has_ended_alone(tmp_path: Path) -> None:

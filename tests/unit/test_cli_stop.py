@@ -18,6 +18,7 @@ from tests.unit.run_items import TABLE, create_run_table
 STACK = {
     "DataBucket": "data",
     "RunTable": TABLE,
+    "DistinctKeysStateMachineArn": f"{STATES}:stateMachine:DistinctKeys",
     "CsvLoadStateMachineArn": f"{STATES}:stateMachine:CsvLoad",
     "ObjectMapStateMachineArn": f"{STATES}:stateMachine:ObjectMap",
     "TableExportStateMachineArn": f"{STATES}:stateMachine:TableExport",
@@ -31,12 +32,14 @@ class Stack:
     stubbed: StubbedAws
     dynamodb: Any
 
-    def stop(self, workflow: str, *options: str, status: str = "RUNNING", aborts: bool = False) -> list[str]:
+    def stop(
+        self, workflow: str, *options: str, status: str = "RUNNING", document: str = "{}", aborts: bool = False
+    ) -> list[str]:
         """What the command says of the run july of the workflow."""
         arn = f"{STATES}:execution:{workflow}:july"
         self.stubbed.expect_stack(STACK)
         for _ in range(2):
-            self.stubbed.expect_execution(status, arn)
+            self.stubbed.expect_execution(status, arn, input=document)
         if aborts:
             self.stubbed.stepfunctions.add_response(
                 "stop_execution", {"stopDate": STARTED}, {"executionArn": arn, **ABORT}
@@ -87,6 +90,13 @@ def test_run_that_is_still_planned_gets_an_item_with_the_flag_and_an_end(stack: 
 def test_run_without_workers_is_stopped_at_once(stack: Stack) -> None:
     assert stack.stop("TableExport", aborts=True) == ["table_export july stopped; what it has written stays"]
     assert stack.items() == {}
+
+
+@pytest.mark.parametrize(("processor", "aborts"), [('"measure"', False), ('{"function": "mine"}', True)])
+def test_run_that_calls_functions_of_others_is_stopped_at_once(stack: Stack, processor: str, aborts: bool) -> None:
+    said = stack.stop("DistinctKeys", document=f'{{"processor": {processor}}}', aborts=aborts)
+    assert ("is stopping" in said[0]) != aborts
+    assert "stoppedAt" in stack.items()["distinct_keys/july"]
 
 
 def test_run_that_has_ended_is_left_alone(stack: Stack) -> None:

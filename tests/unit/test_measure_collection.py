@@ -176,6 +176,8 @@ class QueriedDynamoDB(FakeDynamoDB):
     table = simple_table([], None)
 
     def answer(self, seen: Seen) -> tuple[Fault, bytes]:
+        if seen.operation == "UpdateItem":
+            return Fault(400), b'{"__type": "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException"}'
         self.seen.append(seen)
         fault = self.faults.popleft() if self.faults else Fault()
         if seen.operation != "Query" or seen.body["TableName"] != "airports":

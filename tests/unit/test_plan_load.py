@@ -156,7 +156,7 @@ def test_usual_plan_says_all_that_the_machine_needs(aws: Surroundings) -> None:
         "mapping": an_event()["input"]["mapping"],
         "onConflict": "keep",
         "resumed": False,
-        "runItem": {"readUnitsPerSecond": None, "writeUnitsPerSecond": None, "workers": planned["plan"]["ranges"]},
+        "runItem": {"readUnitsPerSecond": None, "writeUnitsPerSecond": None, "workers": 7},
     }
     assert planned["plan"]["key"] == "csv_load/planned/plan.jsonl"
     assert len(aws.ranges()) > 5

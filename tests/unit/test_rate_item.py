@@ -75,7 +75,7 @@ def test_heartbeats_of_all_workers_add_up(shard: Shard, table: FakeRunTable) -> 
 
 def test_who_leaves_is_counted_no_more(shard: Shard) -> None:
     beat(shard)
-    shard.leave(WorkDone())
+    shard.leave(-1.0, WorkDone())
     assert beat(shard).workers == 1
 
 

@@ -30,6 +30,7 @@ from sluice.settings import Settings
 from sluice.workflows.csv_load.slice import RangeSlice
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
+from tests.unit.run_items import FakeRunTable
 
 USUAL = fixture("transform_items", "usual")
 BUCKET = USUAL["load"]["source"]["bucket"]
@@ -177,8 +178,15 @@ def test_slice_ends_rather_than_hold_ever_more_rejects() -> None:
 
 
 @pytest.fixture
-def handler() -> Iterator[Any]:
+def runs() -> FakeRunTable:
+    """The table of runs."""
+    return FakeRunTable()
+
+
+@pytest.fixture
+def handler(runs: FakeRunTable, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The function with its source in S3."""
+    monkeypatch.setattr(import_module("transform_items.handler"), "heartbeats", runs.heartbeats())
     with mock_aws():
         s3 = boto3.client("s3")
         s3.create_bucket(Bucket=BUCKET)
@@ -216,6 +224,39 @@ def test_rejects_of_a_slice_lie_under_its_range_and_number(handler: Any, on_conf
     assert {each["error"] for each in lines} == {"NumberInvalid"}
     attempts = boto3.client("s3").list_objects_v2(Bucket=BUCKET, Prefix="csv_load/fixture/attempts/")
     assert attempts["KeyCount"] == (on_conflict == "keep")
+
+
+def rejecting(**load: Any) -> dict[str, Any]:
+    """An event whose rows are all rejected."""
+    event: dict[str, Any] = json.loads(json.dumps(USUAL))
+    event["load"] |= load
+    event["load"]["mapping"]["elevationFeet"] = {"N": "{name}"}
+    return event
+
+
+def test_slice_adds_to_its_run_s_item(handler: Any, runs: FakeRunTable) -> None:
+    progress = handler.lambda_handler(rejecting(), Context())
+    numbers = runs.numbers("csv_load/fixture")
+    assert (numbers["rowsRead"], numbers["rowsRejected"], numbers["workers"]) == (50, 50, 0)
+    assert numbers["bytes"] == progress["position"] - USUAL["range"]["start"]
+
+
+def test_stopped_run_begins_no_slice(handler: Any, runs: FakeRunTable) -> None:
+    runs.stop("csv_load/fixture")
+    progress = handler.lambda_handler(rejecting(), Context())
+    assert (progress["stopped"], progress["done"], progress["slices"]) == (True, False, 0)
+    assert boto3.client("s3").list_objects_v2(Bucket=BUCKET, Prefix="csv_load/")["KeyCount"] == 0
+
+
+@pytest.mark.parametrize("on_conflict", ["replace", "reject"])
+def test_slice_comes_to_what_its_first_attempt_came_to(handler: Any, on_conflict: str) -> None:
+    event = rejecting(onConflict=on_conflict)
+    place = {"Bucket": BUCKET, "Key": "csv_load/fixture/rejects/00000000-0000.jsonl"}
+    first = handler.lambda_handler(event, Context())
+    left = boto3.client("s3").get_object(**place)["Body"].read()
+    event["load"]["mapping"]["elevationFeet"] = {"N": "{icao}"}
+    assert handler.lambda_handler(event, Context()) == first
+    assert boto3.client("s3").get_object(**place)["Body"].read() == left
 
 
 def test_block_rows_are_what_parse_returns() -> None:

@@ -200,6 +200,8 @@ class Tables(FakeDynamoDB):
 
     def answer(self, seen: Seen) -> tuple[Fault, bytes]:
         """The table's answer."""
+        if seen.operation == "UpdateItem":
+            return Fault(400), b'{"__type": "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException"}'
         return Fault(), json.dumps(self.tables.call(seen.operation, seen.raw)).encode()
 
 

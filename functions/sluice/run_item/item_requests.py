@@ -162,9 +162,9 @@ class Shard:
             problem = f"the item {self._item.shard_key(self._shard)} of {self._table} has no {error}"
             raise UnexpectedResponseError(problem) from error
 
-    def leave(self, done: WorkDone) -> None:
-        """Count this worker out, and add what it has done at last. Raises what `Wire.call` raises."""
-        self._add({WORKERS: "-1", **dict(done.counters())}, Attempts())
+    def leave(self, to_workers: float, done: WorkDone) -> None:
+        """Add to `workers`, usually -1, and what the worker has done at last. Raises what `Wire.call` raises."""
+        self._add({WORKERS: f"{to_workers:.6f}", **dict(done.counters())}, Attempts())
 
     def _add(self, added: Numbers, attempts: Attempts) -> dict[str, Any]:
         request = _update(self._table, self._item, self._shard, added, created_with(self._item, self._now()))

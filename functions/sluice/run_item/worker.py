@@ -29,7 +29,7 @@ class SharedItem(Protocol):
 
     def heartbeat(self, demand: Claims, to_workers: float, done: WorkDone, attempts: Attempts) -> Tally: ...
 
-    def leave(self, done: WorkDone) -> None: ...
+    def leave(self, to_workers: float, done: WorkDone) -> None: ...
 
 
 class Member:
@@ -92,7 +92,7 @@ class Member:
         if self._shares.is_new and done == self._added:
             return
         try:
-            self._shard.leave(done - self._added)
+            self._shard.leave(0.0 if self._shares.is_new else -1.0, done - self._added)
         except (ThrottledError, ServiceUnavailableError):
             return
 
