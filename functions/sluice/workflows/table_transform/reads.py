@@ -28,6 +28,11 @@ class ConsistentReads:
         self._reads = reads
         self.read_units = 0.0
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether reads are at a rate."""
+        return self._reads.bounded(None) is not None
+
     def items(self, table: Table, keys: Sequence[Attributes]) -> dict[tuple[Any, ...], Attributes]:
         """The items that are there, by their primary keys as key_of makes them. Raises what the wire raises."""
         names = [each.name for each in table.schema.attributes]
@@ -82,6 +87,11 @@ class CurrentItems:
     def read_units(self) -> float:
         """What reading took."""
         return self._reads.read_units
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether the run has a limit on read units."""
+        return self._reads.is_limited
 
     def read(self, changes: Iterable[Change | None]) -> None:
         """Read all items of these changes consistently. Raises what the wire raises."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 
 from sluice.dynamodb.items import equal
@@ -79,7 +80,7 @@ def _is(item: Attributes | None, other: Attributes) -> bool:
 class UndoSource:
     """The changes in the journals of one segment of several runs, oldest first. For one thread.
 
-    `are_copies`: the runs copied items, and left those that others had put.
+    `executor` reads ahead. `are_copies`: the runs copied items, and left those that others had put.
     The position after a change is {"at": {"run", "slice", "entry", "line"}}, all of them numbers.
     """
 
@@ -91,9 +92,12 @@ class UndoSource:
         start_key: StartKey | None,
         items: CurrentItems,
         *,
+        executor: Executor,
         are_copies: bool,
     ) -> None:
         self._are_copies = are_copies
+        self._executor = executor
+        self._coming: Future[ItemPage] | None = None
         self._store = store
         self._runs = runs
         self._schemas = schemas
@@ -105,17 +109,25 @@ class UndoSource:
 
     def first(self) -> ItemPage:
         """The first page with changes, or an empty one. Raises what the wire and S3 raise."""
-        return next(self._pages, None) or ItemPage([], 0, 0.0, None)
+        return self._next()
 
     def prepare(self, start_key: StartKey | None) -> None:
-        """Nothing is read ahead."""
+        """The page after the last one is read ahead, unless at a rate."""
+        if start_key is not None and not self._items.is_limited:
+            self._coming = self._executor.submit(self._next)
 
     def next(self) -> ItemPage | None:
-        """The page after the last one."""
+        """The page after the last one. Raises what `first` raises."""
+        coming, self._coming = self._coming, None
+        return coming.result() if coming else self._next()
+
+    def _next(self) -> ItemPage:
         return next(self._pages, None) or ItemPage([], 0, 0.0, None)
 
     def end(self) -> float:
-        """The read units of all pages."""
+        """The read units of all pages, also of one that was read ahead for nothing."""
+        if self._coming is not None:
+            self.next()
         return self._items.read_units
 
     def entry(self, item: UndoItem) -> Entry:

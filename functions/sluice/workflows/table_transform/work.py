@@ -143,7 +143,15 @@ class SliceWork:
         job, context = self.job, self.context
         if job.undoes:
             are_copies = job.target is not None and not job.deletes_source
-            return UndoSource(context.store, job.undoes, job.schemas, start_key, items, are_copies=are_copies)
+            return UndoSource(
+                context.store,
+                job.undoes,
+                job.schemas,
+                start_key,
+                items,
+                executor=context.executor,
+                are_copies=are_copies,
+            )
         scan = ItemScan(job.table, self.segment, job.total_segments, job.where)
         return Pages(scan, start_key, context.wire.call, context.worker.reads, context.executor)
 
