@@ -46,9 +46,10 @@ lock: $(READY) ## Resolve the .in files into the pinned .txt files again.
 demo: $(READY) ## Every workflow on real data on local AWS: all set-up, no AWS account, no Docker.
 	$(BIN)/python -m demo
 
-test: $(READY) ## All tests but the long ones, a worker per core: units, state machines, workflows.
+test: $(READY) ## All tests but the long ones, a worker per core: units, state machines, workflows, permissions.
 	rm -rf $(RECORDS)
 	PERMISSION_RECORDS=$(RECORDS) $(PYTEST) -m "$(SHORT)"
+	$(MAKE) --no-print-directory permissions
 
 permissions: $(READY) ## Whether the last make test needed each permission in template.yaml, and was denied none.
 	$(BIN)/python -m tests.permissions $(RECORDS)
@@ -110,7 +111,7 @@ browser: $(READY) ## Web pages in headless Chromium against local AWS: they may 
 	@command -v chromium || command -v chromium-browser || command -v google-chrome || { echo "make browser needs Chromium, and none is installed"; exit 1; }
 	$(BIN)/python -m pytest -q -m chromium tests/browser
 
-bench: $(BENCH_READY) ## Measure side by side; ONLY=<figure> for one of them. Writes bench/results.json.
+bench: $(BENCH_READY) $(ORACLE)/.ready ## Measure side by side; ONLY=<figure> for one of them (needs npm). Writes bench/results.json.
 	PYTHONPATH=functions $(BIN)/python -m bench $(if $(ONLY),--only $(ONLY))
 
 $(BENCH_READY): $(READY) requirements-bench.txt

@@ -15,6 +15,9 @@ TOPICS = (
     "bench.package_size",
     "bench.peak_memory",
     "bench.server_growth",
+    "bench.local_s3",
+    "bench.local_lambda",
+    "bench.local_map",
     "bench.local_start",
     "bench.load_overhead",
     "bench.object_overhead",
@@ -32,6 +35,8 @@ TOPICS = (
     "bench.journal",
     "bench.aggregate_path",
     "bench.aggregate_peak",
+    "bench.local_dynamodb",
+    "bench.demo_speed",
     "bench.local_deploy",
 )
 

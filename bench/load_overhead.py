@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.bare_writes import BareWrites, flight_batches
+from bench.bare_writes import BareRequests, bare_writes, flight_batches
 from bench.figures import Better, Measurement, figure
 from bench.flights import FILE_MAPPING, KEYS, flights_file
 from bench.processes import cpu_seconds
@@ -91,8 +91,8 @@ class Loads:
         yield name
         self._stack.dynamodb.delete_table(TableName=name)
 
-    def _writes(self, table: str, batches: list[bytes]) -> BareWrites:
-        return BareWrites(self._stack.aws, table, batches)
+    def _writes(self, table: str, batches: list[bytes]) -> BareRequests:
+        return bare_writes(self._stack.aws, table, batches)
 
     def _csv_load(self, table: str) -> float:
         document = {"source": self._source, "table": table, "mapping": FILE_MAPPING}

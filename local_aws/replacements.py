@@ -17,6 +17,7 @@ MODULES = (
     "s3_repairs",
     "s3_requests",
     "s3_copies",
+    "s3_checksums",
     "access.installation",
     "role_permissions",
     "permission_records",

@@ -2,19 +2,21 @@
 
 import argparse
 import asyncio
+import contextlib
 import gc
 import logging
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hypercorn.asyncio import serve
-from hypercorn.config import Config
+import uvicorn
 
 from local_aws import clock, faults, large_objects
 from local_aws.access.asgi import Application
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 # Tables are millions of small objects that live on: looking through them for garbage takes most of a load.
 GARBAGE_THRESHOLDS = (100_000, 50, 1_000)
+KEEP_ALIVE_SECONDS = 75
 
 
 class Ending:
@@ -89,7 +92,8 @@ def main() -> None:
     gc.freeze()
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     gc.enable()
-    asyncio.run(_serve(_gate(credentials, server_clock), _config(arguments.socket), ending, saver))
+    sockets = [socket.socket(fileno=descriptor) for descriptor in arguments.socket]
+    asyncio.run(_serve(_gate(credentials, server_clock), sockets, ending, saver))
 
 
 def _loaded(arguments: argparse.Namespace) -> "Saver":
@@ -106,22 +110,24 @@ def _loaded(arguments: argparse.Namespace) -> "Saver":
     return Saver(directory, arguments.directory.name, int(os.environ["GATEWAY_PORT"]), arguments.lock)
 
 
-async def _serve(application: Application, config: Config, ending: Ending, saver: "Saver | None") -> None:
+async def _serve(application: Application, sockets: list[socket.socket], ending: Ending, saver: "Saver | None") -> None:
     if saver is not None:
         saver.start()
         ending.save_first(saver)
         application = saver.watching(application)
-    await serve(application, config, shutdown_trigger=_never)  # type: ignore[arg-type]
+    await _Server(_config(application)).serve(sockets)
 
 
 def _gate(credentials: RootCredentials, server_clock: clock.ServerClock | None) -> Application:
     from ministack.app import app
 
     from local_aws.access.installation import secret_keys
+    from local_aws.dynamodb import direct_requests
 
     verifier = Verifier(secret_keys(credentials), server_clock.times if server_clock else system_time)
     controls = _controls(server_clock) if server_clock else {}
-    return Gate(app, Origins(os.environ[BIND_HOST]), verifier, credentials.access_key_id, controls)
+    origins = Origins(os.environ[BIND_HOST])
+    return Gate(app, origins, verifier, credentials.access_key_id, controls, direct_requests.serve)
 
 
 def _controls(server_clock: clock.ServerClock) -> dict[str, Control]:
@@ -133,9 +139,12 @@ def _controls(server_clock: clock.ServerClock) -> dict[str, Control]:
     }
 
 
-async def _never() -> None:
-    """Keeps hypercorn from handling signals: `_end` ends the process at once."""
-    await asyncio.Event().wait()
+class _Server(uvicorn.Server):
+    """Leaves signals alone: `_end` ends the process at once."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
 
 
 def _parse() -> argparse.Namespace:
@@ -149,13 +158,19 @@ def _parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _config(descriptors: list[int]) -> Config:
-    config = Config()
-    config.bind = [f"fd://{descriptor}" for descriptor in descriptors]
-    config.keep_alive_timeout = 75
-    config.accesslog = None
-    config.errorlog = logging.getLogger("hypercorn.error")
-    return config
+def _config(application: Application) -> uvicorn.Config:
+    return uvicorn.Config(
+        application,
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+    )
 
 
 def _end_with_stdin(ending: Ending) -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local_aws.access.asgi import Application, Message, Receive, Send, answer
-from local_aws.access.origins import Origins
+from local_aws.access.direct import Answer, Caller, Direct
+from local_aws.access.origins import LOOPBACK, Origins
 from local_aws.access.refusals import Reason, RefusedError, refusal
 from local_aws.access.requests import Body, Request
 from local_aws.access.verification import Verifier
@@ -19,18 +20,23 @@ CORS = b"access-control-"
 
 @dataclass(frozen=True)
 class Gate:
-    """An ASGI application in front of another. `controls` are this server's own paths, for its owner's key only."""
+    """An ASGI application in front of another.
+
+    `direct` serves requests that need nothing else of the application. `controls` are this server's own paths, for
+    its owner's key only.
+    """
 
     application: Application
     origins: Origins
     verifier: Verifier
     owner: str
     controls: Mapping[str, Control] = field(default_factory=dict)
+    direct: Direct = lambda *_: None
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve or refuse."""
         if scope["type"] == "http":
-            await self._serve(scope, receive, without_cors(send))
+            await self._serve(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self.application(scope, receive, send)
         else:
@@ -42,19 +48,24 @@ class Gate:
         try:
             self.origins.check(request.method, request.headers, (scope.get("server") or ("",))[0])
             if scope["path"] in HEALTH_PATHS and request.method in ("GET", "HEAD"):
-                await self.application(scope, receive, send)
+                await self.application(scope, receive, without_cors(send))
                 return
             body = await Body.read(receive) if request.has_body else Body()
-            access_key_id = self.verifier.check(request, body.hash)
-            control = self._control(scope["path"], access_key_id)
+            signed = self.verifier.check(request, body.hash)
+            control = self._control(scope["path"], signed.access_key_id)
         except RefusedError as error:
             await _refuse(error, request, send)
             return
-        if control is None:
-            await self.application(scope, body.again(receive), send)
-        else:
+        if control is not None:
             result = control(json.loads(body.content()))
             await answer(send, 200, {"content-type": "application/json"}, json.dumps(result).encode())
+            return
+        caller = Caller(signed.access_key_id, signed.region, (scope.get("client") or (LOOPBACK,))[0])
+        direct = self.direct(request, body, caller)
+        if direct is None:
+            await self.application(scope, body.again(receive), without_cors(send))
+        else:
+            await _send(direct, send)
 
     def _control(self, path: str, access_key_id: str) -> Control | None:
         """What serves a path that is no AWS API's; None for those that are. Raises RefusedError."""
@@ -76,6 +87,11 @@ def without_cors(send: Send) -> Send:
         await send(message)
 
     return send_without
+
+
+async def _send(answer: Answer, send: Send) -> None:
+    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+    await send({"type": "http.response.body", "body": answer.body})
 
 
 async def _refuse(error: RefusedError, request: Request, send: Send) -> None:

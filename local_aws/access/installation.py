@@ -35,8 +35,13 @@ def _pin_verified_request(
     _method: str, _raw_path: str, query_params: dict[str, Any], raw_headers: Any, _handshake: bool = False
 ) -> None:
     authorization = next((value.decode("latin-1") for name, value in raw_headers if name == b"authorization"), "")
+    pin_verified_request(app.extract_access_key_id({"authorization": authorization}, query_params))
+
+
+def pin_verified_request(access_key_id: str) -> None:
+    """Tell ministack that the request is signed with this key, and that the signature was checked."""
     iam_evaluator._signed_request.set(None)
-    iam_evaluator._verified_key.set(app.extract_access_key_id({"authorization": authorization}, query_params))
+    iam_evaluator._verified_key.set(access_key_id)
     iam_evaluator._anonymous.set(False)
 
 

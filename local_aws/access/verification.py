@@ -49,6 +49,14 @@ class Signature:
     expires_seconds: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """The access key of a verified signature, and the Region that it is good for (none in Version 2)."""
+
+    access_key_id: str
+    region: str
+
+
 def system_time() -> tuple[float, ...]:
     """The time of this machine."""
     return (time.time(),)
@@ -61,8 +69,8 @@ class Verifier:
         self._secret_of = secret_of
         self._times = times
 
-    def check(self, request: Request, body_hash: str) -> str:
-        """The access key that signed this request. Raises RefusedError."""
+    def check(self, request: Request, body_hash: str) -> Signer:
+        """Who signed this request. Raises RefusedError."""
         query = request.query
         query_names = [name.lower() for name, _ in query]
         in_query = [name for name in query_names if name in QUERY_CREDENTIALS]
@@ -73,10 +81,10 @@ class Verifier:
         if not in_query:
             raise RefusedError(Reason.UNSIGNED, f"The request is not signed. {CREDENTIALS_ADVICE}")
         if in_query == ["awsaccesskeyid"]:
-            return check_version_2(request, query, self._secret_of, self._times())
+            return Signer(check_version_2(request, query, self._secret_of, self._times()), "")
         return self._check_version_4(_from_query(query), request, query, body_hash)
 
-    def _check_version_4(self, signed: Signature, request: Request, query: Query, body_hash: str) -> str:
+    def _check_version_4(self, signed: Signature, request: Request, query: Query, body_hash: str) -> Signer:
         self._check_time(signed)
         secret = self._secret_of(signed.access_key_id, signed.token)
         payload_hash = _payload_hash(signed, request, body_hash)
@@ -96,7 +104,7 @@ class Verifier:
         if not hmac.compare_digest(expected.encode(), signed.hex.encode()):
             told = f"The signature does not match the request and the secret key of {signed.access_key_id}."
             raise RefusedError(Reason.WRONG_SIGNATURE, f"{told} {CREDENTIALS_ADVICE}")
-        return signed.access_key_id
+        return Signer(signed.access_key_id, signed.scope.region)
 
     def _check_time(self, signed: Signature) -> None:
         signed_at = _seconds(signed.time)

@@ -1,109 +1,80 @@
 """BatchWriteItem, the floor of every local load: plain batches take a short way, the others ministack's."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from ministack.core.responses import json_response
-from ministack.services import dynamodb as service
+from local_aws.dynamodb.expressions.tokens import NotPlainError
+from local_aws.dynamodb.json_text import Response, json_answer
+from local_aws.dynamodb.plain_items import Item
+from local_aws.dynamodb.plain_requests import (
+    Key,
+    PlainTable,
+    check_members,
+    consumed,
+    plain_table,
+    size_of,
+    write_units,
+)
 
-from local_aws.dynamodb.plain_items import Item, plain, plain_key
-
+MEMBERS = frozenset(("RequestItems", "ReturnConsumedCapacity"))
 MAXIMUM_REQUESTS = 25
-MAXIMUM_ITEM_BYTES = 400 * 1024
-CAPACITY_BYTES = 1024
-
-Response = tuple[int, dict[str, str], Any]
 
 
-@dataclass(frozen=True)
-class PlainWrite:
-    """One request of a batch that is plainly valid; `item` is None for a delete."""
+class PlainWrite(NamedTuple):
+    """One request of a batch; `item` is None for a delete."""
 
-    table: dict[str, Any]
-    key: tuple[str, str]
+    target: PlainTable
+    key: Key
     item: Item | None
     size: int
 
 
-def plain_writes(request_items: Any) -> dict[str, list[PlainWrite]] | None:
-    """The writes of a batch by table name; None when any of them needs a closer look."""
-    if not isinstance(request_items, dict):
-        return None
-    writes: dict[str, list[PlainWrite]] = {}
-    seen = set()
-    for name, requests in request_items.items():
-        table = service._tables.get(name)
-        if table is None or _has_more_to_it(table) or not isinstance(requests, list) or not requests:
-            return None
-        writes[name] = []
-        for request in requests:
-            write = _plain_write(table, request)
-            if write is None or (name, write.key) in seen:
-                return None
-            seen.add((name, write.key))
-            writes[name].append(write)
-    return writes if 0 < len(seen) <= MAXIMUM_REQUESTS else None
-
-
-def _has_more_to_it(table: dict[str, Any]) -> bool:
-    names = ("GlobalSecondaryIndexes", "LocalSecondaryIndexes", "VectorIndexes")
-    return any(table.get(name) for name in names)
-
-
-def _plain_write(table: dict[str, Any], request: Any) -> PlainWrite | None:
-    if not isinstance(request, dict) or len(request) != 1:
-        return None
-    ((kind, body),) = request.items()
-    if kind == "PutRequest":
-        return _plain_put(table, body.get("Item"))
-    return _plain_delete(table, body.get("Key")) if kind == "DeleteRequest" else None
-
-
-def _plain_put(table: dict[str, Any], item: Any) -> PlainWrite | None:
-    found = plain(item) if isinstance(item, dict) else None
-    if found is None or found[1] > MAXIMUM_ITEM_BYTES:
-        return None
-    key = plain_key(table, found[0])
-    return None if key is None else PlainWrite(table, key, *found)
-
-
-def _plain_delete(table: dict[str, Any], attributes: Any) -> PlainWrite | None:
-    wanted = {name for name in (table["pk_name"], table["sk_name"]) if name}
-    if not isinstance(attributes, dict) or set(attributes) != wanted or plain(attributes) is None:
-        return None
-    key = plain_key(table, attributes)
-    return None if key is None else PlainWrite(table, key, None, 0)
-
-
-def write_plain(writes: dict[str, list[PlainWrite]], returned_capacity: str) -> Response:
-    """Apply plain writes: each costs the larger of its old and new size, rounded up to 1 KB."""
-    units = {name: sum(_apply(name, write) for write in batch) for name, batch in writes.items()}
+def write_batch(data: dict[str, Any]) -> Response:
+    """The answer to a plain batch. Raises NotPlainError before anything is changed."""
+    check_members(data, MEMBERS)
+    form = data.get("ReturnConsumedCapacity", "NONE")
+    units: dict[str, float] = {}
+    for write in _plain_writes(data.get("RequestItems")):
+        units[write.target.name] = units.get(write.target.name, 0.0) + _apply(write)
     answer: dict[str, Any] = {"UnprocessedItems": {}}
-    if returned_capacity != "NONE":
-        answer["ConsumedCapacity"] = [_consumed(name, units[name], returned_capacity) for name in units]
-    return json_response(answer)  # type: ignore[no-any-return]
+    if form != "NONE":
+        answer["ConsumedCapacity"] = [consumed(name, total, form) for name, total in units.items()]
+    return json_answer(answer)
 
 
-def _apply(name: str, write: PlainWrite) -> float:
-    partition, sort = write.key
-    old = write.table["items"].get(partition, {}).get(sort)
+def _plain_writes(request_items: Any) -> list[PlainWrite]:
+    if not isinstance(request_items, dict):
+        raise NotPlainError("RequestItems")
+    writes = []
+    for name, requests in request_items.items():
+        target = plain_table(name)
+        if not isinstance(requests, list) or not requests:
+            raise NotPlainError("requests")
+        writes += [_plain_write(target, request) for request in requests]
+    keys = {(write.target.name, write.key) for write in writes}
+    if not 0 < len(keys) == len(writes) <= MAXIMUM_REQUESTS:
+        raise NotPlainError("the number of requests, or a key twice")
+    return writes
+
+
+def _plain_write(target: PlainTable, request: Any) -> PlainWrite:
+    if not isinstance(request, dict) or len(request) != 1:
+        raise NotPlainError("a request")
+    ((kind, body),) = request.items()
+    if not isinstance(body, dict) or len(body) != 1:
+        raise NotPlainError("a request")
+    if kind == "PutRequest":
+        return PlainWrite(target, *target.new_item(body))
+    if kind != "DeleteRequest":
+        raise NotPlainError("a request")
+    return PlainWrite(target, target.key(body)[0], None, 0)
+
+
+def _apply(write: PlainWrite) -> float:
+    """Put or delete; returns the units that it costs."""
+    target, key = write.target, write.key
+    old = target.item(key)
     if write.item is not None:
-        service._set_item(write.table, partition, sort, write.item)
-        service._emit_stream_event(name, "MODIFY" if old else "INSERT", old, write.item)
+        target.put(key, old, write.item)
     elif old is not None:
-        service._remove_item(write.table, partition, sort)
-        service._emit_stream_event(name, "REMOVE", old, None)
-    size = max(write.size, 0 if old is None else _size(old))
-    return float(max(1, -(-size // CAPACITY_BYTES)))
-
-
-def _size(item: Item) -> int:
-    found = plain(item)
-    return int(service._item_size_bytes(item)) if found is None else found[1]
-
-
-def _consumed(name: str, units: float, returned_capacity: str) -> dict[str, Any]:
-    consumed: dict[str, Any] = {"TableName": name, "CapacityUnits": units}
-    if returned_capacity == "INDEXES":
-        consumed["Table"] = {"CapacityUnits": units}
-    return consumed
+        target.remove(key, old)
+    return write_units(write.size, size_of(old))

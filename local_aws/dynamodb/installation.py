@@ -4,12 +4,27 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ministack.core.responses import json_response
 from ministack.services import dynamodb as service
 
-from local_aws.dynamodb import empty_names, expressions, number_keys, query, scan, table_orders
-from local_aws.dynamodb.batch_write import plain_writes, write_plain
+from local_aws.dynamodb import (
+    direct_requests,
+    empty_names,
+    filters,
+    json_text,
+    number_keys,
+    query,
+    remembered_texts,
+    request_permissions,
+    scan,
+    single_items,
+    table_orders,
+    validation_messages,
+)
+from local_aws.dynamodb.batch_write import write_batch
+from local_aws.dynamodb.expressions import texts
+from local_aws.dynamodb.expressions.tokens import NotPlainError
 from local_aws.dynamodb.request_faults import planned_failure, split_unprocessed
+from local_aws.dynamodb.short_ways import with_short_way
 from local_aws.dynamodb.table_orders import one_at_a_time
 from local_aws.replacements import check, replace, require
 
@@ -31,6 +46,21 @@ SINGLE_OPERATIONS = {
     "_execute_transaction": "ExecuteTransaction",
 }
 
+REPLACEMENTS = (
+    json_text,
+    validation_messages,
+    empty_names,
+    remembered_texts,
+    number_keys,
+    table_orders,
+    scan,
+    filters,
+    query,
+    texts,
+    single_items,
+    direct_requests,
+    request_permissions,
+)
 USED = (
     "_attribute_value_error",
     "_attribute_value_size",
@@ -47,11 +77,11 @@ def install() -> None:
     require(service, *USED)
     check(service, "_emit_stream_event", ("table_name", "event_name", "old_item", "new_item", "replicate"))
     check(service, "_validate_attribute_value", ("attr_name", "value", "_depth"))
-    for replacement in (empty_names, expressions, number_keys, table_orders, scan, query):
+    for replacement in REPLACEMENTS:
         replacement.install()
     for name, operation in SINGLE_OPERATIONS.items():
-        guarded = _guarded(operation, check(service, name, ("data",)))
-        replace(service, name, ("data",), guarded)
+        function = check(service, name, ("data",))
+        replace(service, name, ("data",), _guarded(operation, with_short_way(operation, function)))
     _original["batch_write"] = replace(service, "_batch_write_item", ("data",), batch_write_item)
 
 
@@ -82,15 +112,12 @@ def batch_write_item(data: dict[str, Any]) -> Response:
         if status >= 400:
             return status, headers, body
         answer = json.loads(body)
-    return json_response({**answer, "UnprocessedItems": left})  # type: ignore[no-any-return]
+    return json_text.json_answer({**answer, "UnprocessedItems": left})
 
 
 def _write(data: dict[str, Any]) -> Response:
     with one_at_a_time:
-        writes = plain_writes(data.get("RequestItems"))
-        returned_capacity = data.get("ReturnConsumedCapacity", "NONE")
-        is_plain = writes is not None and returned_capacity in ("NONE", "TOTAL", "INDEXES")
-        if not is_plain or data.get("ReturnItemCollectionMetrics", "NONE") != "NONE":
+        try:
+            return write_batch(data)
+        except NotPlainError:
             return _original["batch_write"](data)
-        assert writes is not None
-        return write_plain(writes, returned_capacity)

@@ -5,9 +5,11 @@ from collections.abc import Callable
 from itertools import chain
 from typing import Any
 
-from ministack.core.responses import error_response_json, get_region, json_response, request_scope
+from ministack.core.responses import error_response_json, get_region, request_scope
 from ministack.services import dynamodb as service
 
+from local_aws.dynamodb.filters import filtered
+from local_aws.dynamodb.json_text import json_answer, to_json
 from local_aws.dynamodb.key_order import segment_slots
 from local_aws.dynamodb.plain_items import Item
 from local_aws.dynamodb.read_pages import consumed_capacity, index_entry, read_page
@@ -22,6 +24,12 @@ Response = tuple[int, dict[str, str], Any]
 CHECKS_ACCOUNT = "checks"
 TOP_LEVEL_NAMES = re.compile(r"\s*#?\w+\s*(?:,\s*#?\w+\s*)*")
 
+# A table's identity and its indexes, and a request without its start key.
+Asked = tuple[Any, tuple[Any, ...], bytes]
+REMEMBERED_REQUESTS = 1_000
+
+# The requests that ministack had nothing to say against: the pages of a Scan ask the same but for the start key.
+_accepted: set[Asked] = set()
 _original: dict[str, Callable[[dict[str, Any]], Response]] = {}
 
 
@@ -29,8 +37,6 @@ def install() -> None:
     """Replace Scan."""
     require(service, "_attribute_value_error", "_tables")
     check(service, "_apply_projection", ("item", "data"))
-    check(service, "_evaluate_condition", ("expr", "item", "attr_values", "attr_names", "slot"))
-    check(service, "_evaluate_legacy_filter", ("item", "scan_filter"))
     check(service, "_normalize_table_name", ("value",))
     _original["scan"] = replace(service, "_scan", ("data",), scan)
 
@@ -39,14 +45,33 @@ def scan(data: dict[str, Any]) -> Response:
     """One page of a table or an index."""
     name = service._normalize_table_name(data.get("TableName"))
     table = service._tables.get(name)
-    refusal = _original["scan"](data) if table is None else _refusal(name, table, data)
-    if refusal is not None:
-        return refusal
+    if table is None:
+        return _original["scan"](data)
+    asked = _asked(table, data)
+    if asked not in _accepted:
+        refusal = _refusal(name, table, data)
+        if refusal is not None:
+            return refusal
+        _remember(asked)
     try:
         answer = _page(name, table, data)
     except ValueError as error:
         return _refused(str(error))
-    return json_response(answer)  # type: ignore[no-any-return]
+    return json_answer(answer)
+
+
+def _asked(table: Table, data: dict[str, Any]) -> Asked:
+    """All that decides whether a request is refused, but for its start key."""
+    indexes = [*(table.get("GlobalSecondaryIndexes") or []), *(table.get("LocalSecondaryIndexes") or [])]
+    kinds = tuple((index["IndexName"], (index.get("Projection") or {}).get("ProjectionType")) for index in indexes)
+    request = {key: value for key, value in data.items() if key != "ExclusiveStartKey"}
+    return table.get("TableId"), kinds, to_json(request)
+
+
+def _remember(asked: Asked) -> None:
+    if len(_accepted) >= REMEMBERED_REQUESTS:
+        _accepted.clear()
+    _accepted.add(asked)
 
 
 def _refusal(name: str, table: Table, data: dict[str, Any]) -> Response | None:
@@ -88,7 +113,7 @@ def _page(name: str, table: Table, data: dict[str, Any]) -> dict[str, Any]:
     after = start_position(order, own_keys, index_keys, data, slots)
     entry = index_entry(table, index_name)
     page = read_page(order.items(slots, after), None if limit is None else int(limit), entry)
-    found = _filtered([entry(item) for item in page.items], data)
+    found = filtered([entry(item) for item in page.items], data)
     answer: dict[str, Any] = {"Count": len(found), "ScannedCount": len(page.items)}
     if data.get("Select") != "COUNT":
         answer["Items"] = _projected(found, data)
@@ -98,18 +123,6 @@ def _page(name: str, table: Table, data: dict[str, Any]) -> dict[str, Any]:
     if data.get("ReturnConsumedCapacity", "NONE") != "NONE":
         answer["ConsumedCapacity"] = consumed_capacity(table, name, page.size, data)
     return answer
-
-
-def _filtered(items: list[Item], data: dict[str, Any]) -> list[Item]:
-    expression = data.get("FilterExpression")
-    if expression:
-        values, names = data.get("ExpressionAttributeValues", {}), data.get("ExpressionAttributeNames", {})
-        evaluate = service._evaluate_condition
-        return [item for item in items if evaluate(expression, item, values, names, slot="FilterExpression")]
-    conditions = data.get("ScanFilter")
-    if conditions:
-        return [item for item in items if service._evaluate_legacy_filter(item, conditions)]
-    return items
 
 
 def _projected(items: list[Item], data: dict[str, Any]) -> list[Item]:

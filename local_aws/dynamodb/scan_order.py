@@ -63,7 +63,7 @@ class Order(ABC):
                 yield from self._items_of(partitions[index], after if slot == first and index == begin else None)
 
     def _items_of(self, partition: Any, after: Position | None) -> Iterator[Item]:
-        entries = self._entries(partition)
+        entries = self.entries(partition)
         begin = 0
         if after is not None and self._partition_position(partition) == after.partition:
             begin = bisect_right(entries, after.sort, key=self._entry_position)
@@ -72,7 +72,8 @@ class Order(ABC):
             if item is not None:
                 yield item
 
-    def _entries(self, partition: Any) -> list[Any]:
+    def entries(self, partition: Any) -> list[Any]:
+        """What a partition holds, in order; not to be changed."""
         held = self._partitions.get(partition, ())
         if len(held) <= FEW_SORT_KEYS:
             return sorted(held, key=self._entry_position) if len(held) > 1 else list(held)

@@ -43,14 +43,20 @@ def install() -> None:
 
 def order_of(table: Table, index_name: str | None) -> Order:
     """The order of a table, or of one of its indexes; made when it is first asked for."""
+    return table_order(table) if index_name is None else _index_order(_orders_of(table), index_name)
+
+
+def _orders_of(table: Table) -> _Orders:
     known = _orders.get(id(table))
     if known is None:
         _forget_dropped_tables()
         known = _orders[id(table)] = _Orders(table)
-    return _table_order(known) if index_name is None else _index_order(known, index_name)
+    return known
 
 
-def _table_order(known: _Orders) -> TableOrder:
+def table_order(table: Table) -> TableOrder:
+    """The order of a table; made when it is first asked for."""
+    known = _orders_of(table)
     if known.own is None or known.own.source is not known.table["items"]:
         known.own = TableOrder(known.table)
     return known.own

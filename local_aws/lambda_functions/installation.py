@@ -8,6 +8,7 @@ from ministack.services import lambda_svc
 
 from local_aws.lambda_functions import concurrency, invocation_requests
 from local_aws.lambda_functions.invocation_log import invocation_log
+from local_aws.lambda_functions.preparation import is_python, prepare
 from local_aws.lambda_functions.worker import PythonWorker
 from local_aws.replacements import check, replace, require
 
@@ -15,7 +16,7 @@ _original: dict[str, Any] = {}
 
 
 def install() -> None:
-    """Replace the Python worker, how it ends, how an invocation's result is told, and the account's concurrency."""
+    """Replace the Python worker, how it ends, what an invocation returns, and the account's concurrency."""
     concurrency.install()
     invocation_requests.install()
     require(lambda_runtime, "_RESERVED_RUNTIME_ENV_VARS", "_account_region_from_function_config")
@@ -29,6 +30,8 @@ def install() -> None:
     parameters = ("func", "event", "request_id")
     _original["kill_workers"] = replace(lambda_runtime, "kill_workers", ("workers",), retire_workers)
     _original["execute"] = replace(lambda_svc, "_execute_function_warm", parameters, execute)
+    _original["create"] = replace(lambda_svc, "_create_function", ("data",), create_function)
+    _original["update"] = replace(lambda_svc, "_update_code", ("name", "data"), update_code)
 
 
 def worker_class(config: dict[str, Any]) -> Any:
@@ -53,7 +56,7 @@ def retire_workers(workers: Any) -> None:
 def execute(func: dict[str, Any], event: Any, request_id: str) -> Any:
     """One invocation, with the payload of an error as Lambda answers it."""
     config = func.get("config") or func
-    if not func.get("code_zip") or not str(config.get("Runtime", "")).startswith("python"):
+    if not is_python(func):
         return _original["execute"](func, event, request_id)
     lambda_svc._ensure_reaper_thread()
     name, version = config["FunctionName"], config.get("Version", "$LATEST")
@@ -81,3 +84,17 @@ def _told(answer: dict[str, Any], log: str) -> dict[str, Any]:
     if "raw" in answer:
         return {**told, "body": answer["raw"], "raw_payload": True}
     return {**told, "body": answer["result"]}
+
+
+def create_function(data: dict[str, Any]) -> Any:
+    """CreateFunction."""
+    answer = _original["create"](data)
+    prepare(str(data.get("FunctionName")))
+    return answer
+
+
+def update_code(name: str, data: dict[str, Any]) -> Any:
+    """UpdateFunctionCode, also of a stack."""
+    answer = _original["update"](name, data)
+    prepare(name)
+    return answer

@@ -1,5 +1,6 @@
 """Deployment packages and layers, unpacked once for all workers that use them."""
 
+import functools
 import hashlib
 import io
 import tempfile
@@ -29,3 +30,10 @@ def _restore_modes(archive: zipfile.ZipFile, directory: Path) -> None:
         mode = entry.external_attr >> 16 & 0o777
         if mode and not entry.is_dir():
             (directory / entry.filename).chmod(mode)
+
+
+@functools.lru_cache(maxsize=256)
+def top_level_names(directories: tuple[str, ...]) -> frozenset[str]:
+    """The names of the modules and packages that these directories hold. Their files do not change."""
+    entries = (entry for directory in directories if Path(directory).is_dir() for entry in Path(directory).iterdir())
+    return frozenset(entry.name.partition(".")[0] for entry in entries)

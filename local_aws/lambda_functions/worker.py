@@ -1,5 +1,6 @@
 """A Lambda worker as the server sees it: a process per concurrent invocation, kept for the next one."""
 
+import contextlib
 import json
 import os
 import select
@@ -15,18 +16,22 @@ from ministack.core import lambda_runtime as service
 from ministack.core.responses import new_uuid
 
 from local_aws.faults import kill_after_seconds
+from local_aws.lambda_functions import zygotes
+from local_aws.lambda_functions.forked_process import ForkedProcess
 from local_aws.lambda_functions.packages import unpacked
+from local_aws.lambda_functions.start_variables import TIME_ZONE, start_environment
+from local_aws.lambda_functions.zygotes import ForkError
 from local_aws.role_permissions import execution_credentials
 
 SCRIPT = Path(__file__).with_name("worker_main.py")
 READ_BYTES = 1 << 20
-PASSED_ON = ("PATH", "LANG", "LC_ALL", "PYTHONUTF8", "SSL_CERT_FILE")
+Process = subprocess.Popen[bytes] | ForkedProcess
 
 
 class PythonWorker(service.Worker):  # type: ignore[misc]
     """Runs a Python function. An exception leaves it alive; a timeout or an init error does not."""
 
-    _proc: subprocess.Popen[bytes] | None
+    _proc: Process | None
     _scratch: Path | None = None
     # Its function was updated or deleted during an invocation, which it finishes.
     is_retired = False
@@ -62,7 +67,7 @@ class PythonWorker(service.Worker):  # type: ignore[misc]
                 answer = {"error": self._exited(process, request_id), "log": ""}
             return {**answer, "cold_start": is_cold}
 
-    def _ask(self, process: subprocess.Popen[bytes], line: bytes, timeout: float) -> dict[str, Any] | None:
+    def _ask(self, process: Process, line: bytes, timeout: float) -> dict[str, Any] | None:
         """The worker's answer; nothing when it took too long, an empty one when it ended."""
         assert process.stdin is not None
         assert process.stdout is not None
@@ -92,7 +97,7 @@ class PythonWorker(service.Worker):  # type: ignore[misc]
         told = f"RequestId: {request_id} Error: Task timed out after {timeout:.2f} seconds"
         return {"errorMessage": told, "errorType": "Sandbox.Timedout"}
 
-    def _exited(self, process: subprocess.Popen[bytes], request_id: str) -> dict[str, str]:
+    def _exited(self, process: Process, request_id: str) -> dict[str, str]:
         code = process.wait()
         self._discard()
         how = "signal: killed" if code < 0 else f"exit status {code}"
@@ -112,6 +117,7 @@ class PythonWorker(service.Worker):  # type: ignore[misc]
     def _discard_tmpdir(self) -> None:
         """Also called by ministack when it ends a worker."""
         if self._scratch is not None:
+            _process_file(self._scratch).unlink(missing_ok=True)
             shutil.rmtree(self._scratch, ignore_errors=True)
             self._scratch = None
 
@@ -119,37 +125,43 @@ class PythonWorker(service.Worker):  # type: ignore[misc]
         """What ministack calls when it wants a worker to be warm."""
         self._start()
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _start(self) -> Process:
         self._discard()
         self._scratch = Path(tempfile.mkdtemp(prefix=f"lambda-{self.func_name}-"))
-        code = unpacked(self.code_zip)
-        layers = [unpacked(data) for data in self._layers()]
-        process = self._proc = subprocess.Popen(
-            [sys.executable, str(SCRIPT)],
-            cwd=code,
-            env=self._environment(code, layers, self._scratch),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
+        code, import_path = self._directories()
+        environment = self._environment(code, import_path, self._scratch)
+        process = self._proc = _started(code, import_path, environment)
+        _process_file(self._scratch).write_text(str(process.pid))
         self._cold = False
         self._start_time = time.time()
         return process
+
+    def prepare(self) -> None:
+        """Start the zygote that the function's workers will be forked from."""
+        code, import_path = self._directories()
+        with contextlib.suppress(ForkError):
+            zygotes.prepare(import_path, self._environment(code, import_path, Path(tempfile.gettempdir())))
+
+    def _directories(self) -> tuple[Path, list[str]]:
+        """The package's, and all that modules are imported from."""
+        code = unpacked(self.code_zip)
+        layers = [unpacked(data) for data in self._layers()]
+        return code, [str(code), *(str(layer / "python") for layer in layers), *map(str, layers)]
 
     def _layers(self) -> list[bytes]:
         from ministack.services.lambda_svc import _resolve_layer_zip
 
         return [data for data in map(_resolve_layer_zip, self.config.get("Layers", [])) if data]
 
-    def _environment(self, code: Path, layers: list[Path], scratch: Path) -> dict[str, str]:
+    def _environment(self, code: Path, import_path: list[str], scratch: Path) -> dict[str, str]:
         """What Lambda's runtime has, with AWS_ENDPOINT_URL as all that differs."""
         config = self.config
         _, region = service._account_region_from_function_config(config)
-        import_path = [str(code), *(str(layer / "python") for layer in layers), *map(str, layers)]
         name, version = config["FunctionName"], config.get("Version", "$LATEST")
         variables = config.get("Environment", {}).get("Variables", {})
         reserved = service._RESERVED_RUNTIME_ENV_VARS
         return {
-            **{key: os.environ[key] for key in PASSED_ON if key in os.environ},
+            **start_environment(),
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{os.environ['GATEWAY_PORT']}",
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
@@ -167,6 +179,25 @@ class PythonWorker(service.Worker):  # type: ignore[misc]
             "_HANDLER": config.get("Handler", "index.handler"),
             "HOME": str(scratch),
             "TMPDIR": str(scratch),
-            "TZ": ":UTC",
+            "TZ": TIME_ZONE,
             "_LOCAL_AWS_IMPORT_PATH": json.dumps(import_path),
         }
+
+
+def _process_file(scratch: Path) -> Path:
+    """Holds the process id of the worker with this directory: which process is which function's."""
+    return scratch.with_name(f"{scratch.name}.pid")
+
+
+def _started(code: Path, import_path: list[str], environment: dict[str, str]) -> Process:
+    """A worker that is forked from a warm parent, or has an interpreter of its own where that would differ."""
+    try:
+        return zygotes.fork_worker(code, import_path, environment)
+    except ForkError:
+        return subprocess.Popen(
+            [sys.executable, str(SCRIPT)],
+            cwd=code,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )

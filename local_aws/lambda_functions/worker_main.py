@@ -199,4 +199,6 @@ def _context(invocation: Payload) -> Any:
 
 
 if __name__ == "__main__":
+    # The script's own directory is no place for a function's modules.
+    del sys.path[0]
     main()

@@ -6,6 +6,7 @@ from typing import Any
 
 from ministack.services import lambda_svc
 
+from local_aws.lambda_functions.preparation import prepare
 from local_aws.stacks.failures import service_error
 
 Properties = dict[str, Any]
@@ -22,6 +23,7 @@ def create(create_function: Callable[..., Any]) -> Callable[..., Any]:
         except ValueError:
             lambda_svc._functions.pop(made[0], None)
             raise
+        prepare(made[0])
         return made
 
     return created

@@ -24,13 +24,16 @@ EXECUTION_ENDS = ("ExecutionFailed", "ExecutionSucceeded", "ExecutionAborted", "
 # Events that no other one comes after.
 DEAD_ENDS = ("ExecutionStarted", "MapIterationFailed", "MapStateSucceeded", "ParallelStateSucceeded")
 
+# json.dumps makes a new one for each value.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 State = dict[str, Any]
 Record = dict[str, Any]
 
 
 def compact_json(value: Any) -> str:
     """JSON as Step Functions writes it."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 class History:

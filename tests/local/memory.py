@@ -26,23 +26,7 @@ def worker_bytes(stack: Deployed, output: str) -> float:
 
 
 def _workers(stack: Deployed, function: str) -> list[int]:
-    """The processes in which local AWS runs the function."""
-    name = f"AWS_LAMBDA_FUNCTION_NAME={function}".encode()
-    processes = Path("/proc").glob("[0-9]*")
-    return [int(each.name) for each in processes if _is_child(each, stack.aws.pid) and _has_variable(each, name)]
-
-
-def _is_child(process: Path, parent: int) -> bool:
-    """Whether the process is the parent's; one that has ended meanwhile is nobody's."""
-    try:
-        return int((process / "stat").read_text().rpartition(")")[2].split()[1]) == parent
-    except OSError:
-        return False
-
-
-def _has_variable(process: Path, variable: bytes) -> bool:
-    """Whether the process was started with this variable."""
-    try:
-        return variable in (process / "environ").read_bytes().split(b"\0")
-    except OSError:
-        return False
+    """The processes in which local AWS runs the function: each has a file beside its temporary directory."""
+    files = (stack.aws.directory / "tmp").glob(f"lambda-{function}-*.pid")
+    processes = [int(each.read_text()) for each in files]
+    return [each for each in processes if Path(f"/proc/{each}").exists()]

@@ -15,6 +15,13 @@ process.stdin.on('end', () => process.exit()).resume()
 @contextlib.contextmanager
 def running(directory: Path) -> Iterator[str]:
     """The URL of a dynalite that is installed below this directory."""
+    with started(directory) as (url, _):
+        yield url
+
+
+@contextlib.contextmanager
+def started(directory: Path) -> Iterator[tuple[str, int]]:
+    """The URL and the process id of a dynalite that is installed below this directory."""
     command = ["node", "--eval", LAUNCHER]
     with subprocess.Popen(command, cwd=directory, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
@@ -23,6 +30,6 @@ def running(directory: Path) -> Iterator[str]:
             port = process.stdout.readline().strip()
             if not port:
                 raise RuntimeError("dynalite did not start")
-            yield f"http://127.0.0.1:{port}"
+            yield f"http://127.0.0.1:{port}", process.pid
         finally:
             process.stdin.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.bare_writes import BareWrites, flight_batches
+from bench.bare_writes import bare_writes, flight_batches
 from bench.flights import KEYS, NUMBERS, TEXTS
 from bench.null_endpoint import NullServices, in_thread
 from local_aws.access.credentials import RootCredentials
@@ -43,7 +43,7 @@ def test_each_batch_is_sent_once_by_however_many_senders(senders: int, tmp_path:
     services = NullServices(KEYS, keeps_batches=True)
     with in_thread(services) as url:
         aws = LocalAws(url, int(url.rpartition(":")[2]), pid=0, directory=tmp_path)
-        assert BareWrites(aws, "flights", flight_batches(flights(110))).seconds(senders) > 0
+        assert bare_writes(aws, "flights", flight_batches(flights(110))).seconds(senders) > 0
     sent = [
         put["PutRequest"]["Item"] for body in services.batches for put in json.loads(body)["RequestItems"]["flights"]
     ]

@@ -1,4 +1,4 @@
-"""An expression is read once, not anew for each item that it is held against."""
+"""ministack reads the text of an expression once, not anew for each item that it is held against."""
 
 from functools import lru_cache
 
