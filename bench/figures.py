@@ -32,6 +32,7 @@ TOPICS = (
     "bench.export_replay",
     "bench.export_peak",
     "bench.transform_path",
+    "bench.journal",
     "bench.aggregate_path",
     "bench.aggregate_peak",
     "bench.local_dynamodb",

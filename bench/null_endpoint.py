@@ -1,7 +1,7 @@
 """DynamoDB and S3 that only acknowledge, in a process of their own, so that the client alone is measured.
 
-BatchWriteItem and UpdateItem take every item, DescribeTable tells how many there were, Scan reads `table`. S3 serves
-`sources`, objects of any size that repeat a block of rows, and has no others.
+BatchWriteItem and UpdateItem take every item, DescribeTable tells how many there were, Scan and BatchGetItem read
+`table`. S3 serves `sources`, objects of any size that repeat a block of rows, and what was put, where that is kept.
 """
 
 from __future__ import annotations
@@ -56,11 +56,19 @@ class ScannedTable(Protocol):
         """The answer to a Scan."""
 
 
+class ReadTable(Protocol):
+    """A table whose items are read by their keys."""
+
+    def batch_get(self, request: Mapping[str, Any], /) -> bytes:
+        """The answer to a BatchGetItem."""
+
+
 @dataclass
 class NullServices:
     """What the endpoint serves and has seen; `batches`, the bodies of writes, are kept only when asked for.
 
-    `scan_seconds`: how long it waits before it answers a Scan.
+    `scan_seconds`, `put_seconds`: how long it waits before it answers a Scan, or a PutObject. `objects`: what was put,
+    kept when `keeps_objects`. `read_table` answers BatchGetItem.
     """
 
     keys: list[dict[str, str]]
@@ -70,6 +78,10 @@ class NullServices:
     keeps_batches: bool = False
     batches: list[bytes] = field(default_factory=list)
     items: int = 0
+    put_seconds: float = 0.0
+    keeps_objects: bool = False
+    objects: dict[str, bytes] = field(default_factory=dict)
+    read_table: ReadTable | None = None
 
     def dynamodb(self, operation: str, body: bytes) -> bytes:
         """The answer to one call."""
@@ -78,6 +90,8 @@ class NullServices:
         if operation == "Scan" and self.table:
             time.sleep(self.scan_seconds)
             return self.table.scan(json.loads(body))
+        if operation == "BatchGetItem" and self.read_table:
+            return self.read_table.batch_get(json.loads(body))
         if self.keeps_batches:
             self.batches.append(body)
         if operation == "UpdateItem":
@@ -87,6 +101,12 @@ class NullServices:
         capacity = [{"TableName": "t", "CapacityUnits": float(items)}]
         answer: dict[str, Any] = {"UnprocessedItems": {}}
         return json.dumps(answer | ({"ConsumedCapacity": capacity} if b"TOTAL" in body[-100:] else {})).encode()
+
+    def put(self, path: str, body: bytes) -> None:
+        """Take an object."""
+        time.sleep(self.put_seconds)
+        if self.keeps_objects:
+            self.objects[path] = body
 
     def _table(self) -> dict[str, Any]:
         kinds = ("HASH", "RANGE")
@@ -119,6 +139,8 @@ class _Handler(socketserver.StreamRequestHandler):
             elif method == b"GET":
                 self._object(path.decode(), headers.get(b"range", b"").decode())
             else:
+                if method == b"PUT":
+                    self.services.put(path.decode(), body)
                 self._answer(b"")
             self.wfile.flush()
 
@@ -136,6 +158,9 @@ class _Handler(socketserver.StreamRequestHandler):
         )
 
     def _object(self, path: str, wanted: str) -> None:
+        if path in self.services.objects:
+            self._answer(self.services.objects[path])
+            return
         source = self.services.sources.get(path.rpartition("/")[2])
         if source is None:
             self._answer(_NO_SUCH_KEY, b"404 Not Found")

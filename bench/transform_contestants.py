@@ -13,7 +13,7 @@ from bench.flights import KEYS, TABLE
 from bench.transforms import flights_carrier
 from sluice.run_item.worker import Heartbeats
 from sluice.workflows.table_transform.progress import SegmentRequest
-from sluice.workflows.table_transform.slice import SegmentWork
+from sluice.workflows.table_transform.work import SegmentWork
 
 TRANSFORM = "flights_carrier"
 CHANGED = "carrier"

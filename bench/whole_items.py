@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from bench.scan_simulator import PAGE_BYTES, page_units
@@ -23,7 +24,7 @@ class WholeItems:
         start = self._after(request["ExclusiveStartKey"]) if "ExclusiveStartKey" in request else 0
         stop, size = start, 0
         while stop < len(self.items) and size < PAGE_BYTES and stop - start < request.get("Limit", len(self.items)):
-            size += item_size(json.loads(self.items[stop]))
+            size += self._sizes[stop]
             stop += 1
         answer: dict[str, Any] = {"Count": stop - start, "ScannedCount": stop - start}
         if "ReturnConsumedCapacity" in request:
@@ -37,4 +38,16 @@ class WholeItems:
         return {name: item[name] for name in self.keys}
 
     def _after(self, start_key: Mapping[str, Any]) -> int:
-        return next(number for number in range(len(self.items)) if self._key(number) == start_key) + 1
+        return self._numbers[_text(start_key)] + 1
+
+    @cached_property
+    def _sizes(self) -> list[int]:
+        return [item_size(json.loads(item)) for item in self.items]
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {_text(self._key(number)): number for number in range(len(self.items))}
+
+
+def _text(key: Mapping[str, Any]) -> str:
+    return json.dumps(key, sort_keys=True)

@@ -25,10 +25,11 @@ class Place(Sandbox):
         if code := sluice(arguments, self.surroundings):
             raise DemoFailedError(f"sluice {' '.join(arguments)} ended with exit code {code}")
 
-    def run(self, workflow: str, event: str, *settings: str) -> None:
+    def run(self, workflow: str, event: str, *settings: str, name: str | None = None) -> None:
         """Run a workflow with one of the inputs in events/workflows, and some of its fields set otherwise."""
         given = str(PROJECT_ROOT / "events" / "workflows" / event)
-        self.sluice("run", workflow, "--local", "--input", given, *(f"--set={each}" for each in settings))
+        named = [f"--name={name}"] if name else []
+        self.sluice("run", workflow, "--local", "--input", given, *named, *(f"--set={each}" for each in settings))
 
     def put_source(self, key: str, body: bytes) -> None:
         """Put an object into the data bucket."""

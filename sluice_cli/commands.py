@@ -23,6 +23,7 @@ from sluice_cli.run_item import rows_reader
 from sluice_cli.sample_view import sample_lines
 from sluice_cli.stack import Stack, describe_stack
 from sluice_cli.surroundings import Surroundings
+from sluice_cli.undo import input_undoing
 from sluice_cli.watch import watch
 from sluice_cli.where import command_line, explaining, place_of
 
@@ -100,6 +101,26 @@ def resume_run(options: Namespace, surroundings: Surroundings) -> ExitCode:
             surroundings.say(f"going on with {earlier.workflow} {earlier.name} on {aws}: {started.name}")
             runs.start(aws, stack, started, document)
             return _follow(aws, stack, started, options, surroundings)
+
+
+def undo_run(options: Namespace, surroundings: Surroundings) -> ExitCode:
+    """Show what an undo of a run would do, or undo it, and follow the run that does."""
+    settings = [parse_setting(text) for text in options.set]
+    place = place_of(options, surroundings)
+    with explaining(place):
+        aws = surroundings.connect(place)
+        stack = describe_stack(aws, options.stack_name)
+        undone = runs.find(aws, stack, options.run)
+        document = input_undoing(aws, undone, command_line(options, "stop", undone.name), applies=options.apply)
+        started = runs.planned_run(stack, undone.workflow, runs.new_name(datetime.now(UTC)))
+        with _saying_how_to_go_on(started, options, surroundings):
+            doing = "undoing" if options.apply else "what an undo would do to"
+            surroundings.say(f"{doing} {undone.workflow} {undone.name} on {aws}: {started.name}")
+            runs.start(aws, stack, started, apply_settings(document, settings))
+            exit_code = _follow(aws, stack, started, options, surroundings)
+    if exit_code is ExitCode.SUCCEEDED and not options.apply:
+        surroundings.say(f"nothing is changed; to undo it: {command_line(options, 'undo', undone.name)} --apply")
+    return exit_code
 
 
 def _await_stop(aws: Aws, stack: Stack, run: Run, surroundings: Surroundings) -> None:

@@ -45,6 +45,7 @@ def build_parser() -> ArgumentParser:
     _add_watch(level)
     _add_stop(level)
     _add_resume(level)
+    _add_undo(level)
     _add_rate(level)
     _add_export(level)
     _add_local(level)
@@ -112,6 +113,27 @@ def _add_resume(level: "Commands") -> None:
     _add_where(parser)
     _add_json(parser)
     parser.set_defaults(command="sluice_cli.commands:resume_run")
+
+
+def _add_undo(level: "Commands") -> None:
+    parser = _add(
+        level,
+        "undo",
+        "take back what a run of table_transform did, or show what that would do",
+        "sluice undo 20260102T030405Z-1a2b3c --local",
+    )
+    _add_started_run(parser)
+    parser.add_argument("--apply", action="store_true", help="undo it; without this nothing is changed")
+    parser.add_argument(
+        "--set",
+        metavar="PATH=VALUE",
+        action="append",
+        default=[],
+        help="change the input, such as maxWriteUnitsPerSecond=100 (repeatable)",
+    )
+    _add_where(parser)
+    _add_json(parser)
+    parser.set_defaults(command="sluice_cli.commands:undo_run")
 
 
 def _add_rate(level: "Commands") -> None:

@@ -41,6 +41,10 @@ class SourceChangedError(SluiceError):
     """The object is no longer the one that the run's plan was made for."""
 
 
+class RunContinuedError(SluiceError):
+    """Another run resumes or undoes this one: this one's slices end without writing any more."""
+
+
 class FormatVersionError(SluiceError):
     """Another version of Sluice wrote a run's plan or progress, in a format that this one does not read."""
 

@@ -42,10 +42,12 @@ class Reason(StrEnum):
     VALUE_UNSUPPORTED = "ValueUnsupported"
     NESTING_TOO_DEEP = "NestingTooDeep"
     ITEM_TOO_LARGE = "ItemTooLarge"
+    ITEM_TOO_WIDE = "ItemTooWide"
     ITEM_EXISTS = "ItemExists"
     TRANSFORM_FAILED = "TransformFailed"
     WRITE_REJECTED = "WriteRejected"
     WRITE_CONFLICT = "WriteConflict"
+    CHANGED_SINCE = "ChangedSince"
     KEY_CHANGED = "KeyChanged"
     SEVERAL_ITEMS = "SeveralItems"
 

@@ -20,7 +20,7 @@ from sluice.runs.segments import read_segments
 from sluice.runs.summary import RunError, notes_in, summarize
 from sluice.settings import RunSettings, Settings
 from sluice.state import readable
-from sluice.workflows.table_transform.plan import read_cursors
+from sluice.workflows.table_transform.handover import read_cursors
 from sluice.workflows.table_transform.progress import SEGMENTS, TransformProgress
 from sluice.workflows.table_transform.summary import reached, summarize_transform
 

@@ -17,7 +17,7 @@ from sluice.run_item.worker import Heartbeats
 from sluice.settings import RunSettings, Settings
 from sluice.workflows.distinct_keys.slice import COLLECTOR_THRESHOLD
 from sluice.workflows.table_transform.progress import SegmentRequest
-from sluice.workflows.table_transform.slice import SegmentWork
+from sluice.workflows.table_transform.work import SegmentWork
 
 # Those in flight when a slice ends, and those that wait for them, are to be settled within the reserve.
 RETRIES = RetryPolicy(give_up_seconds=20.0)
@@ -36,7 +36,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
 
     Takes {"run", "transform", "segment", "progress"}, as PlanTransform and the call before have returned them.
     Raises InvalidInputError, TableNotFoundError, ThrottledError, ServiceUnavailableError, AccessDeniedError,
-    UnexpectedResponseError, WireError.
+    UnexpectedResponseError, WireError, RunContinuedError.
     """
     request = SegmentRequest.from_event(event)
     work = SegmentWork(s3_client(), wire, heartbeats, settings.data_bucket, request)

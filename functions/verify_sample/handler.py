@@ -20,8 +20,9 @@ from sluice.run_item.worker import Heartbeats
 from sluice.runs.paths import Run
 from sluice.settings import RunSettings, Settings
 from sluice.workflows.table_transform.input import TransformJob
+from sluice.workflows.table_transform.reads import KEYS_MAX, ConsistentReads
 from sluice.workflows.table_transform.slice_log import Sample
-from sluice.workflows.table_transform.verification import KEYS_MAX, ConsistentReads, verification_for
+from sluice.workflows.table_transform.verification import verification_for
 
 # As many as the client has connections.
 READERS = 10

@@ -33,11 +33,13 @@ class FakeS3:
         return answer
 
     def put_object(self, **given: Any) -> Any:
-        """Conditional with IfNoneMatch."""
+        """Conditional with IfNoneMatch or IfMatch."""
 
         def put() -> Any:
             key = given["Key"]
             if "IfNoneMatch" in given and key in self.objects:
+                raise failure("PutObject", "PreconditionFailed", 412)
+            if "IfMatch" in given and given["IfMatch"] != etag(self.objects.get(key, b"")):
                 raise failure("PutObject", "PreconditionFailed", 412)
             self.objects[key] = bytes(given["Body"])
             return {"ETag": etag(self.objects[key])}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,20 +14,16 @@ from sluice.mapping.transforms import Transform
 from sluice.run_item.item import RunItem
 from sluice.run_item.shares import Kind
 from sluice.run_item.worker import RunWorker
-from sluice.workflows.table_transform.changes import Where
+from sluice.runs.paths import Run
+from sluice.workflows.table_transform.batches import Plan
 from sluice.workflows.table_transform.input import APPLY, DRY_RUN, Table, TransformJob
+from sluice.workflows.table_transform.journal import JournalStore
 from sluice.workflows.table_transform.progress import TransformProgress
-from sluice.workflows.table_transform.scan import ItemScan, Pages
-from sluice.workflows.table_transform.slice import (
-    ItemWriter,
-    SliceResult,
-    TransformSlice,
-    WriterContext,
-    in_place_item_writer,
-    target_item_writer,
-)
-from sluice.workflows.table_transform.slice_log import Sample, SliceLog
+from sluice.workflows.table_transform.requests import Where
+from sluice.workflows.table_transform.slice import SliceResult
 from sluice.workflows.table_transform.transforms import TransformedForTarget, TransformedInPlace
+from sluice.workflows.table_transform.work import SliceContext, SliceWork, plan_for, plan_in_place, plan_into_target
+from tests.unit.fake_s3 import FakeS3
 from tests.unit.fake_tables import FakeTable, FakeTables, Json
 from tests.unit.run_items import FakeItem
 
@@ -96,47 +91,61 @@ def job(**changed: Any) -> TransformJob:
 
 @dataclass(frozen=True)
 class Segment:
-    """The whole table as one segment; one request at a time, so that each test sees the same order."""
+    """The whole table as one segment of a run; one request at a time, so that each test sees the same order.
+
+    `s3` holds the journals of the run, and of others that it continues.
+    """
 
     tables: FakeTables
     transform: Transform
     job: TransformJob
     threads: int = 1
     limits: Mapping[Kind, float | None] = field(default_factory=lambda: dict.fromkeys(Kind))
+    s3: FakeS3 = field(default_factory=FakeS3)
+    name: str = "run"
+    executor: Executor = field(default_factory=InlineExecutor)
 
     def run(
         self,
         progress: TransformProgress | None = None,
         is_time_up: Callable[[], bool] = never,
-        *,
-        is_repeat: bool = False,
     ) -> SliceResult:
-        """One slice."""
+        """One attempt at one slice."""
         progress = progress or TransformProgress()
-        sample = Sample(self.job.sample_per_segment, "seed")
-        ledger = SliceLog(progress, self.job.table.schema, sample, is_dry_run=self.job.is_dry_run)
-        pace = RunWorker(RunItem("", self.limits, 1), FakeItem(), is_time_up)
-        pace.reads.grant_least()
-        pace.writes.grant_least()
-        means = WriterContext(self.tables, ledger, pace.writes, is_repeat or progress.is_interrupted, self.threads)
-        scan = ItemScan(self.job.table.name, 0, self.job.total_segments, self.job.where)
-        with closing(self._item_writer(means)) as item_writer:
-            pages = Pages(scan, progress.start_key, self.tables.call, pace.reads, InlineExecutor())
-            return TransformSlice(pages, item_writer, ledger).run(is_time_up)
+        worker = RunWorker(RunItem("", self.limits, 1), FakeItem(), is_time_up)
+        worker.reads.grant_least()
+        worker.writes.grant_least()
+        context = SliceContext(self.tables, self.store, self.executor, worker, self.threads)
+        end = SliceWork(self.job, 0, progress, self._plan(), context).run(is_time_up)
+        sizes = end.head["parts"]
+        return SliceResult(
+            TransformProgress.from_state(json.loads(json.dumps(end.head["progress"]))),
+            end.body[: sizes["rejects"]],
+            end.body[sizes["rejects"] :][: sizes["sample"]],
+        )
 
-    def run_to_the_end(self) -> TransformProgress:
-        """Slice after slice, a check of the time each."""
+    def run_to_the_end(self, is_time_up: Callable[[], bool] = always) -> TransformProgress:
+        """Slice after slice, each of which ends as soon as it may."""
         progress = TransformProgress()
         while not progress.is_done:
-            progress = self.run(progress, always).progress
+            progress = self.run(progress, is_time_up).progress
         return progress
 
-    def _item_writer(self, means: WriterContext) -> ItemWriter:
+    @property
+    def store(self) -> JournalStore:
+        """The journals of the segment."""
+        run = Run("table_transform", self.name, f"arn:aws:states:us-east-1:000000000000:execution:t:{self.name}")
+        s3: Any = self.s3
+        return JournalStore(s3, "data", run, 0)
+
+    def _plan(self) -> Plan:
         target = self.job.target
+        if self.job.undoes:
+            return plan_for(self.job)
         if target is None:
-            return in_place_item_writer(self.job, TransformedInPlace(self.transform, self.job.table.schema), means)
+            return plan_in_place(TransformedInPlace(self.transform, self.job.table.schema))
         transform = TransformedForTarget(self.transform, target.schema, deletes=self.job.deletes_source)
-        return target_item_writer(self.job, target, transform, means)
+        return plan_into_target(transform, deletes_source=self.job.deletes_source)
 
 
 def in_place(tables: FakeTables, transform: Transform, **changed: Any) -> Segment:

@@ -52,6 +52,7 @@ def test_there_are_these_commands() -> None:
         "sluice watch",
         "sluice stop",
         "sluice resume",
+        "sluice undo",
         "sluice rate",
         "sluice export",
         "sluice export status",

@@ -28,7 +28,7 @@ from sluice.workflows.export_process.progress import FileRequest
 from sluice.workflows.object_map.merge_plan import Merge, MergeProgress, MergeRequest
 from sluice.workflows.object_map.progress import BatchProgress, BatchRequest
 from sluice.workflows.object_map.summary import Collected
-from sluice.workflows.table_transform.plan import read_cursors, read_earlier
+from sluice.workflows.table_transform.handover import RunFiles, read_cursors
 from sluice.workflows.table_transform.progress import Done, SegmentRequest, TransformProgress
 from tests.fixtures import fixture
 from tests.unit.lambda_context import Context
@@ -185,6 +185,6 @@ def test_run_is_resumed_from_known_formats(s3: Any, number: int | None) -> None:
     put(s3, RUN.plan_state_key, numbered(plan, number))
     if number == UNKNOWN:
         with pytest.raises(FormatVersionError, match="the plan of july is in format"):
-            read_earlier(s3, BUCKET, RUN, "july")
+            RunFiles(s3, BUCKET, RUN).read("july", "resume.run")
         return
-    assert read_earlier(s3, BUCKET, RUN, "july").total_segments == job["totalSegments"]
+    assert RunFiles(s3, BUCKET, RUN).read("july", "resume.run").total_segments == job["totalSegments"]

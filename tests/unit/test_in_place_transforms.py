@@ -17,7 +17,7 @@ from sluice.dynamodb.items import equal, item_size
 from sluice.dynamodb.values import encode_attributes
 from sluice.errors import InvalidInputError, RejectError
 from sluice.mapping.delete import DELETE
-from sluice.workflows.table_transform.changes import MEASURED_BYTES, Removal, Update
+from sluice.workflows.table_transform.changes import MEASURED_BYTES, Transfer, Update
 from sluice.workflows.table_transform.transforms import (
     MappedForTarget,
     MappedInPlace,
@@ -118,7 +118,7 @@ def test_attributes_that_are_left_out_are_removed() -> None:
 
 def test_marker_deletes() -> None:
     deleted = change({"a": 1}, lambda _item: DELETE)
-    assert isinstance(deleted, Removal)
+    assert isinstance(deleted, Transfer)
     assert deleted.write_units() == 1.0
 
 

@@ -21,10 +21,12 @@ from sluice.runs.paths import Run
 from sluice.runs.segments import SEGMENTS_WHEN_UNKNOWN
 from sluice.runs.workers import Quota, workers_for
 from sluice.settings import RunSettings
-from sluice.workflows.table_transform.changes import Where
+from sluice.workflows.table_transform.handover import Purpose, RunFiles
 from sluice.workflows.table_transform.input import TransformInput, TransformJob
-from sluice.workflows.table_transform.plan import SAMPLE, TransformPlan, plan_transform, read_earlier
-from sluice.workflows.table_transform.progress import Changes, Done, TransformProgress
+from sluice.workflows.table_transform.journal import JournalStore, Kind, SliceJournal
+from sluice.workflows.table_transform.plan import SAMPLE, TransformPlan, plan_transform
+from sluice.workflows.table_transform.progress import Changes, Done, TransformProgress, Unsettled
+from sluice.workflows.table_transform.requests import Where
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.fake_tables import FakeTable, FakeTables, Json, denied
 from tests.unit.lambda_context import Context
@@ -205,6 +207,8 @@ def test_plan_is_what_children_get_to_know(aws: Any) -> None:
             },
             "samplePerSegment": -(-SAMPLE // SEGMENTS_WHEN_UNKNOWN),
             "itemBytes": None,
+            "indexes": {"table": {}, "target": {}},
+            "undoes": [],
         },
         "plan": {"bucket": BUCKET, "key": "table_transform/fixture/segments.jsonl", "segments": SEGMENTS_WHEN_UNKNOWN},
         "maxConcurrency": 50,
@@ -283,7 +287,11 @@ def event(name: str = "fixture", **fields: Any) -> Json:
     arn = f"arn:aws:states:us-east-1:000000000000:execution:sluice-table_transform:{name}"
     return {
         "run": {"workflow": "table_transform", "name": name, "executionArn": arn},
-        "input": {"table": "airports", "transform": "airports_geohash", **fields},
+        "input": {
+            name: value
+            for name, value in {"table": "airports", "transform": "airports_geohash", **fields}.items()
+            if value is not None
+        },
     }
 
 
@@ -332,11 +340,10 @@ def test_resumed_run_does_what_is_left_and_knows_what_was_done(handler: Any) -> 
     assert second["resumed"] == {"run": "first", "done": done(15, read_units=1.0).to_state()}
     assert (second["transform"]["totalSegments"], second["plan"]["segments"]) == (4, 3)
     progresses = {each["segment"]: TransformProgress.from_state(each["progress"]) for each in lines(second)}
-    # Whatever the earlier run was at, it may have written already.
     assert progresses == {
-        1: TransformProgress(is_interrupted=True),
-        2: TransformProgress({"icao": {"S": "K"}}, is_interrupted=True),
-        3: TransformProgress(is_interrupted=True),
+        1: TransformProgress(),
+        2: TransformProgress({"icao": {"S": "K"}}),
+        3: TransformProgress(),
     }
     leave_cursor("second", 1, TransformProgress(is_done=True, done=done(7)))
     leave_cursor("second", 2, TransformProgress(is_done=True, done=done(2)))
@@ -345,12 +352,114 @@ def test_resumed_run_does_what_is_left_and_knows_what_was_done(handler: Any) -> 
     assert [each["segment"] for each in lines(third)] == [3]
 
 
-def test_run_that_has_done_all_is_resumed_with_nothing_to_do(handler: Any) -> None:
+def test_run_that_has_done_all_leaves_nothing_but_its_counts(handler: Any) -> None:
     handler(event("first", segments=1), Context())
     leave_cursor("first", 0, TransformProgress(is_done=True, done=done(7)))
-    planned = handler(event("second", resume={"run": "first"}), Context())
-    assert (planned["plan"]["segments"], lines(planned)) == (0, [])
-    assert planned["resumed"]["done"]["counts"]["read"] == 7
+    second = handler(event("second", resume={"run": "first"}), Context())
+    assert (second["plan"]["segments"], lines(second)) == (0, [])
+    assert second["resumed"] == {"run": "first", "done": done(7).to_state()}
+
+
+def journal(name: str, segment: int = 0) -> JournalStore:
+    return JournalStore(boto3.client("s3"), BUCKET, replace(RUN, name=name), segment)
+
+
+def test_resumed_run_takes_over_what_was_announced(handler: Any) -> None:
+    """A worker of the earlier run that is still there can announce nothing more."""
+    handler(event("first", segments=1, mode="apply"), Context())
+    worker = SliceJournal(journal("first"), 0)
+    worker.begin()
+    worker.append(Kind.PAGE, {}, b"")
+    second = handler(event("second", resume={"run": "first"}, mode="apply"), Context())
+    (line,) = lines(second)
+    progress = TransformProgress.from_state(line["progress"])
+    assert progress.unsettled == (Unsettled("first", 0, 0, 2),)
+    with pytest.raises(errors.RunContinuedError, match="run second continues this run"):
+        worker.append(Kind.PAGE, {}, b"")
+    with pytest.raises(errors.RunContinuedError):
+        SliceJournal(journal("first"), 0).begin()
+    # The step may be tried again.
+    assert lines(handler(event("second", resume={"run": "first"}, mode="apply"), Context())) == [line]
+
+
+def test_slice_that_ended_unseen_counts_for_the_run_that_ended_it(handler: Any) -> None:
+    handler(event("first", segments=1, mode="apply"), Context())
+    worker = SliceJournal(journal("first"), 0)
+    worker.begin()
+    ended = TransformProgress({"icao": {"S": "K"}}, slices=1, done=done(3))
+    worker.append(Kind.END, {"progress": ended.to_state(), "parts": {"rejects": 0, "sample": 0, "void": 0}}, b"")
+    second = handler(event("second", resume={"run": "first"}, mode="apply"), Context())
+    assert second["resumed"]["done"] == done(3).to_state()
+    assert lines(second)[0]["progress"]["startKey"] == {"icao": {"S": "K"}}
+
+
+def test_run_is_resumed_by_one_other(handler: Any) -> None:
+    handler(event("first", segments=1), Context())
+    handler(event("second", resume={"run": "first"}), Context())
+    with pytest.raises(InvalidInputError, match=r"resume\.run: first was resumed by second: resume that run instead"):
+        handler(event("third", resume={"run": "first"}), Context())
+
+
+def test_run_that_resumed_another_and_left_no_plan_gives_way(handler: Any) -> None:
+    handler(event("first", segments=1), Context())
+    RunFiles(boto3.client("s3"), BUCKET, replace(RUN, name="second")).claim("first", Purpose.RESUME)
+    third = handler(event("third", resume={"run": "first"}), Context())
+    assert third["plan"]["segments"] == 1
+    with pytest.raises(InvalidInputError, match=r"first was resumed by third"):
+        handler(event("second", resume={"run": "first"}), Context())
+
+
+def undo(name: str, of: str, **fields: Any) -> Json:
+    return {**event(name), "input": {"undo": {"run": of}, **fields}}
+
+
+def test_undo_takes_the_tables_and_the_segments_of_the_run(handler: Any) -> None:
+    given = {"target": "nests", "deleteSource": True, "segments": 3, "mode": "apply", "transform": None}
+    handler(event("first", mapping={"id": "{icao}"}, **given), Context())
+    planned = handler(undo("back", "first"), Context())
+    job = TransformJob.from_state(planned["transform"])
+    assert (job.undoes, job.total_segments, job.mode) == (("first",), 3, "dryRun")
+    assert job.target is not None
+    assert (job.table.name, job.target.name, job.deletes_source) == ("airports", "nests", True)
+    applied = handler(undo("back2", "first", mode="apply"), Context())
+    assert applied["transform"]["undoes"] == ["first"]
+    with pytest.raises(InvalidInputError, match="first was undone by back2"):
+        handler(event("more", resume={"run": "first"}, mapping={"id": "{icao}"}, **given), Context())
+    # An undo that has to be done again, and one that is undone.
+    handler(undo("back3", "first", mode="apply"), Context())
+    assert handler(undo("again", "back3"), Context())["transform"]["undoes"] == ["back3"]
+
+
+def test_undo_covers_the_runs_that_the_run_resumed(handler: Any) -> None:
+    handler(event("first", segments=1, mode="apply"), Context())
+    handler(event("second", mode="apply", resume={"run": "first"}), Context())
+    assert handler(undo("back", "second"), Context())["transform"]["undoes"] == ["first", "second"]
+
+
+def test_undo_waits_for_workers_that_were_interrupted(handler: Any) -> None:
+    handler(event("first", segments=1, mode="apply"), Context())
+    SliceJournal(journal("first"), 0).begin()
+    assert handler(undo("dry", "first"), Context())["plan"]["segments"] == 1
+    with pytest.raises(InvalidInputError, match=r"undo\.run: workers of first that were interrupted may still write"):
+        handler(undo("back", "first", mode="apply"), Context())
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "first is a dry run, which changed nothing"),
+        ({"mode": "apply", "target": "nests"}, "first put items with onConflict replace"),
+    ],
+)
+def test_what_cannot_be_undone_is_refused(handler: Any, given: Json, message: str) -> None:
+    handler(event("first", transform=None, mapping={"id": "{icao}"}, **given), Context())
+    with pytest.raises(InvalidInputError, match=message):
+        handler(undo("back", "first"), Context())
+
+
+def test_undo_has_its_tables_from_the_run() -> None:
+    with pytest.raises(InvalidInputError, match="table: means nothing for an undo"):
+        TransformInput.from_input({"undo": {"run": "first"}, "table": "airports"})
 
 
 @pytest.mark.parametrize(
@@ -370,15 +479,13 @@ def test_run_is_resumed_with_its_own_input(handler: Any, fields: Json, field: st
 
 
 def test_run_that_there_is_not_is_named(handler: Any) -> None:
-    with pytest.raises(
-        InvalidInputError, match=r"resume\.run: night is no run of table_transform that has left a plan"
-    ):
+    with pytest.raises(InvalidInputError, match=r"resume\.run: night is not a run of table_transform that left a plan"):
         handler(event(resume={"run": "night"}), Context())
 
 
 def test_missing_bucket_is_no_missing_run(aws: Any) -> None:
     with pytest.raises(errors.UnexpectedResponseError, match="NoSuchBucket"):
-        read_earlier(boto3.client("s3"), "other", replace(RUN, name="b"), "a")
+        RunFiles(boto3.client("s3"), "other", replace(RUN, name="b")).read("a", "resume.run")
 
 
 @pytest.mark.parametrize("path", sorted((EVENTS / "plan_transform").glob("*.json")), ids=lambda path: path.stem)

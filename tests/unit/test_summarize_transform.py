@@ -156,12 +156,12 @@ def test_every_segment_done_is_a_complete_run(bucket: Bucket) -> None:
 
 
 def test_dry_run_says_what_applying_costs(bucket: Bucket) -> None:
-    reached = progress(10, planned_write_units=400_000.0)
+    reached = progress(10, planned_write_units=400_000.0, planned_puts=5_000)
     bucket.put_results(*(succeeded(each, reached) for each in range(SEGMENTS)))
     bucket.put_parts(*range(SEGMENTS))
     summary = summarize("dryRun")
     assert summary["plannedWriteUnits"] == 1_600_000
-    assert summary["estimate"] == {"readUnits": 2.0, "writeUnits": 1_600_000.0, "usd": 1.0}
+    assert summary["estimate"] == {"readUnits": 2.0, "writeUnits": 1_600_000.0, "journalPuts": 20_000, "usd": 1.1}
 
 
 def test_segment_that_failed_counts_up_to_its_cursor(bucket: Bucket) -> None:

@@ -86,7 +86,7 @@ def test_crash_at_any_request_leaves_nothing_undone(way: str, is_carried_out: bo
         segment = Segment(tables, transform, job(**changed))
         with pytest.raises(CrashError):
             segment.run()
-        progress = segment.run(is_repeat=True).progress
+        progress = segment.run().progress
         assert contents(tables) == expected
         assert progress.is_done
         assert progress.counts.check("segment").rejected == progress.reasons.total()
@@ -111,14 +111,12 @@ def test_throttles_end_slices_and_the_next_goes_on(
     setattr(tables, "after" if is_carried_out else "before", throttle)
     segment = Segment(tables, transform, job(**changed))
     progress, failures = TransformProgress(), 0
-    is_repeat = False
     while not progress.is_done:
         try:
-            progress = segment.run(progress, is_repeat=is_repeat).progress
-            is_repeat = False
+            progress = segment.run(progress).progress
         except failure:
             # Nothing was done, so that the state machine retries the slice.
-            failures, is_repeat = failures + 1, True
+            failures += 1
         assert failures <= len(throttled)
     assert contents(tables) == expected
     progress.counts.check("segment")

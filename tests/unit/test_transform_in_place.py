@@ -10,8 +10,8 @@ from sluice.aws.wire import Attempts
 from sluice.errors import WireError
 from sluice.mapping.delete import DELETE
 from sluice.runs.counts import Counts
-from sluice.workflows.table_transform.changes import SHAPES_MAX, UpdateRequests
 from sluice.workflows.table_transform.progress import Changes
+from sluice.workflows.table_transform.requests import SHAPES_MAX, UpdateRequests
 from tests.unit.fake_tables import Json, denied
 from tests.unit.segment_slices import (
     BIRDS,

@@ -16,7 +16,11 @@ from moto import mock_aws
 from sluice import errors
 from sluice.dynamodb.keys import KeySchema
 from sluice.errors import WireError
+from sluice.workflows.table_transform.batches import Batch
+from sluice.workflows.table_transform.changes import Transfer, stored_item
+from sluice.workflows.table_transform.journal import JournalStore, Kind, SliceJournal
 from sluice.workflows.table_transform.progress import SegmentRequest, TransformProgress
+from sluice.workflows.table_transform.slice_log import Entry
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.fake_dynamodb import FakeDynamoDB, Fault, Seen, serving
 from tests.unit.fake_tables import FakeTable, FakeTables, Json
@@ -105,10 +109,11 @@ def test_slice_leaves_its_sample_and_a_cursor(handler: Any, server: TableServer)
     assert all("label" in item for item in server.tables.tables["airports"].all)
     left = objects()
     assert sorted(left) == [
-        "attempts/00000000-0000",
         "cursors/000000.json",
+        "journal/000000/0000-000000.jsonl.gz",
+        *(f"journal/000000/0000-{number:06d}.jsonl.gz" for number in range(1, 6)),
+        "journal/000000/0000-000006.jsonl.gz",
         "sample/000000-0000.jsonl",
-        "slices/000000-0000",
     ]
     assert json.loads(left["cursors/000000.json"]) == progress
     assert len(lines(left["sample/000000-0000.jsonl"])) == 13
@@ -146,20 +151,29 @@ def test_attempt_that_was_given_up_does_not_turn_the_cursor_back(handler: Any) -
     assert json.loads(objects()["cursors/000000.json"]) == second
 
 
-@pytest.mark.parametrize("is_interrupted", [False, True])
-def test_slice_that_did_not_end_is_begun_again_as_a_repeat(
-    handler: Any, server: TableServer, is_interrupted: bool
-) -> None:
-    """Its own attempt, or the slice before it, has put an item already."""
+@pytest.mark.parametrize("has_announced", [False, True])
+def test_slice_that_did_not_end_is_begun_again(handler: Any, server: TableServer, has_announced: bool) -> None:
+    """An earlier attempt announced an item, and put it; what it did not announce is not the run's."""
     server.tables.tables["target"] = FakeTable(ICAO)
     target = {"name": "target", "keys": [{"name": "icao", "type": "S"}]}
-    progress = TransformProgress(is_interrupted=is_interrupted).to_state()
-    event = applied(progress=progress, target=target, way={"mapping": {"icao": "{icao}"}}, onConflict="reject")
-    if not is_interrupted:
-        boto3.client("s3").put_object(Bucket=BUCKET, Key=f"{PREFIX}attempts/00000000-0000", Body=b"")
+    event = applied(target=target, way={"mapping": {"icao": "{icao}"}}, onConflict="reject")
+    request = SegmentRequest.from_event(event)
+    first = SliceJournal(JournalStore(boto3.client("s3"), BUCKET, request.run, 0), 0)
+    first.begin()
+    if has_announced:
+        key = {"icao": {"S": "K000"}}
+        batch = Batch({"icao": {"S": "K000"}})
+        batch.take_change(Entry(key, key), Transfer((stored_item(key, ICAO),)))
+        first.append(Kind.PAGE, batch.head | {"startKey": None}, b"".join(batch.lines))
+    del server.tables.tables["airports"].items[server.tables.tables["airports"].key({"icao": {"S": "K000"}})]
+    if not has_announced:
+        server.tables.tables["airports"].put({"icao": {"S": "K000"}})
     server.tables.tables["target"].put({"icao": {"S": "K000"}})
     counts = handler.lambda_handler(event, Context())["counts"]
-    assert (counts["read"], counts["written"], counts["rejected"]) == (100, 100, 0)
+    rejected = 0 if has_announced else 1
+    assert (counts["read"], counts["written"], counts["rejected"]) == (100, 100 - rejected, rejected)
+    with pytest.raises(errors.ServiceUnavailableError, match="another attempt at the slice has taken over"):
+        first.append(Kind.PAGE, {}, b"")
 
 
 def test_rejects_are_a_file(handler: Any) -> None:
@@ -208,5 +222,4 @@ def test_request_names_its_files() -> None:
     request = SegmentRequest.from_event(applied(3, TransformProgress(slices=2).to_state()))
     assert request.rejects_key == f"{PREFIX}rejects/00000003-0002.jsonl"
     assert request.sample_key == f"{PREFIX}sample/000003-0002.jsonl"
-    assert request.outcome_key == f"{PREFIX}slices/000003-0002"
     assert NESTS.partition.name == "id"

@@ -23,6 +23,7 @@ from sluice.workflows.table_transform.slice import ITEMS_PER_CHECK
 from sluice.workflows.table_transform.slice_log import SAMPLE_MAX_BYTES, Sample
 from tests.unit.fake_tables import FakeTable, FakeTables, Json
 from tests.unit.segment_slices import (
+    BIRDS_TABLE,
     NESTS_TABLE,
     Item,
     Segment,
@@ -119,7 +120,7 @@ def test_throttle_before_anything_was_done_is_told() -> None:
 
 def test_page_that_lacks_what_every_page_has_is_refused() -> None:
     with pytest.raises(UnexpectedResponseError, match="a page of birds has no 'ScannedCount'"):
-        ItemScan("birds", 0, 1, None).page({"Items": []})
+        ItemScan(BIRDS_TABLE, 0, 1, None).page({"Items": []})
 
 
 def test_sample_is_of_a_bounded_size() -> None:
@@ -229,7 +230,7 @@ def test_page_that_the_rate_does_not_admit_in_time_is_left_to_the_next_slice() -
     limits = {Kind.READ: 60.0, Kind.WRITE: None}
     segment = Segment(tables, lambda _item: None, job(), limits=limits)
     progress = segment.run(None, lambda: len(tables.log) > 1).progress
-    assert (progress.counts.read, progress.is_done, progress.is_interrupted) == (progress.done.scanned, False, False)
+    assert (progress.counts.read, progress.is_done, bool(progress.unsettled)) == (progress.done.scanned, False, False)
     assert segment.run(progress).progress.counts.read == 120
 
 

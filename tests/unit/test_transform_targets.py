@@ -196,7 +196,7 @@ def test_throttle_of_a_put_ends_the_slice_before_its_page(page_items: int) -> No
     tables.before = throttle
     segment = into_nests(tables, nest, on_conflict=OnConflict.REJECT)
     first = segment.run().progress
-    assert (first.counts.read, first.is_interrupted) == (page_items, True)
+    assert (first.counts.read, bool(first.unsettled)) == (page_items, True)
     tables.before = lambda _number, _operation: None
     whole = segment.run(first).progress
     assert whole.counts == Counts(read=300, written=300)
@@ -212,6 +212,6 @@ def test_throttle_of_a_deletion_ends_the_slice_before_its_item() -> None:
     tables.before = throttle
     segment = into_nests(tables, nest, deletes_source=True)
     first = segment.run().progress
-    assert (first.counts.read, first.is_interrupted) == (4, True)
+    assert (first.counts.read, bool(first.unsettled)) == (4, True)
     assert segment.run(first).progress.counts == Counts(read=5, written=5)
     assert (len(tables.tables["birds"].items), len(tables.tables["nests"].items)) == (0, 5)

@@ -18,10 +18,9 @@ from sluice.errors import ThrottledError
 from sluice.mapping.delete import DELETE
 from sluice.run_item.rate_limiter import RateLimiter
 from sluice.workflows.table_transform.input import Table
+from sluice.workflows.table_transform.reads import KEYS_MAX, ConsistentReads
 from sluice.workflows.table_transform.transforms import TransformedForTarget, TransformedInPlace
 from sluice.workflows.table_transform.verification import (
-    KEYS_MAX,
-    ConsistentReads,
     InPlaceVerification,
     TargetVerification,
     Verification,

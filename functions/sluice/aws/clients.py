@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ClientError, HTTPClientError, ResponseStreamingError
 from botocore.exceptions import ConnectionError as BotoConnectionError
+from urllib3.exceptions import HTTPError
 
 from sluice.errors import AccessDeniedError, ServiceUnavailableError, SluiceError, UnexpectedResponseError
 
@@ -52,6 +53,9 @@ BOTO_CONFIG = Config(
 # What botocore raises, after its own attempts, when a connection cannot be made or breaks.
 CONNECTION_ERRORS = (BotoConnectionError, HTTPClientError)
 
+# botocore takes these for errors, and redirects with them.
+FIRST_ERROR_STATUS = 300
+
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnrecognizedClientException"})
 _UNAVAILABLE = frozenset({"SlowDown", "ThrottlingException", "RequestTimeout", "RequestLimitExceeded"})
 
@@ -59,7 +63,30 @@ _UNAVAILABLE = frozenset({"SlowDown", "ThrottlingException", "RequestTimeout", "
 @cache
 def s3_client() -> S3Client:
     """The function's one S3 client, made when it is first needed: making it takes half as long as importing boto3."""
-    return boto3.client("s3", config=BOTO_CONFIG)
+    client = boto3.client("s3", config=BOTO_CONFIG)
+    retry_broken_error_bodies(client)
+    return client
+
+
+def retry_broken_error_bodies(client: S3Client) -> None:
+    """Have botocore's retries cover a connection that breaks while the body of an error is read.
+
+    Of a response that is streamed, botocore reads the body only after its retries, and lets urllib3's error through.
+    https://github.com/boto/botocore/blob/1.43.0/botocore/endpoint.py#L294
+    """
+    endpoint: Any = client._endpoint  # type: ignore[attr-defined]
+    send = endpoint._send
+
+    def send_and_read(request: Any) -> Any:
+        response = send(request)
+        if response.status_code >= FIRST_ERROR_STATUS:
+            try:
+                _ = response.content
+            except HTTPError as error:
+                raise ResponseStreamingError(error=error) from error
+        return response
+
+    endpoint._send = send_and_read
 
 
 @cache

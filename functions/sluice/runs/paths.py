@@ -111,9 +111,14 @@ class Run(State):
         """Some of the items that one slice of a segment changed, before and after."""
         return f"{self.samples_prefix}{segment:06d}-{slice_number:04d}.jsonl"
 
-    def segment_outcome_key(self, segment: int, slice_number: int) -> str:
-        """What one slice of a segment has come to: its progress, then its parts."""
-        return f"{self.prefix}slices/{segment:06d}-{slice_number:04d}"
+    def journal_key(self, segment: int, slice_number: int, entry: int) -> str:
+        """One entry of the journal of a slice."""
+        return f"{self.prefix}journal/{segment:06d}/{slice_number:04d}-{entry:06d}.jsonl.gz"
+
+    @property
+    def claim_key(self) -> str:
+        """Which run continues this one, or undoes it."""
+        return f"{self.prefix}claim.json"
 
     @property
     def sample_key(self) -> str:

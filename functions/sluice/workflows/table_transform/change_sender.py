@@ -13,9 +13,10 @@ from sluice.aws.wire import Attempts
 from sluice.dynamodb.items import comparable, failed_write_units
 from sluice.dynamodb.plain import Attributes
 from sluice.dynamodb.table_writer import ITEM_REFUSALS
-from sluice.errors import ServiceUnavailableError, SluiceError, ThrottledError, WireError
+from sluice.errors import RejectError, ServiceUnavailableError, SluiceError, ThrottledError, WireError
 from sluice.run_item.rate_limiter import RateLimiter, Spending
-from sluice.workflows.table_transform.changes import Change, Removal, Update, UpdateRequests
+from sluice.workflows.table_transform.changes import Removal, Side, Update
+from sluice.workflows.table_transform.requests import UpdateRequests
 
 # At 5 to 10 ms a request this is as much as one vCPU can prepare.
 REQUESTS_IN_FLIGHT = 32
@@ -28,12 +29,14 @@ Failure = ThrottledError | ServiceUnavailableError
 class Verdict(Enum):
     """What became of a change.
 
-    ADDED_TO: the item was deleted, with attributes that it did not have when it was read. CONFLICT: attributes that
-    the change is about have other values now. LEFT: they have not, but the run's filter leaves the item out now.
-    REFUSED: the table does not take it. UNANSWERED: DynamoDB throttled, or failed.
+    DONE: it is made, by this request or by an earlier one. ADDED_TO: the item was deleted, with attributes that it did
+    not have when it was read. CONFLICT: attributes that the change is about have other values now. UNKNOWN: likewise,
+    but the change may have been made before. LEFT: they have not, but the run's filter leaves the item out now.
+    GONE: the item is. REFUSED: the table does not take it. UNANSWERED: DynamoDB throttled, or failed.
     """
 
     DONE = auto()
+    UNKNOWN = auto()
     ADDED_TO = auto()
     CONFLICT = auto()
     LEFT = auto()
@@ -42,11 +45,14 @@ class Verdict(Enum):
     UNANSWERED = auto()
 
 
+Step = Update | Removal
+
+
 class Answer(NamedTuple):
     """`origin` is what came with the change to `send`; `item`: as it is now, or as it was deleted; empty when gone."""
 
     origin: Any
-    change: Change
+    change: Step
     verdict: Verdict
     units: float = 0.0
     item: Attributes = MappingProxyType({})
@@ -58,14 +64,16 @@ class Sending:
     """Where changes go, what they may take, and how many at a time."""
 
     call: Call
-    requests: UpdateRequests
+    requests: Mapping[Side, UpdateRequests]
     writes: RateLimiter
     threads: int = REQUESTS_IN_FLIGHT
 
 
 class _Task(NamedTuple):
     origin: Any
-    change: Change
+    change: Step
+    side: Side
+    was_sent: bool
     spending: Spending
 
 
@@ -88,35 +96,59 @@ class ChangeSender:
         self.stopped_by: Failure | None = None
         self.write_units = 0.0
 
-    def send(self, origin: Any, change: Change, *, is_due: bool = False) -> bool:
+    def send(
+        self, origin: Any, change: Step, *, side: Side = Side.TABLE, was_sent: bool = False, is_due: bool = False
+    ) -> bool:
         """Send when the run's rate admits it; False when the time is up before.
 
-        The first change, and one that is due, are sent even then. Raises TableNotFoundError, AccessDeniedError,
-        UnexpectedResponseError, WireError, also for changes before.
+        The first change, and one that is due, are sent even then. `was_sent`: another request may have made the change
+        before. Raises TableNotFoundError, AccessDeniedError, UnexpectedResponseError, WireError, also for changes
+        before.
         """
         is_due = is_due or not self._has_begun
         spending = self._writes.admit(1) if is_due else self._writes.before(1)
         if spending is None:
             return False
         self._has_begun = True
-        self._in_flight.submit(_Task(origin, change, spending), keys=())
+        self._in_flight.submit(_Task(origin, change, side, was_sent, spending), keys=())
         return True
 
     def drain(self) -> None:
         """Return when all is answered. Raises what `send` raises."""
         self._in_flight.drain()
 
-    def put_back(self, item: Attributes) -> str | None:
+    def put_back(self, item: Attributes, side: Side = Side.TABLE) -> str | None:
         """Put an item back that should not have been deleted, under what was written since; returns what prevents it.
 
         Nothing else holds the item: whatever goes wrong, it must not be lost.
         """
         try:
-            answer = self._call("UpdateItem", self._requests.restoration(item), Attempts())
+            answer = self._call("UpdateItem", self._requests[side].restoration(item), Attempts())
         except SluiceError as error:
             return f"deleted while another writer added to it, and not to be put back: {error}"
         self.write_units += consumed(answer)
         return None
+
+    def take_back(self, item: Attributes, side: Side) -> bool:
+        """Delete an item that the run put, unless another writer changed it; False when it is too wide for that.
+
+        Raises what the wire raises.
+        """
+        try:
+            answer = self._call("DeleteItem", self._requests[side].delete(Removal(item)), Attempts())
+        except RejectError:
+            return False
+        except WireError as error:
+            if error.name == "ConditionalCheckFailedException":
+                return True
+            if error.name in ITEM_REFUSALS:
+                return False
+            raise
+        self.write_units += consumed(answer)
+        deleted: Attributes = answer.get("Attributes", item)
+        if deleted.keys() != item.keys():
+            self.put_back(deleted, side)
+        return True
 
     def close(self) -> None:
         """End the threads."""
@@ -130,15 +162,15 @@ class ChangeSender:
 
     def _send(self, task: _Task) -> Answer:
         """In a thread of its own."""
-        origin, change, _ = task
+        origin, change, side, *_ = task
         if self.stopped_by is not None:
             return Answer(origin, change, Verdict.UNANSWERED, error=self.stopped_by)
         attempts = Attempts()
         try:
             if isinstance(change, Update):
-                answer = self._call("UpdateItem", self._requests.update(change), attempts)
+                answer = self._call("UpdateItem", self._requests[side].update(change), attempts)
             else:
-                answer = self._call("DeleteItem", self._requests.delete(change), attempts)
+                answer = self._call("DeleteItem", self._requests[side].delete(change), attempts)
         except (ThrottledError, ServiceUnavailableError) as error:
             self.stopped_by = error
             return Answer(origin, change, Verdict.UNANSWERED, error=error)
@@ -150,13 +182,13 @@ class ChangeSender:
         return Answer(origin, change, verdict, consumed(answer), deleted)
 
     def _refused(self, task: _Task, error: WireError, attempts: Attempts) -> Answer:
-        origin, change, _ = task
+        origin, change, side, was_sent, _ = task
         if error.name == "ConditionalCheckFailedException":
             item: Attributes = error.details.get("Item") or {}
             # The answer does not tell what the refused write cost: at most the item that is there.
             units = float(failed_write_units(change.before, item))
-            is_filtered = self._requests.is_filtered
-            verdict = _verdict(change, item, is_filtered=is_filtered, may_have_run=attempts.may_have_run)
+            is_filtered = self._requests[side].is_filtered
+            verdict = _verdict(change, item, is_filtered=is_filtered, was_sent=was_sent or attempts.may_have_run)
             return Answer(origin, change, verdict, units, item)
         if error.name in ITEM_REFUSALS:
             return Answer(origin, change, Verdict.REFUSED, error=error)
@@ -169,19 +201,29 @@ def consumed(answer: Mapping[str, Any]) -> float:
     return units
 
 
-def _verdict(change: Change, item: Attributes, *, is_filtered: bool, may_have_run: bool) -> Verdict:
-    """Why the condition did not hold; an attempt that got no answer may have been carried out."""
+def _verdict(change: Step, item: Attributes, *, is_filtered: bool, was_sent: bool) -> Verdict:
+    """Why the condition did not hold. `was_sent`: an earlier request may have made the change."""
+    if isinstance(change, Removal):
+        return _removal_verdict(change, item, is_filtered=is_filtered, was_sent=was_sent)
     if not item:
-        return Verdict.DONE if may_have_run and isinstance(change, Removal) else Verdict.GONE
-    names = {*change.values, *change.removed} if isinstance(change, Update) else set(change.before)
-    if is_filtered and _agree(change.before, item, names):
+        return Verdict.UNKNOWN if was_sent else Verdict.GONE
+    if was_sent and agree(change.after(), item, change.names):
+        return Verdict.DONE
+    if is_filtered and agree(change.before, item, change.names):
         return Verdict.LEFT
-    is_ours = may_have_run and isinstance(change, Update) and _agree(change.after(), item, names)
-    return Verdict.DONE if is_ours else Verdict.CONFLICT
+    return Verdict.UNKNOWN if was_sent else Verdict.CONFLICT
 
 
-def _agree(one: Attributes, other: Attributes, names: Iterable[str]) -> bool:
-    """Whether these attributes have the same values in both, or are in neither."""
+def _removal_verdict(change: Removal, item: Attributes, *, is_filtered: bool, was_sent: bool) -> Verdict:
+    if not item:
+        return Verdict.DONE if was_sent else Verdict.GONE
+    if is_filtered and agree(change.before, item, change.before):
+        return Verdict.LEFT
+    return Verdict.UNKNOWN if was_sent else Verdict.CONFLICT
+
+
+def agree(one: Attributes, other: Attributes, names: Iterable[str]) -> bool:
+    """Whether each of these attributes has the same value in both items, or is in neither."""
     return all(_value(one, name) == _value(other, name) for name in names)
 
 

@@ -1,14 +1,15 @@
-"""What is to become of one item in its place: attributes that get other values, or its end."""
+"""What a run does to items: attributes of one item change, or items go into a table and out of one."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
 
-from sluice.dynamodb.items import MAX_ITEM_BYTES, comparable, item_size, utf8_value
-from sluice.dynamodb.keys import KeySchema
+from sluice.dynamodb.items import MAX_ITEM_BYTES, Item, comparable, item_size, utf8_value
+from sluice.dynamodb.keys import KeySchema, key_identity
 from sluice.dynamodb.plain import Attributes
 from sluice.errors import RejectError
 from sluice.rejects import Reason
@@ -18,18 +19,36 @@ WRITE_UNIT_BYTES = 1024
 MEASURED_BYTES = 4096
 
 
+class Side(StrEnum):
+    """The tables of a run: the one that the input names as `table`, and its `target`."""
+
+    TABLE = "table"
+    TARGET = "target"
+
+
 @dataclass(frozen=True, slots=True)
 class Update:
-    """`values`: the attributes that get one, each in DynamoDB JSON, UTF-8. `removed`: those that go."""
+    """`values`: the attributes that get one, each in DynamoDB JSON, UTF-8. `removed`: those that go.
+
+    `before` is the item as it was read: the whole item, or its key and the attributes that change. `old` has values
+    that the attributes lose, and `key` the primary key, as far as they are known as they go over the wire.
+    """
 
     before: Attributes
     values: Mapping[str, bytes]
     removed: tuple[str, ...] = ()
+    old: Mapping[str, bytes] = field(default_factory=dict, compare=False, repr=False)
+    key: bytes = field(default=b"", compare=False, repr=False)
 
     def after(self) -> dict[str, Any]:
         """The item as it becomes."""
         kept = {name: value for name, value in self.before.items() if name not in self.removed}
         return kept | {name: json.loads(value) for name, value in self.values.items()}
+
+    @property
+    def names(self) -> set[str]:
+        """The attributes that change."""
+        return {*self.values, *self.removed}
 
     def write_units(self) -> float:
         """What the change takes. Raises RejectError when the item becomes too large."""
@@ -43,19 +62,41 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """The item goes."""
+    """One item goes."""
 
     before: Attributes
-
-    def after(self) -> None:
-        """Nothing."""
 
     def write_units(self) -> float:
         """What the deletion takes."""
         return write_units(item_size(self.before))
 
 
-Change = Update | Removal
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Items are put into the table on one side; when they are there, others are deleted on another.
+
+    A deletion in place has no puts, a copy no deletions, a move both. `withdrawn`: items that the run put on the side
+    of the puts before another writer changed their source; they are taken back first, where they are unchanged.
+    """
+
+    puts: Sequence[Item] = ()
+    puts_on: Side = Side.TARGET
+    deletions: Sequence[Attributes] = ()
+    deletes_on: Side = Side.TABLE
+    withdrawn: Sequence[Attributes] = ()
+
+    def after(self) -> Any:
+        """The item that is put, all of several, or None."""
+        items = [json.loads(each.body) for each in self.puts]
+        return items if len(items) > 1 else next(iter(items), None)
+
+    def write_units(self) -> float:
+        """What it takes where nothing is replaced that is larger."""
+        put = sum(write_units(item_size(json.loads(each.body))) for each in self.puts)
+        return put + sum(write_units(item_size(each)) for each in self.deletions)
+
+
+Change = Update | Transfer
 
 
 def difference(before: Attributes, values: Mapping[str, str], removed: set[str], schema: KeySchema) -> Update | None:
@@ -63,20 +104,30 @@ def difference(before: Attributes, values: Mapping[str, str], removed: set[str],
 
     Raises RejectError for a change that the table cannot take.
     """
-    changed = {
-        name: utf8_value(name, value)
-        for name, value in values.items()
-        if name not in before or not _is_same(before[name], value)
-    }
+    changed: dict[str, bytes] = {}
+    old: dict[str, bytes] = {}
+    for name, value in values.items():
+        if name in before:
+            text = compact(before[name])
+            if _is_same(before[name], text, value):
+                continue
+            old[name] = text.encode()
+        changed[name] = utf8_value(name, value)
     if not changed and not removed:
         return None
     for key in schema.attributes:
         if key.name in changed or key.name in removed:
             raise RejectError(Reason.KEY_CHANGED, f"attribute {key.name} is the item's key, which stays instead")
-    update = Update(before, changed, tuple(sorted(removed)))
+    key_body = compact(key_in(before, schema)).encode()
+    update = Update(before, changed, tuple(sorted(removed)), old, key_body)
     if sum(map(len, changed.values())) > MEASURED_BYTES:
         update.write_units()
     return update
+
+
+def deletion(item: Attributes) -> Transfer:
+    """The item goes from the run's own table."""
+    return Transfer(deletions=(item,))
 
 
 def write_units(item_bytes: int) -> float:
@@ -84,147 +135,21 @@ def write_units(item_bytes: int) -> float:
     return float(max(1, -(-item_bytes // WRITE_UNIT_BYTES)))
 
 
-def compact(value: object) -> str:
-    """JSON as the encoders write it."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+# JSON as the encoders write it.
+compact: Callable[[object], str] = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-def _is_same(before: Mapping[str, Any], value: str) -> bool:
+def key_in(item: Attributes, schema: KeySchema) -> dict[str, Any]:
+    """The item's primary key in DynamoDB JSON."""
+    return {each.name: item[each.name] for each in schema.attributes}
+
+
+def stored_item(item: Attributes, schema: KeySchema) -> Item:
+    """An item that a table held, ready to be put back."""
+    key = tuple(key_identity(each, item[each.name][each.type]) for each in schema.attributes)
+    return Item(key, compact(item).encode())
+
+
+def _is_same(before: Mapping[str, Any], text: str, value: str) -> bool:
     """Whether DynamoDB holds the same for both; nearly always the texts are the same then."""
-    return compact(before) == value or comparable(before) == comparable(json.loads(value))
-
-
-# What the changed attributes are to the expressions: those that get a value and had one, that get their first,
-# and that lose theirs.
-_Shape = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
-Shape = TypeVar("Shape")
-# Items whose attributes' names are data have any number of shapes.
-SHAPES_MAX = 1_000
-
-
-class Where(NamedTuple):
-    """Which items a run is about, as a filter expression with its names and values."""
-
-    expression: str
-    names: Mapping[str, str]
-    values: Mapping[str, Mapping[str, Any]]
-
-    @classmethod
-    def from_state(cls, state: Mapping[str, Any] | None) -> Where | None:
-        """Read what `to_state` returns."""
-        return cls(state["expression"], state["names"], state["values"]) if state else None
-
-    def to_state(self) -> dict[str, Any]:
-        """The filter as it travels in state."""
-        return {"expression": self.expression, "names": dict(self.names), "values": dict(self.values)}
-
-
-class UpdateRequests:
-    """Bodies of UpdateItem and DeleteItem on one table.
-
-    An item that `where` would not let through any more is left alone. Placeholders are numbers, which `where` has not.
-    """
-
-    def __init__(self, table: str, schema: KeySchema, where: Where | None) -> None:
-        self._table = table
-        self._schema = schema
-        self._where = where
-        values = where.values if where else {}
-        self._where_values = b"".join(b",%b:%b" % (_json(name), _json(each)) for name, each in values.items())
-        self._heads: dict[_Shape, bytes] = {}
-        self._delete_heads: dict[tuple[str, ...], bytes] = {}
-
-    @property
-    def is_filtered(self) -> bool:
-        """Whether the condition is also that of the run's filter."""
-        return self._where is not None
-
-    def update(self, change: Update) -> bytes:
-        """UpdateItem of the attributes that change, each of which must be as it was read."""
-        before = change.before
-        kept = tuple(name for name in change.values if name in before)
-        new = tuple(name for name in change.values if name not in before)
-        shape = (kept, new, change.removed)
-        head = self._heads.get(shape)
-        if head is None:
-            head = self._update_head(*shape)
-            _remember(self._heads, shape, head)
-        values = [b'":%d":%b' % (2 * number, change.values[name]) for number, name in enumerate(kept + new)]
-        values += _old_values(before, kept)
-        values += _old_values(before, change.removed, len(kept) + len(new))
-        return self._body(head, before, values)
-
-    def delete(self, change: Removal) -> bytes:
-        """DeleteItem of an item all of whose attributes must be as they were read; it returns what it has deleted."""
-        names = tuple(change.before)
-        head = self._delete_heads.get(names)
-        if head is None:
-            conditions = [f"#{number}=:{2 * number + 1}" for number in range(len(names))]
-            head = self._head(names, conditions, {"ReturnValues": "ALL_OLD"})
-            _remember(self._delete_heads, names, head)
-        return self._body(head, change.before, _old_values(change.before, names))
-
-    def restoration(self, item: Attributes) -> bytes:
-        """UpdateItem that puts an item back; attributes that it has by now stay as they are."""
-        key = self.key(item)
-        names = [name for name in item if name not in key]
-        request: dict[str, Any] = {"TableName": self._table, "Key": key}
-        if names:
-            sets = ",".join(f"#{number}=if_not_exists(#{number},:{number})" for number in range(len(names)))
-            request |= {
-                "UpdateExpression": f"SET {sets}",
-                "ExpressionAttributeNames": {f"#{number}": name for number, name in enumerate(names)},
-                "ExpressionAttributeValues": {f":{number}": item[name] for number, name in enumerate(names)},
-            }
-        return _json(request)
-
-    def key(self, item: Attributes) -> dict[str, Any]:
-        """The item's primary key in DynamoDB JSON."""
-        return {each.name: item[each.name] for each in self._schema.attributes}
-
-    def _update_head(self, kept: tuple[str, ...], new: tuple[str, ...], removed: tuple[str, ...]) -> bytes:
-        names = (*kept, *new, *removed)
-        set_until, new_until = len(kept), len(kept) + len(new)
-        sets = ",".join(f"#{number}=:{2 * number}" for number in range(new_until))
-        removes = ",".join(f"#{number}" for number in range(new_until, len(names)))
-        expressions = [f"{word} {each}" for word, each in (("SET", sets), ("REMOVE", removes)) if each]
-        conditions = [
-            f"attribute_not_exists(#{number})" if set_until <= number < new_until else f"#{number}=:{2 * number + 1}"
-            for number in range(len(names))
-        ]
-        return self._head(names, conditions, {"UpdateExpression": " ".join(expressions)})
-
-    def _head(self, names: tuple[str, ...], conditions: Iterable[str], more: Mapping[str, str]) -> bytes:
-        """All of the body that requests of one shape have in common; the key's placeholder follows the others."""
-        condition = " AND ".join([f"attribute_exists(#{len(names)})", *conditions])
-        aliases = {f"#{number}": name for number, name in enumerate((*names, self._schema.partition.name))}
-        if self._where:
-            condition += f" AND ({self._where.expression})"
-            aliases |= self._where.names
-        request = {
-            "TableName": self._table,
-            **more,
-            "ConditionExpression": condition,
-            "ExpressionAttributeNames": aliases,
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-            "ReturnConsumedCapacity": "TOTAL",
-        }
-        return json.dumps(request).encode().removesuffix(b"}")
-
-    def _body(self, head: bytes, item: Attributes, values: Iterable[bytes]) -> bytes:
-        all_values = b",".join(values) + self._where_values
-        return b'%b,"Key":%b,"ExpressionAttributeValues":{%b}}' % (head, _json(self.key(item)), all_values)
-
-
-def _remember(heads: dict[Shape, bytes], shape: Shape, head: bytes) -> None:
-    if len(heads) >= SHAPES_MAX:
-        heads.clear()
-    heads[shape] = head
-
-
-def _old_values(before: Attributes, names: Iterable[str], first: int = 0) -> list[bytes]:
-    return [b'":%d":%b' % (2 * number + 1, _json(before[name])) for number, name in enumerate(names, first)]
-
-
-def _json(value: object) -> bytes:
-    return compact(value).encode()
+    return text == value or comparable(before) == comparable(json.loads(value))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Self
 
 from sluice.dynamodb.keys import KeySchema
@@ -15,7 +15,9 @@ from sluice.limits import SEGMENTS_MAX
 from sluice.run_item.shares import Kind, limits_in
 from sluice.runs.input import rejects_tolerated, table_name
 from sluice.state import Named, State, VersionedState
-from sluice.workflows.table_transform.changes import Where
+from sluice.workflows.table_transform.changes import Side
+from sluice.workflows.table_transform.checks import IndexKey, IndexKeys
+from sluice.workflows.table_transform.requests import UpdateRequests, Where
 
 DRY_RUN, APPLY = "dryRun", "apply"
 
@@ -30,9 +32,11 @@ class Table(State):
 
 @dataclass(frozen=True, slots=True)
 class TransformJob(VersionedState):
-    """`target` None: in place. `way`: {"transform": name} or {"mapping": {...}}. `run_item`: see RunItem.to_state.
+    """`target` None: in place. `way`: {"transform": name} or {"mapping": {...}}, empty for an undo.
 
-    `item_bytes` is the mean of the table, where its size is known.
+    `run_item`: see RunItem.to_state. `item_bytes` is the mean of the table, where its size is known.
+    `indexes`: the key attributes of secondary indexes, by table. `undoes`: the runs whose changes are taken back,
+    oldest first; none for a transform.
     """
 
     what: ClassVar = "the run's plan"
@@ -48,11 +52,38 @@ class TransformJob(VersionedState):
     run_item: Mapping[str, Any] | None
     sample_per_segment: int
     item_bytes: float | None
+    indexes: Mapping[str, Mapping[str, IndexKey]] = field(default_factory=dict)
+    undoes: tuple[str, ...] = ()
 
     @classmethod
     def from_state(cls, state: Any) -> Self:
-        """Read what `to_state` returns; an earlier version called the run's item `budget`."""
-        return super(TransformJob, cls).from_state({"runItem": state.get("budget"), **state})
+        """Read what `to_state` returns, also of a version without a journal, which called the run's item `budget`."""
+        given = state
+        if isinstance(state, Mapping):
+            given = {"indexes": {}, "undoes": [], "runItem": state.get("budget"), **state}
+        # Slots make a class anew, which a plain super() does not know.
+        return super(TransformJob, cls).from_state(given)
+
+    @property
+    def tables(self) -> dict[Side, Table]:
+        """The tables by their side."""
+        return {Side.TABLE: self.table} | ({Side.TARGET: self.target} if self.target else {})
+
+    @property
+    def schemas(self) -> dict[Side, KeySchema]:
+        """Their keys."""
+        return {side: table.schema for side, table in self.tables.items()}
+
+    @property
+    def index_keys(self) -> dict[Side, IndexKeys]:
+        """The key attributes of their secondary indexes."""
+        return {side: self.indexes.get(side, {}) for side in Side}
+
+    @property
+    def requests(self) -> dict[Side, UpdateRequests]:
+        """New requests; the filter is part of the condition of changes in place only."""
+        where = self.where if self.target is None else None
+        return {side: UpdateRequests(each.name, each.schema, where) for side, each in self.tables.items()}
 
     @property
     def is_dry_run(self) -> bool:
@@ -81,7 +112,10 @@ _FIELDS = (
     "withoutBackup",
     "verify",
     "resume",
+    "undo",
 )
+# What an undo takes from the run that it takes back.
+_OF_THE_RUN = ("table", "target", *WAYS, "where", "segments", "onConflict", "deleteSource", "verify")
 # Placeholders that are numbers stand for what the run itself compares and sets.
 _NAME = re.compile(r"#(?!\d+$)[A-Za-z0-9_]+")
 _VALUE = re.compile(r":(?!\d+$)[A-Za-z0-9_]+")
@@ -101,7 +135,9 @@ _KINDS: Mapping[str, type[Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class TransformInput:
-    """`segments` None: planned from the table's size. `resumed_run`: the execution that is gone on with.
+    """`segments` None: planned from the table's size. `resumed_run`: the run that this one continues.
+
+    `undone_run`: the run that this one takes back; table and target are those of that run then.
 
     `way` is {"transform": name} or {"mapping": {...}}. `verify_sample`: how many items to verify, None for no check.
     `rejects_tolerated`: {"count": 5}, {"percentage": 1.5} of the items, or None for any number.
@@ -122,16 +158,17 @@ class TransformInput:
     without_backup: bool
     verify_sample: int | None
     resumed_run: str | None
+    undone_run: str | None
 
     @classmethod
     def from_input(cls, raw: object) -> TransformInput:
-        """Read the execution's input. Raises InvalidInputError naming the field."""
+        """Read the execution's input; an undo has no table yet. Raises InvalidInputError naming the field."""
         fields = Fields(raw, _FIELDS)
-        target = _target(fields)
+        undone_run = _undone_run(fields)
         return cls(
-            table=table_name(fields, "table"),
-            target=target,
-            way=_way(fields),
+            table="" if undone_run else table_name(fields, "table"),
+            target=None if undone_run else _target(fields),
+            way={} if undone_run else _way(fields),
             where=_where(fields),
             mode=fields.choice("mode", MODES, DRY_RUN),
             segments=fields.integer("segments", None, low=1, high=SEGMENTS_MAX),
@@ -144,6 +181,18 @@ class TransformInput:
             without_backup=fields.boolean("withoutBackup", default=False),
             verify_sample=_verify_sample(fields),
             resumed_run=fields.section("resume", ("run",)).text("run") if fields.has("resume") else None,
+            undone_run=undone_run,
+        )
+
+    def undoing(self, job: TransformJob) -> TransformInput:
+        """The input of an undo with what it has in common with the job that it takes back."""
+        return replace(
+            self,
+            table=job.table.name,
+            target=job.target.name if job.target else None,
+            segments=job.total_segments,
+            on_conflict=job.on_conflict,
+            deletes_source=job.deletes_source,
         )
 
     @property
@@ -154,7 +203,16 @@ class TransformInput:
     @property
     def changes_table(self) -> bool:
         """Whether items of the table itself are changed or deleted."""
-        return self.mode == APPLY and (self.target is None or self.deletes_source)
+        return self.mode == APPLY and not self.undone_run and (self.target is None or self.deletes_source)
+
+
+def _undone_run(fields: Fields) -> str | None:
+    if not fields.has("undo"):
+        return None
+    for name in _OF_THE_RUN:
+        if fields.has(name):
+            raise fields.wrong(name, "means nothing for an undo, which takes it from the run that it undoes")
+    return fields.section("undo", ("run",)).text("run")
 
 
 def _target(fields: Fields) -> str | None:

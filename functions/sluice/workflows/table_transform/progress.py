@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from sluice.fields import Fields
 from sluice.runs.counts import Counts
@@ -13,7 +14,9 @@ from sluice.runs.paths import Run
 from sluice.runs.segments import Segment
 from sluice.state import Inline, Named, State, VersionedState
 from sluice.workflows.table_transform.input import TransformJob
-from sluice.workflows.table_transform.scan import StartKey
+
+# Where a segment goes on: a Scan's ExclusiveStartKey, or the position in the journals that an undo takes back.
+StartKey = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,10 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Done(State):
-    """What slices have done. `scanned`: items evaluated; `planned_write_units`: what applying a dry run would take."""
+    """What slices have done. `scanned`: items evaluated.
+
+    `planned_write_units`, `planned_puts`: what applying a dry run would take, in DynamoDB and in the journal.
+    """
 
     counts: Counts = field(default_factory=Counts)
     changes: Changes = field(default_factory=Changes)
@@ -48,6 +54,13 @@ class Done(State):
     write_units: float = 0.0
     planned_write_units: float = 0.0
     reasons: Counter[str] = field(default_factory=Counter)
+    planned_puts: int = 0
+
+    @classmethod
+    def from_state(cls, state: Any) -> Self:
+        """Read what `to_state` returns; runs before the journal planned no puts."""
+        # Slots make a class anew, which a plain super() does not know.
+        return super(Done, cls).from_state({"plannedPuts": 0, **state})
 
     def __add__(self, other: Done) -> Done:
         return Done(
@@ -58,7 +71,22 @@ class Done(State):
             self.write_units + other.write_units,
             self.planned_write_units + other.planned_write_units,
             self.reasons + other.reasons,
+            self.planned_puts + other.planned_puts,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled(State):
+    """Changes that were announced and not settled: those of the entries from `first` to before `end` of a journal.
+
+    `was_tried`: a later slice may have made any of them, also those that the journal says were never sent.
+    """
+
+    run: str
+    slice_number: Annotated[int, Named("slice")]
+    first: int
+    end: int
+    was_tried: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +94,8 @@ class TransformProgress(VersionedState):
     """What the slices so far have done, and where the next one starts.
 
     `start_key`: the next request's ExclusiveStartKey. `slices`: slices done; `reject_slices`, `sample_slices`: the
-    numbers of those that left a file. `is_interrupted`: items after the start key may have been written already.
+    numbers of those that left a file. `unsettled`: changes that come before everything else. `late_until`: until when
+    workers that were given up may still send what they announced, in seconds since 1970.
     """
 
     what: ClassVar = "how far a segment has come"
@@ -77,7 +106,14 @@ class TransformProgress(VersionedState):
     done: Annotated[Done, Inline] = field(default_factory=Done)
     reject_slices: tuple[int, ...] = ()
     sample_slices: tuple[int, ...] = ()
-    is_interrupted: Annotated[bool, Named("interrupted")] = False
+    is_scan_ended: Annotated[bool, Named("scanEnded")] = False
+    unsettled: tuple[Unsettled, ...] = ()
+    late_until: int = 0
+
+    @classmethod
+    def from_state(cls, state: Any) -> Self:
+        """Read what `to_state` returns, also of a version without a journal."""
+        return super(TransformProgress, cls).from_state({"scanEnded": False, "unsettled": [], "lateUntil": 0, **state})
 
     @property
     def counts(self) -> Counts:
@@ -95,8 +131,8 @@ class TransformProgress(VersionedState):
         return self.done.reasons
 
     def resumed(self) -> TransformProgress:
-        """Where another run goes on: it counts for itself, and leaves files of its own."""
-        return TransformProgress(start_key=self.start_key, is_interrupted=True)
+        """Where another run continues: it counts for itself, and leaves files of its own."""
+        return TransformProgress(start_key=self.start_key, is_scan_ended=self.is_scan_ended, unsettled=self.unsettled)
 
 
 SEGMENTS = PartType(Segment.kind, Segment.from_state, TransformProgress.from_state)
@@ -139,13 +175,3 @@ class SegmentRequest:
     def course_key(self) -> str:
         """Where the slice's course goes."""
         return self.run.course_key(self.segment, self.progress.slices)
-
-    @property
-    def attempt_key(self) -> str:
-        """The marker of the slice's first attempt."""
-        return self.run.attempt_key(self.segment, self.progress.slices)
-
-    @property
-    def outcome_key(self) -> str:
-        """What the slice has come to."""
-        return self.run.segment_outcome_key(self.segment, self.progress.slices)

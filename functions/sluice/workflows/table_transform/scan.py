@@ -13,16 +13,21 @@ from sluice.dynamodb.plain import Attributes
 from sluice.errors import ServiceUnavailableError, ThrottledError, UnexpectedResponseError
 from sluice.run_item.rate_limiter import RateLimiter, Spending
 from sluice.workflows.table_transform.change_sender import Call
-from sluice.workflows.table_transform.changes import Where
+from sluice.workflows.table_transform.changes import key_in
+from sluice.workflows.table_transform.input import Table
+from sluice.workflows.table_transform.progress import StartKey
+from sluice.workflows.table_transform.requests import Where
+from sluice.workflows.table_transform.slice_log import Entry
 
-StartKey = Mapping[str, Mapping[str, Any]]
+# What a page is made of: an item of a table, or what a journal has about one.
+Item = Any
 
 
 @dataclass(frozen=True, slots=True)
 class ItemPage:
     """One answer: the items that the filter lets through, and how many it was applied to."""
 
-    items: list[Attributes]
+    items: list[Item]
     scanned: int
     units: float
     last_evaluated: StartKey | None
@@ -32,7 +37,7 @@ class ItemPage:
 class ItemScan:
     """`where`: which items to read, None for all."""
 
-    table: str
+    table: Table
     segment: int
     total_segments: int
     where: Where | None
@@ -40,7 +45,7 @@ class ItemScan:
     def body(self, start_key: StartKey | None, limit: int | None) -> bytes:
         """The Scan request of one page."""
         request: dict[str, Any] = {
-            "TableName": self.table,
+            "TableName": self.table.name,
             "Segment": self.segment,
             "TotalSegments": self.total_segments,
             "ReturnConsumedCapacity": "TOTAL",
@@ -67,7 +72,7 @@ class ItemScan:
                 answer.get("LastEvaluatedKey"),
             )
         except KeyError as error:
-            raise UnexpectedResponseError(f"a page of {self.table} has no {error}") from error
+            raise UnexpectedResponseError(f"a page of {self.table.name} has no {error}") from error
 
 
 class Pages:
@@ -77,6 +82,7 @@ class Pages:
         self, scan: ItemScan, start_key: StartKey | None, call: Call, reads: RateLimiter, executor: Executor
     ) -> None:
         self._scan = scan
+        self._schema = scan.table.schema
         self._start_key = start_key
         self._call = call
         self._reads = reads
@@ -119,6 +125,14 @@ class Pages:
         if self._coming is not None:
             self.next()
         return self._units
+
+    def entry(self, item: Attributes) -> Entry:
+        """An item on its way through the slice."""
+        return Entry(key_in(item, self._schema), item)
+
+    def position(self, item: Attributes) -> StartKey:
+        """The start key of the items after this one."""
+        return key_in(item, self._schema)
 
     def _read(self, limit: int | None, spending: Spending) -> ItemPage:
         page = self._scan.page(self._call("Scan", self._scan.body(self._start_key, limit), Attempts()))

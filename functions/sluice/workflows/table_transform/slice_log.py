@@ -1,22 +1,21 @@
-"""Some lines of any number, each as likely as any other: of the items that a slice changes, of all slices' samples."""
+"""What a slice came to: counts, rejects, a sample of what it changed, and the changes that it did not settle."""
 
 from __future__ import annotations
 
 import json
 import random
-from collections import Counter, deque
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any, Protocol
+from typing import Any
 
-from sluice.dynamodb.keys import KeySchema
 from sluice.dynamodb.plain import Attributes
 from sluice.rejects import Reason, RejectedItem
 from sluice.run_item.progress import WorkDone
 from sluice.runs.counts import Counts
-from sluice.workflows.table_transform.progress import Changes, Done, TransformProgress
-from sluice.workflows.table_transform.scan import ItemPage, StartKey
+from sluice.workflows.table_transform.changes import Change, Transfer, Update
+from sluice.workflows.table_transform.progress import Changes, Done, StartKey, TransformProgress, Unsettled
 
 # A slice holds no more than this; a line that does not fit is left out.
 SAMPLE_MAX_BYTES = 16 << 20
@@ -34,7 +33,7 @@ class Sample:
         self.lines: list[bytes] = []
 
     def place(self) -> int | None:
-        """Where the next line goes, None when it stays out."""
+        """The index of the next line, None when it stays out."""
         self._offered += 1
         if len(self.lines) < self._size:
             return len(self.lines)
@@ -60,7 +59,7 @@ TRANSFORMED_AGAIN = 3
 
 
 class Outcome(Enum):
-    """SKIPPED: left alone, for another reason than that the transform leaves it as it is."""
+    """SKIPPED: left alone for another reason than that the transform leaves it as it is."""
 
     CHANGED = auto()
     DELETED = auto()
@@ -69,130 +68,138 @@ class Outcome(Enum):
     REJECTED = auto()
 
 
-class Planned(Protocol):
-    """What is to become of an item."""
-
-    def after(self) -> object:
-        """The item in DynamoDB JSON as it becomes, several, or None."""
-
-
 @dataclass(frozen=True, slots=True)
 class ItemResult:
-    """What became of one item; `planned_units`: what that would take, in a dry run."""
+    """What became of one item. `planned_units`: what its change would take, in a dry run."""
 
     outcome: Outcome
-    change: Planned | None = None
+    change: Change | None = None
     planned_units: float = 0.0
     reason: str = ""
     message: str = ""
+    found: Attributes | None = None
 
 
 UNCHANGED = ItemResult(Outcome.UNCHANGED)
 SKIPPED = ItemResult(Outcome.SKIPPED)
 
 
+def done(change: Change, planned_units: float = 0.0) -> ItemResult:
+    """The change is made."""
+    is_deletion = isinstance(change, Transfer) and not change.puts
+    return ItemResult(Outcome.DELETED if is_deletion else Outcome.CHANGED, change, planned_units)
+
+
 class Entry:
-    """One item of the scan, or the end of a page. `conflicts`: how often another writer changed the item meanwhile."""
+    """One item of the run. `item`: as it was read, or as far as the journal tells. `line`: what an undo takes back.
 
-    __slots__ = ("conflicts", "item", "item_result", "page")
+    `is_inherited`: an earlier attempt or slice may have made the change; `was_sent`: this one may have. `then`: what
+    becomes of the item when its change only takes something back. `conflicts`: how often another writer changed the
+    item meanwhile.
+    """
 
-    def __init__(self, item: Attributes, page: ItemPage | None = None) -> None:
+    __slots__ = ("change", "conflicts", "is_inherited", "item", "key", "line", "then", "was_sent")
+
+    def __init__(self, key: Attributes, item: Attributes, line: Any = None) -> None:
+        self.key = key
         self.item = item
-        self.page = page
-        self.item_result: ItemResult | None = None
+        self.line = line
+        self.change: Change | None = None
+        self.is_inherited = self.was_sent = False
+        self.then: ItemResult | None = None
         self.conflicts = 0
 
 
-class SliceLog:
-    """One slice's entries, from `progress` on."""
+@dataclass(frozen=True, slots=True)
+class PageTally:
+    """What a page had beside the changes that it announces. `start_key`: where the scan goes on after it."""
 
-    def __init__(self, progress: TransformProgress, schema: KeySchema, sample: Sample, *, is_dry_run: bool) -> None:
+    unchanged: int
+    scanned: int
+    read_units: float
+    start_key: StartKey | None
+    is_scan_ended: bool
+
+
+class SliceLog:
+    """One slice's items, after those of `progress`. For one thread."""
+
+    def __init__(self, progress: TransformProgress, sample: Sample, *, is_dry_run: bool) -> None:
         self._before = progress
-        self._schema = schema
         self._sample = sample
         self._is_dry_run = is_dry_run
-        self._open: deque[Entry] = deque()
-        self._start_key = progress.start_key
-        self._last: Attributes | None = None
-        self._is_done = False
+        self.start_key = progress.start_key
+        self.is_scan_ended = progress.is_scan_ended
         self._outcomes: Counter[Outcome] = Counter()
-        self._opened = self._scanned = self._in_page = 0
-        self._planned_units = 0.0
+        self._scanned = 0
+        self._read_units = self._planned_units = 0.0
+        self._planned_puts = 0
         self._reasons: Counter[str] = Counter()
+        self.unsettled: dict[Entry, None] = {}
         self.settled = 0
         self.conflicts = 0
         self.reject_lines: list[bytes] = []
         self.reject_bytes = 0
 
-    def open(self, item: Attributes) -> Entry:
-        """The next item of the scan."""
-        entry = Entry(item)
-        self._open.append(entry)
-        self._opened += 1
-        return entry
+    def page(self, tally: PageTally) -> None:
+        """The items of a page are announced, or need not be."""
+        self._outcomes[Outcome.UNCHANGED] += tally.unchanged
+        self.settled += tally.unchanged
+        self.start_key, self.is_scan_ended = tally.start_key, tally.is_scan_ended
+        self._scanned += tally.scanned
+        self._read_units += tally.read_units
 
-    def end_page(self, page: ItemPage) -> None:
-        """The page's items are all open, or settled."""
-        entry = Entry({}, page)
-        entry.item_result = SKIPPED
-        self._open.append(entry)
-        self._advance()
+    def announced(self, entry: Entry) -> None:
+        """The change of the item is in the journal."""
+        self.unsettled[entry] = None
 
-    def settle(self, entry: Entry, item_result: ItemResult) -> None:
-        """The item's fate is known."""
-        entry.item_result = item_result
-        if self._open[0] is entry:
-            self._advance()
+    def settle(self, entry: Entry, result: ItemResult) -> None:
+        """It is known what became of the item."""
+        self.unsettled.pop(entry, None)
+        self.settled += 1
+        self._outcomes[result.outcome] += 1
+        self._planned_units += result.planned_units
+        if result.outcome is Outcome.REJECTED:
+            self._take_reject(_reject_line(entry, result), result.reason)
+        elif result.change is not None:
+            self._take_sample(entry, result.change)
 
-    def conflict(self, entry: Entry, item: Attributes) -> bool:
-        """Another writer changed the item to this; False when that has happened too often, which rejects it."""
-        self.conflicts += 1
-        entry.item = item
-        if entry.conflicts == TRANSFORMED_AGAIN:
-            problem = f"another writer changed the item each of {TRANSFORMED_AGAIN + 1} times that it was transformed"
-            self.reject(entry, Reason.WRITE_CONFLICT, problem)
-            return False
-        entry.conflicts += 1
-        return True
+    def reject(self, entry: Entry, reason: str, message: str, found: Attributes | None = None) -> None:
+        """The item is rejected. `found`: the item as another writer left it."""
+        self.settle(entry, ItemResult(Outcome.REJECTED, reason=reason, message=message, found=found))
 
-    def reject(self, entry: Entry, reason: str, message: str) -> None:
-        """The item is rejected."""
-        self.settle(entry, ItemResult(Outcome.REJECTED, reason=reason, message=message))
-
-    @property
-    def pages_open(self) -> int:
-        """Pages that have come to their end, with items whose fate is not known."""
-        return sum(each.page is not None for each in self._open)
+    def plan_puts(self, puts: int) -> None:
+        """Applying would write so many objects."""
+        self._planned_puts += puts
 
     @property
     def sample_lines(self) -> bytes:
         """Some of the items that were changed, as JSON Lines."""
         return b"".join(self._sample.lines)
 
-    def key(self, item: Attributes) -> dict[str, Any]:
-        """The item's primary key in DynamoDB JSON."""
-        return {each.name: item[each.name] for each in self._schema.attributes}
-
-    def progress(self, read_units: float, write_units: float) -> TransformProgress:
-        """The segment's progress after the slice, which has spent these units."""
+    def progress(
+        self, read_units: float, write_units: float, unsettled: Sequence[Unsettled] = (), late_until: int = 0
+    ) -> TransformProgress:
+        """The segment's progress after the slice, which has spent these units beside those that pages tell of."""
         before = self._before
-        done = before.done + self._done(read_units, write_units)
         return TransformProgress(
-            start_key=self._next_start_key(),
+            start_key=self.start_key,
+            is_scan_ended=self.is_scan_ended,
             slices=before.slices + 1,
-            is_done=self._is_done,
-            done=done,
+            is_done=self.is_scan_ended and not unsettled,
+            done=before.done + self._done(read_units, write_units),
             reject_slices=(*before.reject_slices, before.slices) if self.reject_lines else before.reject_slices,
             sample_slices=(*before.sample_slices, before.slices) if self._sample.lines else before.sample_slices,
-            is_interrupted=bool(self._open),
+            unsettled=tuple(unsettled),
+            late_until=max(before.late_until, late_until),
         )
 
-    def work_done(self, read_units: float, write_units: float) -> WorkDone:
-        """What the slice has done so far, for another thread: rows whose fate is known."""
+    def work_done(self, write_units: float) -> WorkDone:
+        """What the slice has done so far, for another thread: rows that are settled."""
         found = dict(self._outcomes)
         written = 0 if self._is_dry_run else found.get(Outcome.CHANGED, 0) + found.get(Outcome.DELETED, 0)
         read, rejected = sum(found.values()), found.get(Outcome.REJECTED, 0)
-        return WorkDone(read, written, read - written - rejected, rejected, 0, read_units, write_units)
+        return WorkDone(read, written, read - written - rejected, rejected, 0, self._read_units, write_units)
 
     def _done(self, read_units: float, write_units: float) -> Done:
         found = self._outcomes
@@ -201,47 +208,43 @@ class SliceLog:
         written = 0 if self._is_dry_run else changed + deleted
         return Done(
             counts=Counts(
-                read=self._opened - sum(each.page is None for each in self._open),
+                read=self.settled,
                 written=written,
                 skipped=left + changed + deleted - written,
                 rejected=found[Outcome.REJECTED],
             ).check("slice"),
             changes=Changes(changed, found[Outcome.UNCHANGED], deleted, self.conflicts),
-            scanned=self._scanned + self._in_page,
-            read_units=read_units,
+            scanned=self._scanned,
+            read_units=self._read_units + read_units,
             write_units=write_units,
             planned_write_units=self._planned_units,
+            planned_puts=self._planned_puts,
             reasons=self._reasons,
         )
 
-    def _next_start_key(self) -> StartKey | None:
-        return self._start_key if self._last is None else self.key(self._last)
+    def _take_reject(self, line: bytes, reason: str) -> None:
+        self.reject_lines.append(line)
+        self.reject_bytes += len(line)
+        self._reasons[reason] += 1
 
-    def _advance(self) -> None:
-        entries = self._open
-        while entries and (item_result := entries[0].item_result) is not None:
-            entry = entries.popleft()
-            self.settled += 1
-            if entry.page is None:
-                self._take(entry.item, item_result)
-            else:
-                self._leave(entry.page)
+    def _take_sample(self, entry: Entry, change: Change) -> None:
+        if (place := self._sample.place()) is not None:
+            after = change.after()
+            self._sample.put(place, sample_line(entry.key, entry.item, after))
 
-    def _leave(self, page: ItemPage) -> None:
-        self._scanned += page.scanned
-        self._in_page, self._last = 0, None
-        self._start_key = page.last_evaluated
-        self._is_done = page.last_evaluated is None
 
-    def _take(self, item: Attributes, item_result: ItemResult) -> None:
-        self._last = item
-        self._in_page += 1
-        self._outcomes[item_result.outcome] += 1
-        self._planned_units += item_result.planned_units
-        if item_result.outcome is Outcome.REJECTED:
-            line = RejectedItem(self.key(item), item_result.reason, item_result.message, item).to_line()
-            self.reject_lines.append(line)
-            self.reject_bytes += len(line)
-            self._reasons[item_result.reason] += 1
-        elif item_result.change is not None and (place := self._sample.place()) is not None:
-            self._sample.put(place, sample_line(self.key(item), item, item_result.change.after()))
+def _reject_line(entry: Entry, result: ItemResult) -> bytes:
+    """The line of a rejected item; a conflict has what was announced, and the item as it is now."""
+    if result.reason != Reason.WRITE_CONFLICT or result.found is None:
+        record = entry.item if result.found is None else result.found
+        return RejectedItem(entry.key, result.reason, result.message, record).to_line()
+    images = {"before": entry.item, "after": entry.change.after() if entry.change else None}
+    line = {"error": result.reason, "message": result.message, "key": entry.key, "record": result.found, **images}
+    return json.dumps(line, ensure_ascii=False).encode() + b"\n"
+
+
+def announced_before(change: Change) -> Attributes:
+    """The item before its change, as far as the change tells."""
+    if isinstance(change, Update):
+        return change.before
+    return change.deletions[0] if change.deletions else {}

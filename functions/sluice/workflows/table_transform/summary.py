@@ -15,6 +15,8 @@ from sluice.workflows.table_transform.progress import Done, TransformProgress
 # https://aws.amazon.com/dynamodb/pricing/on-demand/
 READ_UNIT_USD = 0.125e-6
 WRITE_UNIT_USD = 0.625e-6
+# A PutObject request in us-east-1, storage class Standard. https://aws.amazon.com/s3/pricing/
+PUT_USD = 5e-6
 ESTIMATE_DIGITS = 6
 
 
@@ -52,10 +54,10 @@ class TransformSummary:
 
 
 def estimate(done: Done) -> dict[str, float]:
-    """What applying takes: the same reads, the planned writes. Indexes' own writes are not in it."""
-    read, write = done.read_units, done.planned_write_units
-    usd = round(read * READ_UNIT_USD + write * WRITE_UNIT_USD, ESTIMATE_DIGITS)
-    return {"readUnits": read, "writeUnits": write, "usd": usd}
+    """What applying takes: the same reads, the planned writes, the journal. Indexes' own writes are not in it."""
+    read, write, puts = done.read_units, done.planned_write_units, done.planned_puts
+    usd = round(read * READ_UNIT_USD + write * WRITE_UNIT_USD + puts * PUT_USD, ESTIMATE_DIGITS)
+    return {"readUnits": read, "writeUnits": write, "journalPuts": puts, "usd": usd}
 
 
 def reached(outcomes: Sequence[RangeOutcome], cursors: Mapping[int, TransformProgress]) -> list[RangeOutcome]:

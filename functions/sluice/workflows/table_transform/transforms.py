@@ -18,7 +18,7 @@ from sluice.mapping.mapping import parse_attributes
 from sluice.mapping.templates import MISSING, SourceColumns
 from sluice.mapping.transforms import Transform, load_transform, to_item, transform_failed
 from sluice.rejects import Reason
-from sluice.workflows.table_transform.changes import Change, Removal, Update, difference
+from sluice.workflows.table_transform.changes import Change, Update, deletion, difference
 
 # What is still the object that was given is as it was given.
 _IMMUTABLE = frozenset({str, Decimal, bytes, bool, type(None)})
@@ -28,7 +28,7 @@ InPlace = Callable[[Attributes], Change | None]
 
 
 def in_place(way: Mapping[str, Any], schema: KeySchema) -> InPlace:
-    """The change that the input asks for. Raises InvalidInputError whose field is the exact place."""
+    """The change that the input asks for. Raises InvalidInputError whose field is the exact path."""
     if "transform" in way:
         return TransformedInPlace(load_transform(way["transform"]), schema)
     return MappedInPlace(way["mapping"], schema)
@@ -58,7 +58,7 @@ class TransformedInPlace:
         if result is None:
             return None
         if result is DELETE:
-            return Removal(before)
+            return deletion(before)
         if isinstance(result, list | tuple):
             raise RejectError(Reason.SEVERAL_ITEMS, f"the transform returned {len(result)} items for one instead")
         if not isinstance(result, Mapping):
