@@ -143,6 +143,10 @@ class IncompleteResultError(SluiceError):
     """Objects are missing, unreadable or in batches that failed, and the input does not ask for a partial result."""
 
 
+class NothingWrittenError(SluiceError):
+    """Every row was rejected, so that the run wrote nothing, whatever number of rejects the input tolerates."""
+
+
 class TooManyRejectsError(SluiceError):
     """More rows were rejected than the input's rejectsTolerated; what was written is kept and counted."""
 

@@ -26,7 +26,7 @@ def test_defaults() -> None:
     assert (load.source.version_id, load.source.max_rows) == (None, None)
     assert (load.way, load.spec, load.on_conflict) == ("keys", ["id"], "replace")
     assert (load.range_bytes, load.max_concurrency) == (8 << 20, 50)
-    assert (load.tolerated_failure_percentage, load.rejects_tolerated) == (0, None)
+    assert (load.tolerated_failure_percentage, load.rejects_tolerated) == (0, {"count": 0})
 
 
 @pytest.mark.parametrize(
@@ -80,6 +80,7 @@ def test_everything_can_be_given() -> None:
 
 def test_rejects_may_be_tolerated_by_count() -> None:
     assert LoadInput.from_input(an_input(rejectsTolerated=5)).rejects_tolerated == {"count": 5}
+    assert LoadInput.from_input(an_input(rejectsTolerated="any")).rejects_tolerated is None
 
 
 @pytest.mark.parametrize(
