@@ -11,7 +11,7 @@ from sluice.reading.source import CSV, Source
 from sluice.rejects import Reject
 from sluice.workflows.object_map.aggregation import Aggregation, ColumnPart
 from sluice.workflows.object_map.object_records import Piece
-from sluice.workflows.object_map.progress import RowCounts
+from sluice.workflows.object_map.progress import ALL_COLUMNS, ColumnsFound, RowCounts
 from sluice.workflows.object_map.row_rules import Cells, RowRules, cells_of_csv, cells_of_json, columns_of, json_cell
 from sluice.workflows.object_map.tally import Columns, ColumnTally, Tally
 
@@ -47,6 +47,13 @@ def _first_characters(cells: Sequence[str], request: ColumnPart) -> Sequence[str
     return [each[:characters] for each in cells]
 
 
+def columns_found(rows: Sequence[Row | BadRow], source: Source, requested: Sequence[str]) -> ColumnsFound:
+    """Which of the requested columns the rows have."""
+    if source.format == CSV:
+        return ALL_COLUMNS if rows else ColumnsFound()
+    return ColumnsFound.in_rows([row for row in rows if isinstance(row, dict)], requested)
+
+
 class RowEngine:
     """The reference: what other engines come to is what this one comes to."""
 
@@ -57,7 +64,9 @@ class RowEngine:
     def tally(self, pieces: Sequence[Piece], into: Tally) -> None:
         """Add the rows of all pieces."""
         for each in pieces:
-            self.add(parse(each.block, each.source), each.first_row, each.source, into)
+            rows = parse(each.block, each.source)
+            into.columns += columns_found(rows, each.source, self._columns)
+            self.add(rows, each.first_row, each.source, into)
 
     def add(self, rows: Sequence[Row | BadRow], first_row: int, source: Source, into: Tally) -> None:
         """Add rows of a source, of which the first has this number."""
@@ -94,15 +103,20 @@ class ColumnEngine:
 
     def __init__(self, aggregation: Aggregation, columns: ColumnTally) -> None:
         self._columns = columns
+        self._requested = columns_of(aggregation)
         self._rows = RowEngine(aggregation)
 
     def tally(self, pieces: Sequence[Piece], into: Tally) -> None:
         """Add the rows of all pieces, which are of no use afterwards."""
         for each in pieces:
             if each.clean is None:
-                self._add(parse(each.block, each.source), each.first_row, each.source, into)
+                rows = parse(each.block, each.source)
+                if into.columns != ALL_COLUMNS:
+                    into.columns += columns_found(rows, each.source, self._requested)
+                self._add(rows, each.first_row, each.source, into)
             else:
                 into.merge(each.clean)
+                into.columns += ALL_COLUMNS
 
     def _add(self, rows: Sequence[Row | BadRow], first_row: int, source: Source, into: Tally) -> None:
         together = self._together(rows, source)

@@ -1,4 +1,4 @@
-"""The input of an object_map execution, checked."""
+"""The input of an object_map execution, read and checked."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from typing import Any
 
 from sluice.fields import Fields, kind_of
 from sluice.reading.source import CSV, JSONL, CsvDialect, bucket_name, refuse_csv_fields
+from sluice.rejects import quoted_names
 from sluice.runs.input import rejects_tolerated
 from sluice.runs.paths import Run
 from sluice.state import FIELD, FORMAT
 from sluice.workflows.object_map.aggregation import (
+    OTHER_COLUMNS,
     ROWS,
     Aggregation,
     ColumnPart,
@@ -23,6 +25,7 @@ from sluice.workflows.object_map.aggregation import (
     DatePart,
     Layout,
     Measure,
+    MissingTexts,
     Order,
     Statistic,
     Top,
@@ -105,6 +108,7 @@ _FIELDS = (
     "top",
     "batchSize",
     "maxConcurrency",
+    "escapeFormulas",
     "onIncomplete",
     "toleratedFailurePercentage",
     "rejectsTolerated",
@@ -158,7 +162,7 @@ class AggregationInput:
 def _aggregation(fields: Fields, run: Run, data_bucket: str) -> Aggregation:
     bucket = bucket_name(fields, fields.text_or("bucket", data_bucket))
     suffix = fields.text_or("suffix", "")
-    groups, measures = _groups(fields), _measures(fields)
+    groups, measures, where = _groups(fields), _measures(fields), read_where(fields)
     _check_names(fields, groups, measures)
     aggregation = Aggregation(
         bucket=bucket,
@@ -167,9 +171,10 @@ def _aggregation(fields: Fields, run: Run, data_bucket: str) -> Aggregation:
         layout=_layout(fields, suffix),
         groups=groups,
         measures=measures,
-        missing=_missing(fields),
-        where=read_where(fields),
+        missing=_missing(fields, [each.column for each in measures], where),
+        where=where,
         top=_top(fields, groups, measures),
+        escape_formulas=fields.boolean("escapeFormulas", default=False),
     )
     _check_headers(fields, aggregation)
     if len(json.dumps(aggregation.to_state()).encode()) > AGGREGATION_MAX_BYTES:
@@ -237,8 +242,21 @@ def _check_names(fields: Fields, groups: Sequence[ColumnPart], measures: Sequenc
         raise fields.wrong("groupBy", f"the result would have two columns {twice}")
 
 
-def _missing(fields: Fields) -> frozenset[str]:
-    return frozenset(each.strip() for each in fields.texts("missing")) if fields.has("missing") else frozenset()
+def _missing(fields: Fields, measures: Sequence[str], where: Sequence[Condition]) -> MissingTexts:
+    """A list of texts for all columns, or an object of such lists by column. Only columns of numbers can be named."""
+    if not fields.has("missing") or not isinstance(fields.raw("missing"), dict):
+        return MissingTexts(_texts(fields, "missing")) if fields.has("missing") else MissingTexts()
+    numbers = [*measures, *(each.column.column for each in where if isinstance(each.value, Decimal))]
+    by_column = Fields(fields.raw("missing"), fields.raw("missing"), "missing")
+    for name in fields.raw("missing"):
+        if name not in (*numbers, OTHER_COLUMNS):
+            known = quoted_names([*dict.fromkeys(numbers)])
+            raise by_column.wrong(name, f"is not a column of measures or of numbers in where; these are {known}")
+    return MissingTexts.from_state({name: _texts(by_column, name) for name in fields.raw("missing")})
+
+
+def _texts(fields: Fields, name: str) -> frozenset[str]:
+    return frozenset(each.strip() for each in fields.texts(name))
 
 
 def _top(fields: Fields, groups: Sequence[ColumnPart], measures: Sequence[Measure]) -> Top | None:

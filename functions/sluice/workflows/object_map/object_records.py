@@ -15,9 +15,9 @@ from sluice.reading.record_scanner import Block, ByteStream, Grammar, blocks, fi
 from sluice.reading.rows import csv_records
 from sluice.reading.source import CSV, GZIP, Source
 from sluice.reading.streams import GzipStream, SourceStream, open_source
-from sluice.rejects import quoted
+from sluice.rejects import quoted, quoted_names
 from sluice.workflows.object_map.clean_rows import CleanRows
-from sluice.workflows.object_map.progress import RowCounts
+from sluice.workflows.object_map.progress import ALL_COLUMNS, ColumnsFound, RowCounts
 from sluice.workflows.object_map.tally import Tally
 
 if TYPE_CHECKING:
@@ -195,7 +195,8 @@ def _check_columns(source: Source, columns: Sequence[str]) -> None:
     header = source.header or ()
     for name in columns:
         if (times := header.count(name)) != 1:
-            problem = f"has the column {quoted(name)} {times} times" if times else f"has no column {quoted(name)}"
+            has_several = f"has the column {quoted(name)} {times} times"
+            problem = has_several if times else f"has no column {quoted(name)}; its columns are {quoted_names(header)}"
             raise SourceMalformedError(f"{source} {problem}")
 
 
@@ -286,12 +287,16 @@ class ObjectReads:
 
 @dataclass(frozen=True, slots=True)
 class PendingObject:
-    """`rows`, `reasons` and `reject_slices` are those of the object's slices so far; `place` None is its beginning."""
+    """An object that a later slice continues. `place`: where, None at its beginning.
+
+    `rows`, `reasons`, `reject_slices` and `columns` are those of the object's slices so far.
+    """
 
     place: Place | None = None
     rows: RowCounts = field(default_factory=RowCounts)
     reasons: Counter[str] = field(default_factory=Counter)
     reject_slices: tuple[int, ...] = ()
+    columns: ColumnsFound = field(default_factory=ColumnsFound)
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any] | None) -> PendingObject:
@@ -303,6 +308,8 @@ class PendingObject:
             RowCounts(**state["rows"]),
             Counter(state["reasons"]),
             tuple(state["rejectSlices"]),
+            # An earlier version did not look for the columns.
+            ColumnsFound.from_state(state["columns"]) if "columns" in state else ALL_COLUMNS,
         )
 
     def to_state(self) -> dict[str, Any] | None:
@@ -315,6 +322,7 @@ class PendingObject:
             "rows": asdict(self.rows),
             "reasons": dict(self.reasons),
             "rejectSlices": list(self.reject_slices),
+            "columns": self.columns.to_state(),
         }
 
     def after(self, place: Place, tally: Tally, number: int) -> PendingObject:
@@ -324,4 +332,5 @@ class PendingObject:
             self.rows + tally.rows,
             self.reasons + tally.reasons,
             (*self.reject_slices, number) if tally.rejects else self.reject_slices,
+            self.columns + tally.columns,
         )

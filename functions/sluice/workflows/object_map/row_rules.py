@@ -46,11 +46,12 @@ class RowRules:
 
     def __init__(self, aggregation: Aggregation) -> None:
         places = {name: place for place, name in enumerate(columns_of(aggregation))}
-        missing = aggregation.missing
-        self._conditions = [(places[each.column.column], _condition(each, missing)) for each in aggregation.where]
+        missing = self._missing = aggregation.missing
+        self._conditions = [
+            (places[each.column.column], _condition(each, missing.of(each.column.column))) for each in aggregation.where
+        ]
         self._keys = [(places[each.column], each) for each in aggregation.key_columns]
         self._measures = [(places[each.column], each.column) for each in aggregation.measures]
-        self._missing = missing
 
     def __call__(self, cells: Cells) -> tuple[Key, Values] | None:
         """The row's group, and a value or None for each measure; None when it is filtered. Raises RejectError."""
@@ -58,7 +59,7 @@ class RowRules:
             if not is_fulfilled(cells[place]):
                 return None
         key = tuple([_group(cells[place], each) for place, each in self._keys])
-        return key, [number_of(cells[place], self._missing, column) for place, column in self._measures]
+        return key, [number_of(cells[place], self._missing.of(column), column) for place, column in self._measures]
 
 
 def _group(cell: str, column: ColumnPart) -> str:

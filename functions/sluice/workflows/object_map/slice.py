@@ -214,6 +214,7 @@ class BatchSlice:
             reject_slices=(*progress.reject_slices, *earlier.reject_slices),
             rows=progress.rows + earlier.rows,
             reasons=progress.reasons + earlier.reasons,
+            columns=progress.columns + earlier.columns,
         )
         return True
 
@@ -260,6 +261,7 @@ class BatchSlice:
                 else progress.unreadable_slices,
                 rows=progress.rows + tally.rows,
                 reasons=progress.reasons + tally.reasons,
+                columns=progress.columns + tally.columns,
             ),
             tally,
             b"".join(self._unreadable),
