@@ -109,7 +109,8 @@ def test_rows_whose_object_cannot_be_copied_are_rejects(stack: Deployed, queried
         {"id": stack.bucket, "place": f"{queried.folder}/{'k' * 990}", "name": "long"},
     ]
     queried.table(rows)
-    ended = stack.run("athena_map", queried.asked("SELECT * FROM t", queried.copy(BY_PLACE), batchSize=3))
+    document = queried.asked("SELECT * FROM t", queried.copy(BY_PLACE), batchSize=3, rejectsTolerated=7)
+    ended = stack.run("athena_map", document)
     assert (ended.status, ended.counts) == ("SUCCEEDED", (8, 1, 0, 7, 0)), ended
     rejects = {each["record"]["name"]: (each["error"], each["message"]) for each in stack.rejects(ended)}
     assert {name: error for name, (error, _) in rejects.items()} == {
@@ -131,6 +132,34 @@ def test_rows_whose_object_cannot_be_copied_are_rejects(stack: Deployed, queried
     }
     few = stack.run("athena_map", queried.asked("SELECT * FROM t", queried.copy(BY_PLACE), rejectsTolerated=6))
     assert (few.status, few.error) == ("FAILED", "TooManyRejectsError"), few
+    assert "7 of 8 rows were rejected, more than 6 tolerated: CellEmpty 3 (nothing in " in (few.cause or "")
+    assert list(few.summary["rejects"]["examples"]) == ["CellEmpty", "NoSuchKey", "InvalidRequest"]
+
+
+@pytest.mark.parametrize("bucket", [SOURCE_BUCKET, "buckets-of-nobody"])
+def test_destination_that_the_stack_may_not_write_is_refused_before_the_query(
+    stack: Deployed, queried: Queried, bucket: str
+) -> None:
+    queried.table(rows_of(queried, KEYS[:1]))
+    document = queried.asked("SELECT * FROM t", queried.copy(BY_PLACE, bucket=bucket))
+    ended = stack.run("athena_map", document)
+    assert (ended.status, ended.error, ended.summary["query"]) == ("FAILED", "InvalidInputError", None), ended
+    field = "action.copyObject.destination.bucket"
+    assert (
+        ended.cause == f"{field}: {bucket} is not among the buckets of the stack's OutputBucketPattern: {COPY_BUCKET}"
+    )
+
+
+@pytest.mark.parametrize("batch_size", [1, 500])
+def test_denied_copies_name_action_and_resource(stack: Deployed, queried: Queried, batch_size: int) -> None:
+    """The objects of one column's bucket may not be read: that is known for each row only."""
+    queried.table([{"id": f"nobodys-{number}", "place": "a/b.csv", "name": "x"} for number in range(3)])
+    ended = stack.run("athena_map", queried.asked("SELECT * FROM t", queried.copy(BY_PLACE), batchSize=batch_size))
+    assert (ended.status, ended.error, ended.counts) == ("FAILED", "AccessDenied", (3, 0, 0, 0, 3)), ended
+    example = ended.summary["failures"]["examples"]["AccessDenied"]
+    assert example.startswith("denied: s3:GetObject on resource: ")
+    assert "arn:aws:s3:::nobodys-0/a/b.csv" in example
+    assert example in (ended.cause or "")
 
 
 def test_throttled_copies_are_tried_again(stack: Deployed, queried: Queried) -> None:
@@ -221,6 +250,7 @@ def test_unloaded_rows_are_copied(stack: Deployed, queried: Queried, layout: str
     rows.append({"id": stack.bucket, "place": None, "name": "null"})
     queried.table(rows)
     document = queried.asked(queried.unload("SELECT * FROM t", layout), queried.copy(BY_PLACE), batchSize=4)
+    document["rejectsTolerated"] = "any"
     ended = stack.run("athena_map", document)
     copied = len(rows) - 1
     assert (ended.status, ended.counts) == ("SUCCEEDED", (len(rows), copied, 0, 1, 0)), ended
@@ -340,7 +370,7 @@ def test_other_buckets_are_read_and_written_where_the_stack_allows_it(stack: Dep
     queried.table(rows)
     unload = f"UNLOAD (SELECT * FROM t) TO 's3://{COPY_BUCKET}/rows/' WITH (format = 'PARQUET')"
     action = queried.copy(BY_PLACE, bucket=COPY_BUCKET, prefix="all", keys="bucket")
-    ended = stack.run("athena_map", queried.asked(unload, action))
+    ended = stack.run("athena_map", queried.asked(unload, action, rejectsTolerated=1))
     assert (ended.status, ended.counts) == ("SUCCEEDED", (len(rows), len(KEYS), 0, 1, 0)), ended
     assert ended.summary["rejects"]["reasons"] == {"NoSuchKey": 1}
     for key in KEYS:

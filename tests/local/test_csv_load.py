@@ -161,6 +161,9 @@ MAPPING = {"id": "{id}", "n": {"N": "{n}"}}
         pytest.param({"keys": ["n"]}, "InvalidInputError", "keys", id="wrong_key"),
         pytest.param({"source": {"delimiter": ",,"}}, "InvalidInputError", "source.delimiter", id="delimiter"),
         pytest.param({"source": {"encoding": "utf-16"}}, "InvalidInputError", "source.encoding", id="encoding"),
+        pytest.param(
+            {"source": {"key": "input/a\0.csv"}}, "InvalidInputError", "source.key: must not", id="nul_in_key"
+        ),
         pytest.param({"onConflict": "merge"}, "InvalidInputError", "onConflict", id="on_conflict"),
         pytest.param({"maxConcurency": 5}, "InvalidInputError", "maxConcurency", id="misspelt_field"),
         pytest.param({"rejectsTolerated": "many"}, "InvalidInputError", "rejectsTolerated", id="rejects_tolerated"),

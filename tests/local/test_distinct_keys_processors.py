@@ -104,17 +104,17 @@ def test_failed_keys_can_be_fed_back(stack: Deployed) -> None:
 MACHINE_CAUSE = {"error": "BadKey", "cause": "a bad key"}
 # One bad line each, what it stands for in failed.jsonl, its error, and what the message begins with.
 BAD_LINES: list[Any] = [
-    pytest.param(b'{"UserRef": ', '{"UserRef": ', "must be an object", id="not json"),
-    pytest.param(b"NaN", "NaN", "must be an object", id="constant"),
-    pytest.param(b'["a"]', ["a"], "must be an object", id="list"),
-    pytest.param(b"null", None, "must be an object", id="null"),
-    pytest.param(b'{"User": {"S": "a"}}', {"User": {"S": "a"}}, "User: unknown field", id="attribute"),
-    pytest.param(b'{"UserRef": {"N": "1"}}', {"UserRef": {"N": "1"}}, "UserRef.N: unknown field", id="type"),
-    pytest.param(b'{"UserRef": {"S": ""}}', {"UserRef": {"S": ""}}, "UserRef.S: must not be empty", id="empty"),
+    pytest.param(b'{"UserRef": ', '{"UserRef": ', "key: must be an object", id="not json"),
+    pytest.param(b"NaN", "NaN", "key: must be an object", id="constant"),
+    pytest.param(b'["a"]', ["a"], "key: must be an object", id="list"),
+    pytest.param(b"null", None, "key: must be an object", id="null"),
+    pytest.param(b'{"User": {"S": "a"}}', {"User": {"S": "a"}}, "key.User: unknown field", id="attribute"),
+    pytest.param(b'{"UserRef": {"N": "1"}}', {"UserRef": {"N": "1"}}, "key.UserRef.N: unknown field", id="type"),
+    pytest.param(b'{"UserRef": {"S": ""}}', {"UserRef": {"S": ""}}, "key.UserRef.S: must not be empty", id="empty"),
     pytest.param(
         b'{"UserRef": {"S": "a"}, "x": {"S": "b"}}',
         {"UserRef": {"S": "a"}, "x": {"S": "b"}},
-        "x: unknown field",
+        "key.x: unknown field",
         id="whole item",
     ),
 ]
@@ -137,14 +137,14 @@ def test_bad_line_of_given_keys_fails_alone(
 
 
 def test_key_that_dynamodb_refuses_fails_alone(stack: Deployed) -> None:
-    long = "x" * 2049
-    keys = stack.put("".join(json.dumps({"UserRef": {"S": each}}) + "\n" for each in ("a", long, "c")), ".jsonl")
-    document = {"table": new_table(stack, {"a": 1, "c": 2}), "keys": keys, "processor": "measure"}
-    ended = stack.run("distinct_keys", document)
+    table = stack.new_table("id", "at", "NS")
+    stack.put_items(table, [{"id": {"N": each}, "at": {"S": "x"}} for each in ("1", "2")])
+    keys = stack.put("".join(json.dumps({"id": {"N": each}}) + "\n" for each in ("1", "abc", "2")), ".jsonl")
+    ended = stack.run("distinct_keys", {"table": table, "keys": keys, "processor": "measure"})
     assert (ended.status, ended.error, ended.counts) == ("FAILED", "KeyInvalidError", (3, 2, 0, 0, 1)), ended
     assert "ValidationException" in ended.summary["failures"]["examples"]["KeyInvalidError"]
     report = [json.loads(line) for line in stack.object(ended.summary["report"]["key"]).splitlines()]
-    assert {each["key"]["UserRef"]["S"]: each["items"] for each in report} == {"a": 1, "c": 2}
+    assert {each["key"]["id"]["N"]: each["items"] for each in report} == {"1": 1, "2": 1}
 
 
 def test_only_bad_lines_are_failed_keys(stack: Deployed) -> None:

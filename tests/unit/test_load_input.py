@@ -128,6 +128,8 @@ def test_rejects_may_be_tolerated_by_count() -> None:
             "rejectsTolerated: must be a count, or a percentage such as 1.5%",
         ),
         (an_input(rejectsTolerated="101%"), "rejectsTolerated: must be a count, or a percentage"),
+        (an_input(source={"bucket": "data", "key": "a\0.csv"}), "source.key: must not contain a NUL character"),
+        (an_input(source={"bucket": "data", "key": "a\ud800.csv"}), "source.key: must not contain"),
         (an_input(rejectsTolerated=-1), "rejectsTolerated: must be from 0"),
         (an_input(rangesize=5), r"rangesize: unknown field; did you mean rangeSize\?"),
     ],

@@ -186,6 +186,7 @@ def test_delimiter_follows_the_suffix(suffix: str, delimiter: str) -> None:
         ({"top": {"by": "TEMP.mean", "order": "hottest"}}, "top.order", "highest, lowest"),
         ({"batchSize": 0}, "batchSize", "must be from 1 to 1,000"),
         ({"onIncomplete": "ignore"}, "onIncomplete", "fail, report"),
+        ({"prefix": "in/\0"}, "prefix", "must not contain a NUL character"),
         ({"rejectsTolerated": "many"}, "rejectsTolerated", "must be a count"),
         ({"missing": {"TMEP": ["9"]}}, "missing.TMEP", 'these are "TEMP", "WIND"'),
         ({"missing": {"TEMP": "9"}}, "missing.TEMP", "must be a list of strings"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from sluice.fields import Fields
+from sluice.reading.source import object_key
 
 _TABLE = re.compile(r"[a-zA-Z0-9_.\-]{3,255}|arn:[^/]+:table/[a-zA-Z0-9_.\-]{3,255}")
 _PERCENTAGE = re.compile(r"(\d+(?:\.\d+)?)%")
@@ -41,7 +42,7 @@ def output_prefix(fields: Fields, name: str, bucket: str, data_bucket: str) -> s
 
     Raises InvalidInputError.
     """
-    prefix = fields.text(name).rstrip("/") + "/"
+    prefix = object_key(fields, name).rstrip("/") + "/"
     if len(prefix) > _PREFIX_MAX:
         raise fields.wrong(name, f"must have at most {_PREFIX_MAX} characters")
     if bucket == data_bucket and not prefix.startswith(_OUTPUT_PREFIX):

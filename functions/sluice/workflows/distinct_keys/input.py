@@ -7,6 +7,7 @@ from typing import Any
 
 from sluice.fields import Fields
 from sluice.limits import SEGMENTS_MAX
+from sluice.reading.source import bucket_name, object_key
 from sluice.run_item.budget import Limits, limits_in
 from sluice.runs.paths import Run
 from sluice.settings import ProcessorSettings
@@ -86,9 +87,9 @@ def _keys(fields: Fields, processor: Processor) -> KeysObject | None:
     given = fields.section("keys", ("bucket", "key"))
     if processor.type == NONE:
         raise fields.wrong("processor", "is required with keys, because otherwise nothing would be done with them")
-    if given.text("key").endswith(COMPRESSED):
+    if object_key(given, "key").endswith(COMPRESSED):
         raise given.wrong("key", "is compressed; give plain JSON Lines")
-    return KeysObject(given.text("bucket"), given.text("key"))
+    return KeysObject(bucket_name(given, given.text("bucket")), given.text("key"))
 
 
 def _processor(fields: Fields, allowed: ProcessorSettings) -> Processor:

@@ -104,7 +104,7 @@ class Processed:
         if self.collections is None:
             return None
         try:
-            self.collections.key_from(key, "")
+            self.collections.key_from(key, "key")
         except InvalidInputError as error:
             return str(error)
         return None

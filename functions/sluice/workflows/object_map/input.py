@@ -10,7 +10,7 @@ from math import isfinite
 from typing import Any
 
 from sluice.fields import Fields, kind_of
-from sluice.reading.source import CSV, JSONL, CsvDialect, bucket_name, refuse_csv_fields
+from sluice.reading.source import CSV, JSONL, CsvDialect, bucket_name, object_key, refuse_csv_fields
 from sluice.rejects import quoted_names
 from sluice.runs.input import rejects_tolerated
 from sluice.runs.paths import Run
@@ -88,7 +88,6 @@ _EXAMPLES = {
 
 FAIL, REPORT = "fail", "report"
 TOP_MAX = 1000
-PREFIX_MAX_BYTES = 1024
 # It travels to every child beside the objects, which take up to 128 KiB of the 256 KiB that there are.
 AGGREGATION_MAX_BYTES = 64 << 10
 
@@ -184,9 +183,7 @@ def _aggregation(fields: Fields, run: Run, data_bucket: str) -> Aggregation:
 
 def _prefix(fields: Fields, run: Run | None) -> str:
     """`run` is given where the run writes into the same bucket: it must not read what it writes."""
-    prefix = fields.text("prefix")
-    if len(prefix.encode("utf-8", "replace")) > PREFIX_MAX_BYTES:
-        raise fields.wrong("prefix", f"is longer than {PREFIX_MAX_BYTES} bytes")
+    prefix = object_key(fields, "prefix")
     if run and run.prefix.startswith(prefix):
         raise fields.wrong("prefix", f"this run itself writes below {run.prefix}, which begins with {prefix}")
     return prefix
