@@ -14,7 +14,7 @@ ROWS = "rows"
 
 
 class Statistic(StrEnum):
-    """What can be asked of a measure's values; those that are missing count in none of them."""
+    """A statistic of the values of a measure. Missing values count in none."""
 
     COUNT = "count"
     SUM = "sum"
@@ -24,7 +24,7 @@ class Statistic(StrEnum):
 
 
 class DatePart(StrEnum):
-    """How much of a date in ISO 8601 is taken: 2026, 2026-01, 2026-01-31, 2026-01-31T23."""
+    """A part of a date in ISO 8601: 2026, 2026-01, 2026-01-31, 2026-01-31T23."""
 
     YEAR = "year"
     MONTH = "month"
@@ -67,13 +67,13 @@ class ColumnPart:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A column of numbers, and what is asked of them, in the input's order."""
+    """A column of numbers, and the statistics of it in the input's order."""
 
     column: str
     statistics: tuple[Statistic, ...]
 
     def name(self, statistic: Statistic) -> str:
-        """As it stands in the header of result.csv, and in `top`: TEMP.mean."""
+        """The name in the header of result.csv, and in `top`: TEMP.mean."""
         return f"{self.column}.{statistic}"
 
 
@@ -93,7 +93,7 @@ class Comparator(StrEnum):
 class Condition:
     """A row is taken only if the cell fulfils it. `value`: a text or a number; for IN a tuple of texts.
 
-    A missing cell fulfils no comparison with a number; one that is no number rejects its row.
+    A missing cell fulfils no comparison with a number; a cell that is not a number rejects its row.
     """
 
     column: ColumnPart
@@ -125,9 +125,9 @@ class Order(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Top:
-    """Only these groups are the result: for each combination of `per`, the `count` first of `order` by a statistic.
+    """The result has only these groups: for each combination of `per`, the first `count` of `order` by a statistic.
 
-    Of groups that are equal the one with the lesser key comes first; one without a value is never among them.
+    Of equal groups the one with the lesser key comes first; a group without a value is left out.
     """
 
     measure: int
@@ -139,7 +139,7 @@ class Top:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How rows stand in the objects. `format` None: as each key's ending says. `headers`: of CSV without a header."""
+    """How objects are read. `format` None: by each key's ending. `headers`: the columns of CSV without a header row."""
 
     format: str | None
     delimiter: str

@@ -17,7 +17,7 @@ from sluice.errors import RejectError
 from sluice.rejects import Reason, quoted
 from sluice.workflows.object_map.aggregation import DatePart
 
-# What may stand around a number.
+# Characters that may surround a number.
 BLANKS = " \t"
 
 _match_date = re.compile(
@@ -142,7 +142,7 @@ _TEXTS_MAX = 1 << 16
 
 
 class Known(dict[str, T]):
-    """What `read` has made of texts; all are forgotten rather than more than `texts_max` held."""
+    """A cache of what `read` returns for texts. It is emptied when it holds `texts_max` of them."""
 
     def __init__(self, read: Callable[[str], T], texts_max: int = _TEXTS_MAX) -> None:
         super().__init__()
@@ -177,7 +177,7 @@ class NumberColumn:
 class CellCache:
     """Reads the cells of an aggregation. `missing`: texts that mean no number, in the column that is read.
 
-    Every method raises RejectError for a cell that is no such number or date.
+    Every method raises RejectError for a cell that is not such a number or date.
     """
 
     def __init__(self) -> None:

@@ -19,7 +19,7 @@ ColumnsOf = Callable[[Sequence[Row]], Columns]
 
 
 def csv_columns(request: Sequence[ColumnPart], header: Sequence[str]) -> ColumnsOf:
-    """Takes the columns that are asked for out of a csv's rows."""
+    """Takes the requested columns out of the rows of a CSV."""
     places = {each.column: header.index(each.column) for each in request}
 
     def take(rows: Sequence[Row]) -> Columns:
@@ -30,7 +30,7 @@ def csv_columns(request: Sequence[ColumnPart], header: Sequence[str]) -> Columns
 
 
 def json_columns(request: Sequence[ColumnPart]) -> ColumnsOf:
-    """Takes the columns that are asked for out of JSON objects. Raises RejectError."""
+    """Takes the requested columns out of JSON objects. Raises RejectError."""
     names = dict.fromkeys(each.column for each in request)
 
     def take(rows: Sequence[Row]) -> Columns:
@@ -55,7 +55,7 @@ def columns_found(rows: Sequence[Row | BadRow], source: Source, requested: Seque
 
 
 class RowEngine:
-    """The reference: what other engines come to is what this one comes to."""
+    """The reference implementation: other engines give the same tally."""
 
     def __init__(self, aggregation: Aggregation) -> None:
         self._columns = columns_of(aggregation)
@@ -99,7 +99,7 @@ _FEW_ROWS = 64
 
 
 class ColumnEngine:
-    """What it comes to is what RowEngine comes to."""
+    """Gives the same tally as RowEngine, column by column."""
 
     def __init__(self, aggregation: Aggregation, columns: ColumnTally) -> None:
         self._columns = columns
@@ -130,7 +130,7 @@ class ColumnEngine:
                 self._add(rows[start : start + size], first_row + start, source, into)
 
     def _together(self, rows: Sequence[Row | BadRow], source: Source) -> Tally | None:
-        """What the rows come to; None when any of them has to be rejected."""
+        """The tally of the rows; None if any of them must be rejected."""
         if BadRow in set(map(type, rows)):
             return None
         try:

@@ -1,4 +1,4 @@
-"""An object as blocks of whole records, read at once or as a stream, and continued in a later slice."""
+"""Objects as blocks of whole records: read at once or as a stream, requested ahead, and continued in a later slice."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _GZIP_MARK = b"\x1f\x8b"
 _LEAD_BYTES = 64 << 10
-# Objects whose headers all differ are no reason for ever more memory.
+# Bounds the memory where the headers of all objects differ.
 _HEADERS_MAX = 256
 
 # Opens an object's bytes from an offset on; offsets are of the decompressed bytes.
@@ -39,7 +39,7 @@ CleanRowsOf = Callable[[Source], CleanRows | None]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where in an object to go on: an offset at which a record begins, and that record's number."""
+    """Where in an object to continue: the offset at which a record begins, and the number of that record."""
 
     offset: int
     row: int
@@ -49,7 +49,7 @@ class Place:
 class Piece:
     """Some records of an object, whose header `source` knows; `first_row` is the number of the first, from 1.
 
-    `clean`: what the records come to, where all of them are clean.
+    `clean`: the tally of the records if all of them are clean.
     """
 
     source: Source
@@ -145,7 +145,7 @@ def _first_record(open_at: OpenAt, source: Source, start: int) -> Block:
 
 
 class _CleanFirst:
-    """A grammar for which clean records are found by what reads them."""
+    """A grammar that tries to tally records as clean ones first."""
 
     def __init__(self, grammar: Grammar, clean_rows: CleanRows) -> None:
         self._grammar = grammar
@@ -153,7 +153,7 @@ class _CleanFirst:
         self.tally: Tally | None = None
 
     def measure(self, data: bytes, *, is_last: bool) -> tuple[int, int]:
-        """See Grammar."""
+        """The offset after the last whole record, and the number of records."""
         end = len(data) if is_last else data.rfind(b"\n") + 1
         self.tally = self._clean_rows.tally(data[:end])
         if self.tally is not None:
@@ -161,11 +161,11 @@ class _CleanFirst:
         return self._grammar.measure(data, is_last=is_last)
 
     def starts(self, data: bytes) -> list[int]:
-        """See Grammar."""
+        """The offset of each record."""
         return self._grammar.starts(data)
 
     def open_quote(self, data: bytes) -> int | None:
-        """See Grammar."""
+        """The offset of a quote that is never closed."""
         return None if self.tally is not None else self._grammar.open_quote(data)
 
 

@@ -50,7 +50,7 @@ class ResultFormat:
 
     @property
     def json_head(self) -> bytes:
-        """What stands before the groups: whether all objects are in them, and if not, how many are missing."""
+        """The beginning of the document: whether the groups have all objects, and if not, how many are missing."""
         head: dict[str, Any] = {"complete": self.missing is None, "missing": self.missing, "columns": self.names}
         return json.dumps(head, ensure_ascii=False)[:-1].encode() + b', "groups": ['
 
@@ -73,7 +73,7 @@ class ResultFormat:
 
 
 def plain(value: Decimal) -> str:
-    """A number without an exponent, and without zeros that say nothing."""
+    """A number without an exponent and without trailing zeros."""
     if not value:
         return "0"
     text = str(value)
@@ -111,7 +111,7 @@ Ranked = tuple[Fraction, Key, GroupTally]
 
 
 class Ranking:
-    """What competes stands together: `top.per` is what keys begin with. Holds `top.count` groups at the most."""
+    """Ranks groups in the order of their keys, which begin with `top.per`. Holds at most `top.count` of them."""
 
     def __init__(self, top: Top, candidates: Iterable[str] = ()) -> None:
         """`candidates`: what `state` of an earlier slice has been."""
@@ -134,7 +134,7 @@ class Ranking:
         return ended
 
     def end(self) -> list[Group]:
-        """The groups that have won, in their order."""
+        """The groups of the top, in their order."""
         ended = [(key, tally) for _, key, tally in self._ranked]
         self._ranked = []
         return ended
@@ -151,7 +151,7 @@ class Ranking:
 
 
 def statistic(found: MeasureTally, name: Statistic) -> Fraction | None:
-    """The exact value, None where there are no values; means that differ in the last digit are told apart."""
+    """The exact value, also of means; None if there are no values."""
     if name is Statistic.COUNT:
         return Fraction(found.count)
     if not found.count:

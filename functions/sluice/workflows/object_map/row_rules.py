@@ -1,4 +1,4 @@
-"""What becomes of one row: the group it belongs to and the numbers it brings, or nothing, or a reject."""
+"""What becomes of one row: its group and its numbers, or nothing because it is filtered, or a reject."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sluice.rejects import Reason, has_half_pair
 from sluice.workflows.object_map.aggregation import Aggregation, ColumnPart, Comparator, Condition
 from sluice.workflows.object_map.cells import Key, number_of, part_of_date
 
-# A row's cells, those that are asked for, in the order of `columns_of`.
+# The requested cells of a row, in the order of `columns_of`.
 Cells = Sequence[str]
 Values = list[Decimal | None]
 
@@ -29,7 +29,7 @@ COMPARE: Mapping[Comparator, Callable[[Any, Any], bool]] = {
 
 
 def columns_of(aggregation: Aggregation) -> tuple[str, ...]:
-    """The columns that are asked for, each once."""
+    """The requested columns, each once."""
     return tuple(
         dict.fromkeys(
             [
@@ -95,7 +95,7 @@ def cells_of_csv(columns: Sequence[str], header: Sequence[str]) -> Callable[[Row
 
 
 def json_cell(value: object, column: str) -> str:
-    """A value as a cell. Raises RejectError for one that is no single value."""
+    """A value as a cell. Raises RejectError for an object or a list."""
     if isinstance(value, str):
         if not value.isascii() and has_half_pair(value):
             raise RejectError(

@@ -124,7 +124,7 @@ class Collected(VersionedState):
     `rejects_tolerated` and `notes` are those of the plan.
     """
 
-    what: ClassVar = "what the batches have come to"
+    what: ClassVar = "the outcome of the batches"
 
     listed: int | None
     objects: Counts

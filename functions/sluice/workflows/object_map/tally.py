@@ -68,13 +68,13 @@ class Tally:
     columns: ColumnsFound = field(default_factory=ColumnsFound)
 
     def merge_group(self, key: Key, theirs: GroupTally) -> None:
-        """Rows of a group, whose tally is of no use afterwards; whoever merges counts the rows."""
+        """Add the rows of a group, whose tally must not be used afterwards. The caller counts the rows."""
         mine = self.groups.setdefault(key, theirs)
         if mine is not theirs:
             mine.merge(theirs)
 
     def add(self, key: Key, values: Sequence[Decimal | None]) -> None:
-        """One row of a group; whoever adds counts the rows."""
+        """Add one row of a group. The caller counts the rows."""
         group = self.groups.get(key)
         if group is None:
             group = self.groups[key] = GroupTally.empty(self.measures)
@@ -84,14 +84,14 @@ class Tally:
                 measure.add(value)
 
     def refuse(self, reject: Reject) -> None:
-        """One row that is rejected; whoever refuses counts the rows."""
+        """Add one rejected row. The caller counts the rows."""
         line = reject.to_line()
         self.rejects.append(line)
         self.reject_bytes += len(line)
         self.reasons[reject.reason] += 1
 
     def merge(self, other: Tally) -> None:
-        """What other rows have come to as well; `other` is of no use afterwards."""
+        """Add another tally, which must not be used afterwards."""
         if not self.groups:
             self.groups = other.groups
         else:
@@ -113,7 +113,7 @@ Columns = Mapping[ColumnPart, Sequence[str]]
 
 
 class ColumnTally:
-    """The rules of an aggregation for the columns `request`; they come to what RowRules come to for each row."""
+    """The rules of an aggregation, applied to the columns `request`: the same as RowRules row by row."""
 
     def __init__(self, aggregation: Aggregation) -> None:
         self._known = CellCache()
@@ -125,7 +125,7 @@ class ColumnTally:
         self.request = tuple(dict.fromkeys([*conditions, *self._keys, *self._measures]))
 
     def of(self, rows: int, columns: Columns) -> Tally:
-        """What so many rows come to. Raises RejectError when any of them has to be rejected."""
+        """The tally of so many rows. Raises RejectError if any of them must be rejected."""
         read = rows
         for each in self._conditions:
             fulfilled = self._fulfilled(each, columns)
