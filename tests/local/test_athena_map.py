@@ -29,6 +29,7 @@ KEYS = (
     'say "hi", <b>',
     "//two//slashes",
     "semi;colon,comma",
+    "line\nbreak/a\n.csv",
 )
 BACKSLASHES = ("a\\b.csv", "end\\", '\\"quoted\\"', "a\\,b")
 BY_PLACE = {"bucket": "{id}", "key": "{place}"}
@@ -136,10 +137,13 @@ def test_rows_whose_object_cannot_be_copied_are_rejects(stack: Deployed, queried
     assert list(few.summary["rejects"]["examples"]) == ["CellEmpty", "NoSuchKey", "InvalidRequest"]
 
 
+@pytest.mark.parametrize("is_there", [False, True])
 @pytest.mark.parametrize("bucket", [SOURCE_BUCKET, "buckets-of-nobody"])
 def test_destination_that_the_stack_may_not_write_is_refused_before_the_query(
-    stack: Deployed, queried: Queried, bucket: str
+    stack: Deployed, queried: Queried, bucket: str, is_there: bool
 ) -> None:
+    if is_there:
+        stack.s3.create_bucket(Bucket=bucket)
     queried.table(rows_of(queried, KEYS[:1]))
     document = queried.asked("SELECT * FROM t", queried.copy(BY_PLACE, bucket=bucket))
     ended = stack.run("athena_map", document)
@@ -150,6 +154,7 @@ def test_destination_that_the_stack_may_not_write_is_refused_before_the_query(
     )
 
 
+@pytest.mark.plans_denials
 @pytest.mark.parametrize("batch_size", [1, 500])
 def test_denied_copies_name_action_and_resource(stack: Deployed, queried: Queried, batch_size: int) -> None:
     """The objects of one column's bucket may not be read: that is known for each row only."""
@@ -157,8 +162,8 @@ def test_denied_copies_name_action_and_resource(stack: Deployed, queried: Querie
     ended = stack.run("athena_map", queried.asked("SELECT * FROM t", queried.copy(BY_PLACE), batchSize=batch_size))
     assert (ended.status, ended.error, ended.counts) == ("FAILED", "AccessDenied", (3, 0, 0, 0, 3)), ended
     example = ended.summary["failures"]["examples"]["AccessDenied"]
-    assert example.startswith("denied: s3:GetObject on resource: ")
-    assert "arn:aws:s3:::nobodys-0/a/b.csv" in example
+    assert example.startswith("denied: s3:GetObject")
+    assert any(f"nobodys-{number}/a/b.csv" in example for number in range(3))
     assert example in (ended.cause or "")
 
 
@@ -333,18 +338,6 @@ def test_bad_input_costs_no_query(stack: Deployed, queried: Queried, fields: dic
     assert (ended.status, ended.error) == ("FAILED", "InvalidInputError"), ended
     assert str(ended.cause).startswith(message)
     assert stack.client("athena").list_query_executions()["QueryExecutionIds"] == before
-
-
-@pytest.mark.plans_denials
-def test_destination_that_the_stack_does_not_allow_is_refused(stack: Deployed, queried: Queried) -> None:
-    other = f"other-{queried.name.replace('_', '-')}"
-    action = queried.copy(BY_PLACE, bucket=other)
-    missing = stack.run("athena_map", queried.asked("SELECT 1", action))
-    stack.s3.create_bucket(Bucket=other)
-    denied = stack.run("athena_map", queried.asked("SELECT 1", action))
-    assert missing.error in {"InvalidInputError", "AccessDeniedError"}
-    assert (denied.status, denied.error) == ("FAILED", "AccessDeniedError"), denied
-    assert other in str(denied.cause)
 
 
 def test_result_of_a_workgroup_with_its_own_place_is_read_at_any_depth(stack: Deployed, queried: Queried) -> None:

@@ -14,7 +14,7 @@ from tests.local.map_runs import map_runs
 
 pytestmark = pytest.mark.usefixtures("no_faults_left")
 
-CONVERSION_ERROR = "DynamoDB.DynamoDbException"
+CONVERSION_ERROR = "DynamoDB.AmazonDynamoDBException"
 TEXT = "id,n,note\n" + "".join(f"{i},{i}.5,{'x' if i % 2 else ''}\n" for i in range(250))
 
 
@@ -45,7 +45,7 @@ def test_failed_batch_reaches_the_run(stack: Deployed) -> None:
     _table, document = load(stack, TEXT + "250,abc,\n", batchSize=50)
     ended = stack.run("csv_load_direct", document)
     assert (ended.status, ended.error) == ("FAILED", CONVERSION_ERROR), ended
-    assert "parameter value" in (ended.cause or "")
+    assert "cannot be converted to a numeric value" in (ended.cause or "")
     assert "of 251 rows are in batches that failed: s3://" in (ended.cause or "")
 
 

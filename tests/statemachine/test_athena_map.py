@@ -176,6 +176,16 @@ def test_denied_copy_names_action_and_resource_in_any_batch(rows: int) -> None:
     assert message.startswith('denied: s3:PutObject on resource: "arn:aws:s3:::copies/output/a.csv" because')
 
 
+@pytest.mark.parametrize("cause", ["Access Denied", "x is not authorized to perform: s3:GetObject because of a policy"])
+def test_denied_copy_names_its_objects_if_s3_does_not(cause: str) -> None:
+    place = {"bucket": "b", "key": "k"}
+    given = {"index": 1, "attempt": 1, "source": place, "destination": {"bucket": "to", "key": "out/k"}}
+    reported = {"Error": "S3.S3Exception", "Cause": f"{cause} {AT_S3.format(403)}"}
+    known = {"input": given, "errorOutput": reported}
+    message: str = evaluated(expression("CopyObject", "Catch", "0", "Output"), known)["message"]
+    assert message.endswith(", copying s3://b/k to s3://to/out/k")
+
+
 @pytest.mark.parametrize("character", ["x", '"', "\\", "\n", "\u00fc", "\U0001f600"])
 @pytest.mark.parametrize("rows", [1, 100, 500])
 @pytest.mark.parametrize("state", ["RowFailed", "RowRejected"])
