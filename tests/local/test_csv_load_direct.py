@@ -80,7 +80,7 @@ def test_tolerated_batch_is_counted_and_listed(stack: Deployed) -> None:
     (failed,) = manifest["ResultFiles"]["FAILED"]
     assert failed["Key"] == ended.summary["failures"]["key"]
     (record,) = [json.loads(line) for line in stack.object(failed["Key"]).splitlines()]
-    assert json.loads(record["Input"])["Items"] == [{"Item": {"id": {"S": "250"}, "n": {"N": "abc"}}}]
+    assert json.loads(record["Input"])["Items"] == [{"Item": {"id": {"S": "250"}, "n": {"N": "abc"}}, "problem": ""}]
     assert len(stack.items(table)) == 250
 
 
