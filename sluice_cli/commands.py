@@ -74,7 +74,7 @@ def run(options: Namespace, surroundings: Surroundings) -> ExitCode:
     """Start a workflow and follow it to its end."""
     document = read_input(options.input, surroundings.stdin)
     document = apply_settings(document, [parse_setting(text) for text in options.set])
-    name = runs.check_name(options.name or runs.new_name(datetime.now(UTC)))
+    name = runs.new_name(datetime.now(UTC)) if options.name is None else runs.check_name(options.name)
     place = place_of(options, surroundings)
     with explaining(place):
         aws = surroundings.connect(place)

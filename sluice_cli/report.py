@@ -72,6 +72,7 @@ def summary_lines(summary: Any) -> list[str]:
     if failures:
         batches = f"{failures['batches']:,} {'batch' if failures['batches'] == 1 else 'batches'}"
         lines.append(_line("failures", f"{batches} in {_uri(results, failures['key'])}"))
+        lines += _reason_lines(failures.get("errors") or {}, failures.get("examples") or {})
     lines += [_line("note", note) for note in summary.get("notes") or []]
     error = summary.get("error")
     if error:
@@ -106,6 +107,7 @@ def _objects_lines(summary: dict[str, Any], results: dict[str, Any]) -> list[str
         lines.append(_line("bytes", f"{summary['bytes']:,}"))
     if unreadable := summary.get("unreadable"):
         lines.append(_line("unreadable", f"{unreadable['objects']:,} in {_uri(results, unreadable['key'])}"))
+        lines += _reason_lines(unreadable.get("reasons") or {}, unreadable.get("examples") or {})
     if result := summary.get("result"):
         lines.append(_line("groups", f"{summary['groups']:,}, {result['groups']:,} of them in the result"))
         lines.append(_line("result", _uri(results, result["csv"])))
@@ -214,11 +216,22 @@ def _reject_lines(summary: dict[str, Any], results: dict[str, Any]) -> list[str]
     # The counts of object_map are objects, its rejects rows.
     counted = summary.get("rows") or summary.get("counts") or {}
     rejected = counted.get("rejected", sum(rejects["reasons"].values()))
-    reasons = sorted(rejects["reasons"].items(), key=lambda reason: (-reason[1], reason[0]))
     return [
         _line("rejects", f"{rejected:,} in {_uri(results, rejects['key'])}"),
-        *(_line("", f"{name} {count:,}") for name, count in reasons),
+        *_reason_lines(rejects["reasons"], rejects.get("examples") or {}),
     ]
+
+
+def _reason_lines(counts: dict[str, int], examples: dict[str, str]) -> list[str]:
+    """All reasons, the most frequent first, with a message of those that have one."""
+    names = sorted({**counts, **examples}, key=lambda name: (-counts.get(name, 0), name))
+    lines = []
+    for name in names:
+        counted = f"{name} {counts[name]:,}" if name in counts else name
+        # A message of several lines would not be told from the lines that follow.
+        message = " ".join(examples.get(name, "").split())
+        lines.append(_line("", f"{counted}: {message}" if message else counted))
+    return lines
 
 
 def _line(label: str, value: str) -> str:

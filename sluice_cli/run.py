@@ -39,7 +39,7 @@ def new_name(now: datetime) -> str:
 def check_name(name: str) -> str:
     """Raises BadInputError for a name that no execution may have."""
     if not EXECUTION_NAME.fullmatch(name):
-        raise BadInputError(f"--name {name}: expected 1 to 80 letters, digits, hyphens and underscores")
+        raise BadInputError(f"--name {name or '(empty)'}: expected 1 to 80 letters, digits, hyphens and underscores")
     return name
 
 

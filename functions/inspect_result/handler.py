@@ -1,4 +1,4 @@
-"""InspectResult: a query's rows counted, and written anew where Step Functions' reader would not read them right."""
+"""InspectResult: counts a query's rows, and rewrites them if Step Functions' reader would misread them."""
 
 from __future__ import annotations
 

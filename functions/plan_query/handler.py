@@ -1,4 +1,4 @@
-"""PlanQuery: the input checked, before a query costs anything."""
+"""PlanQuery: checks the input before a query costs anything."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ logger = Logger()
 
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Check the input. Takes {"run", "input"}; returns the query as Athena is asked for it, and what follows it.
+    """Check the input. Takes {"run", "input"}; returns StartQueryExecution's arguments and what to do with the rows.
 
     Raises InvalidInputError, SourceNotFoundError, AccessDeniedError, ServiceUnavailableError.
     """
@@ -33,7 +33,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     request = MapInput.from_input(fields.raw("input"), settings.data_bucket, allowed)
     action = request.action
     if action.destination:
-        action = replace(action, destination=_looked_at(action.destination))
+        action = replace(action, destination=_with_content(action.destination))
     if request.rows:
         _check_rows(request.rows)
     workers = _workers(request)
@@ -54,14 +54,14 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
 
 
 def _workers(request: MapInput) -> Workers:
-    """Copies take no function."""
+    """Copies need no function."""
     if request.action.type != FUNCTION:
         return Workers(request.max_concurrency)
     return workers_for("batches of rows", request.max_concurrency, read_quota(lambda_client()))
 
 
-def _looked_at(destination: Destination) -> Destination:
-    """The destination, and whether it is empty: a run that begins there need not ask for what is not there."""
+def _with_content(destination: Destination) -> Destination:
+    """The destination, and whether it is empty: then no row has to look for its copy."""
     bucket = destination.bucket
     missing = InvalidInputError(f"{DESTINATION}.bucket", f"there is no bucket {bucket}")
     with aws_errors(f"s3://{bucket}", {"NoSuchBucket": missing}):

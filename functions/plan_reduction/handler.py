@@ -1,9 +1,10 @@
-"""PlanReduction: what became of every batch, and which merges make the result of their parts."""
+"""PlanReduction: what became of every batch, and the merges that turn their parts into the result."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import replace
 from typing import IO, Any
 
@@ -13,7 +14,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from sluice.aws.clients import aws_errors, s3_client, stepfunctions_client
 from sluice.fields import Fields
 from sluice.runs.paths import Run
+from sluice.runs.reasons import Reasons, all_reasons, reasons_in_file
 from sluice.runs.results import (
+    CHUNK_BYTES,
     empty,
     find_manifest,
     map_run_of,
@@ -47,10 +50,16 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     error = RunError.from_state(event.get("error"))
     with aws_errors(f"s3://{settings.data_bucket}/{run.prefix}"):
         outcomes, listed = _outcomes(run, error, has_remainder=has_remainder)
-        collected = replace(Collected.of(outcomes, listed), notes=notes_in(planned))
         _merge(keys_in_order(outcomes.unreadable), run.unreadable_key)
         _merge(keys_in_order(outcomes.rejects), run.rejects_key)
-        error = failure_reason(collected, planned, outcomes.errors, error)
+        collected = replace(
+            Collected.of(outcomes, listed),
+            rejects=_reject_reasons(run, outcomes),
+            unreadable=_unreadable_reasons(run, outcomes),
+            rejects_tolerated=planned.get("rejectsTolerated"),
+            notes=notes_in(planned),
+        )
+        error = failure_reason(collected, planned, error)
         reduction = None if error else _plan(run, outcomes, collected)
     logger.info("batches collected", extra={"run": run.name, "counts": collected.objects.to_state()})
     return {
@@ -112,6 +121,21 @@ def _listed(run: Run) -> int | None:
 def _merge(keys: list[str], merged_key: str) -> None:
     if keys:
         merge_objects(s3_client(), settings.data_bucket, keys, merged_key)
+
+
+def _reject_reasons(run: Run, outcomes: BatchOutcomes) -> Reasons:
+    if not outcomes.rejects:
+        return Reasons(outcomes.reasons)
+    body = s3_client().get_object(Bucket=settings.data_bucket, Key=run.rejects_key)["Body"]
+    with closing(body):
+        return reasons_in_file(body.iter_chunks(CHUNK_BYTES), outcomes.reasons)
+
+
+def _unreadable_reasons(run: Run, outcomes: BatchOutcomes) -> Reasons:
+    if not outcomes.unreadable:
+        return Reasons()
+    body = s3_client().get_object(Bucket=settings.data_bucket, Key=run.unreadable_key)["Body"]
+    return all_reasons(body.iter_lines(CHUNK_BYTES))
 
 
 def _plan(run: Run, outcomes: BatchOutcomes, collected: Collected) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from sluice.runs.segments import write_segments
 from sluice.runs.workers import Workers, notes_of, read_quota, workers_for
 from sluice.settings import ProcessorSettings, RunSettings, Settings, own_tables_from_env
 from sluice.state import FIELD, FORMAT
-from sluice.workflows.distinct_keys.input import FUNCTION, MEASURE, DistinctInput, copy_keys
+from sluice.workflows.distinct_keys.given_keys import copy_keys
+from sluice.workflows.distinct_keys.input import FUNCTION, MEASURE, DistinctInput
 from sluice.workflows.distinct_keys.plan import plan_scan
 
 settings = Settings.from_env()

@@ -119,6 +119,10 @@ class FilesFailedError(SluiceError):
     """Files of an export failed, with different errors, and more of them than the run tolerates."""
 
 
+class KeyInvalidError(SluiceError):
+    """A line of the input's `keys` is not a partition key of the table, or DynamoDB refuses it; only this key fails."""
+
+
 class KeysFailedError(SluiceError):
     """Keys failed in their processor, with different errors, and more of them than the run tolerates."""
 
@@ -149,6 +153,14 @@ class BatchesFailedError(SluiceError):
 
 class IncompleteResultError(SluiceError):
     """Objects are missing, unreadable or in batches that failed, and the input does not ask for a partial result."""
+
+
+class ColumnNotFoundError(SluiceError):
+    """No row of any object has a column that the input asks for; the message names those that rows have."""
+
+
+class NothingWrittenError(SluiceError):
+    """Every row was rejected, so that the run wrote nothing, whatever number of rejects the input tolerates."""
 
 
 class TooManyRejectsError(SluiceError):

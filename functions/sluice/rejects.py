@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -13,6 +13,7 @@ from typing import Any
 from sluice.errors import RejectError
 
 QUOTED_CHARACTERS = 40
+LISTED_MAX = 30
 
 # Half a surrogate pair, which JSON can spell as an escape, has no UTF-8.
 has_half_pair = re.compile("[\ud800-\udfff]").search
@@ -56,6 +57,13 @@ def quoted(text: str) -> str:
     """A value as a message shows it: quoted, escaped, and cut after 40 characters."""
     shown = text if len(text) <= QUOTED_CHARACTERS else text[:QUOTED_CHARACTERS] + "..."
     return json.dumps(shown, ensure_ascii=has_half_pair(shown) is not None)
+
+
+def quoted_names(names: Sequence[str]) -> str:
+    """The names as a message lists them: quoted, and no more than 30."""
+    others = len(names) - LISTED_MAX
+    listed = ", ".join(map(quoted, names[:LISTED_MAX]))
+    return f"{listed} and {others:,} others" if others > 0 else listed or "none"
 
 
 def located(place: str, error: RejectError) -> RejectError:

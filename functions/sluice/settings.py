@@ -67,10 +67,16 @@ class ProcessorSettings:
 
 @dataclass(frozen=True, slots=True)
 class QuerySettings:
-    """Names of the workgroups that a run may query in, the default one first, and of the functions it may call."""
+    """Names of the workgroups that a run may query in, the default one first, and of the functions it may call.
+
+    `source_buckets` and `output_buckets`: the buckets that it may read and write besides the data bucket, as a name or
+    a pattern such as copies-*; empty for none.
+    """
 
     work_groups: tuple[str, ...]
     functions: tuple[str, ...]
+    source_buckets: str = ""
+    output_buckets: str = ""
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] = os.environ) -> QuerySettings:
@@ -78,13 +84,21 @@ class QuerySettings:
         work_groups = _names(environment, "ATHENA_WORK_GROUPS")
         if not work_groups:
             raise SettingError("the environment variable ATHENA_WORK_GROUPS contains no workgroup")
-        return cls(work_groups, _names(environment, "PROCESSOR_FUNCTIONS"))
+        source_buckets, output_buckets = (
+            _text(environment, name) for name in ("SOURCE_BUCKET_PATTERN", "OUTPUT_BUCKET_PATTERN")
+        )
+        return cls(work_groups, _names(environment, "PROCESSOR_FUNCTIONS"), source_buckets, output_buckets)
 
 
 def _names(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(each.strip() for each in _text(environment, name).split(",") if each.strip())
+
+
+def _text(environment: Mapping[str, str], name: str) -> str:
+    """A variable that may be empty."""
     if name not in environment:
         raise SettingError(f"the environment variable {name} is not set")
-    return tuple(each.strip() for each in environment[name].split(",") if each.strip())
+    return environment[name]
 
 
 def _required(environment: Mapping[str, str], name: str) -> str:

@@ -19,6 +19,7 @@ from sluice.runs.results import MergedObjects, empty, map_run_records, read_unti
 from sluice.runs.summary import RunError
 from sluice.settings import RunSettings, Settings
 from sluice.state import readable
+from sluice.workflows.distinct_keys.measure import ItemCollections
 from sluice.workflows.distinct_keys.summary import KeysSummary, Processed, Scanned, add_all, failure_reason
 
 CHUNK_BYTES = 1 << 20
@@ -58,7 +59,8 @@ def _summarize(run: Run, planned: Mapping[str, Any], error: RunError | None) -> 
     found = _given_keys(run) if planned and not plan else scanned.total("keys")
     summary = KeysSummary(run, settings.data_bucket, planned, scanned, found, Processed(), error)
     if summary.is_processed and summary.is_scanned:
-        summary = replace(summary, processed=_processed(run, found))
+        collections = None if plan else ItemCollections.from_scan(planned["scan"])
+        summary = replace(summary, processed=_processed(run, found, collections))
     return replace(summary, error=failure_reason(summary))
 
 
@@ -76,14 +78,14 @@ def _scanned(run: Run, segments: int) -> Scanned:
     )
 
 
-def _processed(run: Run, keys: int) -> Processed:
+def _processed(run: Run, keys: int, collections: ItemCollections | None) -> Processed:
     """What became of each key; waits for result files that account for so many, but not for ever.
 
     Leaves two files of the keys that failed: with their errors, and as keys to feed back.
     """
     with spool() as failures, spool() as failed_keys:
         processed = read_until_complete(
-            lambda: _gather(_records(f"{run.results_prefix}/keys"), failures, failed_keys),
+            lambda: _gather(Processed(collections), _records(f"{run.results_prefix}/keys"), failures, failed_keys),
             lambda gathered: gathered.done >= keys,
         )
         if processed.failed:
@@ -92,10 +94,11 @@ def _processed(run: Run, keys: int) -> Processed:
     return processed
 
 
-def _gather(records: Iterator[dict[str, Any]], failures: IO[bytes], failed_keys: IO[bytes]) -> Processed:
+def _gather(
+    processed: Processed, records: Iterator[dict[str, Any]], failures: IO[bytes], failed_keys: IO[bytes]
+) -> Processed:
     for each in (failures, failed_keys):
         empty(each)
-    processed = Processed()
     for record in records:
         for failed in processed.add(record):
             failures.write(json.dumps(failed, ensure_ascii=False).encode() + b"\n")

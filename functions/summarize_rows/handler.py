@@ -113,7 +113,7 @@ class _Files:
     failed_rows: IO[bytes]
 
     def empty(self) -> None:
-        """Begin anew."""
+        """Start again with empty files."""
         for each in (self.rejects, self.failures, self.failed_rows):
             empty(each)
 

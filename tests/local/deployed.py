@@ -21,12 +21,14 @@ LAMBDA_CONCURRENCY = "LAMBDA_CONCURRENCY"
 PROCESSOR_FUNCTION = "test-processor-function"
 PROCESSOR_MACHINE = "test-processor-machine"
 ROW_FUNCTION = "test-row-function"
+# Named by the parameters, and never created.
+MISSING_FUNCTION = "test-missing-function"
 # A workgroup with a result location of its own, and the bucket of that.
 WORK_GROUP, RESULT_BUCKET = "test-enforced", "results-of-athena"
 # Buckets other than the data bucket, to read from and to write to. The second one keeps versions.
 SOURCE_BUCKET, VERSIONED_BUCKET, COPY_BUCKET = "objects-of-others", "objects-of-versions", "copies-for-others"
 PARAMETERS = (
-    f"ProcessorFunctions={PROCESSOR_FUNCTION},{ROW_FUNCTION}",
+    f"ProcessorFunctions={PROCESSOR_FUNCTION},{ROW_FUNCTION},{MISSING_FUNCTION}",
     f"ProcessorStateMachines={PROCESSOR_MACHINE}",
     f"AthenaWorkGroups=primary,{WORK_GROUP}",
     "AthenaDatabasePattern=d_*",

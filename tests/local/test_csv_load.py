@@ -161,6 +161,9 @@ MAPPING = {"id": "{id}", "n": {"N": "{n}"}}
         pytest.param({"keys": ["n"]}, "InvalidInputError", "keys", id="wrong_key"),
         pytest.param({"source": {"delimiter": ",,"}}, "InvalidInputError", "source.delimiter", id="delimiter"),
         pytest.param({"source": {"encoding": "utf-16"}}, "InvalidInputError", "source.encoding", id="encoding"),
+        pytest.param(
+            {"source": {"key": "input/a\0.csv"}}, "InvalidInputError", "source.key: must not", id="nul_in_key"
+        ),
         pytest.param({"onConflict": "merge"}, "InvalidInputError", "onConflict", id="on_conflict"),
         pytest.param({"maxConcurency": 5}, "InvalidInputError", "maxConcurency", id="misspelt_field"),
         pytest.param({"rejectsTolerated": "many"}, "InvalidInputError", "rejectsTolerated", id="rejects_tolerated"),
@@ -208,7 +211,7 @@ def test_rejects_name_row_reason_and_record(stack: Deployed) -> None:
     body = (
         b"id,n\n1,10\n,20\n3,abc\n4,1e999\n5\n6,60,extra\n7,\xff\n8," + b"9" * 39 + b"\n9,90\n" + b"x" * 2049 + b",1\n"
     )
-    table, document = load(stack, body, mapping=MAPPING)
+    table, document = load(stack, body, mapping=MAPPING, rejectsTolerated="any")
     ended = stack.run("csv_load", document)
     assert (ended.status, ended.summary["status"], ended.counts) == (
         "SUCCEEDED",
@@ -256,7 +259,14 @@ def test_rejects_file_is_an_input(stack: Deployed) -> None:
 
 @pytest.mark.parametrize(
     ("tolerated", "status"),
-    [(1, "FAILED"), (2, "SUCCEEDED"), ("50%", "SUCCEEDED"), ("49.9%", "FAILED"), (None, "SUCCEEDED")],
+    [
+        (None, "FAILED"),
+        (1, "FAILED"),
+        (2, "SUCCEEDED"),
+        ("50%", "SUCCEEDED"),
+        ("49.9%", "FAILED"),
+        ("any", "SUCCEEDED"),
+    ],
 )
 def test_more_rejects_than_tolerated_fail_the_run(stack: Deployed, tolerated: int | str | None, status: str) -> None:
     limit: dict[str, Any] = {} if tolerated is None else {"rejectsTolerated": tolerated}
@@ -265,6 +275,13 @@ def test_more_rejects_than_tolerated_fail_the_run(stack: Deployed, tolerated: in
     assert (ended.status, ended.counts) == (status, (4, 2, 0, 2, 0))
     assert ended.error == ("TooManyRejectsError" if status == "FAILED" else None)
     assert len(stack.items(table)) == 2
+
+
+@pytest.mark.parametrize("tolerated", ["any", "100%", 2])
+def test_run_of_which_every_row_is_rejected_fails(stack: Deployed, tolerated: int | str) -> None:
+    _table, document = load(stack, "id,n\n1,abc\n2,x\n", mapping=MAPPING, rejectsTolerated=tolerated)
+    ended = stack.run("csv_load", document)
+    assert (ended.status, ended.error, ended.counts) == ("FAILED", "NothingWrittenError", (2, 0, 0, 2, 0))
 
 
 # Existing items.

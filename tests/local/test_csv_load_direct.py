@@ -14,6 +14,7 @@ from tests.local.map_runs import map_runs
 
 pytestmark = pytest.mark.usefixtures("no_faults_left")
 
+CONVERSION_ERROR = "DynamoDB.AmazonDynamoDBException"
 TEXT = "id,n,note\n" + "".join(f"{i},{i}.5,{'x' if i % 2 else ''}\n" for i in range(250))
 
 
@@ -43,8 +44,26 @@ def test_rows_become_items(stack: Deployed) -> None:
 def test_failed_batch_reaches_the_run(stack: Deployed) -> None:
     _table, document = load(stack, TEXT + "250,abc,\n", batchSize=50)
     ended = stack.run("csv_load_direct", document)
-    assert (ended.status, ended.error) == ("FAILED", "States.ExceedToleratedFailureThreshold")
-    assert "rows are in batches that failed" in (ended.cause or "")
+    assert (ended.status, ended.error) == ("FAILED", CONVERSION_ERROR), ended
+    assert "cannot be converted to a numeric value" in (ended.cause or "")
+    assert "of 251 rows are in batches that failed: s3://" in (ended.cause or "")
+
+
+def test_cause_of_a_missing_table_is_the_runs(stack: Deployed) -> None:
+    _table, document = load(stack, TEXT)
+    ended = stack.run("csv_load_direct", {**document, "table": "test-there-is-none"})
+    assert (ended.status, ended.error) == ("FAILED", "DynamoDB.ResourceNotFoundException"), ended
+    assert "250 of 250 rows are in batches that failed" in (ended.cause or "")
+
+
+def test_types_of_a_column_that_the_source_lacks_are_refused(stack: Deployed) -> None:
+    table, document = load(stack, TEXT, batchSize=100)
+    ended = stack.run("csv_load_direct", {**document, "types": {"n": "N", "notes": "S"}})
+    assert (ended.status, ended.error) == ("FAILED", "InvalidInputError"), ended
+    problem, _, columns = (ended.cause or "").partition(" 250 of 250 rows")[0].partition("; its columns are ")
+    assert problem == "types: the source has no column notes"
+    assert sorted(columns.split(", ")) == ["id", "n", "note"]
+    assert stack.items(table) == []
 
 
 def test_tolerated_batch_is_counted_and_listed(stack: Deployed) -> None:
@@ -55,10 +74,13 @@ def test_tolerated_batch_is_counted_and_listed(stack: Deployed) -> None:
         "PARTIAL",
         (251, 250, 0, 0, 1),
     )
+    assert ended.summary["failures"]["batches"] == 1
+    assert list(ended.summary["failures"]["examples"]) == [CONVERSION_ERROR]
     manifest = json.loads(stack.object(ended.summary["results"]["manifest"]))
     (failed,) = manifest["ResultFiles"]["FAILED"]
+    assert failed["Key"] == ended.summary["failures"]["key"]
     (record,) = [json.loads(line) for line in stack.object(failed["Key"]).splitlines()]
-    assert json.loads(record["Input"])["Items"] == [{"Item": {"id": {"S": "250"}, "n": {"N": "abc"}}}]
+    assert json.loads(record["Input"])["Items"] == [{"Item": {"id": {"S": "250"}, "n": {"N": "abc"}}, "problem": ""}]
     assert len(stack.items(table)) == 250
 
 
@@ -80,6 +102,7 @@ def test_missing_object_fails_the_run(stack: Deployed) -> None:
     [
         ({"source": {"key": "a"}}, "source.bucket"),
         ({"source": {"bucket": "b"}}, "source.key"),
+        ({"source": {"bucket": "b", "key": "a\0.csv"}}, "source.key"),
         ({"table": ""}, "table"),
         ({"types": {"n": "X"}}, "types"),
         ({"batchSize": 0}, "batchSize"),
@@ -135,7 +158,7 @@ def test_counts_of_a_failed_run_that_lag_are_waited_for(stack: Deployed) -> None
     faults.let_map_run_lists_lag(stack.aws, times=2)
     faults.let_map_run_counts_lag(stack.aws, times=2)
     ended = stack.run("csv_load_direct", document)
-    assert (ended.status, ended.error) == ("FAILED", "States.ExceedToleratedFailureThreshold")
+    assert (ended.status, ended.error) == ("FAILED", CONVERSION_ERROR)
     assert "251 of 251 rows are in batches that failed" in (ended.cause or "")
 
 

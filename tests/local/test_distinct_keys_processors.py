@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from local_aws import faults
-from tests.local.deployed import PROCESSOR_FUNCTION, PROCESSOR_MACHINE, RUN_SECONDS, Deployed
+from tests.local.deployed import MISSING_FUNCTION, PROCESSOR_FUNCTION, PROCESSOR_MACHINE, RUN_SECONDS, Deployed
 from tests.local.key_processors import executions, processed_keys, start_before, started_keys
 from tests.local.map_runs import map_runs
 from tests.local.step_events import invoke
@@ -99,6 +99,75 @@ def test_failed_keys_can_be_fed_back(stack: Deployed) -> None:
     assert (measured.status, measured.counts) == ("SUCCEEDED", (2, 2, 0, 0, 0)), measured
     report = [json.loads(line) for line in stack.object(measured.summary["report"]["key"]).splitlines()]
     assert {each["key"]["UserRef"]["S"]: each["items"] for each in report} == {"bad-1": 2, "bad-2": 3}
+
+
+MACHINE_CAUSE = {"error": "BadKey", "cause": "a bad key"}
+# One bad line each, what it stands for in failed.jsonl, its error, and what the message begins with.
+BAD_LINES: list[Any] = [
+    pytest.param(b'{"UserRef": ', '{"UserRef": ', "key: must be an object", id="not json"),
+    pytest.param(b"NaN", "NaN", "key: must be an object", id="constant"),
+    pytest.param(b'["a"]', ["a"], "key: must be an object", id="list"),
+    pytest.param(b"null", None, "key: must be an object", id="null"),
+    pytest.param(b'{"User": {"S": "a"}}', {"User": {"S": "a"}}, "key.User: unknown field", id="attribute"),
+    pytest.param(b'{"UserRef": {"N": "1"}}', {"UserRef": {"N": "1"}}, "key.UserRef.N: unknown field", id="type"),
+    pytest.param(b'{"UserRef": {"S": ""}}', {"UserRef": {"S": ""}}, "key.UserRef.S: must not be empty", id="empty"),
+    pytest.param(
+        b'{"UserRef": {"S": "a"}, "x": {"S": "b"}}',
+        {"UserRef": {"S": "a"}, "x": {"S": "b"}},
+        "key.x: unknown field",
+        id="whole item",
+    ),
+]
+
+
+@pytest.mark.parametrize("processor", [{"processor": "measure"}, TO_FUNCTION, TO_MACHINE], ids=str)
+@pytest.mark.parametrize(("line", "record", "words"), BAD_LINES)
+def test_bad_line_of_given_keys_fails_alone(
+    stack: Deployed, processor: dict[str, Any], line: bytes, record: Any, words: str
+) -> None:
+    keys = stack.put(b'{"UserRef": {"S": "a"}}\n' + line + b'\n\n{"UserRef": {"S": "c"}}\n', ".jsonl")
+    document = {"table": new_table(stack, {"a": 1, "c": 2}), "keys": keys, **processor}
+    ended = stack.run("distinct_keys", document)
+    assert (ended.status, ended.error, ended.counts) == ("FAILED", "KeyInvalidError", (3, 2, 0, 0, 1)), ended
+    assert f"1 of 3 keys failed, more than 0 % tolerated: KeyInvalidError 1 ({words}" in (ended.cause or "")
+    (failed,) = [json.loads(each) for each in stack.object(ended.summary["failures"]["key"]).splitlines()]
+    assert (failed["key"], failed["error"]) == (record, "KeyInvalidError")
+    tolerated = stack.run("distinct_keys", {**document, "toleratedFailurePercentage": 34})
+    assert (tolerated.status, tolerated.summary["status"]) == ("SUCCEEDED", "PARTIAL"), tolerated
+
+
+def test_key_that_dynamodb_refuses_fails_alone(stack: Deployed) -> None:
+    table = stack.new_table("id", "at", "NS")
+    stack.put_items(table, [{"id": {"N": each}, "at": {"S": "x"}} for each in ("1", "2")])
+    keys = stack.put("".join(json.dumps({"id": {"N": each}}) + "\n" for each in ("1", "abc", "2")), ".jsonl")
+    ended = stack.run("distinct_keys", {"table": table, "keys": keys, "processor": "measure"})
+    assert (ended.status, ended.error, ended.counts) == ("FAILED", "KeyInvalidError", (3, 2, 0, 0, 1)), ended
+    assert "ValidationException" in ended.summary["failures"]["examples"]["KeyInvalidError"]
+    report = [json.loads(line) for line in stack.object(ended.summary["report"]["key"]).splitlines()]
+    assert {each["key"]["id"]["N"]: each["items"] for each in report} == {"1": 1, "2": 1}
+
+
+def test_only_bad_lines_are_failed_keys(stack: Deployed) -> None:
+    document = {"table": new_table(stack, {"a": 1}), **TO_FUNCTION, "keys": stack.put(b"x\ny\n", ".jsonl")}
+    ended = stack.run("distinct_keys", document)
+    assert (ended.status, ended.error, ended.counts) == ("FAILED", "KeyInvalidError", (2, 0, 0, 0, 2)), ended
+
+
+def test_function_that_is_not_there_is_named(stack: Deployed) -> None:
+    document = {"table": new_table(stack, {"a": 1, "b": 1}), "processor": {"function": MISSING_FUNCTION}}
+    ended = stack.run("distinct_keys", document)
+    assert (ended.status, ended.counts) == ("FAILED", (2, 0, 0, 0, 2)), ended
+    assert ended.error == "Lambda.ResourceNotFoundException"
+    assert MISSING_FUNCTION in (ended.cause or "")
+    assert "2 of 2 keys failed" in (ended.cause or "")
+
+
+def test_keys_of_a_state_machine_fail_with_its_own_error(stack: Deployed) -> None:
+    ended = stack.run("distinct_keys", {"table": new_table(stack, {"a": 1, "bad-1": 2}), **TO_MACHINE})
+    assert (ended.status, ended.error, ended.counts) == ("FAILED", "BadKey", (2, 1, 0, 0, 1)), ended
+    assert ended.cause == "1 of 2 keys failed, more than 0 % tolerated: BadKey 1 (a bad key)"
+    (failed,) = [json.loads(each) for each in stack.object(ended.summary["failures"]["key"]).splitlines()]
+    assert failed == {"key": {"UserRef": {"S": "bad-1"}}, **MACHINE_CAUSE}
 
 
 def test_state_machine_is_started_once_for_each_key(stack: Deployed) -> None:

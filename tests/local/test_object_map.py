@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -126,12 +127,80 @@ def test_only_folders_are_an_empty_result(stack: Deployed) -> None:
 def test_rows_that_are_no_data_are_rejects(stack: Deployed) -> None:
     rows = [*daily_rows(1, 5), {**daily_rows(1, 1)[0], "TEMP": "warm"}, {**daily_rows(1, 1)[0], "DATE": "yesterday"}]
     prefix = put(stack, {"1.csv": as_csv(rows)})
-    ended = run(stack, prefix)
+    ended = run(stack, prefix, rejectsTolerated="any")
     assert (ended.status, ended.summary["rows"]["rejected"]) == ("SUCCEEDED", 2), ended
-    assert len(ended.summary["rejects"]["reasons"]) == 2
+    assert ended.summary["rejects"]["reasons"] == {"NumberInvalid": 1, "DateInvalid": 1}
+    assert ended.summary["rejects"]["examples"]["NumberInvalid"].startswith('column TEMP: "warm" is not')
     assert next(each["record"]["TEMP"] for each in stack.rejects(ended)) == "warm"
-    refused = run(stack, prefix, rejectsTolerated=1)
-    assert (refused.error, refused.summary["result"]) == ("TooManyRejectsError", None)
+    for tolerated in ({"rejectsTolerated": 1}, {}):
+        refused = run(stack, prefix, **tolerated)
+        assert (refused.status, refused.error) == ("FAILED", "TooManyRejectsError")
+        assert 'NumberInvalid 1 (column TEMP: "warm" is not' in (refused.cause or "")
+        assert result_rows(stack, refused.summary) == result_rows(stack, ended.summary)
+
+
+# Columns that are not there, and cells that mean no value.
+
+
+def jsonl(*rows: dict[str, Any]) -> bytes:
+    return "".join(json.dumps(each) + "\n" for each in rows).encode()
+
+
+TYPED = {"a.jsonl": jsonl({"g": "a", "SLP": 999.9, "WDSP": 999.9}), "b.jsonl": jsonl({"g": "a", "WDSP": 3}, {"g": "b"})}
+COLUMN_CASES: list[Any] = [
+    pytest.param(
+        TYPED,
+        {"measures": {"WDPS": ["count"]}},
+        ("ColumnNotFoundError", 'none of the 3 rows has the column "WDPS"; their columns are "g", "SLP", "WDSP"'),
+        id="json measure",
+    ),
+    pytest.param(TYPED, {"groupBy": ["G"]}, ("ColumnNotFoundError", 'has the column "G"; their'), id="json group"),
+    pytest.param(
+        TYPED, {"where": {"year": {"atLeast": 1}}}, ("ColumnNotFoundError", 'has the column "year"'), id="json where"
+    ),
+    pytest.param(
+        {f"{each}.csv": b"g,WDSP\na,1\n" for each in range(5)},
+        {"measures": {"WDPS": ["count"]}},
+        ("IncompleteResultError", '5 of 5 objects are missing.*has no column "WDPS"; its columns are "g", "WDSP"'),
+        id="csv header",
+    ),
+    pytest.param(
+        {"a.csv": b"g,WDSP\na,1\n"},
+        {"measures": {"WDPS": ["count"]}, "onIncomplete": "report"},
+        ("IncompleteResultError", 'has no column "WDPS"; its columns are "g", "WDSP".*nothing is left'),
+        id="csv report",
+    ),
+    pytest.param(TYPED, {}, [("a", "2", "1"), ("b", "1", "0")], id="column of one object"),
+    pytest.param(
+        TYPED,
+        {"measures": {"SLP": ["max"], "WDSP": ["max"]}, "missing": {"WDSP": ["999.9"], "*": [""]}},
+        [("a", "2", "999.9", "3"), ("b", "1", "", "")],
+        id="missing by column",
+    ),
+    pytest.param(
+        {"a.csv": b"g,SLP,WDSP\n=cmd(),999.9,999.9\n@SUM(1),1,1\n"},
+        {
+            "measures": {"SLP": ["max"], "WDSP": ["max"]},
+            "missing": {"WDSP": ["999.9"], "SLP": ["1"]},
+            "escapeFormulas": True,
+        },
+        [("'=cmd()", "1", "999.9", ""), ("'@SUM(1)", "1", "", "1")],
+        id="formulas escaped",
+    ),
+    pytest.param({"a.csv": b"g\n=cmd()\n"}, {"measures": {}}, [("=cmd()", "1")], id="formulas as they are"),
+]
+
+
+@pytest.mark.parametrize(("objects", "fields", "expected"), COLUMN_CASES)
+def test_column_cases(stack: Deployed, objects: dict[str, bytes], fields: dict[str, Any], expected: Any) -> None:
+    document = {"prefix": put(stack, objects), "groupBy": ["g"], "measures": {"SLP": ["count"]}} | fields
+    ended = stack.run("object_map", document)
+    if isinstance(expected, list):
+        assert (ended.status, ended.error) == ("SUCCEEDED", None), ended
+        assert [tuple(row.values()) for row in result_rows(stack, ended.summary)] == expected
+    else:
+        assert (ended.status, ended.error, ended.summary["result"]) == ("FAILED", expected[0], None), ended
+        assert re.search(expected[1], ended.cause or "", re.DOTALL), ended.cause
 
 
 # Objects that are missing from the answer.

@@ -64,8 +64,9 @@ def evaluated(compiled: Jsonata, known: dict[str, Any]) -> Any:
 def named(row: dict[str, Any], source: dict[str, str], **destination: Any) -> dict[str, Any]:
     """What NameObjects makes of a row."""
     action = {"copyObject": {"source": source, "destination": {"bucket": "to", "prefix": "out"} | destination}}
-    request = MapInput.from_input({"query": "SELECT 1", "action": action}, BUCKET, QuerySettings(("primary",), ()))
-    given = {"index": 3, "row": row, "action": request.action.to_state()}
+    allowed = QuerySettings(("primary",), (), "*", "*")
+    request = MapInput.from_input({"query": "SELECT 1", "action": action}, BUCKET, allowed)
+    given = {"index": 3, "messageCharacters": 1200, "row": row, "action": request.action.to_state()}
     found: dict[str, Any] = evaluated(expression("NameObjects", "Output"), {"input": given})
     return found
 
@@ -151,6 +152,48 @@ def test_failed_copy_is_told_by_s3s_name_for_it(error: str, cause: str | None, e
     assert (found["error"], found["isPassing"]) == expected
     assert (found["index"], found["attempt"]) == (1, 3)
     assert "(Service" not in found["message"]
+
+
+DENIED = (
+    "User: arn:aws:sts::000000000000:assumed-role/sluice-AthenaMapStateMachineRole/x is not authorized to perform: "
+    's3:PutObject on resource: "arn:aws:s3:::copies/{key}" because no identity-based policy allows the action'
+)
+
+
+def message_of(cause: str, rows: int, state: str = "RowFailed") -> str:
+    """What the batch's output says of a copy that failed, in a batch of so many rows."""
+    most = evaluated(expression("CopyObjects", "ItemSelector", "messageCharacters"), {"input": {"Items": [0] * rows}})
+    given = {"index": 1, "attempt": 1, "messageCharacters": most}
+    reported = {"Error": "S3.S3Exception", "Cause": f"{cause} {AT_S3.format(403)}"}
+    failed = evaluated(expression("CopyObject", "Catch", "0", "Output"), {"input": given, "errorOutput": reported})
+    message: str = evaluated(expression(state, "Output", "message"), {"input": failed})
+    return message
+
+
+@pytest.mark.parametrize("rows", [1, 100, 500])
+def test_denied_copy_names_action_and_resource_in_any_batch(rows: int) -> None:
+    message = message_of(DENIED.format(key="output/a.csv"), rows)
+    assert message.startswith('denied: s3:PutObject on resource: "arn:aws:s3:::copies/output/a.csv" because')
+
+
+@pytest.mark.parametrize("cause", ["Access Denied", "x is not authorized to perform: s3:GetObject because of a policy"])
+def test_denied_copy_names_its_objects_if_s3_does_not(cause: str) -> None:
+    place = {"bucket": "b", "key": "k"}
+    given = {"index": 1, "attempt": 1, "source": place, "destination": {"bucket": "to", "key": "out/k"}}
+    reported = {"Error": "S3.S3Exception", "Cause": f"{cause} {AT_S3.format(403)}"}
+    known = {"input": given, "errorOutput": reported}
+    message: str = evaluated(expression("CopyObject", "Catch", "0", "Output"), known)["message"]
+    assert message.endswith(", copying s3://b/k to s3://to/out/k")
+
+
+@pytest.mark.parametrize("character", ["x", '"', "\\", "\n", "\u00fc", "\U0001f600"])
+@pytest.mark.parametrize("rows", [1, 100, 500])
+@pytest.mark.parametrize("state", ["RowFailed", "RowRejected"])
+def test_messages_of_a_whole_batch_fit_into_its_output(character: str, rows: int, state: str) -> None:
+    message = message_of(DENIED.format(key=character * 1_000), rows, state)
+    assert message.startswith('denied: s3:PutObject on resource: "arn:aws:s3:::copies/' + character)
+    undone = {"index": rows - 1, "outcome": "rejected", "error": "ObjectNotInActiveTierError", "message": message}
+    assert rows * (len(json.dumps(undone)) + 1) < 200_000
 
 
 @pytest.mark.parametrize(

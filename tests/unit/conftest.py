@@ -19,6 +19,8 @@ os.environ |= {
     "EXPORT_LEDGER_TABLE": "export-ledger",
     "POWERTOOLS_SERVICE_NAME": "sluice",
     "PROCESSOR_FUNCTIONS": "my-function",
+    "SOURCE_BUCKET_PATTERN": "*",
+    "OUTPUT_BUCKET_PATTERN": "*",
     "PROCESSOR_STATE_MACHINES": "my-machine,other-machine",
     "RUN_TABLE": "runs-table",
 }

@@ -43,7 +43,7 @@ def outcome(request: Aggregation, data: bytes, block_bytes: int = 1 << 20, *, cl
         return str(error)
     engine = ColumnEngine(request, ColumnTally(request)) if clean else RowEngine(request)
     engine.tally(pieces, tally)
-    return tally.groups, tally.rows, tally.reasons, sorted(tally.rejects)
+    return tally.groups, tally.rows, tally.reasons, sorted(tally.rejects), tally.columns
 
 
 def request(**changed: Any) -> Aggregation:

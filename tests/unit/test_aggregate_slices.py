@@ -80,7 +80,9 @@ cuts = st.lists(st.tuples(st.integers(0, 4), st.booleans()), max_size=6)
 
 def body_of(ending: str, rows: list[tuple[str, str]], last: str) -> bytes:
     if ending == "jsonl":
-        return b"".join(json.dumps({"g": group, "x": value}).encode() + b"\n" for group, value in rows)
+        # A row without a value lacks the column.
+        lines = ({"g": group, **({"x": value} if value else {})} for group, value in rows)
+        return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
     text = "".join(f"{group},{value}\n" for group, value in [("g", "x"), *rows]) + last
     return gzip.compress(text.encode()) if ending == "csv.gz" else text.encode()
 
@@ -114,9 +116,40 @@ def test_slices_cut_anywhere_and_tried_again_come_to_the_whole(
             progress = aws.whole(aggregation(), progress, **options)
         assert counts(progress) == counts(expected)
         assert (progress["bytes"], progress["reasons"]) == (expected["bytes"], expected["reasons"])
+        assert progress["columns"]["absent"] == expected["columns"]["absent"]
         assert aws.groups(progress) == groups
         # The offset is told of what could not be decoded, which nothing here is.
         assert sorted(map(str, aws.rejects(progress))) == sorted(map(str, rejects))
+
+
+def test_column_that_an_object_lacks_may_be_in_another_one(aws: Batches) -> None:
+    aws.put("in/a.jsonl", b'{"g": "a", "y": 1}\n' * 30)
+    requested = aggregation(measures=[{"column": each, "statistics": ["sum"]} for each in ("x", "z")])
+    progress = aws.slice(requested, checks=1, whole_max_bytes=20, block_bytes=64)
+    assert (progress["done"], progress["columns"]) == (False, {"absent": None, "known": []})
+    assert progress["position"]["columns"] == {"absent": ["x", "z"], "known": ["g", "y"]}
+    alone = aws.whole(requested, progress, whole_max_bytes=20, block_bytes=64)
+    assert alone["columns"] == {"absent": ["x", "z"], "known": ["g", "y"]}
+    aws.put("in/b.jsonl", b'{"g": "a", "v": null}\nno JSON\n{"x": null}\n')
+    aws.run = Run("object_map", "both", aws.run.execution_arn)
+    assert aws.whole(requested)["columns"] == {"absent": ["z"], "known": ["g", "y", "v", "x"]}
+
+
+@pytest.mark.parametrize("body", [b"", b"\n\n", b"no JSON\n"])
+def test_object_without_a_row_lacks_no_column(aws: Batches, body: bytes) -> None:
+    aws.put("in/a.jsonl", body)
+    assert aws.whole(aggregation())["columns"] == {"absent": None, "known": []}
+
+
+def test_column_of_a_pending_object_counts_once_the_object_has_been_read(aws: Batches) -> None:
+    """The object changes between slices: its rows do not count, so that its columns do not either."""
+    body = b'{"g": "a", "x": 1}\n' * 30
+    aws.put("in/a.jsonl", body)
+    aws.put("in/b.jsonl", b'{"g": "a"}\n')
+    options: dict[str, Any] = {"whole_max_bytes": 20, "block_bytes": 64}
+    progress = aws.slice(aggregation(), checks=1, **options)
+    aws.s3.put_object(Bucket=BUCKET, Key="in/a.jsonl", Body=body + body)
+    assert aws.whole(aggregation(), progress, **options)["columns"] == {"absent": ["x"], "known": ["g"]}
 
 
 # DuckDB has the last word.

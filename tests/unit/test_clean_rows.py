@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sluice.workflows.object_map.aggregation import Aggregation
+from sluice.workflows.object_map.aggregation import Aggregation, MissingTexts
 from sluice.workflows.object_map.cells import EXACT, CellCache, Known, MeasureTally
 from sluice.workflows.object_map.clean_rows import clean_rows_for
 from sluice.workflows.object_map.engines import ColumnEngine
@@ -123,6 +123,7 @@ conditions = st.builds(
     st.sampled_from(["equals", "notEquals", "atLeast", "atMost", "moreThan", "lessThan"]),
     st.one_of(numbers, st.sampled_from(["", "1", "2026", "a", "2026-01-31"])),
 )
+missing_texts = st.lists(st.sampled_from(["9999.9", "x", "1", ",", '"', 'a","']), max_size=2, unique=True)
 asked_for = st.builds(
     lambda groups, measures, missing, where: request(
         groupBy=groups,
@@ -132,7 +133,7 @@ asked_for = st.builds(
     ),
     st.lists(st.sampled_from(["g", "d", "d:year", "d:month", "d:day", "d:hour", "x"]), max_size=3, unique=True),
     st.lists(st.sampled_from(["x", "g"]), max_size=2, unique=True),
-    st.lists(st.sampled_from(["9999.9", "x", "1", ",", '"', 'a","']), max_size=2, unique=True),
+    st.one_of(missing_texts, st.dictionaries(st.sampled_from(["x", "g", "*"]), missing_texts, min_size=1)),
     st.lists(conditions, max_size=2),
 )
 
@@ -199,7 +200,7 @@ tricky = st.lists(st.sampled_from(["1", "1,1", '1","1', "1\na", "a"]), max_size=
 def test_cells_of_any_kind_come_to_the_same(
     request: Aggregation, lines: list[list[str]], missing: list[str], header: list[str]
 ) -> None:
-    request = replace(request, missing=frozenset(missing))
+    request = replace(request, missing=MissingTexts(frozenset(missing)))
     data = "".join(",".join(line) + "\n" for line in [header, *lines]).encode()
     assert outcome(request, data, clean=True) == outcome(request, data, clean=False)
 
@@ -208,7 +209,7 @@ def test_cells_of_any_kind_come_to_the_same(
 
 
 def tallied(cells: Sequence[str], *rows: slice) -> MeasureTally:
-    return CellCache(frozenset()).numbers(cells).tally(rows or [slice(0, len(cells))])
+    return CellCache().numbers(cells, frozenset()).tally(rows or [slice(0, len(cells))])
 
 
 short = st.decimals(-(10**14) + 1, 10**14 - 1, places=4).map(str)

@@ -109,6 +109,32 @@ def test_the_summary_reads_as_a_table() -> None:
     ]
 
 
+def test_reasons_have_a_message_of_the_most_frequent_ones() -> None:
+    summary = SUMMARY | {
+        "rejects": {
+            "key": "r.jsonl",
+            "reasons": {"A": 1, "B": 2000, "C": 1, "D": 1},
+            "examples": {"B": "x\ny", "A": "a"},
+        },
+        "failures": {"key": "f.jsonl", "batches": 1, "errors": {"E": 3}, "examples": {"E": "denied: s3:PutObject"}},
+        "unreadable": {"key": "u.jsonl", "objects": 1, "reasons": {"F": 1}, "examples": {"F": "no column"}},
+    }
+    lines = summary_lines(summary)
+    assert [each.strip() for each in lines if each.startswith(" ")] == [
+        "F 1: no column",
+        "B 2,000: x y",
+        "A 1: a",
+        "C 1",
+        "D 1",
+        "E 3: denied: s3:PutObject",
+    ]
+
+
+def test_failures_that_nobody_counts_by_error_have_their_message() -> None:
+    failures = {"key": "f.jsonl", "batches": 1, "examples": {"DynamoDB.DynamoDbException": "no number"}}
+    assert "             DynamoDB.DynamoDbException: no number" in summary_lines(SUMMARY | {"failures": failures})
+
+
 def test_failed_batches_and_the_error_are_part_of_the_table() -> None:
     failed = SUMMARY | {
         "rejects": None,

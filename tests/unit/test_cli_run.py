@@ -94,6 +94,7 @@ def test_run_that_ends_badly_says_so_and_exits_accordingly(
         ("{}", (*RUN, "--set", "a")),
         ('{"a": []}', (*RUN, "--set", "a.0=1")),
         ("{}", ("run", "csv_load", "--input", "-", "--name", "with space")),
+        ("{}", ("run", "csv_load", "--input", "-", "--name", "")),
         ("{}", ("run", "csv_load", "--input", "-", "--name", "x" * 81)),
     ],
 )

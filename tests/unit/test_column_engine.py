@@ -9,7 +9,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from sluice.errors import RejectError
+from sluice.reading.rows import json_object
 from sluice.workflows.object_map.aggregation import Aggregation
+from sluice.workflows.object_map.row_rules import columns_of
 from tests.unit.tallied import outcome, request
 
 
@@ -39,6 +42,8 @@ conditions = st.builds(
     st.sampled_from(["equals", "notEquals", "atLeast", "lessThan"]),
     st.one_of(st.sampled_from(["", "1", "2026", "true"]), st.sampled_from([{"number": "1"}, {"number": "2026"}])),
 )
+missing_texts = st.lists(st.sampled_from(["9999.9", "x", "1"]), max_size=2, unique=True)
+missing = st.one_of(missing_texts, st.dictionaries(st.sampled_from(["x", "g", "*"]), missing_texts, min_size=1))
 json_asked = st.builds(
     lambda groups, measures, missing, where: request(
         layout={"format": "jsonl"},
@@ -49,7 +54,7 @@ json_asked = st.builds(
     ),
     st.lists(st.sampled_from(["g", "d", "d:year", "d:month", "d:day", "d:hour", "x"]), max_size=3, unique=True),
     st.lists(st.sampled_from(["x", "g"]), max_size=2, unique=True),
-    st.lists(st.sampled_from(["9999.9", "x", "1"]), max_size=2, unique=True),
+    missing,
     st.lists(conditions, max_size=2),
 )
 
@@ -60,7 +65,22 @@ json_asked = st.builds(
     request(layout={"format": "jsonl"}), ['{"g": 1.50, "x": 1}', '{"g": 1.5, "x": 1}', '{"g": true, "x": 1}'], "\n", 99
 )
 def test_json_of_any_kind_comes_to_the_same(request: Aggregation, lines: list[str], end: str, block_bytes: int) -> None:
-    same(request, end.join(lines).encode("utf-8", "surrogatepass"), block_bytes)
+    data = end.join(lines).encode("utf-8", "surrogatepass")
+    same(request, data, block_bytes)
+    rows = [row for row in map(as_object, lines) if row is not None]
+    found: Any = outcome(request, data, block_bytes, clean=True)
+    columns = found[-1]
+    absent = {name for name in columns_of(request) if not any(name in row for row in rows)}
+    assert columns.absent == (absent if rows else None)
+    assert set(columns.known) == ({name for row in rows for name in row} if absent and rows else set())
+
+
+def as_object(line: str) -> dict[str, Any] | None:
+    """The JSON object of a line; None if it is not one that rows can be."""
+    try:
+        return json_object(line)
+    except RejectError:
+        return None
 
 
 # Rejects among many rows.
@@ -89,7 +109,7 @@ def test_rejects_among_many_rows_are_the_same(kind: str, bad: set[int], bad_valu
 def test_every_row_that_is_rejected_is_named_once(kind: str) -> None:
     bad = {0, 63, 64, 750, 751, MANY - 1}
     found: Any = outcome(request(layout={"format": kind}), many(kind, bad, "nan"), clean=True)
-    groups, rows, _, rejects = found
+    groups, rows, _, rejects, _ = found
     assert {json.loads(each)["row"] for each in rejects} == {each + 1 for each in bad}
     assert (rows.read, rows.aggregated, rows.rejected) == (MANY, MANY - len(bad), len(bad))
     assert sum(group.rows for group in groups.values()) == MANY - len(bad)

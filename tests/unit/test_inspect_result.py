@@ -205,7 +205,7 @@ def test_columns_are_checked_by_the_fields_that_name_them(bucket: Bucket) -> Non
         (b"", "has no header"),
         (b'"a","b"\n"1","\\"\n"2"\n', r"row 2 has 1 values for 2 columns"),
         (b'"a"\n"\\"\n"x', "row 2: the quote at byte 8 is never closed"),
-        (b'"a"\n"\\\xff"\n', "row 1 or one after it is no UTF-8"),
+        (b'"a"\n"\\\xff"\n', "row 1 or one after it is not UTF-8"),
     ],
 )
 def test_result_that_is_none_of_athenas_is_malformed(bucket: Bucket, body: bytes, problem: str) -> None:
@@ -237,7 +237,7 @@ def test_no_given_rows_are_not_read(bucket: Bucket, body: bytes) -> None:
     assert (inspection.reader, inspection.rows) == (Reader.NONE, 0)
 
 
-@pytest.mark.parametrize(("line", "problem"), [("[1]", "row 2 is no JSON object"), ("{", "row 2 is no JSON")])
+@pytest.mark.parametrize(("line", "problem"), [("[1]", "row 2 is not a JSON object"), ("{", "row 2 is not valid JSON")])
 def test_given_line_that_is_no_row_is_told_by_its_number(bucket: Bucket, line: str, problem: str) -> None:
     bucket.put(f'{{"a": 1}}\n{line}\n'.encode(), f"s3://{BUCKET}/input/rows.jsonl")
     with pytest.raises(SourceMalformedError, match=problem):

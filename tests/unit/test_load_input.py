@@ -26,7 +26,7 @@ def test_defaults() -> None:
     assert (load.source.version_id, load.source.max_rows) == (None, None)
     assert (load.way, load.spec, load.on_conflict) == ("keys", ["id"], "replace")
     assert (load.range_bytes, load.max_concurrency) == (8 << 20, 50)
-    assert (load.tolerated_failure_percentage, load.rejects_tolerated) == (0, None)
+    assert (load.tolerated_failure_percentage, load.rejects_tolerated) == (0, {"count": 0})
 
 
 @pytest.mark.parametrize(
@@ -80,6 +80,7 @@ def test_everything_can_be_given() -> None:
 
 def test_rejects_may_be_tolerated_by_count() -> None:
     assert LoadInput.from_input(an_input(rejectsTolerated=5)).rejects_tolerated == {"count": 5}
+    assert LoadInput.from_input(an_input(rejectsTolerated="any")).rejects_tolerated is None
 
 
 @pytest.mark.parametrize(
@@ -127,6 +128,8 @@ def test_rejects_may_be_tolerated_by_count() -> None:
             "rejectsTolerated: must be a count, or a percentage such as 1.5%",
         ),
         (an_input(rejectsTolerated="101%"), "rejectsTolerated: must be a count, or a percentage"),
+        (an_input(source={"bucket": "data", "key": "a\0.csv"}), "source.key: must not contain a NUL character"),
+        (an_input(source={"bucket": "data", "key": "a\ud800.csv"}), "source.key: must not contain"),
         (an_input(rejectsTolerated=-1), "rejectsTolerated: must be from 0"),
         (an_input(rangesize=5), r"rangesize: unknown field; did you mean rangeSize\?"),
     ],

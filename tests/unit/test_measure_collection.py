@@ -17,6 +17,7 @@ from moto import mock_aws
 from sluice import errors
 from sluice.errors import InvalidInputError, UnexpectedResponseError, WireError
 from sluice.workflows.distinct_keys.measure import ItemCollections
+from sluice.workflows.distinct_keys.measure_slice import MeasureProgress
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.fake_dynamodb import FakeDynamoDB, Fault, Seen, serving, throttle
 from tests.unit.lambda_context import Context
@@ -114,16 +115,20 @@ def test_index_is_queried_by_all_its_partition_attributes() -> None:
 
 
 @pytest.mark.parametrize("kind", ["SerializationException", "ValidationException"])
-def test_key_that_cannot_be_queried_is_named(kind: str) -> None:
+def test_key_that_cannot_be_queried_fails_alone(kind: str) -> None:
     def query(body: bytes) -> Json:
         if b"bad" in body:
             raise WireError(kind, "One or more parameter values were invalid", 400)
         return simple_table([]).query(body)
 
-    with pytest.raises(
-        InvalidInputError, match=rf'^keys\[1\]: {{"id": {{"S": "bad"}}}} cannot be queried: {kind}: One'
-    ):
-        measured(request_for(ids("a", "bad")), query, never)
+    result = measured(request_for(ids("a", "bad", "c")), query, never)
+    assert [each["key"] for each in reported(result)] == ids("a", "c")
+    assert result.progress.done
+    problem = f"{kind}: One or more parameter values were invalid"
+    state = result.progress.to_state()
+    assert state["failedKeys"] == [{"index": 1, "error": "KeyInvalidError", "cause": problem}]
+    assert state["counts"]["keys"] == 2
+    assert MeasureProgress.from_state(state) == result.progress
 
 
 def test_refusal_of_another_kind_names_the_key_too() -> None:

@@ -52,6 +52,7 @@ def test_slice_reads_a_page_however_little_time_there_is() -> None:
         "parts": [],
         "largest": [],
         "largestLeftOut": -1,
+        "failedKeys": [],
     }
 
 

@@ -22,6 +22,7 @@ from sluice.workflows.object_map.aggregation import (
     Comparator,
     Condition,
     DatePart,
+    MissingTexts,
     Order,
     Statistic,
     Top,
@@ -65,12 +66,13 @@ def test_what_is_left_out_has_its_default() -> None:
             "missing": [],
             "where": [],
             "top": None,
+            "escapeFormulas": False,
         },
         "batchSize": 250,
         "maxConcurrency": 100,
         "onIncomplete": "fail",
         "toleratedFailurePercentage": 0,
-        "rejectsTolerated": None,
+        "rejectsTolerated": {"count": 0},
     }
 
 
@@ -117,7 +119,21 @@ def test_what_competes_for_the_top_stands_together_in_keys() -> None:
 
 
 def test_missing_values_are_compared_without_blanks() -> None:
-    assert aggregation(missing=[" 9999.9", "NA "]).missing == {"9999.9", "NA"}
+    assert aggregation(missing=[" 9999.9", "NA "]).missing == MissingTexts(frozenset({"9999.9", "NA"}))
+
+
+def test_missing_values_of_a_column_take_the_place_of_those_of_all_others() -> None:
+    found = aggregation(missing={"WIND": [" 999.9"], "*": ["NA"]}, where={"GUST": {"atMost": 9}}).missing
+    assert found == MissingTexts(frozenset({"NA"}), {"WIND": frozenset({"999.9"})})
+    assert [sorted(found.of(each)) for each in ("WIND", "TEMP", "GUST")] == [["999.9"], ["NA"], ["NA"]]
+    assert MissingTexts.from_state(found.to_state()) == found
+
+
+def test_columns_of_conditions_on_numbers_can_have_missing_values() -> None:
+    where = {"GUST": {"atMost": 9}, "NAME": "x"}
+    assert aggregation(missing={"GUST": ["99"]}, where=where).missing.of("GUST") == {"99"}
+    with pytest.raises(InvalidInputError, match=r"missing\.NAME: is not a column of measures or of numbers in where"):
+        aggregation(missing={"NAME": ["-"]}, where=where)
 
 
 @pytest.mark.parametrize(("suffix", "delimiter"), [(".tsv", "\t"), (".TSV.GZ", "\t"), (".csv", ","), ("", ",")])
@@ -171,7 +187,11 @@ def test_delimiter_follows_the_suffix(suffix: str, delimiter: str) -> None:
         ({"top": {"by": "TEMP.mean", "order": "hottest"}}, "top.order", "highest, lowest"),
         ({"batchSize": 0}, "batchSize", "must be from 1 to 1,000"),
         ({"onIncomplete": "ignore"}, "onIncomplete", "fail, report"),
+        ({"prefix": "in/\0"}, "prefix", "must not contain a NUL character"),
         ({"rejectsTolerated": "many"}, "rejectsTolerated", "must be a count"),
+        ({"missing": {"TMEP": ["9"]}}, "missing.TMEP", 'these are "TEMP", "WIND"'),
+        ({"missing": {"TEMP": "9"}}, "missing.TEMP", "must be a list of strings"),
+        ({"escapeFormulas": "yes"}, "escapeFormulas", "must be true or false"),
         ({"groupby": []}, "groupby", "did you mean groupBy"),
     ],
 )

@@ -22,10 +22,11 @@ from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
 
 BUCKET = "sluice-data-000000000000-us-east-1"
-ALLOWED = QuerySettings(("primary", "reports"), ("my-function",))
+ALLOWED = QuerySettings(("primary", "reports"), ("my-function",), source_buckets="*", output_buckets="*")
 USUAL = fixture("plan_query", "usual")
 RUN = Run.from_state(USUAL["run"])
 DESTINATION = {"prefix": "output/copies"}
+COPY = "action.copyObject"
 
 
 def copying(**changed: Any) -> dict[str, Any]:
@@ -36,6 +37,51 @@ def copying(**changed: Any) -> dict[str, Any]:
 def request(**fields: Any) -> MapInput:
     """An input with these fields."""
     return MapInput.from_input({"query": "SELECT 1", "action": copying(), **fields}, BUCKET, ALLOWED)
+
+
+LIMITED = QuerySettings(("primary",), (), source_buckets="raw-*", output_buckets="copies")
+UNLOAD = "UNLOAD (SELECT 1) TO '{}' WITH (format = 'PARQUET')"
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "bucket"),
+    [
+        ({"action": copying(destination={"bucket": "others", "prefix": "x"})}, f"{COPY}.destination.bucket", "others"),
+        (
+            {"action": copying(destination={"bucket": "copies2", "prefix": "x"})},
+            f"{COPY}.destination.bucket",
+            "copies2",
+        ),
+        ({"action": copying(source={"bucket": "others", "key": "{k}"})}, f"{COPY}.source.bucket", "others"),
+        ({"action": copying(source={"uri": "s3://others/{k}"})}, f"{COPY}.source.uri", "others"),
+        ({"query": UNLOAD.format("s3://others/p/")}, "query", "others"),
+    ],
+)
+def test_bucket_that_the_stack_may_not_use_is_refused(fields: dict[str, Any], field: str, bucket: str) -> None:
+    """Before the query costs anything, and every row fails."""
+    given = {"query": "SELECT 1", "action": copying(), **fields}
+    parameter = "SourceBucketPattern: raw-*" if ".source." in field else "OutputBucketPattern: copies"
+    with pytest.raises(InvalidInputError) as refused:
+        MapInput.from_input(given, BUCKET, LIMITED)
+    assert str(refused.value) == f"{field}: {bucket} is not among the buckets of the stack's {parameter}"
+    with pytest.raises(InvalidInputError, match=r"there are none$"):
+        MapInput.from_input(given, BUCKET, QuerySettings(("primary",), ()))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"action": copying(destination={"bucket": "copies", "prefix": "x"})},
+        {"action": copying(destination={"bucket": BUCKET, "prefix": "output/x"})},
+        {"action": copying(source={"bucket": "raw-1", "key": "{k}"})},
+        {"action": copying(source={"bucket": "{b}", "key": "{k}"})},
+        {"action": copying(source={"uri": "s3://{b}/{k}"})},
+        {"query": UNLOAD.format(f"s3://{BUCKET}/output/p/")},
+        {"query": "SELECT ') TO ''s3://others/'' WITH (a)'"},
+    ],
+)
+def test_buckets_of_the_stack_and_of_columns_are_taken(fields: dict[str, Any]) -> None:
+    assert MapInput.from_input({"query": "SELECT 1", "action": copying(), **fields}, BUCKET, LIMITED)
 
 
 @pytest.mark.parametrize(
@@ -88,6 +134,8 @@ def test_statement_whose_rows_cannot_be_read_is_refused(query: str, problem: str
         ({"query": None, "database": "d", "rows": {"bucket": "b", "key": "k.jsonl"}}, "database"),
         ({"query": None, "rows": {"bucket": "b"}}, "rows.key"),
         ({"query": None, "rows": {"bucket": "b", "key": "k.jsonl.gz"}}, "rows.key"),
+        ({"query": None, "rows": {"bucket": "bucket", "key": "\0k.jsonl"}}, "rows.key"),
+        ({"action": copying(destination={"prefix": "output/\0"})}, "action.copyObject.destination.prefix"),
         ({"action": None}, "action"),
         ({"action": {}}, "action"),
         ({"action": {"function": "my-function"} | copying()}, "action"),
@@ -169,9 +217,11 @@ def test_setting_that_is_missing_is_named() -> None:
         QuerySettings.from_env({"PROCESSOR_FUNCTIONS": ""})
     with pytest.raises(SettingError, match="contains no workgroup"):
         QuerySettings.from_env({"ATHENA_WORK_GROUPS": " ,", "PROCESSOR_FUNCTIONS": ""})
-    assert QuerySettings.from_env({"ATHENA_WORK_GROUPS": "a, b", "PROCESSOR_FUNCTIONS": ""}) == (
-        QuerySettings(("a", "b"), ())
-    )
+    variables = {"ATHENA_WORK_GROUPS": "a, b", "PROCESSOR_FUNCTIONS": "", "SOURCE_BUCKET_PATTERN": "raw-*"}
+    with pytest.raises(SettingError, match="OUTPUT_BUCKET_PATTERN"):
+        QuerySettings.from_env(variables)
+    found = QuerySettings.from_env({**variables, "OUTPUT_BUCKET_PATTERN": ""})
+    assert found == QuerySettings(("a", "b"), (), "raw-*", "")
 
 
 # The handler.

@@ -21,7 +21,7 @@ from sluice.errors import CountsDoNotReconcileError
 from sluice.runs.counts import Counts
 from sluice.runs.paths import Run
 from sluice.workflows.object_map.batch_outcomes import BatchOutcomes
-from sluice.workflows.object_map.progress import BatchProgress, RowCounts
+from sluice.workflows.object_map.progress import BatchProgress, ColumnsFound, RowCounts
 from sluice.workflows.object_map.summary import Collected, failure_reason
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
@@ -55,6 +55,7 @@ def progress(batch: int, *, done: bool = True, unreadable: int = 0, rejected: in
         rows=more.get("rows", RowCounts(read=rows, aggregated=rows - rejected, rejected=rejected)),
         bytes=10 * aggregated,
         reasons=Counter({"NumberInvalid": rejected} if rejected else {}),
+        columns=more.get("columns", ColumnsFound()),
     ).to_state()
 
 
@@ -70,6 +71,18 @@ def finishing(batch: int, status: str = "SUCCEEDED", **more: Any) -> Json:
     given = {"run": {}, "aggregation": {}, "objects": objects(batch), "progress": progress(batch, done=False)}
     reported = {"Output": json.dumps(progress(batch))} if status == "SUCCEEDED" else {}
     return {"Status": status, "Input": json.dumps(given), **reported, **more}
+
+
+def rejected(row: int) -> str:
+    """A line of a rejects file, whose record looks like one."""
+    return (
+        json.dumps({"row": row, "error": "NumberInvalid", "message": f"row {row}", "record": {"error": "Own"}}) + "\n"
+    )
+
+
+def unreadable(number: int, message: str | None = None) -> str:
+    """A line of unreadable.jsonl."""
+    return json.dumps({"key": number, "error": "SourceMalformedError", "message": message or f"object {number}"}) + "\n"
 
 
 def failed(error: str = "ServiceUnavailableError", message: str = "S3 is gone") -> Json:
@@ -148,8 +161,10 @@ def test_all_batches_done_are_one_merge_of_their_parts(bucket: Bucket) -> None:
         "objects": {"read": 6, "written": 6, "skipped": 0, "rejected": 0, "failed": 0},
         "rows": {"read": 60, "aggregated": 60, "filtered": 0, "rejected": 0},
         "bytes": 60,
-        "reasons": {},
         "failedBatches": 0,
+        **{name: {"counts": {}, "messages": {}} for name in ("rejects", "unreadable", "failures")},
+        "columns": {"absent": None, "known": []},
+        "rejectsTolerated": None,
         "notes": [],
     }
     assert answer["reduction"] == {
@@ -189,12 +204,16 @@ def test_batch_that_was_finished_counts_once(bucket: Bucket) -> None:
 
 def test_rejects_and_unreadable_objects_come_in_the_order_of_the_listing(bucket: Bucket) -> None:
     for batch in (0, 1):
-        bucket.put(RUN.batch_reject_key(f"b{batch:03d}", 0), f'{{"batch": {batch}}}\n')
-        bucket.put(RUN.batch_unreadable_key(f"b{batch:03d}", 0), f'{{"key": {batch}}}\n')
+        bucket.put(RUN.batch_reject_key(f"b{batch:03d}", 0), rejected(batch))
+        bucket.put(RUN.batch_unreadable_key(f"b{batch:03d}", 0), unreadable(batch))
     bucket.put_results("batches", *(first(n, output=progress(n, unreadable=1, rejected=2)) for n in (1, 0)))
     answer = plan(6, onIncomplete="report", toleratedFailurePercentage=100)
-    assert answer["collected"]["reasons"] == {"NumberInvalid": 4}
-    assert [each["batch"] for each in bucket.lines(RUN.rejects_key)] == [0, 1]
+    assert answer["collected"]["rejects"] == {"counts": {"NumberInvalid": 4}, "messages": {"NumberInvalid": "row 0"}}
+    assert answer["collected"]["unreadable"] == {
+        "counts": {"SourceMalformedError": 2},
+        "messages": {"SourceMalformedError": "object 0"},
+    }
+    assert [each["row"] for each in bucket.lines(RUN.rejects_key)] == [0, 1]
     assert [each["key"] for each in bucket.lines(RUN.unreadable_key)] == [0, 1]
     assert answer["reduction"]["last"]["last"]["missing"] == {"objects": 2, "unreadable": 2, "failed": 0}
 
@@ -206,7 +225,8 @@ def test_objects_of_a_failed_batch_are_listed_and_no_result_is_made(bucket: Buck
     assert answer["error"] == {
         "name": "IncompleteResultError",
         "message": "3 of 6 objects are missing from the result: 0 could not be read (unreadable.jsonl), 3 are in "
-        "batches that failed (failed.jsonl); set onIncomplete to report to get the rest",
+        "batches that failed (failed.jsonl); failed: ServiceUnavailableError 1 (S3 is gone); "
+        "set onIncomplete to report to get the rest",
     }
     line = {"error": "ServiceUnavailableError", "message": "S3 is gone"}
     assert bucket.lines(RUN.failures_key) == [each | line for each in objects(1)]
@@ -214,7 +234,7 @@ def test_objects_of_a_failed_batch_are_listed_and_no_result_is_made(bucket: Buck
 
 def test_partial_result_knows_what_it_lacks(bucket: Bucket) -> None:
     bucket.put_results("batches", first(0, output=progress(0, unreadable=1)), first(1, "FAILED", **failed()))
-    bucket.put(RUN.batch_unreadable_key("b000", 0), "{}\n")
+    bucket.put(RUN.batch_unreadable_key("b000", 0), unreadable(0))
     answer = plan(6, onIncomplete="report", toleratedFailurePercentage=67)
     assert answer["error"] is None
     assert answer["reduction"]["last"]["last"] == {
@@ -279,11 +299,11 @@ def test_batch_that_was_not_finished_has_failed(bucket: Bucket) -> None:
 def test_objects_that_stand_nowhere_do_not_reconcile() -> None:
     outcomes = BatchOutcomes(RUN)
     assert list(outcomes.add_first([first(0)])) == []
-    error = failure_reason(Collected.of(outcomes, 4), USUAL["planned"], {}, None)
+    error = failure_reason(Collected.of(outcomes, 4), USUAL["planned"], None)
     assert error is not None
     assert (error.name, error.message) == (
         "CountsDoNotReconcileError",
-        "4 objects were listed, 3 stand in the result files",
+        "4 objects were listed, 3 are in the result files",
     )
 
 
@@ -300,18 +320,46 @@ def test_batch_whose_objects_do_not_add_up_is_an_error(bucket: Bucket) -> None:
         import_module("plan_reduction.handler").lambda_handler(event, Context())
 
 
-@pytest.mark.parametrize(
-    ("tolerated", "error"), [({"count": 3}, "TooManyRejectsError"), ({"percentage": 10}, None), (None, None)]
-)
-def test_more_rejected_rows_than_tolerated_are_no_result(
-    bucket: Bucket, tolerated: Json | None, error: str | None
-) -> None:
+def test_rejected_rows_are_left_to_the_summary_and_do_not_stop_the_merge(bucket: Bucket) -> None:
     for batch in (0, 1):
-        bucket.put(RUN.batch_reject_key(f"b{batch:03d}", 0), "{}\n")
+        bucket.put(RUN.batch_reject_key(f"b{batch:03d}", 0), rejected(batch))
     bucket.put_results("batches", *(first(n, output=progress(n, rejected=3)) for n in (0, 1)))
-    answer = plan(6, rejectsTolerated=tolerated)
-    assert (answer["error"] or {}).get("name") == error
-    assert (answer["reduction"] is None) == bool(error)
+    answer = plan(6, rejectsTolerated={"count": 3})
+    assert (answer["error"], answer["collected"]["rejectsTolerated"]) == (None, {"count": 3})
+    assert answer["reduction"] is not None
+
+
+@pytest.mark.parametrize("report", [{}, {"onIncomplete": "report", "toleratedFailurePercentage": 100}])
+def test_run_of_which_no_object_can_be_read_says_why(bucket: Bucket, report: Json) -> None:
+    bucket.put(RUN.batch_unreadable_key("b000", 0), unreadable(0, 'in/0.csv has no column "x"; its columns are "y"'))
+    bucket.put_results("batches", first(0, output=progress(0, unreadable=3)))
+    answer = plan(3, **report)
+    assert answer["error"]["name"] == "IncompleteResultError"
+    why = 'unreadable: SourceMalformedError 1 (in/0.csv has no column "x"; its columns are "y")'
+    assert why in answer["error"]["message"]
+
+
+def test_column_that_no_row_has_is_an_error_that_names_those_that_rows_have(bucket: Bucket) -> None:
+    columns = [ColumnsFound(frozenset({"x", "z"}), ("a", "b")), ColumnsFound(), ColumnsFound(frozenset({"x"}), ("z",))]
+    bucket.put_results("batches", *(first(n, output=progress(n, columns=each)) for n, each in enumerate(columns)))
+    answer = plan(9)
+    assert answer["error"] == {
+        "name": "ColumnNotFoundError",
+        "message": 'none of the 90 rows has the column "x"; their columns are "a", "b", "z"',
+    }
+    assert answer["reduction"] is None
+
+
+def test_column_that_some_row_has_may_be_missing_from_all_others(bucket: Bucket) -> None:
+    columns = [ColumnsFound(frozenset({"x"}), ("a",)), ColumnsFound(frozenset({"z"}), ("x",))]
+    bucket.put_results("batches", *(first(n, output=progress(n, columns=each)) for n, each in enumerate(columns)))
+    assert plan(6)["error"] is None
+
+
+def test_progress_of_an_earlier_version_lacks_no_column(bucket: Bucket) -> None:
+    earlier = {name: each for name, each in progress(0).items() if name != "columns"}
+    bucket.put_results("batches", first(0, output=earlier))
+    assert plan(3)["error"] is None
 
 
 @pytest.mark.parametrize("path", sorted((EVENTS / "plan_reduction").glob("*.json")), ids=lambda path: path.stem)

@@ -21,7 +21,8 @@ from sluice.runs.paths import Run
 from sluice.runs.segments import SEGMENTS_WHEN_UNKNOWN
 from sluice.runs.workers import Quota, workers_for
 from sluice.settings import ProcessorSettings
-from sluice.workflows.distinct_keys.input import DistinctInput, KeysObject, copy_keys
+from sluice.workflows.distinct_keys.given_keys import KeysObject, copy_keys
+from sluice.workflows.distinct_keys.input import DistinctInput
 from sluice.workflows.distinct_keys.plan import ScanPlan, plan_scan
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
@@ -243,12 +244,29 @@ def test_given_keys_need_no_scan(handler: Any) -> None:
 
 
 @pytest.mark.parametrize(("body", "copied"), [(b"", b""), (b" \r\n\n", b""), (b"\n{}\n", b"\n{}\n")])
-def test_blank_lines_are_no_keys(handler: Any, body: bytes, copied: bytes) -> None:
+def test_blank_lines_are_not_keys(handler: Any, body: bytes, copied: bytes) -> None:
     given = {"bucket": BUCKET, "key": "distinct_keys/earlier/blank.jsonl"}
     s3 = boto3.client("s3")
     s3.put_object(Bucket=BUCKET, Key=given["key"], Body=body)
     handler(USUAL | {"input": {"table": "airports", "processor": "measure", "keys": given}}, Context())
     assert s3.get_object(Bucket=BUCKET, Key="distinct_keys/fixture/keys/given.jsonl")["Body"].read() == copied
+
+
+def test_line_that_is_not_json_becomes_a_string_that_fails_alone(handler: Any) -> None:
+    given = {"bucket": BUCKET, "key": "distinct_keys/earlier/bad.jsonl"}
+    s3 = boto3.client("s3")
+    good = b'{"icao": {"S": "LSZH"}}'
+    s3.put_object(Bucket=BUCKET, Key=given["key"], Body=good + b'\n\n{"icao": {\nNaN\n"caf\xe9\n' + good)
+    handler(USUAL | {"input": {"table": "airports", "processor": "measure", "keys": given}}, Context())
+    copied = s3.get_object(Bucket=BUCKET, Key="distinct_keys/fixture/keys/given.jsonl")["Body"].read()
+    assert copied.endswith(b"\n")
+    assert [json.loads(line) for line in copied.splitlines()] == [
+        {"icao": {"S": "LSZH"}},
+        '{"icao": {',
+        "NaN",
+        '"caf\\xe9',
+        {"icao": {"S": "LSZH"}},
+    ]
 
 
 def test_keys_that_are_too_many_to_copy_are_refused() -> None:

@@ -27,7 +27,7 @@ def test_defaults() -> None:
         max_concurrency=50,
         limits={Kind.READ: None, Kind.WRITE: None},
         tolerated_failure_percentage=0,
-        rejects_tolerated=None,
+        rejects_tolerated={"count": 0},
         verify=True,
     )
 

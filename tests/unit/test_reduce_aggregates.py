@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 from collections.abc import Iterator
@@ -25,11 +26,13 @@ from sluice.errors import (
     SourceNotFoundError,
     UnexpectedResponseError,
 )
+from sluice.workflows.object_map.aggregation import Aggregation
 from sluice.workflows.object_map.cells import GroupTally, Key
 from sluice.workflows.object_map.merge_plan import FAN_IN, LastMerge, Merge, MergeProgress, plan_merges
-from sluice.workflows.object_map.result_format import plain
+from sluice.workflows.object_map.result_format import ResultFormat, plain
 from tests.fixtures import EVENTS, expected_error, fixture
-from tests.unit.aggregated import BUCKET, RUN
+from tests.unit.aggregated import BUCKET, RUN, aggregation
+from tests.unit.aggregated import tally as group_of
 from tests.unit.fake_s3 import CrashError, FakeS3
 from tests.unit.lambda_context import Context
 from tests.unit.merges import Merges, Row, by_turns, never, part_of, request, tallied
@@ -264,6 +267,23 @@ def test_tree_has_as_many_levels_as_its_parts_need(parts: int, sizes: list[int])
     assert len(last.parts) <= FAN_IN
     names = [each.name for merges in levels for each in merges]
     assert len(set(names)) == len(names)
+
+
+FORMULAS = ["=cmd()", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"]
+
+
+@pytest.mark.parametrize("text", [*FORMULAS, "a=1", "", "'=1"])
+@pytest.mark.parametrize("is_escaped", [False, True])
+def test_groups_that_look_like_formulas_are_escaped_if_the_input_says_so(text: str, is_escaped: bool) -> None:
+    changed = aggregation(groupBy=["g", "=h"], escapeFormulas=is_escaped)
+    written = ResultFormat.of(Aggregation.from_state(changed), None)
+    row, member = written.rows((text, "h"), group_of(2, "-1.5"))
+    cell = "'" + text if is_escaped and text in FORMULAS else text
+    assert next(csv.reader([row.decode()]))[0] == cell
+    assert json.loads(member)["g"] == text
+    assert next(csv.reader([written.csv_head.decode()]))[1] == ("'=h" if is_escaped else "=h")
+    # Numbers stay as they are.
+    assert row.decode().rstrip().endswith(",2,1,-1.5,-1.5,-1.5,-1.5")
 
 
 @pytest.mark.parametrize(

@@ -57,9 +57,10 @@ def failed_segment(number: int, status: str = "FAILED") -> dict[str, Any]:
 
 def batch(numbers: range, *, failed: int = 0, measured: dict[str, Any] | None = None) -> dict[str, Any]:
     """A batch's record in a SUCCEEDED file; its first keys have failed."""
-    failures = [{"key": key(each), "error": "States.TaskFailed", "cause": "it did"} for each in numbers[:failed]]
+    failures = [{"index": each, "error": "States.TaskFailed", "cause": "it did"} for each in range(failed)]
     output = {"processed": len(numbers) - failed, "failedKeys": failures, "measured": measured}
-    return {"Status": "SUCCEEDED", "Input": "{}", "Output": json.dumps(output)}
+    given = {"Items": [key(each) for each in numbers]}
+    return {"Status": "SUCCEEDED", "Input": json.dumps(given), "Output": json.dumps(output)}
 
 
 def failed_batch(numbers: range, error: str | None = "MyError") -> dict[str, Any]:
@@ -129,6 +130,7 @@ def test_run_that_stopped_early_has_the_error_of_the_keys_that_failed(bucket: Bu
     for error in (exceeded, None):
         summary = bucket.summarize(error=error)
         assert (summary["error"]["name"], counts(summary)) == ("MyError", (42, 0, 0, 42))
+        assert summary["error"]["message"].endswith(": MyError 20 (oh)")
 
 
 def test_failed_keys_are_files_with_errors_and_to_feed_back(bucket: Bucket) -> None:
@@ -139,6 +141,26 @@ def test_failed_keys_are_files_with_errors_and_to_feed_back(bucket: Bucket) -> N
     assert bucket.lines(summary["failures"]["keys"]) == [key(each) for each in (0, 1, *range(20, 30))]
     assert bucket.lines(summary["failures"]["key"])[2] == {"key": key(20), "error": "MyError", "cause": "oh"}
     assert summary["failures"]["batches"] == 2
+    assert summary["failures"]["errors"] == {"States.TaskFailed": 2, "MyError": 10}
+    assert summary["failures"]["examples"] == {"MyError": "oh", "States.TaskFailed": "it did"}
+
+
+def test_lines_that_are_not_keys_fail_alone(bucket: Bucket) -> None:
+    """The batch has worked on the others: the indexes of its own failures are theirs."""
+    lines: list[Any] = ["no JSON", key(0), None, {"id": {"N": "1"}}, key(1), {**key(2), "other": {"S": "x"}}]
+    stored = "".join(json.dumps(line) + "\n" for line in lines).encode()
+    bucket.s3.put_object(Bucket=BUCKET, Key=RUN.given_keys_key, Body=stored)
+    failures = [{"index": 1, "error": "States.TaskFailed", "cause": json.dumps({"Error": "BadKey", "Cause": "bad"})}]
+    output = {"processed": 1, "failedKeys": failures, "measured": None}
+    record = {"Status": "SUCCEEDED", "Input": json.dumps({"Items": lines}), "Output": json.dumps(output)}
+    bucket.put("keys", [record])
+    summary = bucket.summarize(plan=None, toleratedFailurePercentage=100)
+    assert (summary["status"], counts(summary)) == ("PARTIAL", (6, 1, 0, 5))
+    failed = bucket.lines(summary["failures"]["key"])
+    assert [each["key"] for each in failed] == ["no JSON", None, {"id": {"N": "1"}}, lines[5], key(1)]
+    assert [each["error"] for each in failed] == ["KeyInvalidError"] * 4 + ["BadKey"]
+    assert failed[0]["cause"].endswith("must be an object, not a string")
+    assert failed[-1]["cause"] == "bad"
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ BUCKET = "sluice-data-000000000000-us-east-1"
 REDUCED = {"done": True, "slices": 1, "groups": 9, "listed": 3, "rows": 50}
 
 Json = dict[str, Any]
+NONE: Json = {"counts": {}, "messages": {}}
 
 
 def collected(*, unreadable: int = 0, failed: int = 0) -> Json:
@@ -33,8 +34,12 @@ def collected(*, unreadable: int = 0, failed: int = 0) -> Json:
         "objects": {"read": 10, "written": read, "skipped": 0, "rejected": unreadable, "failed": failed},
         "rows": {"read": 60, "aggregated": 50, "filtered": 7, "rejected": 3},
         "bytes": 1234,
-        "reasons": {"NumberInvalid": 3},
         "failedBatches": 1 if failed else 0,
+        "rejects": {"counts": {"NumberInvalid": 3}, "messages": {"NumberInvalid": "column x: a is not a number"}},
+        "failures": {"counts": {"AccessDeniedError": 1}, "messages": {"AccessDeniedError": "no"}} if failed else NONE,
+        "unreadable": {"counts": {"SourceMalformedError": 1}, "messages": {"SourceMalformedError": "gzip"}}
+        if unreadable
+        else NONE,
     }
 
 
@@ -61,7 +66,11 @@ def test_complete_run_has_its_result(s3: Any) -> None:
         "counts": {"read": 10, "written": 10, "skipped": 0, "rejected": 0, "failed": 0},
         "capacity": {"readUnits": 0, "writeUnits": 0},
         "results": {"bucket": BUCKET, "prefix": RUN.prefix},
-        "rejects": {"key": RUN.rejects_key, "reasons": {"NumberInvalid": 3}},
+        "rejects": {
+            "key": RUN.rejects_key,
+            "reasons": {"NumberInvalid": 3},
+            "examples": {"NumberInvalid": "column x: a is not a number"},
+        },
         "failures": None,
         "error": None,
         "notes": [],
@@ -84,8 +93,18 @@ def test_complete_run_has_its_result(s3: Any) -> None:
 def test_partial_result_is_called_so_everywhere() -> None:
     summary = summarize(collected=collected(unreadable=1, failed=4))
     assert summary["status"] == "PARTIAL"
-    assert summary["unreadable"] == {"key": RUN.unreadable_key, "objects": 1}
-    assert summary["failures"] == {"key": RUN.failures_key, "batches": 1}
+    assert summary["unreadable"] == {
+        "key": RUN.unreadable_key,
+        "objects": 1,
+        "reasons": {"SourceMalformedError": 1},
+        "examples": {"SourceMalformedError": "gzip"},
+    }
+    assert summary["failures"] == {
+        "key": RUN.failures_key,
+        "batches": 1,
+        "errors": {"AccessDeniedError": 1},
+        "examples": {"AccessDeniedError": "no"},
+    }
     assert summary["result"] == {
         "complete": False,
         "missing": {"objects": 5, "unreadable": 1, "failed": 4},
@@ -111,6 +130,40 @@ def test_result_with_other_rows_than_the_batches_fails_the_run() -> None:
         "message": "50 rows were aggregated, 49 are in the result's groups",
     }
     assert summary["result"] is None
+
+
+@pytest.mark.usefixtures("s3")
+@pytest.mark.parametrize(
+    ("tolerated", "rows", "error"),
+    [
+        ({"count": 2}, {}, "TooManyRejectsError"),
+        ({"count": 3}, {}, None),
+        ({"percentage": 4.9}, {}, "TooManyRejectsError"),
+        ({"percentage": 5}, {}, None),
+        (None, {}, None),
+        ({"count": 0}, {"read": 3, "aggregated": 0, "filtered": 0}, "TooManyRejectsError"),
+        (None, {"read": 3, "aggregated": 0, "filtered": 0}, "NothingWrittenError"),
+        (None, {"read": 4, "aggregated": 0, "filtered": 1}, None),
+    ],
+)
+def test_run_with_too_many_rejects_fails_with_their_reasons_and_has_its_result(
+    tolerated: Json | None, rows: Json, error: str | None
+) -> None:
+    given = collected() | {"rejectsTolerated": tolerated}
+    given["rows"] |= rows
+    summary = summarize(collected=given, reduced=REDUCED | {"rows": given["rows"]["aggregated"]})
+    assert (summary["error"] or {"name": None})["name"] == error
+    assert summary["status"] == ("FAILED" if error else "COMPLETE")
+    assert summary["result"]["csv"] == f"{RUN.prefix}result.csv"
+    if error:
+        assert summary["error"]["message"].endswith(": NumberInvalid 3 (column x: a is not a number)")
+
+
+@pytest.mark.usefixtures("s3")
+def test_reasons_that_an_earlier_version_has_left_are_counted() -> None:
+    given = {name: each for name, each in collected().items() if name not in ("rejects", "unreadable", "failures")}
+    summary = summarize(collected=given | {"reasons": {"NumberInvalid": 3}})
+    assert summary["rejects"] == {"key": RUN.rejects_key, "reasons": {"NumberInvalid": 3}, "examples": {}}
 
 
 @pytest.mark.usefixtures("s3")

@@ -107,13 +107,22 @@ def test_rows_are_counted_by_what_became_of_them(bucket: Bucket) -> None:
     )
     summary = bucket.summarize(inspected(20), toleratedFailurePercentage=50)
     assert (summary["status"], counts(summary)) == ("PARTIAL", (20, 11, 2, 1, 6))
-    assert summary["rejects"] == {"key": RUN.rejects_key, "reasons": {"NoSuchKey": 1}}
+    assert summary["rejects"] == {
+        "key": RUN.rejects_key,
+        "reasons": {"NoSuchKey": 1},
+        "examples": {"NoSuchKey": "about NoSuchKey"},
+    }
     assert bucket.lines(RUN.rejects_key) == [{"error": "NoSuchKey", "message": "about NoSuchKey", "record": row(3)}]
     assert summary["failures"] == {
         "key": RUN.failures_key,
         "rows": RUN.failed_rows_key,
         "batches": 3,
         "errors": {"AccessDenied": 1, "ValueError": 3, "NotStarted": 2},
+        "examples": {
+            "ValueError": "oh",
+            "NotStarted": "the batch was not worked through",
+            "AccessDenied": "about AccessDenied",
+        },
     }
     failures = bucket.lines(RUN.failures_key)
     assert [each["record"] for each in failures] == bucket.lines(RUN.failed_rows_key)
@@ -162,7 +171,8 @@ def test_too_many_failed_rows_fail_the_run_by_their_own_error(
     for error in (None, THRESHOLD):
         summary = bucket.summarize(inspected(5 + 2 * len(errors_of_rows)), error)
         assert (summary["status"], summary["error"]["name"]) == ("FAILED", name)
-        assert " rows failed, more than 0 % tolerated: 2 SlowDown" in summary["error"]["message"]
+        assert " rows failed, more than 0 % tolerated: " in summary["error"]["message"]
+        assert "SlowDown 2 (oh)" in summary["error"]["message"]
 
 
 def test_row_that_no_record_has_does_not_reconcile(bucket: Bucket) -> None:

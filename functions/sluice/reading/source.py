@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sluice.errors import InvalidInputError
 from sluice.fields import Fields
 from sluice.reading.record_scanner import CsvGrammar, Grammar, JsonLinesGrammar
+from sluice.rejects import has_half_pair
 from sluice.state import State
 
 # Text that codecs with escapes, shifts or byte pairs do not read as plain ASCII.
@@ -186,7 +187,7 @@ class SourceInput:
     def from_input(cls, source: object) -> SourceInput:
         """Read the input's `source`. Raises InvalidInputError."""
         fields = Fields(source, _FIELDS, "source")
-        bucket, key = bucket_name(fields, fields.text("bucket")), _key(fields)
+        bucket, key = bucket_name(fields, fields.text("bucket")), object_key(fields, "key")
         name = key.lower().removesuffix(".gz")
         layout = _format(fields, name)
         dialect = CsvDialect.from_fields(fields, "\t" if name.endswith(".tsv") else ",")
@@ -204,10 +205,13 @@ class SourceInput:
         )
 
 
-def _key(fields: Fields) -> str:
-    key = fields.text("key")
+def object_key(fields: Fields, name: str) -> str:
+    """The key of an object, or the beginning of keys. Raises InvalidInputError for a text that cannot be one."""
+    key = fields.text(name)
     if len(key.encode("utf-8", "replace")) > _KEY_MAX_BYTES:
-        raise fields.wrong("key", f"is longer than {_KEY_MAX_BYTES} bytes")
+        raise fields.wrong(name, f"is longer than {_KEY_MAX_BYTES} bytes")
+    if "\0" in key or has_half_pair(key):
+        raise fields.wrong(name, "must not contain a NUL character or half a surrogate pair")
     return key
 
 

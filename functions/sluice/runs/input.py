@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 
 from sluice.fields import Fields
+from sluice.reading.source import object_key
 
 _TABLE = re.compile(r"[a-zA-Z0-9_.\-]{3,255}|arn:[^/]+:table/[a-zA-Z0-9_.\-]{3,255}")
 _PERCENTAGE = re.compile(r"(\d+(?:\.\d+)?)%")
 _COUNT_MAX = 10**15
+_ANY = "any"
 _OUTPUT_PREFIX = "output/"
 _PREFIX_MAX = 512
 
@@ -22,16 +24,16 @@ def table_name(fields: Fields, name: str) -> str:
 
 
 def rejects_tolerated(fields: Fields) -> dict[str, float] | None:
-    """`rejectsTolerated`: {"count": 5}, {"percentage": 1.5} of the rows, or None for any number."""
+    """`rejectsTolerated`: {"count": 5}, {"percentage": 1.5} of the rows, or None for "any". No reject if omitted."""
     name = "rejectsTolerated"
-    if not fields.has(name):
+    value = fields.raw(name) if fields.has(name) else 0
+    if value == _ANY:
         return None
-    value = fields.raw(name)
     if not isinstance(value, str):
         return {"count": fields.integer(name, 0, low=0, high=_COUNT_MAX)}
     percentage = _PERCENTAGE.fullmatch(value)
     if percentage is None or float(percentage[1]) > 100:
-        raise fields.wrong(name, f"must be a count, or a percentage such as 1.5%, not {value}")
+        raise fields.wrong(name, f"must be a count, or a percentage such as 1.5%, or {_ANY}, not {value}")
     return {"percentage": float(percentage[1])}
 
 
@@ -45,7 +47,7 @@ def output_prefix(fields: Fields, name: str, bucket: str, data_bucket: str) -> s
 
     Raises InvalidInputError.
     """
-    prefix = fields.text(name).rstrip("/") + "/"
+    prefix = object_key(fields, name).rstrip("/") + "/"
     if len(prefix) > _PREFIX_MAX:
         raise fields.wrong(name, f"must have at most {_PREFIX_MAX} characters")
     if bucket == data_bucket and not prefix.startswith(_OUTPUT_PREFIX):

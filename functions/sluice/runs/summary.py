@@ -11,9 +11,11 @@ from typing import Any
 from sluice.errors import (
     CountsDoNotReconcileError,
     FilesFailedError,
+    NothingWrittenError,
     RangesFailedError,
     SegmentsFailedError,
     StoppedError,
+    TooManyRejectsError,
 )
 from sluice.runs.counts import Counts
 from sluice.runs.outcomes import LOST, STOPPED, RangeOutcome, message_in
@@ -163,17 +165,21 @@ def _first_cause(error: RunError | None, failed: Sequence[RangeOutcome]) -> RunE
 
 
 def too_many_rejects(counts: Counts, tolerated: Mapping[str, float] | None) -> RunError | None:
-    """The error of a run with more rejects than its input tolerates: a count, a percentage, or None for any number."""
-    if tolerated is None:
-        return None
-    most = tolerated["count"] if "count" in tolerated else counts.read * tolerated["percentage"] / 100
-    if counts.rejected <= most:
-        return None
-    limit = f"{tolerated['count']}" if "count" in tolerated else f"{tolerated['percentage']} %"
-    return RunError(
-        "TooManyRejectsError",
-        f"{counts.rejected} of {counts.read} rows were rejected, more than {limit} tolerated",
-    )
+    """The error of a run with more rejects than its input tolerates: a count, a percentage, or None for any number.
+
+    A run all of whose rows were rejected fails even if its input tolerates that.
+    """
+    if tolerated is not None and counts.rejected > _most_rejects(counts, tolerated):
+        limit = f"{tolerated['count']}" if "count" in tolerated else f"{tolerated['percentage']} %"
+        problem = f"{counts.rejected} of {counts.read} rows were rejected, more than {limit} tolerated"
+        return RunError(TooManyRejectsError.__name__, problem)
+    if counts.rejected and counts.rejected == counts.read:
+        return RunError(NothingWrittenError.__name__, f"all {counts.read} rows were rejected, so nothing was written")
+    return None
+
+
+def _most_rejects(counts: Counts, tolerated: Mapping[str, float]) -> float:
+    return tolerated["count"] if "count" in tolerated else counts.read * tolerated["percentage"] / 100
 
 
 def summary_state(

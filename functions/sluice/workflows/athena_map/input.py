@@ -1,4 +1,4 @@
-"""The input of an athena_map execution, checked: the query or the rows, and the action."""
+"""The input of an athena_map execution, read and checked: the query or the rows, and the action."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from typing import Any
 
 from sluice.fields import Fields
 from sluice.mapping.templates import CellTemplate
+from sluice.reading.source import bucket_name, object_key
 from sluice.runs.input import output_prefix, rejects_tolerated
 from sluice.runs.paths import Run
 from sluice.settings import QuerySettings
@@ -20,13 +22,18 @@ from sluice.state import State
 # Texts and quoted names stay as they are: what looks like a comment in them is none.
 _PIECES = re.compile(r"('(?:[^']|'')*'|\"(?:[^\"]|\"\")*\")|--[^\n]*|/\*.*?\*/", re.S)
 _FIRST_WORD = re.compile(r"[\s(]*([a-zA-Z]+)")
-_UNLOADED = re.compile(r"\)\s*TO\s*'(?:[^']|'')*'\s*WITH\s*\((?P<options>[^()]*(?:\([^()]*\)[^()]*)*)\)[\s;]*\Z", re.I)
+_UNLOADED = re.compile(
+    r"\)\s*TO\s*'(?P<target>(?:[^']|'')*)'"
+    r"\s*WITH\s*\((?P<options>[^()]*(?:\([^()]*\)[^()]*)*)\)[\s;]*\Z",
+    re.I,
+)
 _FORMAT = re.compile(r"\bformat\s*=\s*'(\w+)'", re.I)
+_S3_URI = re.compile(r"s3://([^/]*)/", re.I)
 _ROWS = frozenset({"SELECT", "WITH", "VALUES", "TABLE"})
 
 
 class ResultFormat(StrEnum):
-    """How a query's rows lie in S3."""
+    """The format of a query's rows in S3."""
 
     CSV = "csv"
     PARQUET = "parquet"
@@ -34,8 +41,8 @@ class ResultFormat(StrEnum):
 
 
 def result_format(query: str) -> ResultFormat:
-    """How the query's rows will lie in S3. Raises ValueError for a statement whose rows cannot be read."""
-    text = _PIECES.sub(lambda piece: piece[1] or " ", query)
+    """The format of the query's rows in S3. Raises ValueError for a statement whose rows cannot be read."""
+    text = _without_comments(query)
     first = _FIRST_WORD.match(text)
     word = first[1].upper() if first else ""
     if word in _ROWS:
@@ -50,6 +57,17 @@ def result_format(query: str) -> ResultFormat:
     return ResultFormat(reported)
 
 
+def unload_bucket(query: str) -> str | None:
+    """The bucket that UNLOAD writes to; None for another statement, and for a target that is no s3:// URI."""
+    options = _UNLOADED.search(_without_comments(query))
+    target = _S3_URI.match(options["target"].replace("''", "'")) if options else None
+    return target[1] if target else None
+
+
+def _without_comments(query: str) -> str:
+    return _PIECES.sub(lambda piece: piece[1] or " ", query)
+
+
 COPY_OBJECT, FUNCTION = "copyObject", "function"
 WHOLE, NAME, BUCKET, WITHOUT = "whole", "name", "bucket", "without"
 SOURCE, DESTINATION = "action.copyObject.source", "action.copyObject.destination"
@@ -62,9 +80,10 @@ _ACTION_MAX_BYTES = 8192
 
 @dataclass(frozen=True, slots=True)
 class Destination(State):
-    """Where copies go: `prefix` ends with a slash; `keys` is one of four ways, `without` what the last one cuts off.
+    """Where copies go. `prefix` ends with a slash. `keys`: which part of the source's key follows it.
 
-    `is_empty`: nothing is there yet, so that no row has to ask.
+    `without`: what WITHOUT removes from the beginning of the key. `is_empty`: there is nothing below the prefix, so
+    that no row has to look.
     """
 
     bucket: str
@@ -76,7 +95,10 @@ class Destination(State):
 
 @dataclass(frozen=True, slots=True)
 class RowAction:
-    """`source`: the texts that name a row's object, by `uri` or by `bucket` and `key`; of copyObject only."""
+    """What is done with each row. `source`: the templates that name a row's object, for copyObject only.
+
+    They are called `uri`, or `bucket` and `key`.
+    """
 
     type: str
     function: str | None = None
@@ -103,13 +125,34 @@ class RowAction:
         }
 
 
-def read_action(fields: Fields, data_bucket: str, functions: Sequence[str]) -> RowAction:
+@dataclass(frozen=True, slots=True)
+class Buckets:
+    """The buckets that a run may read and write: the role of the state machine is bounded by the same patterns."""
+
+    data_bucket: str
+    allowed: QuerySettings
+
+    def check_source(self, fields: Fields, name: str, bucket: str) -> None:
+        """Raises InvalidInputError for a bucket that the run may not read."""
+        self._check(fields, name, bucket, self.allowed.source_buckets, "SourceBucketPattern")
+
+    def check_output(self, fields: Fields, name: str, bucket: str) -> None:
+        """Raises InvalidInputError for a bucket that the run may not write."""
+        self._check(fields, name, bucket, self.allowed.output_buckets, "OutputBucketPattern")
+
+    def _check(self, fields: Fields, name: str, bucket: str, pattern: str, parameter: str) -> None:
+        if bucket != self.data_bucket and not fnmatchcase(bucket, pattern):
+            known = pattern or "there are none"
+            raise fields.wrong(name, f"{bucket} is not among the buckets of the stack's {parameter}: {known}")
+
+
+def read_action(fields: Fields, buckets: Buckets, functions: Sequence[str]) -> RowAction:
     """The input's `action`. Raises InvalidInputError naming the field."""
     given = fields.section("action", (COPY_OBJECT, FUNCTION))
     kinds = [kind for kind in (COPY_OBJECT, FUNCTION) if given.has(kind)]
     if len(kinds) != 1:
         raise fields.wrong("action", f"give one of {COPY_OBJECT} and {FUNCTION}")
-    action = _function(given, functions) if kinds[0] == FUNCTION else _copy(given, data_bucket)
+    action = _function(given, functions) if kinds[0] == FUNCTION else _copy(given, buckets)
     if len(json.dumps(action.to_state(), ensure_ascii=False).encode()) > _ACTION_MAX_BYTES:
         raise fields.wrong("action", f"is too long: {_ACTION_MAX_BYTES:,} bytes travel with each batch at the most")
     return action
@@ -123,12 +166,12 @@ def _function(given: Fields, functions: Sequence[str]) -> RowAction:
     return RowAction(FUNCTION, function=name)
 
 
-def _copy(given: Fields, data_bucket: str) -> RowAction:
+def _copy(given: Fields, buckets: Buckets) -> RowAction:
     copy = given.section(COPY_OBJECT, ("source", "destination"))
-    return RowAction(COPY_OBJECT, source=_source(copy), destination=_destination(copy, data_bucket))
+    return RowAction(COPY_OBJECT, source=_source(copy, buckets), destination=_destination(copy, buckets))
 
 
-def _source(copy: Fields) -> tuple[tuple[str, CellTemplate], ...]:
+def _source(copy: Fields, buckets: Buckets) -> tuple[tuple[str, CellTemplate], ...]:
     given = copy.section("source", _SOURCE_FIELDS)
     if given.has("uri") == (given.has("bucket") or given.has("key")):
         raise copy.wrong("source", "give either the uri, or bucket and key")
@@ -137,7 +180,19 @@ def _source(copy: Fields) -> tuple[tuple[str, CellTemplate], ...]:
     name, last = source[-1]
     if not last.names:
         raise given.wrong(name, 'must contain a column, such as "{path}": every row would copy the same object')
+    name, first = source[0]
+    if (bucket := _bucket_of_all_rows(name, first)) is not None:
+        buckets.check_source(given, name, bucket)
     return source
+
+
+def _bucket_of_all_rows(name: str, template: CellTemplate) -> str | None:
+    """The bucket, unless a column is part of its name."""
+    text = template.literals[0]
+    if name == "uri":
+        found = _S3_URI.match(text)
+        return found[1] if found else None
+    return None if template.names else text
 
 
 def _template(given: Fields, name: str) -> CellTemplate:
@@ -156,10 +211,11 @@ def _pieces(template: CellTemplate) -> list[dict[str, str]]:
     return pieces
 
 
-def _destination(copy: Fields, data_bucket: str) -> Destination:
+def _destination(copy: Fields, buckets: Buckets) -> Destination:
     given = copy.section("destination", _DESTINATION_FIELDS)
-    bucket = given.text_or("bucket", data_bucket)
-    prefix = output_prefix(given, "prefix", bucket, data_bucket)
+    bucket = given.text_or("bucket", buckets.data_bucket)
+    buckets.check_output(given, "bucket", bucket)
+    prefix = output_prefix(given, "prefix", bucket, buckets.data_bucket)
     if given.has("keys") and not isinstance(given.raw("keys"), str):
         without = given.section("keys", (WITHOUT,)).text(WITHOUT)
         return Destination(bucket, prefix, WITHOUT, without)
@@ -189,7 +245,7 @@ _QUERY_FIELDS = ("query", "parameters", "workGroup", "database", "catalog")
 
 @dataclass(frozen=True, slots=True)
 class RowsObject:
-    """Rows that an earlier run has left, to be worked through in place of a query's."""
+    """Rows that an earlier run has left, which replace those of a query."""
 
     bucket: str
     key: str
@@ -197,7 +253,7 @@ class RowsObject:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A query as Athena is asked for it."""
+    """A query, and where and how Athena runs it."""
 
     text: str
     format: ResultFormat
@@ -207,13 +263,13 @@ class Query:
     catalog: str | None
 
     def to_arguments(self, run: Run, data_bucket: str) -> dict[str, Any]:
-        """What StartQueryExecution takes. The token is the run's own: a start that is tried again finds its query."""
+        """What StartQueryExecution takes. The token is the run's: a repeated start finds the query of the first."""
         context = {"Database": self.database, "Catalog": self.catalog}
         arguments = {
             "QueryString": self.text,
             "ClientRequestToken": hashlib.sha256(run.execution_arn.encode()).hexdigest(),
             "WorkGroup": self.work_group,
-            # A workgroup that enforces a place of its own takes no notice.
+            # A workgroup that enforces its own location ignores this one.
             "ResultConfiguration": {"OutputLocation": f"s3://{data_bucket}/{run.query_prefix}"},
             "QueryExecutionContext": {name: value for name, value in context.items() if value},
             "ExecutionParameters": list(self.parameters),
@@ -223,7 +279,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class MapInput:
-    """Either `query` or `rows` is there. `rejects_tolerated`: as in `sluice.runs.input.rejects_tolerated`."""
+    """The input, with either `query` or `rows`. `rejects_tolerated`: see `sluice.runs.input.rejects_tolerated`."""
 
     query: Query | None
     rows: RowsObject | None
@@ -237,11 +293,11 @@ class MapInput:
     def from_input(cls, raw: object, data_bucket: str, allowed: QuerySettings) -> MapInput:
         """Read the execution's input. Raises InvalidInputError naming the field."""
         fields = Fields(raw, _FIELDS)
-        rows = _rows(fields)
+        rows, buckets = _rows(fields), Buckets(data_bucket, allowed)
         return cls(
-            query=None if rows else _query(fields, allowed),
+            query=None if rows else _query(fields, buckets),
             rows=rows,
-            action=read_action(fields, data_bucket, allowed.functions),
+            action=read_action(fields, buckets, allowed.functions),
             batch_size=fields.integer("batchSize", 100, low=1, high=500),
             max_concurrency=fields.integer("maxConcurrency", 50, low=1, high=10_000),
             tolerated_failure_percentage=fields.number("toleratedFailurePercentage", 0, low=0, high=100),
@@ -256,12 +312,12 @@ def _rows(fields: Fields) -> RowsObject | None:
         if fields.has(name):
             raise fields.wrong(name, "does not apply with rows, which replace the query")
     given = fields.section("rows", ("bucket", "key"))
-    if given.text("key").endswith(COMPRESSED):
+    if object_key(given, "key").endswith(COMPRESSED):
         raise given.wrong("key", "is compressed; give plain JSON Lines")
-    return RowsObject(given.text("bucket"), given.text("key"))
+    return RowsObject(bucket_name(given, given.text("bucket")), given.text("key"))
 
 
-def _query(fields: Fields, allowed: QuerySettings) -> Query:
+def _query(fields: Fields, buckets: Buckets) -> Query:
     text = fields.text("query")
     if len(text.encode()) > QUERY_MAX_BYTES:
         raise fields.wrong("query", f"must have at most {QUERY_MAX_BYTES:,} bytes")
@@ -269,11 +325,13 @@ def _query(fields: Fields, allowed: QuerySettings) -> Query:
         layout = result_format(text)
     except ValueError as error:
         raise fields.wrong("query", str(error)) from error
+    if (bucket := unload_bucket(text)) is not None:
+        buckets.check_output(fields, "query", bucket)
     return Query(
         text,
         layout,
         parameters=_parameters(fields),
-        work_group=_work_group(fields, allowed),
+        work_group=_work_group(fields, buckets.allowed),
         database=fields.text_or("database", None),
         catalog=fields.text_or("catalog", None),
     )

@@ -1,4 +1,4 @@
-"""How far the inspection of a query's rows has come, and how they are to be read."""
+"""The progress of the inspection of a query's rows, and which reader they need."""
 
 from __future__ import annotations
 

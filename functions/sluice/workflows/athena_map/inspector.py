@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 # Step Functions reads objects of up to 10 GB.
 READER_MAX_BYTES = 10 * 10**9
-# Parts end by bytes, never by time: whoever writes a part a second time writes the same.
+# Parts end by bytes, never by time: a part that is written again is the same.
 PART_BYTES = 256 << 20
 _SPOOL_BYTES = 8 << 20
 

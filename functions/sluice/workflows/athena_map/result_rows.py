@@ -27,7 +27,7 @@ class ResultGrammar:
     """See `sluice.reading.record_scanner.Grammar`."""
 
     def measure(self, data: bytes, *, is_last: bool) -> tuple[int, int]:
-        """See Grammar."""
+        """The offset after the last whole record, and the number of records."""
         pieces = data.split(_QUOTE)
         rows = b"".join(pieces[::2]).count(_NEWLINE)
         end = _last_end(data, pieces)
@@ -36,7 +36,7 @@ class ResultGrammar:
         return end, rows
 
     def starts(self, data: bytes) -> list[int]:
-        """See Grammar."""
+        """The offset of each record."""
         starts, position = [0], 0
         for number, piece in enumerate(data.split(_QUOTE)):
             if number % 2 == 0:
@@ -45,7 +45,7 @@ class ResultGrammar:
         return starts[:-1] if starts[-1] == len(data) else starts
 
     def open_quote(self, data: bytes) -> int | None:
-        """See Grammar."""
+        """The offset of a quote that is never closed."""
         return data.rfind(_QUOTE) if data.count(_QUOTE) % 2 else None
 
 
@@ -62,7 +62,7 @@ def _last_end(data: bytes, pieces: list[bytes]) -> int:
 
 # Step Functions reads header rows of up to 10 KiB.
 HEADER_MAX_BYTES = 10 << 10
-# A row that is longer stands alone in its block: see `sluice.reading.record_scanner.blocks`.
+# A longer row is alone in its block: see `sluice.reading.record_scanner.blocks`.
 SCAN_BLOCK_BYTES = 64 << 10
 
 # Backslashes are dropped, carriage returns may be; what the reader makes of the others, nobody says.
@@ -111,7 +111,7 @@ ROW_TOO_LARGE = "RowTooLarge"
 
 @dataclass(slots=True)
 class RowLines:
-    """Reads whole records from `offset` to at least `until`; what it has come to is known when `chunks` has ended.
+    """Reads whole records from `offset` to at least `until`; its counts are final when `chunks` has ended.
 
     `columns` are a csv's, None for JSON Lines. `first_row` is the number of the first record.
     """
@@ -162,16 +162,16 @@ class RowLines:
             try:
                 row = json.loads(line)
             except ValueError as error:
-                raise self._malformed("is no JSON") from error
+                raise self._malformed("is not valid JSON") from error
             if not isinstance(row, dict):
-                raise self._malformed("is no JSON object")
+                raise self._malformed("is not a JSON object")
             yield line
 
     def _text(self, data: bytes) -> str:
         try:
             return data.decode()
         except UnicodeDecodeError as error:
-            raise self._malformed("or one after it is no UTF-8") from error
+            raise self._malformed("or one after it is not UTF-8") from error
 
     def _reject(self, line: bytes) -> None:
         self.rejected += 1

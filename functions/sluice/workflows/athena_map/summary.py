@@ -1,4 +1,4 @@
-"""The summary of an athena_map run: what became of each row, from the records of its Map Run."""
+"""The summary of an athena_map run: what became of each row, from the records of its Map Run, and why it failed."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from sluice.errors import CountsDoNotReconcileError, RowsFailedError, TooManyRow
 from sluice.runs.counts import Counts
 from sluice.runs.outcomes import message_of
 from sluice.runs.paths import Run
+from sluice.runs.reasons import Reasons, rejects_state
 from sluice.runs.summary import RunError, Status, notes_in, summary_state, too_many_rejects
 from sluice.workflows.athena_map.inspection import ROWS_MAX, Inspection
 from sluice.workflows.athena_map.query_figures import QueryFigures
+from sluice.workflows.athena_map.result_rows import ROW_MAX_BYTES, ROW_TOO_LARGE
 
 SUCCEEDED, REJECTED = "SUCCEEDED", "rejected"
 _NOT_STARTED = "NotStarted"
@@ -38,15 +40,15 @@ class UndoneRow:
 
 @dataclass(slots=True)
 class RowsDone:
-    """The rows so far, from the records of the Map Run; those that were not done go to files as they come."""
+    """The rows so far, from the records of the Map Run. Rejected and failed rows go to files as they are found."""
 
     written: int = 0
     skipped: int = 0
     rejected: int = 0
     failed: int = 0
     failed_batches: int = 0
-    reasons: Counter[str] = field(default_factory=Counter)
-    errors: Counter[str] = field(default_factory=Counter)
+    reasons: Reasons = field(default_factory=Reasons)
+    errors: Reasons = field(default_factory=Reasons)
 
     @property
     def done(self) -> int:
@@ -76,7 +78,7 @@ class RowsDone:
     def _undone(self, undone: UndoneRow) -> UndoneRow:
         self.rejected += undone.is_reject
         self.failed += not undone.is_reject
-        (self.reasons if undone.is_reject else self.errors)[undone.error] += 1
+        (self.reasons if undone.is_reject else self.errors).add(undone.error, with_advice(undone.message))
         return undone
 
 
@@ -110,10 +112,13 @@ class RowsSummary:
         )
 
     @property
-    def reasons(self) -> dict[str, int]:
-        """Rejects by their error names."""
-        too_large = Counter({"RowTooLarge": self.inspection.rejected if self.inspection else 0})
-        return dict(+(self.done.reasons + too_large))
+    def reasons(self) -> Reasons:
+        """Why rows were rejected, those included that the inspection of the rows has rejected."""
+        done, too_large = self.done.reasons, self.inspection.rejected if self.inspection else 0
+        counts = +(done.counts + Counter({ROW_TOO_LARGE: too_large}))
+        return Reasons(
+            counts, {**done.messages, ROW_TOO_LARGE: f"the row has more than {ROW_MAX_BYTES:,} bytes as JSON"}
+        )
 
     @property
     def status(self) -> Status:
@@ -129,7 +134,7 @@ class RowsSummary:
             status=self.status,
             counts=counts,
             error=self.error,
-            rejects={"key": self.run.rejects_key, "reasons": self.reasons} if counts.rejected else None,
+            rejects=rejects_state(self.run.rejects_key, self.reasons) if counts.rejected else None,
             failures=self._failures(),
             notes=notes_in(self.planned),
         )
@@ -139,12 +144,12 @@ class RowsSummary:
         done, run = self.done, self.run
         if not done.failed:
             return None
-        errors = dict(done.errors)
-        return {"key": run.failures_key, "rows": run.failed_rows_key, "batches": done.failed_batches, "errors": errors}
+        why = {"errors": dict(done.errors.counts), "examples": done.errors.examples}
+        return {"key": run.failures_key, "rows": run.failed_rows_key, "batches": done.failed_batches, **why}
 
 
 def failure_reason_of_rows(summary: RowsSummary) -> RunError | None:
-    """Why the run has failed: its own error, in its rows' words if they have any, or counts that do not add up."""
+    """Why the run failed: by its own error, that of its rows, counts that do not add up, or rejects."""
     if summary.error and summary.error.exceeds_threshold:
         return _too_many_failed(summary) or summary.error
     if summary.error or summary.inspection is None:
@@ -152,7 +157,7 @@ def failure_reason_of_rows(summary: RowsSummary) -> RunError | None:
     return (
         _unaccounted(summary)
         or _too_many_failed(summary)
-        or too_many_rejects(summary.counts, summary.planned["rejectsTolerated"])
+        or summary.reasons.explain(too_many_rejects(summary.counts, summary.planned["rejectsTolerated"]))
     )
 
 
@@ -172,10 +177,8 @@ def _too_many_failed(summary: RowsSummary) -> RunError | None:
     counts, tolerated = summary.counts, summary.planned["toleratedFailurePercentage"]
     if counts.failed * 100 <= tolerated * counts.read:
         return None
-    names = list(summary.done.errors)
-    own = [name for name in names if name != _NOT_STARTED]
+    errors = summary.done.errors
+    own = list(errors.without(_NOT_STARTED).counts)
     name = own[0] if len(own) == 1 else RowsFailedError.__name__
-    reported = ", ".join(f"{count:,} {error}" for error, count in summary.done.errors.most_common())
-    return RunError(
-        name, f"{counts.failed} of {counts.read} rows failed, more than {tolerated} % tolerated: {reported}"
-    )
+    problem = f"{counts.failed} of {counts.read} rows failed, more than {tolerated} % tolerated"
+    return errors.explain(RunError(name, problem))

@@ -1,21 +1,17 @@
-"""The input of a distinct_keys execution, checked, and keys that it brings instead of a scan."""
+"""The input of a distinct_keys execution, read and checked."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sluice.aws.clients import aws_errors
-from sluice.errors import InvalidInputError, SourceNotFoundError
 from sluice.fields import Fields
 from sluice.limits import SEGMENTS_MAX
+from sluice.reading.source import bucket_name, object_key
 from sluice.run_item.shares import Limits, limits_in
 from sluice.runs.paths import Run
 from sluice.settings import ProcessorSettings
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-
+from sluice.workflows.distinct_keys.given_keys import KeysObject
 
 OPTIMIZE = ("cost", "balanced", "time")
 NONE, MEASURE, FUNCTION, STATE_MACHINE = "none", "measure", "function", "stateMachine"
@@ -49,14 +45,6 @@ class Processor:
             "function": self.name if self.type == FUNCTION else None,
             "stateMachine": run.state_machine_arn(self.name) if self.type == STATE_MACHINE and self.name else None,
         }
-
-
-@dataclass(frozen=True, slots=True)
-class KeysObject:
-    """Keys that an earlier run has left, to be processed in place of a scan."""
-
-    bucket: str
-    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +87,9 @@ def _keys(fields: Fields, processor: Processor) -> KeysObject | None:
     given = fields.section("keys", ("bucket", "key"))
     if processor.type == NONE:
         raise fields.wrong("processor", "is required with keys, because otherwise nothing would be done with them")
-    if given.text("key").endswith(COMPRESSED):
+    if object_key(given, "key").endswith(COMPRESSED):
         raise given.wrong("key", "is compressed; give plain JSON Lines")
-    return KeysObject(given.text("bucket"), given.text("key"))
+    return KeysObject(bucket_name(given, given.text("bucket")), given.text("key"))
 
 
 def _processor(fields: Fields, allowed: ProcessorSettings) -> Processor:
@@ -120,32 +108,3 @@ def _processor(fields: Fields, allowed: ProcessorSettings) -> Processor:
     if name not in known:
         raise given.wrong(kind, f"{name} is not among the stack's {parameter}: {', '.join(known) or 'there are none'}")
     return Processor(kind, name)
-
-
-# The most that CopyObject copies.
-COPY_MAX_BYTES = 5 << 30
-# Up to this size an object is read to see whether it has any key.
-READ_MAX_BYTES = 64 << 10
-
-
-def copy_keys(s3: S3Client, given: KeysObject, bucket: str, key: str) -> None:
-    """Copy the given object, within S3; one of blank lines becomes an empty object, which no Map is to read.
-
-    Raises SourceNotFoundError, InvalidInputError, AccessDeniedError.
-    """
-    name = f"s3://{given.bucket}/{given.key}"
-    missing = SourceNotFoundError(f"there is no object {name}")
-    with aws_errors(name, {"404": missing, "NoSuchKey": missing, "NoSuchBucket": missing}):
-        size = s3.head_object(Bucket=given.bucket, Key=given.key)["ContentLength"]
-        if size > COPY_MAX_BYTES:
-            raise InvalidInputError("keys.key", f"{name} has {size:,} bytes, more than the {COPY_MAX_BYTES:,} allowed")
-        if size <= READ_MAX_BYTES and not s3.get_object(Bucket=given.bucket, Key=given.key)["Body"].read().strip():
-            s3.put_object(Bucket=bucket, Key=key, Body=b"")
-            return
-        s3.copy_object(
-            Bucket=bucket,
-            Key=key,
-            CopySource={"Bucket": given.bucket, "Key": given.key},
-            # The object's tags would take further rights to be read.
-            TaggingDirective="REPLACE",
-        )

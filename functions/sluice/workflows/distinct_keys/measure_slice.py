@@ -8,7 +8,14 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
-from sluice.errors import InvalidInputError, ServiceUnavailableError, ThrottledError, UnexpectedResponseError, WireError
+from sluice.errors import (
+    InvalidInputError,
+    KeyInvalidError,
+    ServiceUnavailableError,
+    ThrottledError,
+    UnexpectedResponseError,
+    WireError,
+)
 from sluice.fields import Fields
 from sluice.run_item.progress import WorkDone
 from sluice.run_item.rate_limiter import RateLimiter
@@ -23,6 +30,7 @@ class MeasureProgress:
 
     `position`: how many of the batch's collections are finished; `items` and `bytes` are theirs. Of the next one,
     `start_key` and `measure` hold what has been read. `parts`: S3 keys of the report's parts, as far as there are.
+    `refused`: keys that DynamoDB refuses, as {"index", "error", "cause"}.
     """
 
     position: int = 0
@@ -36,6 +44,7 @@ class MeasureProgress:
     requests: int = 0
     parts: tuple[str, ...] = ()
     largest: Largest = field(default_factory=Largest)
+    refused: tuple[Mapping[str, Any], ...] = ()
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> MeasureProgress:
@@ -53,6 +62,8 @@ class MeasureProgress:
             requests=state["requests"],
             parts=tuple(state["parts"]),
             largest=Largest(tuple(state["largest"]), state["largestLeftOut"]),
+            # Earlier versions failed the whole batch.
+            refused=tuple(state.get("failedKeys", ())),
         )
 
     def to_state(self) -> dict[str, Any]:
@@ -64,13 +75,14 @@ class MeasureProgress:
             "slices": self.slices,
             "startKey": self.start_key,
             "measure": self.measure.to_state(),
-            "counts": {"keys": self.position, "items": self.items},
+            "counts": {"keys": self.position - len(self.refused), "items": self.items},
             "bytes": self.bytes,
             "readUnits": self.read_units,
             "requests": self.requests,
             "parts": list(self.parts),
             "largest": list(self.largest.lines),
             "largestLeftOut": self.largest.left_out,
+            "failedKeys": list(self.refused),
         }
 
     def with_page(self, answer: Mapping[str, Any], collections: ItemCollections) -> MeasureProgress:
@@ -81,6 +93,14 @@ class MeasureProgress:
             measure=self.measure.plus(answer["Items"], collections),
             read_units=self.read_units + answer["ConsumedCapacity"]["CapacityUnits"],
             requests=self.requests + 1,
+        )
+
+    def without_collection(self, problem: str) -> MeasureProgress:
+        """With a key left out that DynamoDB refuses; the next one follows."""
+        cause = problem[:_CAUSE_MAX_CHARACTERS]
+        refused = {"index": self.position, "error": KeyInvalidError.__name__, "cause": cause}
+        return replace(
+            self, position=self.position + 1, start_key=None, measure=Measure(), refused=(*self.refused, refused)
         )
 
     def with_collection(self, line: Line) -> MeasureProgress:
@@ -135,6 +155,8 @@ class MeasureRequest:
         return f"{self.run.prefix}report/{sha256(first_key).hexdigest()}-{self.progress.slices:04d}.jsonl"
 
 
+# DynamoDB's reasons are shorter. A child's state has 256 KiB for up to 500 of them.
+_CAUSE_MAX_CHARACTERS = 240
 # Refused for the key itself, so that another try would be refused as well.
 _KEY_REFUSALS = frozenset({"ValidationException", "SerializationException"})
 
@@ -156,13 +178,11 @@ def measure_slice(
     reads: RateLimiter,
     tell: Callable[[MeasureProgress], None] = lambda _: None,
 ) -> SliceResult:
-    """Measure on from where the slice before has ended; at least one page is read however little time there is.
+    """Continue where the slice before has ended; reads at least one page however little time there is.
 
-    `query` sends the body of one Query and returns the answer; `tell` learns how far the batch has come.
-
-    Raises InvalidInputError for a key that cannot be queried, UnexpectedResponseError, and what `query` raises; a slice
-    that raised is begun again from where it began. When DynamoDB throttles or fails after a page was read, that is the
-    slice's end.
+    `query` sends the body of one Query and returns the answer; `tell` learns how far the batch has come. A key that
+    DynamoDB refuses fails alone. Raises UnexpectedResponseError, and what `query` raises; a slice that raised begins
+    again from where it began. A slice ends when DynamoDB throttles or fails after a page was read.
     """
     before, keys, lines = request.progress, request.keys, list[bytes]()
     progress = before
@@ -177,6 +197,10 @@ def measure_slice(
             if progress is before:
                 raise
             break
+        if isinstance(answer, str):
+            spending.ended(0, 0)
+            progress = progress.without_collection(answer)
+            continue
         spending.ended(answer["ConsumedCapacity"]["CapacityUnits"], len(answer["Items"]))
         progress = progress.with_page(answer, request.collections)
         if progress.start_key is None:
@@ -191,12 +215,14 @@ def measure_slice(
     return SliceResult(replace(progress, slices=before.slices + 1, parts=parts, done=done), lines)
 
 
-def _page(request: MeasureRequest, progress: MeasureProgress, query: Query, limit: int | None) -> Mapping[str, Any]:
+def _page(
+    request: MeasureRequest, progress: MeasureProgress, query: Query, limit: int | None
+) -> Mapping[str, Any] | str:
+    """Query's answer, or why DynamoDB refuses the key."""
     key = request.keys[progress.position]
     try:
         return query(request.collections.query(key, progress.start_key, limit))
     except WireError as error:
-        problem = f"{json.dumps(key)} cannot be queried: {error}"
         if error.name in _KEY_REFUSALS:
-            raise InvalidInputError(f"keys[{progress.position}]", problem) from error
-        raise UnexpectedResponseError(problem) from error
+            return str(error)
+        raise UnexpectedResponseError(f"{json.dumps(key)} cannot be queried: {error}") from error

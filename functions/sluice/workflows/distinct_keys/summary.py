@@ -1,21 +1,24 @@
-"""The summary of a distinct_keys run: what the scan found, and what became of each key."""
+"""The summary of a distinct_keys run: what the scan found, what became of each key, and why the run failed."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import nlargest
 from typing import Any
 
-from sluice.errors import StoppedError
+from sluice.errors import InvalidInputError, KeyInvalidError, KeysFailedError, StoppedError
 from sluice.runs.counts import Counts
 from sluice.runs.outcomes import message_in
 from sluice.runs.paths import Run
+from sluice.runs.reasons import Reasons
 from sluice.runs.summary import RunError, Status, notes_in, summary_state
 from sluice.state import readable
+from sluice.workflows.distinct_keys.measure import ItemCollections
 
 LARGEST = 10
+PENDING = "PENDING"
 
 
 @dataclass(slots=True)
@@ -53,13 +56,17 @@ class Scanned:
 
 @dataclass(slots=True)
 class Processed:
-    """The keys so far, from the records of ProcessKeys; `failed_keys` goes to a file as it grows."""
+    """The keys so far, from the records of ProcessKeys; keys that failed go to a file as they are found.
 
+    `collections`: of the run's table, if the input brought the keys. Only then can a key be invalid.
+    """
+
+    collections: ItemCollections | None = None
     processed: int = 0
     failed: int = 0
     failed_batches: int = 0
     read_units: float = 0.0
-    errors: set[str] = field(default_factory=set)
+    errors: Reasons = field(default_factory=Reasons)
     parts: list[str] = field(default_factory=list)
     largest: list[dict[str, Any]] = field(default_factory=list)
 
@@ -69,25 +76,46 @@ class Processed:
         return self.processed + self.failed
 
     @property
-    def own_errors(self) -> set[str]:
-        """The errors that keys failed with, without that of batches that the end of the Map Run came before."""
-        return self.errors - {"PENDING"}
+    def own_errors(self) -> Reasons:
+        """The errors of keys whose batch was started before the Map Run ended."""
+        return self.errors.without(PENDING)
 
     def add(self, record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """One batch's record; yields its keys that failed, with error and cause."""
-        if record["Status"] == "SUCCEEDED":
-            yield from self._add_output(json.loads(record["Output"]))
+        output = json.loads(record["Output"]) if record["Status"] == "SUCCEEDED" else None
+        # A run has as many keys as its table: those of a batch without failures need not be read.
+        is_read = output is None or output["failedKeys"] or self.collections is not None
+        keys = []
+        for key in json.loads(record["Input"])["Items"] if is_read else ():
+            if problem := self._problem(key):
+                yield self._failed({"key": key, "error": KeyInvalidError.__name__, "cause": problem})
+            else:
+                keys.append(key)
+        if output is not None:
+            yield from self._add_output(output, keys)
             return
         self.failed_batches += 1
         error, cause = record.get("Error", record["Status"]), message_in(record.get("Cause"))
-        for key in json.loads(record["Input"])["Items"]:
+        for key in keys:
             yield self._failed({"key": key, "error": error, "cause": cause})
 
-    def _add_output(self, output: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    def _problem(self, key: object) -> str | None:
+        """Why a key is not one, as the state CheckKeys has found."""
+        if self.collections is None:
+            return None
+        try:
+            self.collections.key_from(key, "key")
+        except InvalidInputError as error:
+            return str(error)
+        return None
+
+    def _add_output(self, output: Mapping[str, Any], keys: Sequence[Any]) -> Iterator[dict[str, Any]]:
+        """`keys`: those that the batch has worked on; a failed one is known by its index, or itself."""
         self.processed += output["processed"]
         self.failed_batches += bool(output["failedKeys"])
         for each in output["failedKeys"]:
-            yield self._failed(each)
+            key = keys[each["index"]] if "index" in each else each["key"]
+            yield self._failed({"key": key, **_own_error(each)})
         if measured := output["measured"]:
             readable(measured, "how far a batch of keys has come")
             self.read_units += measured["readUnits"]
@@ -96,8 +124,17 @@ class Processed:
 
     def _failed(self, failed: dict[str, Any]) -> dict[str, Any]:
         self.failed += 1
-        self.errors.add(failed["error"])
+        self.errors.add(failed["error"], failed["cause"] or "")
         return failed
+
+
+def _own_error(failed: Mapping[str, Any]) -> dict[str, str]:
+    """A key's error and cause: those of the execution where a state machine was started, whose cause describes it."""
+    try:
+        described = json.loads(failed["cause"])
+        return {"error": described["Error"], "cause": described.get("Cause", "")}
+    except (ValueError, KeyError, TypeError):
+        return {"error": failed["error"], "cause": failed["cause"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +157,7 @@ class KeysSummary:
     @property
     def is_stopped(self) -> bool:
         """Whether children have ended early because the run was stopped."""
-        errors = {name for _, name, _ in self.scanned.errors} | self.processed.errors
+        errors = {name for _, name, _ in self.scanned.errors} | set(self.processed.errors.counts)
         return StoppedError.__name__ in errors
 
     @property
@@ -147,6 +184,8 @@ class KeysSummary:
         """The summary object, with what only this workflow has."""
         run, processed = self.run, self.processed
         failed = {"key": run.failures_key, "keys": run.failed_keys_key, "batches": processed.failed_batches}
+        errors = processed.errors
+        failed |= {"errors": dict(errors.counts), "examples": errors.examples}
         common = summary_state(
             run,
             self.bucket,
@@ -181,8 +220,7 @@ def failure_reason(summary: KeysSummary) -> RunError | None:
         if scanned.errors:
             number, name, message = scanned.errors[0]
             return RunError(name, f"{len(scanned.errors)} segments failed; the first is segment {number}: {message}")
-        names = summary.processed.own_errors
-        return RunError(names.pop(), error.message) if len(names) == 1 else error
+        return _keys_failed(summary, "") or error
     if error or not summary.planned:
         return error
     return _unaccounted(summary) or _too_many_failed(summary)
@@ -204,9 +242,16 @@ def _too_many_failed(summary: KeysSummary) -> RunError | None:
     counts, tolerated = summary.counts, summary.planned["toleratedFailurePercentage"]
     if counts.failed * 100 <= tolerated * counts.read:
         return None
-    names = summary.processed.own_errors
-    name = next(iter(names)) if len(names) == 1 else "KeysFailedError"
-    return RunError(name, f"{counts.failed} of {counts.read} keys failed, more than {tolerated} % tolerated")
+    return _keys_failed(summary, f", more than {tolerated} % tolerated")
+
+
+def _keys_failed(summary: KeysSummary, more: str) -> RunError | None:
+    """The error of keys that failed, named after it if all failed with the same; None if no key has an own error."""
+    counts, errors = summary.counts, summary.processed.own_errors
+    if not errors.counts:
+        return None
+    name = next(iter(errors.counts)) if len(errors.counts) == 1 else KeysFailedError.__name__
+    return errors.explain(RunError(name, f"{counts.failed:,} of {counts.read:,} keys failed{more}"))
 
 
 def add_all(scanned: Scanned, records: Iterable[Mapping[str, Any]]) -> Scanned:

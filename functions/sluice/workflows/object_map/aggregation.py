@@ -1,12 +1,12 @@
-"""What an object_map run makes of its rows: checked by PlanAggregation, and as it travels in state."""
+"""What an object_map run does with its rows: groups, measures, conditions and the top, as they travel in state."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 from sluice.state import Named, VersionedState, encode
 
@@ -14,7 +14,7 @@ ROWS = "rows"
 
 
 class Statistic(StrEnum):
-    """What can be asked of a measure's values; those that are missing count in none of them."""
+    """A statistic of the values of a measure. Missing values count in none."""
 
     COUNT = "count"
     SUM = "sum"
@@ -24,7 +24,7 @@ class Statistic(StrEnum):
 
 
 class DatePart(StrEnum):
-    """How much of a date in ISO 8601 is taken: 2026, 2026-01, 2026-01-31, 2026-01-31T23."""
+    """A part of a date in ISO 8601: 2026, 2026-01, 2026-01-31, 2026-01-31T23."""
 
     YEAR = "year"
     MONTH = "month"
@@ -67,13 +67,13 @@ class ColumnPart:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A column of numbers, and what is asked of them, in the input's order."""
+    """A column of numbers, and the statistics of it in the input's order."""
 
     column: str
     statistics: tuple[Statistic, ...]
 
     def name(self, statistic: Statistic) -> str:
-        """As it stands in the header of result.csv, and in `top`: TEMP.mean."""
+        """The name in the header of result.csv, and in `top`: TEMP.mean."""
         return f"{self.column}.{statistic}"
 
 
@@ -93,7 +93,7 @@ class Comparator(StrEnum):
 class Condition:
     """A row is taken only if the cell fulfils it. `value`: a text or a number; for IN a tuple of texts.
 
-    A missing cell fulfils no comparison with a number; one that is no number rejects its row.
+    A missing cell fulfils no comparison with a number; a cell that is not a number rejects its row.
     """
 
     column: ColumnPart
@@ -125,9 +125,9 @@ class Order(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Top:
-    """Only these groups are the result: for each combination of `per`, the `count` first of `order` by a statistic.
+    """The result has only these groups: for each combination of `per`, the first `count` of `order` by a statistic.
 
-    Of groups that are equal the one with the lesser key comes first; one without a value is never among them.
+    Of equal groups the one with the lesser key comes first; a group without a value is left out.
     """
 
     measure: int
@@ -139,7 +139,7 @@ class Top:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How rows stand in the objects. `format` None: as each key's ending says. `headers`: of CSV without a header."""
+    """How objects are read. `format` None: by each key's ending. `headers`: the columns of CSV without a header row."""
 
     format: str | None
     delimiter: str
@@ -148,12 +148,45 @@ class Layout:
     encoding: str
 
 
+OTHER_COLUMNS = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class MissingTexts:
+    """Cells that mean no value, besides the empty one; they are compared without the blanks around them.
+
+    `by_column` is for the columns that it names, `others` for all other columns.
+    """
+
+    others: frozenset[str] = frozenset()
+    by_column: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def of(self, column: str) -> frozenset[str]:
+        """The texts that mean no value in this column."""
+        return self.by_column.get(column, self.others)
+
+    @classmethod
+    def from_state(cls, state: Any) -> MissingTexts:
+        """Read what `to_state` returns: {"*": texts, "WDSP": texts}, or a list of texts for all columns."""
+        if isinstance(state, list):
+            return cls(frozenset(state))
+        by_column = {name: frozenset(texts) for name, texts in state.items()}
+        return cls(by_column.pop(OTHER_COLUMNS, frozenset()), by_column)
+
+    def to_state(self) -> Any:
+        """The texts as they travel in state, and as the input has them."""
+        if not self.by_column:
+            return sorted(self.others)
+        texts = {OTHER_COLUMNS: self.others, **self.by_column}
+        return {name: sorted(each) for name, each in texts.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class Aggregation(VersionedState):
-    """What is asked of every object below a prefix.
+    """What the run does with the rows of every object below a prefix.
 
-    `groups` may be empty: all rows are one group then. `missing`: cells that mean no value, besides the empty one;
-    they are compared without the blanks around them.
+    `groups` may be empty: all rows are one group then. `escape_formulas`: in result.csv, texts that a spreadsheet
+    would take for a formula begin with an apostrophe.
     """
 
     what: ClassVar = "the run's plan"
@@ -164,9 +197,18 @@ class Aggregation(VersionedState):
     layout: Layout
     groups: Annotated[tuple[ColumnPart, ...], Named("groupBy")]
     measures: tuple[Measure, ...]
-    missing: frozenset[str]
+    missing: MissingTexts
     where: tuple[Condition, ...]
     top: Top | None
+    escape_formulas: bool = False
+
+    @classmethod
+    def from_state(cls, state: Any) -> Self:
+        """Read what `to_state` returns; an earlier version escaped nothing."""
+        # super() without arguments knows the class as it was before it had slots.
+        return super(Aggregation, cls).from_state(
+            {"escapeFormulas": False, **state} if isinstance(state, Mapping) else state
+        )
 
     @property
     def key_columns(self) -> tuple[ColumnPart, ...]:

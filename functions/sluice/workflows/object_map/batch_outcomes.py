@@ -11,7 +11,8 @@ from typing import Any
 from sluice.runs.counts import Counts
 from sluice.runs.outcomes import message_in
 from sluice.runs.paths import Run
-from sluice.workflows.object_map.progress import BatchProgress, RowCounts
+from sluice.runs.reasons import Reasons
+from sluice.workflows.object_map.progress import BatchProgress, ColumnsFound, RowCounts
 
 SUCCEEDED = "SUCCEEDED"
 PENDING = "PENDING"
@@ -26,7 +27,7 @@ class BatchOutcomes:
     """The batches so far. Each is known by the key of its first object, which no other batch has.
 
     `unfinished`: batches that were left for FinishBatches, and how many objects they have; `errors`: those of the
-    children that failed. One batch takes no more memory than the names of what it has left.
+    children that failed, by batch. One batch takes no more memory than the names of what it has left.
     """
 
     run: Run
@@ -34,8 +35,9 @@ class BatchOutcomes:
     rows: RowCounts = field(default_factory=RowCounts)
     bytes: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+    columns: ColumnsFound = field(default_factory=ColumnsFound)
     failed_batches: int = 0
-    errors: dict[str, str] = field(default_factory=dict)
+    errors: Reasons = field(default_factory=Reasons)
     parts: list[Part] = field(default_factory=list)
     rejects: list[Part] = field(default_factory=list)
     unreadable: list[Part] = field(default_factory=list)
@@ -89,6 +91,7 @@ class BatchOutcomes:
         self.rows += progress.rows
         self.bytes += progress.bytes
         self.reasons += progress.reasons
+        self.columns += progress.columns
         self.parts += ((first, run.batch_part_key(batch, each)) for each in progress.part_slices)
         self.rejects += ((first, run.batch_reject_key(batch, each)) for each in progress.reject_slices)
         self.unreadable += ((first, run.batch_unreadable_key(batch, each)) for each in progress.unreadable_slices)
@@ -100,7 +103,7 @@ class BatchOutcomes:
         self.objects += Counts(read=len(objects), failed=len(objects))
         error, message = record.get("Error", record["Status"]), message_in(record.get("Cause"))
         if record["Status"] not in (PENDING, NOT_FINISHED):
-            self.errors.setdefault(error, message)
+            self.errors.add(error, message)
         for each in objects:
             yield {**each, "error": error, "message": message}
 

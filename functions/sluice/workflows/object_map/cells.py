@@ -17,7 +17,7 @@ from sluice.errors import RejectError
 from sluice.rejects import Reason, quoted
 from sluice.workflows.object_map.aggregation import DatePart
 
-# What may stand around a number.
+# Characters that may surround a number.
 BLANKS = " \t"
 
 _match_date = re.compile(
@@ -142,7 +142,7 @@ _TEXTS_MAX = 1 << 16
 
 
 class Known(dict[str, T]):
-    """What `read` has made of texts; all are forgotten rather than more than `texts_max` held."""
+    """A cache of what `read` returns for texts. It is emptied when it holds `texts_max` of them."""
 
     def __init__(self, read: Callable[[str], T], texts_max: int = _TEXTS_MAX) -> None:
         super().__init__()
@@ -175,26 +175,26 @@ class NumberColumn:
 
 
 class CellCache:
-    """Reads the cells of an aggregation, `missing` being texts that stand for no number.
+    """Reads the cells of an aggregation. `missing`: texts that mean no number, in the column that is read.
 
-    Every method raises RejectError for a cell of which `sluice.workflows.object_map.cells` makes none.
+    Every method raises RejectError for a cell that is not such a number or date.
     """
 
-    def __init__(self, missing: AbstractSet[str]) -> None:
-        self._numbers = Known(lambda cell: number_of(cell, missing, ""))
-        self._units = Known(lambda cell: _units(number_text(cell, missing, "")))
+    def __init__(self) -> None:
+        self._numbers = cache(lambda missing: Known(lambda cell: number_of(cell, missing, "")))
+        self._units = cache(lambda missing: Known(lambda cell: _units(number_text(cell, missing, ""))))
         self._dates = cache(lambda part: Known(lambda cell: part_of_date(cell, part, "")))
 
-    def number(self, cell: str) -> Decimal | None:
-        """One number, None where it is missing."""
-        return self._numbers[cell]
+    def each_number(self, cells: Iterable[str], missing: frozenset[str]) -> list[Decimal | None]:
+        """Numbers one after the other, None where one is missing."""
+        return self._numbers(missing).of(cells)
 
-    def numbers(self, cells: Sequence[str]) -> NumberColumn:
-        """Many numbers."""
+    def numbers(self, cells: Sequence[str], missing: frozenset[str]) -> NumberColumn:
+        """Numbers whose statistics are wanted."""
         try:
-            return NumberColumn(self._units.of(cells), _tally_of_units)
+            return NumberColumn(self._units(missing).of(cells), _tally_of_units)
         except _NotUnitsError:
-            return NumberColumn(self._numbers.of(cells), _tally_of_decimals)
+            return NumberColumn(self._numbers(missing).of(cells), _tally_of_decimals)
 
     def dates(self, cells: Sequence[str], part: DatePart) -> list[str]:
         """The first characters of dates, as they are in a group."""

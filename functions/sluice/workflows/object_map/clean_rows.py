@@ -1,4 +1,4 @@
-"""Records that are clean, as one regular expression that finds the cells that are asked for and checks all others.
+"""Clean records: one regular expression finds the requested cells and checks all others.
 
 Clean are records on one line each, with a cell for each column: one in quotes has none inside, or doubled ones where
 nothing is asked of it; one without has neither quote nor delimiter. csv.reader reads them as they stand here.
@@ -61,7 +61,7 @@ def clean_pattern(header: Sequence[str], request: Sequence[ColumnPart], dialect:
         found += parts
         cell = _Cell(dialect, shape, is_quoted=is_quoted, is_last=place == len(header))
         cells.append(cell.of_parts(parts) if parts else cell.that_is_not_asked_for())
-    # A line of nothing is no record, not even of one column.
+    # An empty line is not a record, not even of one column.
     start = "^(?!\n)" if len(header) == 1 else "^"
     text = start + re.escape(dialect.delimiter).join(cells) + "\n"
     is_counted = shape.is_strict and dialect.quote is not None and not all(shape.quoted)
@@ -126,7 +126,7 @@ class _Cell:
         return f"({self._character}{{{request.part.characters}}}){self._character}*+"
 
 
-# A header whose cells are quoted now and then only is no reason for ever more patterns.
+# Bounds the memory where cells are quoted in some rows only.
 _PATTERNS_MAX = 64
 
 
@@ -167,12 +167,12 @@ class CleanRows:
         self._last: CleanPattern | None = None
 
     def tally(self, data: bytes) -> Tally | None:
-        """What whole records come to; None unless all of them are clean."""
+        """The tally of whole records; None unless all of them are clean."""
         try:
             block = _Block(data, self._encoding)
             return self._columns.of(block.lines, self._found_in(block))
         except (_NotCleanError, RejectError, UnicodeDecodeError):
-            # Whoever looks at single rows says what is amiss, and where.
+            # RowEngine finds what is wrong, and in which row.
             return None
 
     def _found_in(self, block: _Block) -> Columns:

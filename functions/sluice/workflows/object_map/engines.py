@@ -11,7 +11,7 @@ from sluice.reading.source import CSV, Source
 from sluice.rejects import Reject
 from sluice.workflows.object_map.aggregation import Aggregation, ColumnPart
 from sluice.workflows.object_map.object_records import Piece
-from sluice.workflows.object_map.progress import RowCounts
+from sluice.workflows.object_map.progress import ALL_COLUMNS, ColumnsFound, RowCounts
 from sluice.workflows.object_map.row_rules import Cells, RowRules, cells_of_csv, cells_of_json, columns_of, json_cell
 from sluice.workflows.object_map.tally import Columns, ColumnTally, Tally
 
@@ -19,7 +19,7 @@ ColumnsOf = Callable[[Sequence[Row]], Columns]
 
 
 def csv_columns(request: Sequence[ColumnPart], header: Sequence[str]) -> ColumnsOf:
-    """Takes the columns that are asked for out of a csv's rows."""
+    """Takes the requested columns out of the rows of a CSV."""
     places = {each.column: header.index(each.column) for each in request}
 
     def take(rows: Sequence[Row]) -> Columns:
@@ -30,7 +30,7 @@ def csv_columns(request: Sequence[ColumnPart], header: Sequence[str]) -> Columns
 
 
 def json_columns(request: Sequence[ColumnPart]) -> ColumnsOf:
-    """Takes the columns that are asked for out of JSON objects. Raises RejectError."""
+    """Takes the requested columns out of JSON objects. Raises RejectError."""
     names = dict.fromkeys(each.column for each in request)
 
     def take(rows: Sequence[Row]) -> Columns:
@@ -47,8 +47,15 @@ def _first_characters(cells: Sequence[str], request: ColumnPart) -> Sequence[str
     return [each[:characters] for each in cells]
 
 
+def columns_found(rows: Sequence[Row | BadRow], source: Source, requested: Sequence[str]) -> ColumnsFound:
+    """Which of the requested columns the rows have."""
+    if source.format == CSV:
+        return ALL_COLUMNS if rows else ColumnsFound()
+    return ColumnsFound.in_rows([row for row in rows if isinstance(row, dict)], requested)
+
+
 class RowEngine:
-    """The reference: what other engines come to is what this one comes to."""
+    """The reference implementation: other engines give the same tally."""
 
     def __init__(self, aggregation: Aggregation) -> None:
         self._columns = columns_of(aggregation)
@@ -57,7 +64,9 @@ class RowEngine:
     def tally(self, pieces: Sequence[Piece], into: Tally) -> None:
         """Add the rows of all pieces."""
         for each in pieces:
-            self.add(parse(each.block, each.source), each.first_row, each.source, into)
+            rows = parse(each.block, each.source)
+            into.columns += columns_found(rows, each.source, self._columns)
+            self.add(rows, each.first_row, each.source, into)
 
     def add(self, rows: Sequence[Row | BadRow], first_row: int, source: Source, into: Tally) -> None:
         """Add rows of a source, of which the first has this number."""
@@ -90,19 +99,24 @@ _FEW_ROWS = 64
 
 
 class ColumnEngine:
-    """What it comes to is what RowEngine comes to."""
+    """Gives the same tally as RowEngine, column by column."""
 
     def __init__(self, aggregation: Aggregation, columns: ColumnTally) -> None:
         self._columns = columns
+        self._requested = columns_of(aggregation)
         self._rows = RowEngine(aggregation)
 
     def tally(self, pieces: Sequence[Piece], into: Tally) -> None:
         """Add the rows of all pieces, which are of no use afterwards."""
         for each in pieces:
             if each.clean is None:
-                self._add(parse(each.block, each.source), each.first_row, each.source, into)
+                rows = parse(each.block, each.source)
+                if into.columns != ALL_COLUMNS:
+                    into.columns += columns_found(rows, each.source, self._requested)
+                self._add(rows, each.first_row, each.source, into)
             else:
                 into.merge(each.clean)
+                into.columns += ALL_COLUMNS
 
     def _add(self, rows: Sequence[Row | BadRow], first_row: int, source: Source, into: Tally) -> None:
         together = self._together(rows, source)
@@ -116,7 +130,7 @@ class ColumnEngine:
                 self._add(rows[start : start + size], first_row + start, source, into)
 
     def _together(self, rows: Sequence[Row | BadRow], source: Source) -> Tally | None:
-        """What the rows come to; None when any of them has to be rejected."""
+        """The tally of the rows; None if any of them must be rejected."""
         if BadRow in set(map(type, rows)):
             return None
         try:

@@ -1,4 +1,4 @@
-"""The input of an object_map execution, checked."""
+"""The input of an object_map execution, read and checked."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from math import isfinite
 from typing import Any
 
 from sluice.fields import Fields, kind_of
-from sluice.reading.source import CSV, JSONL, CsvDialect, bucket_name, refuse_csv_fields
+from sluice.reading.source import CSV, JSONL, CsvDialect, bucket_name, object_key, refuse_csv_fields
+from sluice.rejects import quoted_names
 from sluice.runs.input import rejects_tolerated
 from sluice.runs.paths import Run
 from sluice.state import FIELD, FORMAT
 from sluice.workflows.object_map.aggregation import (
+    OTHER_COLUMNS,
     ROWS,
     Aggregation,
     ColumnPart,
@@ -23,6 +25,7 @@ from sluice.workflows.object_map.aggregation import (
     DatePart,
     Layout,
     Measure,
+    MissingTexts,
     Order,
     Statistic,
     Top,
@@ -85,7 +88,6 @@ _EXAMPLES = {
 
 FAIL, REPORT = "fail", "report"
 TOP_MAX = 1000
-PREFIX_MAX_BYTES = 1024
 # It travels to every child beside the objects, which take up to 128 KiB of the 256 KiB that there are.
 AGGREGATION_MAX_BYTES = 64 << 10
 
@@ -105,6 +107,7 @@ _FIELDS = (
     "top",
     "batchSize",
     "maxConcurrency",
+    "escapeFormulas",
     "onIncomplete",
     "toleratedFailurePercentage",
     "rejectsTolerated",
@@ -158,7 +161,7 @@ class AggregationInput:
 def _aggregation(fields: Fields, run: Run, data_bucket: str) -> Aggregation:
     bucket = bucket_name(fields, fields.text_or("bucket", data_bucket))
     suffix = fields.text_or("suffix", "")
-    groups, measures = _groups(fields), _measures(fields)
+    groups, measures, where = _groups(fields), _measures(fields), read_where(fields)
     _check_names(fields, groups, measures)
     aggregation = Aggregation(
         bucket=bucket,
@@ -167,9 +170,10 @@ def _aggregation(fields: Fields, run: Run, data_bucket: str) -> Aggregation:
         layout=_layout(fields, suffix),
         groups=groups,
         measures=measures,
-        missing=_missing(fields),
-        where=read_where(fields),
+        missing=_missing(fields, [each.column for each in measures], where),
+        where=where,
         top=_top(fields, groups, measures),
+        escape_formulas=fields.boolean("escapeFormulas", default=False),
     )
     _check_headers(fields, aggregation)
     if len(json.dumps(aggregation.to_state()).encode()) > AGGREGATION_MAX_BYTES:
@@ -179,9 +183,7 @@ def _aggregation(fields: Fields, run: Run, data_bucket: str) -> Aggregation:
 
 def _prefix(fields: Fields, run: Run | None) -> str:
     """`run` is given where the run writes into the same bucket: it must not read what it writes."""
-    prefix = fields.text("prefix")
-    if len(prefix.encode("utf-8", "replace")) > PREFIX_MAX_BYTES:
-        raise fields.wrong("prefix", f"is longer than {PREFIX_MAX_BYTES} bytes")
+    prefix = object_key(fields, "prefix")
     if run and run.prefix.startswith(prefix):
         raise fields.wrong("prefix", f"this run itself writes below {run.prefix}, which begins with {prefix}")
     return prefix
@@ -237,8 +239,21 @@ def _check_names(fields: Fields, groups: Sequence[ColumnPart], measures: Sequenc
         raise fields.wrong("groupBy", f"the result would have two columns {twice}")
 
 
-def _missing(fields: Fields) -> frozenset[str]:
-    return frozenset(each.strip() for each in fields.texts("missing")) if fields.has("missing") else frozenset()
+def _missing(fields: Fields, measures: Sequence[str], where: Sequence[Condition]) -> MissingTexts:
+    """A list of texts for all columns, or an object of such lists by column. Only columns of numbers can be named."""
+    if not fields.has("missing") or not isinstance(fields.raw("missing"), dict):
+        return MissingTexts(_texts(fields, "missing")) if fields.has("missing") else MissingTexts()
+    numbers = [*measures, *(each.column.column for each in where if isinstance(each.value, Decimal))]
+    by_column = Fields(fields.raw("missing"), fields.raw("missing"), "missing")
+    for name in fields.raw("missing"):
+        if name not in (*numbers, OTHER_COLUMNS):
+            known = quoted_names([*dict.fromkeys(numbers)])
+            raise by_column.wrong(name, f"is not a column of measures or of numbers in where; these are {known}")
+    return MissingTexts.from_state({name: _texts(by_column, name) for name in fields.raw("missing")})
+
+
+def _texts(fields: Fields, name: str) -> frozenset[str]:
+    return frozenset(each.strip() for each in fields.texts(name))
 
 
 def _top(fields: Fields, groups: Sequence[ColumnPart], measures: Sequence[Measure]) -> Top | None:

@@ -90,16 +90,16 @@ class MergeOutput(Protocol):
     listed: int
 
     def begin(self) -> None:
-        """Write what stands before the groups."""
+        """Write what precedes the groups."""
 
     def take(self, key: Key, found: Sequence[PartLine]) -> None:
-        """One group, as it stands in one or more parts."""
+        """One group, with its lines from one or more parts."""
 
     def end(self) -> None:
-        """Write what stands behind the groups."""
+        """Write what follows the groups."""
 
     def publish(self) -> None:
-        """Let what is written be seen."""
+        """Make the output visible."""
 
     @property
     def state(self) -> dict[str, Any]: ...
@@ -136,37 +136,37 @@ class PartOutput:
         self._measures = measures
 
     def begin(self) -> None:
-        """Nothing."""
+        """A part has no header."""
 
     def take(self, key: Key, found: Sequence[PartLine]) -> None:
-        """A group that one part alone has stays as it is."""
+        """One group. If only one part has it, its line is unchanged."""
         line = found[0].line + b"\n" if len(found) == 1 else to_line(key, _merged(found, self._measures))
         self._upload.write(line)
 
     def end(self) -> None:
-        """Nothing."""
+        """A part has no end."""
 
     def publish(self) -> None:
-        """See MergeOutput."""
+        """Make the output visible."""
         self._upload.publish()
 
     @property
     def state(self) -> dict[str, Any]:
-        """See MergeOutput."""
+        """The state of the uploads."""
         return {"part": self._upload.state}
 
     @property
     def rest(self) -> bytes:
-        """See MergeOutput."""
+        """The bytes that have not been uploaded."""
         return self._upload.rest
 
     def restore(self, state: Mapping[str, Any], rest: bytes) -> None:
-        """See MergeOutput."""
+        """Continue from `state` and `rest` of the previous slice."""
         self._upload.restore(state["part"], rest)
 
 
 class ResultOutput:
-    """result.csv and result.json; of an aggregation with `top` the groups that are ahead alone."""
+    """result.csv and result.json, with all groups, or only those of `top`."""
 
     def __init__(self, request: MergeRequest, last: LastMerge, csv: SlicedUpload, json: SlicedUpload) -> None:
         self.listed = 0
@@ -183,35 +183,35 @@ class ResultOutput:
         self._json.write(self._format.json_head)
 
     def take(self, key: Key, found: Sequence[PartLine]) -> None:
-        """See MergeOutput."""
+        """Write the group, or the groups that the top of a combination is now known to have."""
         tally = _merged(found, self._measures)
         for each in self._ranking.take(key, tally) if self._ranking else [(key, tally)]:
             self._write(*each)
 
     def end(self) -> None:
-        """The last of those that are ahead, and the end of the document."""
+        """The last groups of the top, and the end of the document."""
         for each in self._ranking.end() if self._ranking else []:
             self._write(*each)
         self._json.write(b"\n]}\n" if self.listed else b"]}\n")
 
     def publish(self) -> None:
-        """See MergeOutput."""
+        """Make the output visible."""
         self._csv.publish()
         self._json.publish()
 
     @property
     def state(self) -> dict[str, Any]:
-        """See MergeOutput."""
+        """The state of the uploads."""
         ranked = self._ranking.state if self._ranking else []
         return {"csv": self._csv.state, "json": self._json.state, "ranked": ranked, "listed": self.listed}
 
     @property
     def rest(self) -> bytes:
-        """See MergeOutput."""
+        """The bytes that have not been uploaded."""
         return self._csv.rest + self._json.rest
 
     def restore(self, state: Mapping[str, Any], rest: bytes) -> None:
-        """See MergeOutput."""
+        """Continue from `state` and `rest` of the previous slice."""
         self.listed = state["listed"]
         self._ranking = Ranking(self._top, state["ranked"]) if self._top else None
         self._json.restore(state["json"], self._csv.restore(state["csv"], rest))
@@ -232,7 +232,7 @@ def _merged(found: Sequence[PartLine], measures: int) -> GroupTally:
 def run_slice(
     s3: S3Client, bucket: str, request: MergeRequest, is_time_up: Callable[[], bool], part_bytes: int = PART_BYTES
 ) -> MergeProgress:
-    """Merge until all is merged or the time is up; what is done is published. Goes on where `progress` has ended.
+    """Merge from where `progress` ended until all is merged or the time is up, and publish a finished merge.
 
     Raises what reading a part raises, and CountsDoNotReconcileError when the result has other rows than the batches.
     """
@@ -246,13 +246,13 @@ def run_slice(
         )
     progress = MergeProgress.from_state(settled)
     if progress.done:
-        # From what has been settled, and not from what this attempt has in hand: it may not have been the first.
+        # From the stored outcome, because another attempt may have been the first.
         MergeSlice(s3, bucket, replace(request, progress=progress), part_bytes).publish()
     return progress
 
 
 class MergeSlice:
-    """Begins with what the slice before has left. Holds one line of each part, and less than a part of the output."""
+    """Begins where the previous slice ended. Holds one line of each part, and less than a part of the output."""
 
     def __init__(self, s3: S3Client, bucket: str, request: MergeRequest, part_bytes: int) -> None:
         self._s3 = s3
@@ -286,7 +286,7 @@ class MergeSlice:
         return replace(progress, done=done, groups=groups, rows=rows, listed=self._output.listed)
 
     def publish(self) -> None:
-        """Let what has been written be seen."""
+        """Make the output visible."""
         self._output.publish()
 
     @property

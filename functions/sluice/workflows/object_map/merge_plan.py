@@ -14,7 +14,7 @@ from sluice.workflows.object_map.aggregation import Aggregation
 
 @dataclass(frozen=True, slots=True)
 class LastMerge:
-    """What the last merge has to know: it writes the result. `rows` is what the batches have aggregated.
+    """What the last merge needs to write the result. `rows`: rows that the batches have aggregated.
 
     `missing`: {"objects", "unreadable", "failed"}, None when the result has every object.
     """
@@ -69,7 +69,7 @@ class MergeRequest:
 
     @property
     def outcome_key(self) -> str:
-        """What this slice comes to."""
+        """The key of the outcome of this slice."""
         return self.run.merge_outcome_key(self.merge.name, self.progress.slices)
 
     def rest_key(self, slices: int) -> str:

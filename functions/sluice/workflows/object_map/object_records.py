@@ -1,4 +1,4 @@
-"""An object as blocks of whole records, read at once or as a stream, and continued in a later slice."""
+"""Objects as blocks of whole records: read at once or as a stream, requested ahead, and continued in a later slice."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from sluice.reading.record_scanner import Block, ByteStream, Grammar, blocks, fi
 from sluice.reading.rows import csv_records
 from sluice.reading.source import CSV, GZIP, Source
 from sluice.reading.streams import GzipStream, SourceStream, open_source
-from sluice.rejects import quoted
+from sluice.rejects import quoted, quoted_names
 from sluice.workflows.object_map.clean_rows import CleanRows
-from sluice.workflows.object_map.progress import RowCounts
+from sluice.workflows.object_map.progress import ALL_COLUMNS, ColumnsFound, RowCounts
 from sluice.workflows.object_map.tally import Tally
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _GZIP_MARK = b"\x1f\x8b"
 _LEAD_BYTES = 64 << 10
-# Objects whose headers all differ are no reason for ever more memory.
+# Bounds the memory where the headers of all objects differ.
 _HEADERS_MAX = 256
 
 # Opens an object's bytes from an offset on; offsets are of the decompressed bytes.
@@ -39,7 +39,7 @@ CleanRowsOf = Callable[[Source], CleanRows | None]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where in an object to go on: an offset at which a record begins, and that record's number."""
+    """Where in an object to continue: the offset at which a record begins, and the number of that record."""
 
     offset: int
     row: int
@@ -49,7 +49,7 @@ class Place:
 class Piece:
     """Some records of an object, whose header `source` knows; `first_row` is the number of the first, from 1.
 
-    `clean`: what the records come to, where all of them are clean.
+    `clean`: the tally of the records if all of them are clean.
     """
 
     source: Source
@@ -145,7 +145,7 @@ def _first_record(open_at: OpenAt, source: Source, start: int) -> Block:
 
 
 class _CleanFirst:
-    """A grammar for which clean records are found by what reads them."""
+    """A grammar that tries to tally records as clean ones first."""
 
     def __init__(self, grammar: Grammar, clean_rows: CleanRows) -> None:
         self._grammar = grammar
@@ -153,7 +153,7 @@ class _CleanFirst:
         self.tally: Tally | None = None
 
     def measure(self, data: bytes, *, is_last: bool) -> tuple[int, int]:
-        """See Grammar."""
+        """The offset after the last whole record, and the number of records."""
         end = len(data) if is_last else data.rfind(b"\n") + 1
         self.tally = self._clean_rows.tally(data[:end])
         if self.tally is not None:
@@ -161,11 +161,11 @@ class _CleanFirst:
         return self._grammar.measure(data, is_last=is_last)
 
     def starts(self, data: bytes) -> list[int]:
-        """See Grammar."""
+        """The offset of each record."""
         return self._grammar.starts(data)
 
     def open_quote(self, data: bytes) -> int | None:
-        """See Grammar."""
+        """The offset of a quote that is never closed."""
         return None if self.tally is not None else self._grammar.open_quote(data)
 
 
@@ -195,7 +195,8 @@ def _check_columns(source: Source, columns: Sequence[str]) -> None:
     header = source.header or ()
     for name in columns:
         if (times := header.count(name)) != 1:
-            problem = f"has the column {quoted(name)} {times} times" if times else f"has no column {quoted(name)}"
+            has_several = f"has the column {quoted(name)} {times} times"
+            problem = has_several if times else f"has no column {quoted(name)}; its columns are {quoted_names(header)}"
             raise SourceMalformedError(f"{source} {problem}")
 
 
@@ -286,12 +287,16 @@ class ObjectReads:
 
 @dataclass(frozen=True, slots=True)
 class PendingObject:
-    """`rows`, `reasons` and `reject_slices` are those of the object's slices so far; `place` None is its beginning."""
+    """An object that a later slice continues. `place`: where, None at its beginning.
+
+    `rows`, `reasons`, `reject_slices` and `columns` are those of the object's slices so far.
+    """
 
     place: Place | None = None
     rows: RowCounts = field(default_factory=RowCounts)
     reasons: Counter[str] = field(default_factory=Counter)
     reject_slices: tuple[int, ...] = ()
+    columns: ColumnsFound = field(default_factory=ColumnsFound)
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any] | None) -> PendingObject:
@@ -303,6 +308,8 @@ class PendingObject:
             RowCounts(**state["rows"]),
             Counter(state["reasons"]),
             tuple(state["rejectSlices"]),
+            # An earlier version did not look for the columns.
+            ColumnsFound.from_state(state["columns"]) if "columns" in state else ALL_COLUMNS,
         )
 
     def to_state(self) -> dict[str, Any] | None:
@@ -315,6 +322,7 @@ class PendingObject:
             "rows": asdict(self.rows),
             "reasons": dict(self.reasons),
             "rejectSlices": list(self.reject_slices),
+            "columns": self.columns.to_state(),
         }
 
     def after(self, place: Place, tally: Tally, number: int) -> PendingObject:
@@ -324,4 +332,5 @@ class PendingObject:
             self.rows + tally.rows,
             self.reasons + tally.reasons,
             (*self.reject_slices, number) if tally.rejects else self.reject_slices,
+            self.columns + tally.columns,
         )

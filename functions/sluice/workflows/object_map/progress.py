@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from itertools import chain, islice
+from typing import Any, ClassVar, Self
 
 from sluice.errors import SourceMalformedError
 from sluice.fields import Fields
@@ -35,14 +36,52 @@ class RowCounts:
         )
 
 
+# Names that a message about a missing column lists; they travel in state.
+KNOWN_COLUMNS_MAX = 30
+_COLUMN_MAX_CHARACTERS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnsFound(State):
+    """Which of the requested columns the rows have. A row of JSON may lack a column; that all rows do is an error.
+
+    `absent`: requested columns that no row has, None if there are no rows. `known`: names that rows have, at most
+    KNOWN_COLUMNS_MAX; empty if no requested column is absent.
+    """
+
+    absent: frozenset[str] | None = None
+    known: tuple[str, ...] = ()
+
+    @classmethod
+    def in_rows(cls, rows: Sequence[Mapping[str, Any]], requested: Iterable[str]) -> ColumnsFound:
+        """The columns of JSON objects."""
+        absent = frozenset(name for name in requested if not any(name in row for row in rows))
+        return cls(absent, _known(chain.from_iterable(rows)) if absent else ()) if rows else cls()
+
+    def __add__(self, other: ColumnsFound) -> ColumnsFound:
+        """The columns of more rows."""
+        if self.absent is None or other.absent is None:
+            return other if self.absent is None else self
+        absent = self.absent & other.absent
+        return ColumnsFound(absent, _known((*self.known, *other.known)) if absent else ())
+
+
+# Rows of CSV have all columns of their header, which is checked before any row is read.
+ALL_COLUMNS = ColumnsFound(frozenset())
+
+
+def _known(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(islice(dict.fromkeys(each[:_COLUMN_MAX_CHARACTERS] for each in names), KNOWN_COLUMNS_MAX))
+
+
 @dataclass(frozen=True, slots=True)
 class BatchProgress(VersionedState):
-    """`batch` names it within the run, the same for every attempt: parts are named by it and the slice.
+    """How far a batch has come. `batch` names it within the run, the same for every attempt: parts are named by it.
 
-    `next_object` is the index of the object that the next slice begins or goes on with, `position` where in it (its
-    shape is the reader's own, None at its beginning). `pending_slices` have left parts of that object, which count
-    only once it has been read to its end. `objects`: read = written (aggregated) + skipped (folders, other suffixes)
-    + rejected (unreadable). `bytes` is what was read, as stored.
+    `next_object` is the index of the object that the next slice begins or continues with, `position` where in it (see
+    PendingObject; None at its beginning). `pending_slices` have left parts of that object, which count only once it
+    has been read to its end. `objects`: read = written (aggregated) + skipped (folders, other suffixes) + rejected
+    (unreadable). `bytes` is what was read, as stored.
     """
 
     what: ClassVar = "how far a batch of objects has come"
@@ -60,6 +99,15 @@ class BatchProgress(VersionedState):
     rows: RowCounts = field(default_factory=RowCounts)
     bytes: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+    columns: ColumnsFound = field(default_factory=ColumnsFound)
+
+    @classmethod
+    def from_state(cls, state: Any) -> Self:
+        """Read what `to_state` returns; a progress without columns is an earlier version's, which did not look."""
+        if isinstance(state, Mapping):
+            state = {"columns": ALL_COLUMNS.to_state(), **state}
+        # super() without arguments knows the class as it was before it had slots.
+        return super(BatchProgress, cls).from_state(state)
 
 
 _FORMATS = {".csv": CSV, ".tsv": CSV, ".txt": CSV, ".jsonl": JSONL, ".ndjson": JSONL, ".json": JSONL}

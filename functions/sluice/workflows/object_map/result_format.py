@@ -15,17 +15,23 @@ from sluice.workflows.object_map.cells import EXACT, ZERO, GroupTally, Key, Meas
 from sluice.workflows.object_map.tally import from_line, to_line
 
 _QUOTED = frozenset('",\r\n')
+# https://owasp.org/www-community/attacks/CSV_Injection
+_FORMULA_BEGINNINGS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
 class ResultFormat:
-    """`names`: the columns. `places`: where the columns of `groupBy` are in a key. `missing`: objects not in it."""
+    """How groups are written. `names`: the result's columns. `places`: where the columns of `groupBy` are in a key.
+
+    `missing`: objects that the result lacks, None if it has all. `escape_formulas`: see Aggregation.
+    """
 
     names: tuple[str, ...]
     places: tuple[int, ...]
     measures: tuple[Measure, ...]
     missing: Mapping[str, int] | None
     json_names: tuple[str, ...]
+    escape_formulas: bool = False
 
     @classmethod
     def of(cls, aggregation: Aggregation, missing: Mapping[str, int] | None) -> ResultFormat:
@@ -35,16 +41,16 @@ class ResultFormat:
         places = tuple(map(aggregation.key_columns.index, groups))
         names = (*(each.name for each in groups), ROWS, *statistics)
         json_names = tuple(json.dumps(each, ensure_ascii=False) for each in names)
-        return cls(names, places, measures, missing, json_names)
+        return cls(names, places, measures, missing, json_names, aggregation.escape_formulas)
 
     @property
     def csv_head(self) -> bytes:
         """The header row."""
-        return _csv_line(self.names)
+        return _csv_line(map(self._csv_text, self.names))
 
     @property
     def json_head(self) -> bytes:
-        """What stands before the groups: whether all objects are in them, and if not, how many are missing."""
+        """The beginning of the document: whether the groups have all objects, and if not, how many are missing."""
         head: dict[str, Any] = {"complete": self.missing is None, "missing": self.missing, "columns": self.names}
         return json.dumps(head, ensure_ascii=False)[:-1].encode() + b', "groups": ['
 
@@ -53,7 +59,11 @@ class ResultFormat:
         cells, values = [key[place] for place in self.places], self._values(tally)
         texts = [*(json.dumps(each, ensure_ascii=False) for each in cells), *(each or "null" for each in values)]
         members = ", ".join(f"{name}: {text}" for name, text in zip(self.json_names, texts, strict=True))
-        return _csv_line([*cells, *(each or "" for each in values)]), f"{{{members}}}".encode()
+        csv_cells = [*map(self._csv_text, cells), *(each or "" for each in values)]
+        return _csv_line(csv_cells), f"{{{members}}}".encode()
+
+    def _csv_text(self, text: str) -> str:
+        return "'" + text if self.escape_formulas and text.startswith(_FORMULA_BEGINNINGS) else text
 
     def _values(self, tally: GroupTally) -> list[str | None]:
         values: list[str | None] = [str(tally.rows)]
@@ -63,7 +73,7 @@ class ResultFormat:
 
 
 def plain(value: Decimal) -> str:
-    """A number without an exponent, and without zeros that say nothing."""
+    """A number without an exponent and without trailing zeros."""
     if not value:
         return "0"
     text = str(value)
@@ -101,7 +111,7 @@ Ranked = tuple[Fraction, Key, GroupTally]
 
 
 class Ranking:
-    """What competes stands together: `top.per` is what keys begin with. Holds `top.count` groups at the most."""
+    """Ranks groups in the order of their keys, which begin with `top.per`. Holds at most `top.count` of them."""
 
     def __init__(self, top: Top, candidates: Iterable[str] = ()) -> None:
         """`candidates`: what `state` of an earlier slice has been."""
@@ -124,7 +134,7 @@ class Ranking:
         return ended
 
     def end(self) -> list[Group]:
-        """The groups that have won, in their order."""
+        """The groups of the top, in their order."""
         ended = [(key, tally) for _, key, tally in self._ranked]
         self._ranked = []
         return ended
@@ -141,7 +151,7 @@ class Ranking:
 
 
 def statistic(found: MeasureTally, name: Statistic) -> Fraction | None:
-    """The exact value, None where there are no values; means that differ in the last digit are told apart."""
+    """The exact value, also of means; None if there are no values."""
     if name is Statistic.COUNT:
         return Fraction(found.count)
     if not found.count:

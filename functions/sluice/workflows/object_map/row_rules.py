@@ -1,4 +1,4 @@
-"""What becomes of one row: the group it belongs to and the numbers it brings, or nothing, or a reject."""
+"""What becomes of one row: its group and its numbers, or nothing because it is filtered, or a reject."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sluice.rejects import Reason, has_half_pair
 from sluice.workflows.object_map.aggregation import Aggregation, ColumnPart, Comparator, Condition
 from sluice.workflows.object_map.cells import Key, number_of, part_of_date
 
-# A row's cells, those that are asked for, in the order of `columns_of`.
+# The requested cells of a row, in the order of `columns_of`.
 Cells = Sequence[str]
 Values = list[Decimal | None]
 
@@ -29,7 +29,7 @@ COMPARE: Mapping[Comparator, Callable[[Any, Any], bool]] = {
 
 
 def columns_of(aggregation: Aggregation) -> tuple[str, ...]:
-    """The columns that are asked for, each once."""
+    """The requested columns, each once."""
     return tuple(
         dict.fromkeys(
             [
@@ -46,11 +46,12 @@ class RowRules:
 
     def __init__(self, aggregation: Aggregation) -> None:
         places = {name: place for place, name in enumerate(columns_of(aggregation))}
-        missing = aggregation.missing
-        self._conditions = [(places[each.column.column], _condition(each, missing)) for each in aggregation.where]
+        missing = self._missing = aggregation.missing
+        self._conditions = [
+            (places[each.column.column], _condition(each, missing.of(each.column.column))) for each in aggregation.where
+        ]
         self._keys = [(places[each.column], each) for each in aggregation.key_columns]
         self._measures = [(places[each.column], each.column) for each in aggregation.measures]
-        self._missing = missing
 
     def __call__(self, cells: Cells) -> tuple[Key, Values] | None:
         """The row's group, and a value or None for each measure; None when it is filtered. Raises RejectError."""
@@ -58,7 +59,7 @@ class RowRules:
             if not is_fulfilled(cells[place]):
                 return None
         key = tuple([_group(cells[place], each) for place, each in self._keys])
-        return key, [number_of(cells[place], self._missing, column) for place, column in self._measures]
+        return key, [number_of(cells[place], self._missing.of(column), column) for place, column in self._measures]
 
 
 def _group(cell: str, column: ColumnPart) -> str:
@@ -94,7 +95,7 @@ def cells_of_csv(columns: Sequence[str], header: Sequence[str]) -> Callable[[Row
 
 
 def json_cell(value: object, column: str) -> str:
-    """A value as a cell. Raises RejectError for one that is no single value."""
+    """A value as a cell. Raises RejectError for an object or a list."""
     if isinstance(value, str):
         if not value.isascii() and has_half_pair(value):
             raise RejectError(

@@ -64,7 +64,7 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SliceResult:
-    """The batch's progress after the slice, and what it has found: whole objects', and a pending object's."""
+    """The batch's progress after the slice, the tally of whole objects, and that of a pending object."""
 
     progress: BatchProgress
     tally: Tally
@@ -189,7 +189,7 @@ class BatchSlice:
             self._tally_alike(head, alike)
 
     def _tally_alike(self, head: bytes, alike: Sequence[tuple[BatchObject, ObjectRead]]) -> None:
-        """Tally whole objects with the same header together, if nothing is amiss with any of them."""
+        """Tally whole objects with the same header together, if all of them are clean."""
         source = alike[0][1].source
         bodies = [part for _, each in alike for part in _body(each, head)]
         piece = self._records.together(source, head, bodies) if source.header is None else None
@@ -227,6 +227,7 @@ class BatchSlice:
             reject_slices=(*progress.reject_slices, *earlier.reject_slices),
             rows=progress.rows + earlier.rows,
             reasons=progress.reasons + earlier.reasons,
+            columns=progress.columns + earlier.columns,
         )
         return True
 
@@ -273,6 +274,7 @@ class BatchSlice:
                 else progress.unreadable_slices,
                 rows=progress.rows + tally.rows,
                 reasons=progress.reasons + tally.reasons,
+                columns=progress.columns + tally.columns,
             ),
             tally,
             b"".join(self._unreadable),
@@ -300,14 +302,14 @@ def work(
     bounds: Bounds = BOUNDS,
     watch: Callable[[Callable[[], WorkDone]], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """Do the slice; returns the batch's progress, as the first attempt that ended has told it.
+    """Do the slice. Returns the progress of the batch, which is that of the first attempt to end.
 
     `watch` learns what tells how much is done.
 
     Raises AccessDeniedError, ServiceUnavailableError.
     """
     aggregation, progress = request.aggregation, request.progress
-    # One for both: what a text is need not be found twice.
+    # Shared by both: each text is parsed once.
     columns = ColumnTally(aggregation)
     batch = BatchSlice(request, ColumnEngine(aggregation, columns), clean_rows_for(aggregation, columns), bounds)
     watch(lambda: batch.work_done)

@@ -1,27 +1,40 @@
-"""The summary of an object_map run: what became of its objects and rows, and where the result is."""
+"""The summary of an object_map run: what became of its objects and rows, why it failed, and where the result is."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
-from sluice.errors import BatchesFailedError, CountsDoNotReconcileError, IncompleteResultError, StoppedError
+from sluice.errors import (
+    BatchesFailedError,
+    ColumnNotFoundError,
+    CountsDoNotReconcileError,
+    IncompleteResultError,
+    NothingWrittenError,
+    StoppedError,
+    TooManyRejectsError,
+)
+from sluice.rejects import quoted_names
 from sluice.runs.counts import Counts
 from sluice.runs.outcomes import message_in
 from sluice.runs.paths import Run
+from sluice.runs.reasons import Reasons, rejects_state
 from sluice.runs.summary import RunError, Status, too_many_rejects
-from sluice.state import VersionedState
+from sluice.state import FIELD, VersionedState
 from sluice.workflows.object_map.batch_outcomes import PENDING, SUCCEEDED, BatchOutcomes
 from sluice.workflows.object_map.input import REPORT
 from sluice.workflows.object_map.merge_plan import MergeProgress
-from sluice.workflows.object_map.progress import RowCounts
+from sluice.workflows.object_map.progress import ColumnsFound, RowCounts
+
+# A run that fails because of its rejects has a result all the same, of the other rows.
+REJECT_ERRORS = frozenset({TooManyRejectsError.__name__, NothingWrittenError.__name__})
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectsSummary:
-    """`reduced`: how far the last merge has come, None where there was none."""
+    """What an object_map run did. `reduced`: how far the last merge has come, None if there was no merge."""
 
     run: Run
     bucket: str
@@ -45,22 +58,32 @@ class ObjectsSummary:
             "counts": objects.to_state(),
             "capacity": {"readUnits": 0, "writeUnits": 0},
             "results": {"bucket": self.bucket, "prefix": run.prefix},
-            "rejects": {"key": run.rejects_key, "reasons": dict(collected.reasons)} if rows.rejected else None,
-            "failures": {"key": run.failures_key, "batches": collected.failed_batches}
-            if collected.failed_batches
-            else None,
+            "rejects": rejects_state(run.rejects_key, collected.rejects) if rows.rejected else None,
+            "failures": self._failures(),
             "error": {"name": self.error.name, "message": self.error.message} if self.error else None,
             "notes": list(collected.notes),
             "rows": asdict(rows),
             "bytes": collected.bytes,
             "groups": self.reduced.groups if self.reduced else 0,
-            "unreadable": {"key": run.unreadable_key, "objects": objects.rejected} if objects.rejected else None,
+            "unreadable": self._unreadable(),
             "result": self._result(),
         }
 
+    def _failures(self) -> dict[str, Any] | None:
+        """The file of objects in batches that failed. `errors` are counted by batch."""
+        failures, batches = self.collected.failures, self.collected.failed_batches
+        listed = {"errors": dict(failures.counts), "examples": failures.examples}
+        return {"key": self.run.failures_key, "batches": batches, **listed} if batches else None
+
+    def _unreadable(self) -> dict[str, Any] | None:
+        unreadable, objects = self.collected.unreadable, self.collected.objects.rejected
+        state = rejects_state(self.run.unreadable_key, unreadable)
+        return {**state, "objects": objects} if objects else None
+
     def _result(self) -> dict[str, Any] | None:
-        """None for a run that failed, whatever it has left: no answer must look like one."""
-        if self.error or not self.reduced:
+        """Where the result is. None for a run that failed for another reason than its rejects."""
+        is_written = not self.error or self.error.name in REJECT_ERRORS
+        if not is_written or not self.reduced:
             return None
         missing = self.collected.missing
         is_complete = missing is None
@@ -74,7 +97,7 @@ class ObjectsSummary:
 
 
 def merge_error(records: Iterable[Mapping[str, Any]]) -> RunError | None:
-    """What the first merge that failed has ended with."""
+    """The error of the first merge that failed."""
     for record in records:
         if record["Status"] not in (SUCCEEDED, PENDING):
             name = json.loads(record["Input"])["merge"]["name"]
@@ -83,40 +106,61 @@ def merge_error(records: Iterable[Mapping[str, Any]]) -> RunError | None:
 
 
 def checked(collected: Collected, reduced: MergeProgress | None, error: RunError | None) -> RunError | None:
-    """The run's error; a result whose rows are not those of the batches is one."""
-    if error or not reduced or reduced.rows == collected.rows.aggregated:
+    """The run's error, or that of its result: rows that the groups lack, or too many rejects."""
+    if error or not reduced:
         return error
-    problem = f"{collected.rows.aggregated} rows were aggregated, {reduced.rows} are in the result's groups"
-    return RunError(CountsDoNotReconcileError.__name__, problem)
+    rows = collected.rows
+    if reduced.rows != rows.aggregated:
+        problem = f"{rows.aggregated} rows were aggregated, {reduced.rows} are in the result's groups"
+        return RunError(CountsDoNotReconcileError.__name__, problem)
+    counts = Counts(read=rows.read, rejected=rows.rejected)
+    return collected.rejects.explain(too_many_rejects(counts, collected.rejects_tolerated))
 
 
 @dataclass(frozen=True, slots=True)
 class Collected(VersionedState):
-    """What the batches of a run have come to. `listed`: objects that the Map Run had; None where there was none.
+    """What the batches of a run did. `listed`: objects that the Map Run had; None if there was no Map Run.
 
-    `notes` are those of the plan.
+    `rejects`: reasons of rejected rows; `unreadable`: of unreadable objects; `failures`: of failed batches.
+    `rejects_tolerated` and `notes` are those of the plan.
     """
 
-    what: ClassVar = "what the batches have come to"
+    what: ClassVar = "the outcome of the batches"
 
     listed: int | None
     objects: Counts
     rows: RowCounts
     bytes: int
-    reasons: Mapping[str, int]
     failed_batches: int
+    rejects: Reasons = field(default_factory=Reasons)
+    unreadable: Reasons = field(default_factory=Reasons)
+    failures: Reasons = field(default_factory=Reasons)
+    columns: ColumnsFound = field(default_factory=ColumnsFound)
+    rejects_tolerated: Mapping[str, float] | None = None
     notes: tuple[str, ...] = ()
 
     @classmethod
     def from_plan(cls, state: Mapping[str, Any] | None) -> Collected:
-        """Read what PlanReduction left, if it came so far; format 1 has no notes."""
-        return cls.from_state({"notes": [], **state}) if state else cls(None, Counts(), RowCounts(), 0, {}, 0)
+        """Read what PlanReduction left, if it came so far; earlier versions left less."""
+        usual = cls(None, Counts(), RowCounts(), 0, 0)
+        if not state:
+            return usual
+        rejects = {"counts": state.get("reasons", {}), "messages": {}}
+        known = {name: each for name, each in usual.to_state().items() if name != FIELD}
+        return cls.from_state({**known, "rejects": rejects, **state})
 
     @classmethod
     def of(cls, outcomes: BatchOutcomes, listed: int | None) -> Collected:
-        """What is known of all batches."""
+        """What is known of all batches. The messages of rejects and unreadable objects are in their files only."""
         return cls(
-            listed, outcomes.objects, outcomes.rows, outcomes.bytes, dict(outcomes.reasons), outcomes.failed_batches
+            listed,
+            outcomes.objects,
+            outcomes.rows,
+            outcomes.bytes,
+            outcomes.failed_batches,
+            rejects=Reasons(outcomes.reasons),
+            failures=outcomes.errors,
+            columns=outcomes.columns,
         )
 
     @property
@@ -128,30 +172,24 @@ class Collected(VersionedState):
         return {"objects": unreadable + failed, "unreadable": unreadable, "failed": failed}
 
 
-def failure_reason(
-    collected: Collected, planned: Mapping[str, Any], errors: Mapping[str, str], error: RunError | None
-) -> RunError | None:
-    """Why there is no result, None when there is one. `errors`: the children's own, with their messages."""
-    if StoppedError.__name__ in errors:
+def failure_reason(collected: Collected, planned: Mapping[str, Any], error: RunError | None) -> RunError | None:
+    """Why the run has no result; None if it has one."""
+    if StoppedError.__name__ in collected.failures.counts:
         return RunError(
             StoppedError.__name__, f"the run was stopped: {collected.failed_batches:,} batches are not done"
         )
     if error:
-        return _first_cause(collected, errors, error)
-    rows = Counts(read=collected.rows.read, rejected=collected.rows.rejected)
-    return (
-        _unaccounted(collected)
-        or _incomplete(collected, planned)
-        or too_many_rejects(rows, planned["rejectsTolerated"])
-    )
+        return _first_cause(collected, error)
+    return _unaccounted(collected) or _column_not_found(collected) or _incomplete(collected, planned)
 
 
-def _first_cause(collected: Collected, errors: Mapping[str, str], error: RunError) -> RunError:
+def _first_cause(collected: Collected, error: RunError) -> RunError:
     """The children's own error in place of "threshold exceeded"."""
-    if not error.exceeds_threshold or not errors:
+    failures = collected.failures
+    if not error.exceeds_threshold or not failures.messages:
         return error
-    first, message = next(iter(errors.items()))
-    name = first if len(errors) == 1 else BatchesFailedError.__name__
+    first, message = next(iter(failures.messages.items()))
+    name = first if len(failures.messages) == 1 else BatchesFailedError.__name__
     return RunError(name, f"{collected.failed_batches} batches of objects failed; the first: {first}: {message}")
 
 
@@ -162,10 +200,20 @@ def _unaccounted(collected: Collected) -> RunError | None:
         return RunError(type(mismatch).__name__, str(mismatch))
     problem = None
     if objects.read != collected.listed:
-        problem = f"{collected.listed} objects were listed, {objects.read} stand in the result files"
+        problem = f"{collected.listed} objects were listed, {objects.read} are in the result files"
     elif rows.read != rows.aggregated + rows.filtered + rows.rejected:
-        problem = f"{rows.read} rows were read, but {rows} tells of others"
+        problem = f"{rows.read} rows were read, but the counts of what became of them differ: {rows}"
     return RunError(CountsDoNotReconcileError.__name__, problem) if problem else None
+
+
+def _column_not_found(collected: Collected) -> RunError | None:
+    """JSON rows may lack a column, but a column that no row has is a misspelt one."""
+    columns = collected.columns
+    if not columns.absent:
+        return None
+    absent = quoted_names(sorted(columns.absent))
+    problem = f"none of the {collected.rows.read:,} rows has the column {absent}; their columns are"
+    return RunError(ColumnNotFoundError.__name__, f"{problem} {quoted_names(columns.known)}")
 
 
 def _incomplete(collected: Collected, planned: Mapping[str, Any]) -> RunError | None:
@@ -175,11 +223,17 @@ def _incomplete(collected: Collected, planned: Mapping[str, Any]) -> RunError | 
     reported = (
         f"{missing['objects']} of {objects.read} objects are missing from the result: "
         f"{missing['unreadable']} could not be read (unreadable.jsonl), {missing['failed']} are in batches that failed "
-        "(failed.jsonl)"
+        f"(failed.jsonl){_why(collected)}"
     )
     if planned["onIncomplete"] != REPORT:
         return RunError(IncompleteResultError.__name__, f"{reported}; set onIncomplete to report to get the rest")
     tolerated = planned["toleratedFailurePercentage"]
     if missing["objects"] * 100 > tolerated * objects.read:
-        return RunError(IncompleteResultError.__name__, f"{reported}, more than the {tolerated} % tolerated")
+        return RunError(IncompleteResultError.__name__, f"{reported}; more than the {tolerated} % tolerated")
     return None if objects.written else RunError(IncompleteResultError.__name__, f"{reported}; nothing is left")
+
+
+def _why(collected: Collected) -> str:
+    """The most frequent reasons: nobody should have to open a file to learn them."""
+    reasons = {"unreadable": collected.unreadable, "failed": collected.failures}
+    return "".join(f"; {name}: {each}" for name, each in reasons.items() if each.counts)

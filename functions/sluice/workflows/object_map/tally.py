@@ -19,7 +19,7 @@ from typing import Any
 from sluice.rejects import Reject
 from sluice.workflows.object_map.aggregation import Aggregation, ColumnPart, Condition
 from sluice.workflows.object_map.cells import CellCache, GroupTally, Key, MeasureTally
-from sluice.workflows.object_map.progress import RowCounts
+from sluice.workflows.object_map.progress import ColumnsFound, RowCounts
 from sluice.workflows.object_map.row_rules import COMPARE
 
 
@@ -65,15 +65,16 @@ class Tally:
     reasons: Counter[str] = field(default_factory=Counter)
     rejects: list[bytes] = field(default_factory=list)
     reject_bytes: int = 0
+    columns: ColumnsFound = field(default_factory=ColumnsFound)
 
     def merge_group(self, key: Key, theirs: GroupTally) -> None:
-        """Rows of a group, whose tally is of no use afterwards; whoever merges counts the rows."""
+        """Add the rows of a group, whose tally must not be used afterwards. The caller counts the rows."""
         mine = self.groups.setdefault(key, theirs)
         if mine is not theirs:
             mine.merge(theirs)
 
     def add(self, key: Key, values: Sequence[Decimal | None]) -> None:
-        """One row of a group; whoever adds counts the rows."""
+        """Add one row of a group. The caller counts the rows."""
         group = self.groups.get(key)
         if group is None:
             group = self.groups[key] = GroupTally.empty(self.measures)
@@ -83,14 +84,14 @@ class Tally:
                 measure.add(value)
 
     def refuse(self, reject: Reject) -> None:
-        """One row that is rejected; whoever refuses counts the rows."""
+        """Add one rejected row. The caller counts the rows."""
         line = reject.to_line()
         self.rejects.append(line)
         self.reject_bytes += len(line)
         self.reasons[reject.reason] += 1
 
     def merge(self, other: Tally) -> None:
-        """What other rows have come to as well; `other` is of no use afterwards."""
+        """Add another tally, which must not be used afterwards."""
         if not self.groups:
             self.groups = other.groups
         else:
@@ -100,6 +101,7 @@ class Tally:
         self.reasons += other.reasons
         self.rejects += other.rejects
         self.reject_bytes += other.reject_bytes
+        self.columns += other.columns
 
     def part(self) -> bytes:
         """The groups as lines in the order of their keys."""
@@ -111,10 +113,11 @@ Columns = Mapping[ColumnPart, Sequence[str]]
 
 
 class ColumnTally:
-    """The rules of an aggregation for the columns `request`; they come to what RowRules come to for each row."""
+    """The rules of an aggregation, applied to the columns `request`: the same as RowRules row by row."""
 
     def __init__(self, aggregation: Aggregation) -> None:
-        self._known = CellCache(aggregation.missing)
+        self._known = CellCache()
+        self._missing = aggregation.missing
         self._conditions = aggregation.where
         self._keys = aggregation.key_columns
         self._measures = [ColumnPart(each.column) for each in aggregation.measures]
@@ -122,14 +125,14 @@ class ColumnTally:
         self.request = tuple(dict.fromkeys([*conditions, *self._keys, *self._measures]))
 
     def of(self, rows: int, columns: Columns) -> Tally:
-        """What so many rows come to. Raises RejectError when any of them has to be rejected."""
+        """The tally of so many rows. Raises RejectError if any of them must be rejected."""
         read = rows
         for each in self._conditions:
             fulfilled = self._fulfilled(each, columns)
             rows = sum(fulfilled)
             columns = {column: list(compress(cells, fulfilled)) for column, cells in columns.items()}
         keys = [self._texts(each, columns) for each in self._keys]
-        measures = [self._known.numbers(columns[each]) for each in self._measures]
+        measures = [self._known.numbers(columns[each], self._missing.of(each.column)) for each in self._measures]
         tally = Tally(len(measures), rows=RowCounts(read, rows, read - rows))
         for key, stretches in _grouped(keys, rows).items():
             size = sum([each.stop - each.start for each in stretches])
@@ -142,7 +145,8 @@ class ColumnTally:
         texts = self._texts(condition.column, columns)
         if not isinstance(value, Decimal):
             return [compare(each, value) for each in texts]
-        return [each is not None and compare(each, value) for each in map(self._known.number, texts)]
+        numbers = self._known.each_number(texts, self._missing.of(condition.column.column))
+        return [each is not None and compare(each, value) for each in numbers]
 
     def _texts(self, column: ColumnPart, columns: Columns) -> Sequence[str]:
         """The cells, or the parts of the dates in them."""
