@@ -141,6 +141,14 @@ def test_object_without_a_row_lacks_no_column(aws: Batches, body: bytes) -> None
     assert aws.whole(aggregation())["columns"] == {"absent": None, "known": []}
 
 
+def test_column_that_only_the_first_slice_of_an_object_has_is_found(aws: Batches) -> None:
+    aws.put("in/a.jsonl", b'{"g": "a", "x": 1}\n' * 3 + b'{"g": "a"}\n' * 30)
+    options: dict[str, Any] = {"whole_max_bytes": 20, "block_bytes": 64}
+    progress = aws.slice(aggregation(), checks=1, **options)
+    assert (progress["done"], progress["columns"]["absent"]) == (False, None)
+    assert aws.whole(aggregation(), progress, **options)["columns"] == {"absent": [], "known": []}
+
+
 def test_column_of_a_pending_object_counts_once_the_object_has_been_read(aws: Batches) -> None:
     """The object changes between slices: its rows do not count, so that its columns do not either."""
     body = b'{"g": "a", "x": 1}\n' * 30
