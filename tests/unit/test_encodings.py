@@ -32,7 +32,7 @@ def test_other_encodings_are_refused_with_what_to_do(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["klingon", "base64", "rot13", "idna", "a\0b", ""])
 def test_what_is_no_text_encoding_is_refused(name: str) -> None:
-    with pytest.raises(InvalidInputError, match=r"source\.encoding: .*no text encoding"):
+    with pytest.raises(InvalidInputError, match=r"source\.encoding: .*not a text encoding"):
         text_encoding(name, "source.encoding")
 
 

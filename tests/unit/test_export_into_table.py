@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from sluice.workflows.export_process.table_sinks import ChangeRequests
 from sluice.workflows.export_process.tally import Origin, Tally
 from tests.unit.export_files import BUCKET, MICROS, Json, bird, birds, changed, compact, items, key_of
 from tests.unit.fake_dynamodb import TABLE, Fault, throttle, wire_to
-from tests.unit.file_slices import CHANGES, FULL, GUARDED, KEY, KEYS, NEW_ONLY, TABLE_SINK, Slices, counts, slices
+from tests.unit.file_slices import CHANGES, FULL, GUARDED, KEY, KEYS, NEW_ONLY, RUN, TABLE_SINK, Slices, counts, slices
 
 
 @pytest.fixture
@@ -62,7 +63,8 @@ def test_file_without_records_is_done_at_once(aws: Slices, records: list[bytes])
     file = aws.put(records) | {"itemCount": 0}
     progress = aws.whole(aws.event(file, CHANGES, TABLE_SINK))
     assert (counts(progress), progress["done"], aws.fake.seen) == ((0, 0, 0, 0, 0), True, [])
-    assert aws.keys("") == []
+    # The outcome of the slice is all that it leaves.
+    assert aws.keys("") == ["export_process/a-run/slices/00000003-000000"]
 
 
 def test_last_line_may_lack_its_newline(aws: Slices) -> None:
@@ -247,7 +249,8 @@ def test_guard_keeps_later_writes_whatever_the_order(aws: Slices) -> None:
 
 
 def test_skipped_record_is_counted_and_costs_the_larger_item(aws: Slices) -> None:
-    aws.process([changed({"pk": {"S": "a"}}, None, bird("a", song={"S": "x" * 3000}), MICROS + 1)], CHANGES, GUARDED)
+    later = aws.put([changed({"pk": {"S": "a"}}, None, bird("a", song={"S": "x" * 3000}), MICROS + 1)])
+    aws.whole(aws.event(later, CHANGES, GUARDED) | {"run": replace(RUN, name="another-run").to_state()})
     progress = aws.process([changed({"pk": {"S": "a"}}, None, bird("a"), MICROS)], CHANGES, GUARDED)
     assert (counts(progress), progress["writeUnits"]) == ((1, 0, 1, 0, 0), 3.0)
 

@@ -132,7 +132,7 @@ def test_transform_may_make_another_key(aws: Surroundings) -> None:
 def test_transform_needs_old_images(aws: Surroundings) -> None:
     aws.put(outputView="NEW_IMAGE")
     aws.refused(InvalidInputError, "^transform: needs an export with old images", transform="airports_by_country")
-    aws.refused(InvalidInputError, "^transform: no such transform", transform="no_such")
+    aws.refused(InvalidInputError, "^transform: there is no transform", transform="no_such")
 
 
 @pytest.mark.parametrize("name", ["WriteTimestampMicros", "TombstoneExpiresAt"])
