@@ -194,7 +194,7 @@ def test_fixture_ends_as_it_is_named(aws: Surroundings, path: Path) -> None:
         },
         "maxConcurrency": 50,
         "toleratedFailurePercentage": 0,
-        "rejectsTolerated": None,
+        "rejectsTolerated": {"count": 0},
         "resumed": None,
     }
 

@@ -16,7 +16,7 @@ from hypothesis import given
 from sluice.dynamodb.plain import plain_json
 from sluice.dynamodb.values import encode_attributes
 from sluice.errors import RejectError, ServiceUnavailableError, SourceNotFoundError
-from sluice.runs.attempts import leave_part
+from sluice.runs.attempts import leave_parts
 from sluice.workflows.export_process.object_sink import PART_BYTES, GzipUpload
 from tests.unit import plain_values
 from tests.unit.export_files import MICROS, Json, bird, birds, changed, compact, items, key_of
@@ -192,7 +192,7 @@ def test_attempt_that_another_one_has_overtaken_makes_no_object(aws: Slices) -> 
         def __getattr__(self, name: str) -> Any:
             if name == "put_object":
                 other = {"position": 1}
-                leave_part(s3, DATA_BUCKET, RUN, RUN.reject_part_key(3, 0), progress=other, part=b"")
+                leave_parts(s3, DATA_BUCKET, RUN.part_outcome_key(3, 0), progress=other, parts={})
             return getattr(s3, name)
 
     s3, aws.s3 = aws.s3, Overtaken()  # type: ignore[assignment]
