@@ -38,7 +38,10 @@ def leave_unprocessed(local_aws: LocalAws, *, times: int = 1, items: int = 25) -
 
 
 def kill_worker(local_aws: LocalAws, function_name: str, *, times: int = 1, after_seconds: float = 0.0) -> None:
-    """Kill the process of the next invocations of a Lambda function, so long after they began."""
+    """Kill the process of the next invocations of a Lambda function, so long after they began.
+
+    With 0 seconds the answer is lost in any case; later, a worker that was faster has answered.
+    """
     _send(local_aws, {"kind": "kill", "name": function_name, "times": times, "after": after_seconds})
 
 

@@ -98,7 +98,9 @@ def test_undo_restores_what_nobody_changed_and_can_be_undone(stack: Deployed, pr
     assert prices_in(stack, prices).count("EUR 1") == ITEMS - 1
     kill_a_worker(stack, 0.3)
     undone = stack.run("table_transform", {"undo": {"run": applied.name}, "mode": "apply"})
-    assert (undone.status, undone.counts) == ("SUCCEEDED", (ITEMS, ITEMS - 1, 0, 1, 0))
+    # The item that somebody changed since is a reject, and rejects fail a run that does not tolerate them.
+    assert (undone.status, undone.counts) == ("FAILED", (ITEMS, ITEMS - 1, 0, 1, 0))
+    assert undone.summary["error"]["name"] == "TooManyRejectsError"
     assert prices_in(stack, prices) == ["1"] * (ITEMS - 1) + ["theirs"]
 
 
