@@ -11,14 +11,14 @@ VALIDATE := $(VENV)/validate
 RECORDS := .permissions
 # A worker per core; tests that share what is slow to set up stay together (tests/scheduling.py).
 PYTEST := $(BIN)/python -m pytest -q -n auto --dist loadscope --no-loadscope-reorder
-SHORT := not long and not docker and not chromium
+SHORT := not long and not docker and not chromium and not removal
 SOURCES := functions local_aws sluice_cli demo e2e bench tests
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export SAM_CLI_TELEMETRY = 0
 # sam build looks for uv there.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup lock demo test permissions test-long test-throttled check validate format local build sam-local oracle browser e2e bench clean
+.PHONY: help setup lock demo test permissions test-long test-removal test-throttled check validate format local build sam-local oracle browser e2e bench clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -57,6 +57,9 @@ permissions: $(READY) ## Whether the last make test needed each permission in te
 test-long: $(READY) ## The long tests, and how much of functions/ the unit tests cover (95% at least).
 	$(PYTEST) -m "(long or chromium) and not docker"
 	$(PYTEST) -m "$(SHORT)" --cov --cov-report=term tests/unit
+
+test-removal: $(READY) ## Each permission is taken away in turn, and a call must be denied then.
+	$(BIN)/python -m pytest -q -m removal tests/local/test_permissions.py
 
 test-throttled: $(READY) ## The workflows' tests in an account with ten Lambda slots, as new accounts have (7 minutes).
 	LAMBDA_CONCURRENCY=10 $(PYTEST) -m "$(SHORT)" --ignore=tests/local/test_plan_checks.py tests/local

@@ -43,7 +43,7 @@ def exercised() -> set[Permission]:
     return {each for each in permissions() if not any(entry.covers(each) for entry in listed())}
 
 
-@pytest.mark.long
+@pytest.mark.removal
 @pytest.mark.plans_denials
 def test_call_is_denied_without_its_permission(stack: Deployed) -> None:
     """A group of workflows at a time in each thread: their roles are different ones."""
