@@ -121,6 +121,8 @@ class BatchReader:
                 return False
             self._planner.take(self._batch, self._source.entry(item))
             self._batch.passed(self._source.position(item))
+            # The next page is on its way: an item that needs no change is held no longer than it takes to see that.
+            page.items[number] = None
         self._batch.end_page(page, len(page.items))
         return not self._batch.changes or self._hand_over(take)
 
