@@ -139,8 +139,9 @@ def test_whatever_happens_to_requests_the_table_ends_as_the_file_says(aws: Slice
 
 
 def test_guarded_puts_come_through_whatever_happens_to_requests(aws: Slices) -> None:
-    aws.fake.faults.extend([throttle(), Fault(500, "InternalServerError", is_applied=True), Fault(is_cut=True)])
-    aws.fake.faults.extend([Fault(400, "ValidationException"), throttle(), Fault(400, "ValidationException")])
+    # Those that are refused come first: DynamoDB refuses no request that it has carried out.
+    aws.fake.faults.extend([Fault(400, "ValidationException"), Fault(400, "ValidationException"), throttle()])
+    aws.fake.faults.extend([Fault(500, "InternalServerError", is_applied=True), Fault(is_cut=True), throttle()])
     progress = aws.process(items(birds(40)), FULL, GUARDED)
     assert counts(progress) == (40, 38, 0, 2, 0)
     assert len(aws.held()) == 38
