@@ -34,12 +34,12 @@ def handle(event: Any) -> Any:
 
 
 def test_fixture_stops_every_shard_of_its_run(dynamodb: Any) -> None:
-    create_item(dynamodb, TABLE, RunItem("csv_load/fixture", NO_LIMITS, 600), PlanFacts("csv_load"), 1e9)
+    create_item(dynamodb, TABLE, RunItem("csv_load/stopped-fixture", NO_LIMITS, 600), PlanFacts("csv_load"), 1e9)
     assert handle(USUAL) == {"stopped": True}
     items = dynamodb.scan(TableName=TABLE)["Items"]
     assert {each["run"]["S"]: each["stoppedBy"]["S"] for each in items} == {
-        "csv_load/fixture": "ABORTED",
-        "csv_load/fixture#1": "ABORTED",
+        "csv_load/stopped-fixture": "ABORTED",
+        "csv_load/stopped-fixture#1": "ABORTED",
     }
 
 
