@@ -16,6 +16,7 @@ from sluice.run_item.item import RunItem
 from sluice.run_item.item_requests import PlanFacts, create_item
 from sluice.runs.chains import WorkBefore
 from sluice.runs.paths import Run
+from sluice.runs.plans import leave_plan_state
 from sluice.runs.workers import notes_of, read_quota, workers_for
 from sluice.settings import RunSettings, Settings, own_tables_from_env
 from sluice.state import FIELD, FORMAT
@@ -25,7 +26,6 @@ from sluice.workflows.export_process.plan import Checked, check
 from sluice.workflows.export_process.resume import (
     EarlierProcess,
     ProcessPlan,
-    leave_plan,
     read_earlier,
     request_of,
 )
@@ -63,7 +63,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
             s3_client().put_object(Bucket=listed_in.bucket, Key=listed_in.key, Body=checked.manifest)
     before = earlier.done if earlier else WorkBefore()
     plan = ProcessPlan(request_of(request), checked.process, listed_in.bucket, listed_in.key, before)
-    leave_plan(s3_client(), settings.data_bucket, run, plan)
+    leave_plan_state(s3_client(), settings.data_bucket, run, plan)
     facts = PlanFacts(run.workflow, rows=checked.items, parts=checked.files)
     create_item(dynamodb_client(), run_settings.table, item, facts, time.time())
     logger.info("checked", extra={"run": run.name, "files": checked.files, "items": checked.items})

@@ -20,12 +20,13 @@ from sluice.run_item.item import NO_LIMITS, RunItem
 from sluice.run_item.item_requests import PlanFacts, create_item
 from sluice.runs.chains import WorkBefore
 from sluice.runs.paths import Run
+from sluice.runs.plans import leave_plan_state
 from sluice.runs.workers import notes_of, read_quota, workers_for
 from sluice.settings import RunSettings, Settings, own_tables_from_env
 from sluice.state import FIELD, FORMAT
 from sluice.workflows.csv_load.input import LoadInput
 from sluice.workflows.csv_load.plan import PlanProgress, Range, advance, begin, load_state, read_ranges, write_ranges
-from sluice.workflows.csv_load.resume import LoadPlan, leave_plan, read_earlier, request_of
+from sluice.workflows.csv_load.resume import LoadPlan, read_earlier, request_of
 
 settings = Settings.from_env()
 run_settings = RunSettings.from_env()
@@ -120,7 +121,7 @@ def _resume(run: Run, load: LoadInput) -> _Planned:
 def _leave(run: Run, load: LoadInput, planned: _Planned, item: RunItem) -> None:
     """Write what a run needs that continues this one, and the run's item."""
     plan = LoadPlan(request_of(load), planned.source, planned.schema, planned.before)
-    leave_plan(s3_client(), settings.data_bucket, run, plan)
+    leave_plan_state(s3_client(), settings.data_bucket, run, plan)
     facts = PlanFacts(run.workflow, rows=planned.rows, bytes=planned.bytes, parts=planned.ranges)
     create_item(dynamodb_client(), run_settings.table, item, facts, time.time())
 

@@ -21,10 +21,11 @@ from sluice.runs.attempts import leave_parts, outcome_head
 from sluice.runs.chains import WorkBefore
 from sluice.runs.counts import Counts
 from sluice.runs.paths import Run
+from sluice.runs.plans import leave_plan_state
 from sluice.runs.range_progress import RangeProgress
 from sluice.workflows.csv_load.input import LoadInput
 from sluice.workflows.csv_load.plan import Range, write_ranges
-from sluice.workflows.csv_load.resume import EarlierLoad, LoadPlan, leave_plan, read_earlier, request_of
+from sluice.workflows.csv_load.resume import EarlierLoad, LoadPlan, read_earlier, request_of
 from tests.fixtures import fixture
 
 BUCKET = "sluice-data-000000000000-us-east-1"
@@ -52,7 +53,7 @@ def plan(s3: Any, run: Run, ranges: Sequence[Range], before: WorkBefore) -> None
     """What PlanLoad leaves."""
     write_ranges(s3, BUCKET, run.plan_key, ranges)
     source = find_source(s3, load().source)
-    leave_plan(s3, BUCKET, run, LoadPlan(request_of(load()), source, SCHEMA, before))
+    leave_plan_state(s3, BUCKET, run, LoadPlan(request_of(load()), source, SCHEMA, before))
 
 
 def work(s3: Any, run: Run, each: Range, slices: Sequence[int]) -> Done:

@@ -15,8 +15,9 @@ from sluice.errors import InvalidInputError
 from sluice.runs.chains import WorkBefore
 from sluice.runs.counts import Counts
 from sluice.runs.paths import Run
+from sluice.runs.plans import leave_plan_state
 from sluice.workflows.export_process.input import Process, ProcessInput
-from sluice.workflows.export_process.resume import ProcessPlan, leave_plan, read_earlier, request_of
+from sluice.workflows.export_process.resume import ProcessPlan, read_earlier, request_of
 from tests.unit.export_files import BUCKET, Json, birds, items
 from tests.unit.file_slices import DATA_BUCKET, FULL, TABLE_SINK, Slices, slices
 from tests.unit.run_items import FakeRunTable
@@ -47,7 +48,9 @@ def plan(aws: Slices, run: Run, lines: Sequence[Json], before: WorkBefore, sink:
     body = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
     aws.s3.put_object(Bucket=DATA_BUCKET, Key=run.plan_key, Body=body)
     process = Process.from_state(aws.event({}, FULL, sink)["process"])
-    leave_plan(aws.s3, DATA_BUCKET, run, ProcessPlan(request_of(request()), process, DATA_BUCKET, run.plan_key, before))
+    leave_plan_state(
+        aws.s3, DATA_BUCKET, run, ProcessPlan(request_of(request()), process, DATA_BUCKET, run.plan_key, before)
+    )
 
 
 def forget(aws: Slices) -> None:

@@ -7,14 +7,16 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from sluice.aws.clients import aws_errors
-from sluice.errors import SourceNotFoundError
-from sluice.state import FIELD, FORMAT, State, readable
+from sluice.errors import InvalidInputError, SourceNotFoundError
+from sluice.runs.paths import Run
+from sluice.state import FIELD, FORMAT, State, VersionedState, readable
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
 Part = TypeVar("Part")
+Plan = TypeVar("Plan", bound=VersionedState)
 
 
 class PlanLine(State):
@@ -41,3 +43,24 @@ def write_plan(s3: S3Client, bucket: str, key: str, lines: Iterable[Mapping[str,
     body = b"".join(json.dumps({FIELD: FORMAT, **line}).encode() + b"\n" for line in lines)
     with aws_errors(f"s3://{bucket}/{key}"):
         s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/jsonl")
+
+
+def leave_plan_state(s3: S3Client, bucket: str, run: Run, plan: VersionedState) -> None:
+    """Write what a run that continues this one needs to know of it. Writing it again changes nothing."""
+    with aws_errors(f"s3://{bucket}/{run.plan_state_key}"):
+        s3.put_object(Bucket=bucket, Key=run.plan_state_key, Body=json.dumps(plan.to_state()).encode())
+
+
+def read_plan_state(s3: S3Client, bucket: str, run: Run, plan_type: type[Plan], planned: str) -> Plan:
+    """Read what `leave_plan_state` wrote. `planned`: what the run has done if there is a plan, for the message.
+
+    Raises InvalidInputError when there is none, FormatVersionError, AccessDeniedError, ServiceUnavailableError.
+    """
+    place = f"s3://{bucket}/{run.plan_state_key}"
+    try:
+        with aws_errors(place, {"NoSuchKey": SourceNotFoundError(f"there is no {place}")}):
+            state = s3.get_object(Bucket=bucket, Key=run.plan_state_key)["Body"].read()
+    except SourceNotFoundError as error:
+        problem = f"{run.name} is not a run of {run.workflow} that has {planned}; start a new run"
+        raise InvalidInputError("resume.run", problem) from error
+    return plan_type.from_state(json.loads(state))

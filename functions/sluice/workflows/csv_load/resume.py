@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sluice.aws.clients import aws_errors
 from sluice.dynamodb.keys import KeySchema
-from sluice.errors import InvalidInputError, SourceChangedError, SourceNotFoundError
+from sluice.errors import InvalidInputError, SourceChangedError
 from sluice.reading.source import Source
 from sluice.reading.source_objects import find_source
 from sluice.runs.chains import WorkBefore
 from sluice.runs.cursors import read_cursors
 from sluice.runs.paths import Run
+from sluice.runs.plans import read_plan_state
 from sluice.runs.range_progress import RangeProgress
 from sluice.state import VersionedState
 from sluice.workflows.csv_load.input import LoadInput
@@ -87,26 +87,13 @@ def request_of(load: LoadInput) -> dict[str, Any]:
     return known
 
 
-def leave_plan(s3: S3Client, bucket: str, run: Run, plan: LoadPlan) -> None:
-    """Write what `read_earlier` reads; writing it again is harmless."""
-    with aws_errors(f"s3://{bucket}/{run.plan_state_key}"):
-        s3.put_object(Bucket=bucket, Key=run.plan_state_key, Body=json.dumps(plan.to_state()).encode())
-
-
 def read_earlier(s3: S3Client, bucket: str, run: Run, name: str) -> EarlierLoad:
     """Another run of the workflow, sealed. Raises InvalidInputError when none of the name has planned its ranges.
 
     And FormatVersionError, AccessDeniedError, ServiceUnavailableError.
     """
     earlier = replace(run, name=name)
-    place = f"s3://{bucket}/{earlier.plan_state_key}"
-    try:
-        with aws_errors(place, {"NoSuchKey": SourceNotFoundError(f"there is no {place}")}):
-            state = s3.get_object(Bucket=bucket, Key=earlier.plan_state_key)["Body"].read()
-    except SourceNotFoundError as error:
-        problem = f"{name} is not a run of {run.workflow} that has planned its ranges; start a new run"
-        raise InvalidInputError("resume.run", problem) from error
-    plan = LoadPlan.from_state(json.loads(state))
+    plan = read_plan_state(s3, bucket, earlier, LoadPlan, "planned its ranges")
     ranges = read_ranges(s3, bucket, earlier.plan_key)
     starts = {each.index: RangeProgress(position=each.start, row=each.first_row).to_state() for each in ranges}
     cursors = read_cursors(s3, bucket, earlier, starts)

@@ -8,12 +8,12 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from sluice.aws.clients import aws_errors
-from sluice.errors import InvalidInputError, SourceNotFoundError
+from sluice.errors import InvalidInputError
 from sluice.reading.streams import open_source
 from sluice.runs.chains import WorkBefore
 from sluice.runs.cursors import read_cursors
 from sluice.runs.paths import Run
+from sluice.runs.plans import read_plan_state
 from sluice.runs.range_progress import RangeProgress
 from sluice.state import VersionedState
 from sluice.workflows.export_process.files import COUNT, DataFile, line_blocks, pin
@@ -106,26 +106,13 @@ def request_of(request: ProcessInput) -> dict[str, Any]:
     return known
 
 
-def leave_plan(s3: S3Client, bucket: str, run: Run, plan: ProcessPlan) -> None:
-    """Write what `read_earlier` reads; writing it again is harmless."""
-    with aws_errors(f"s3://{bucket}/{run.plan_state_key}"):
-        s3.put_object(Bucket=bucket, Key=run.plan_state_key, Body=json.dumps(plan.to_state()).encode())
-
-
 def read_earlier(s3: S3Client, bucket: str, run: Run, name: str) -> EarlierProcess:
     """Another run of the workflow, sealed. Raises InvalidInputError when none of the name has planned its files.
 
     And FormatVersionError, AccessDeniedError, ServiceUnavailableError.
     """
     earlier = replace(run, name=name)
-    place = f"s3://{bucket}/{earlier.plan_state_key}"
-    try:
-        with aws_errors(place, {"NoSuchKey": SourceNotFoundError(f"there is no {place}")}):
-            state = s3.get_object(Bucket=bucket, Key=earlier.plan_state_key)["Body"].read()
-    except SourceNotFoundError as error:
-        problem = f"{name} is not a run of {run.workflow} that has checked its export; start a new run"
-        raise InvalidInputError("resume.run", problem) from error
-    plan = ProcessPlan.from_state(json.loads(state))
+    plan = read_plan_state(s3, bucket, earlier, ProcessPlan, "checked its export")
     files = _read_lines(s3, ObjectPlace(plan.bucket, plan.key))
     reached = read_cursors(s3, bucket, earlier, {each.file.index: each.start_state for each in files})
     return EarlierProcess(name, plan, files, reached)
