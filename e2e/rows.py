@@ -1,4 +1,4 @@
-"""athena_map and object_map: a year's weather, an object for each airport and day."""
+"""athena_map and object_aggregate: a year's weather, an object for each airport and day."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def check_athena_map(site: Site) -> str:
     return f"{len(stormy)} of {len(objects):,} objects copied, and the same rows given to a function"
 
 
-def check_object_map(site: Site) -> str:
+def check_object_aggregate(site: Site) -> str:
     """Aggregate the objects into each month's warmest airport, and compare with DuckDB."""
     objects = put_weather(site)
     document: dict[str, Any] = {
@@ -61,7 +61,7 @@ def check_object_map(site: Site) -> str:
         "missing": ["NA"],
         "top": {"by": "temp.mean", "per": ["time_hour:month"]},
     }
-    summary = site.run("object_map", document)
+    summary = site.run("object_aggregate", document)
     lines = site.object(summary["result"]["csv"]).decode().splitlines()
     header, *rows = (line.split(",") for line in lines)
     month, origin, mean = (header.index(each) for each in ("time_hour:month", "origin", "temp.mean"))
@@ -69,7 +69,7 @@ def check_object_map(site: Site) -> str:
     check_equal("months and airports", [(row[month], row[origin]) for row in rows], [each[:2] for each in expected])
     for row, (*_, other) in zip(rows, expected, strict=True):
         if abs(float(row[mean]) - other) > abs(other) * MEAN_TOLERANCE:
-            raise CheckFailedError(f"mean of {row[month]}: object_map has {row[mean]}, DuckDB {other}")
+            raise CheckFailedError(f"mean of {row[month]}: object_aggregate has {row[mean]}, DuckDB {other}")
     return f"{len(rows)} months of {len(objects):,} objects, the same as DuckDB's"
 
 

@@ -213,7 +213,7 @@ def _reject_lines(summary: dict[str, Any], results: dict[str, Any]) -> list[str]
     rejects = summary.get("rejects")
     if not rejects:
         return []
-    # The counts of object_map are objects, its rejects rows.
+    # The counts of object_aggregate are objects, its rejects rows.
     counted = summary.get("rows") or summary.get("counts") or {}
     rejected = counted.get("rejected", sum(rejects["reasons"].values()))
     return [

@@ -1,4 +1,4 @@
-"""The first rows of an object_map run's result, for people."""
+"""The first rows of an object_aggregate run's result, for people."""
 
 import csv
 from typing import Any

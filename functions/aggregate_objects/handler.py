@@ -17,8 +17,8 @@ from sluice.run_item.item import RunItem
 from sluice.run_item.worker import Heartbeats
 from sluice.settings import RunSettings, Settings
 from sluice.workflows.distinct_keys.slice import COLLECTOR_THRESHOLD
-from sluice.workflows.object_map.progress import BatchRequest
-from sluice.workflows.object_map.slice import work
+from sluice.workflows.object_aggregate.progress import BatchRequest
+from sluice.workflows.object_aggregate.slice import work
 
 gc.set_threshold(COLLECTOR_THRESHOLD)
 

@@ -17,10 +17,10 @@ from sluice.run_item.item_requests import PlanFacts, create_item
 from sluice.runs.paths import Run
 from sluice.runs.workers import notes_of, read_quota, workers_for
 from sluice.settings import RunSettings, Settings
-from sluice.workflows.object_map.input import AggregationInput
+from sluice.workflows.object_aggregate.input import AggregationInput
 
 if TYPE_CHECKING:
-    from sluice.workflows.object_map.aggregation import Aggregation
+    from sluice.workflows.object_aggregate.aggregation import Aggregation
 
 settings = Settings.from_env()
 run_table = RunSettings.from_env().table

@@ -29,9 +29,9 @@ from sluice.runs.results import (
 from sluice.runs.summary import RunError, notes_in
 from sluice.settings import Settings
 from sluice.state import readable
-from sluice.workflows.object_map.batch_outcomes import BatchOutcomes, keys_in_order
-from sluice.workflows.object_map.merge_plan import LastMerge, Merge, plan_merges
-from sluice.workflows.object_map.summary import Collected, failure_reason
+from sluice.workflows.object_aggregate.batch_outcomes import BatchOutcomes, keys_in_order
+from sluice.workflows.object_aggregate.merge_plan import LastMerge, Merge, plan_merges
+from sluice.workflows.object_aggregate.summary import Collected, failure_reason
 
 settings = Settings.from_env()
 logger = Logger()

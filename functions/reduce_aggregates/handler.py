@@ -14,8 +14,8 @@ from sluice.limits import time_is_up
 from sluice.run_item.item import RunItem
 from sluice.run_item.worker import Heartbeats
 from sluice.settings import RunSettings, Settings
-from sluice.workflows.object_map.merge import run_slice
-from sluice.workflows.object_map.merge_plan import MergeRequest
+from sluice.workflows.object_aggregate.merge import run_slice
+from sluice.workflows.object_aggregate.merge_plan import MergeRequest
 
 settings = Settings.from_env()
 heartbeats = Heartbeats.to(RunSettings.from_env().table, Wire.from_session(botocore.session.get_session()))

@@ -15,8 +15,8 @@ from sluice.runs.paths import Run
 from sluice.runs.results import map_run_records, read_until_complete
 from sluice.runs.summary import RunError
 from sluice.settings import RunSettings, Settings
-from sluice.workflows.object_map.merge_plan import MergeProgress
-from sluice.workflows.object_map.summary import Collected, ObjectsSummary, checked, merge_error
+from sluice.workflows.object_aggregate.merge_plan import MergeProgress
+from sluice.workflows.object_aggregate.summary import Collected, ObjectsSummary, checked, merge_error
 
 settings = Settings.from_env()
 run_table = RunSettings.from_env().table

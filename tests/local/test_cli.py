@@ -43,7 +43,7 @@ DEFINITION = {
         "Complete": {
             "Type": "Pass",
             "Output": {
-                "workflow": "object_map",
+                "workflow": "object_aggregate",
                 "status": "COMPLETE",
                 "counts": {"read": "{% $count($states.context.Execution.Input.words) %}"},
                 "bucket": "{% $states.context.Execution.Input.bucket %}",
@@ -75,7 +75,7 @@ TEMPLATE = {
                 ],
             },
         },
-        "ObjectMap": {
+        "ObjectAggregate": {
             "Type": "AWS::StepFunctions::StateMachine",
             "Properties": {
                 "RoleArn": {"Fn::GetAtt": ["Role", "Arn"]},
@@ -85,7 +85,7 @@ TEMPLATE = {
     },
     "Outputs": {
         "DataBucket": {"Value": {"Ref": "Bucket"}},
-        "ObjectMapStateMachineArn": {"Value": {"Ref": "ObjectMap"}},
+        "ObjectAggregateStateMachineArn": {"Value": {"Ref": "ObjectAggregate"}},
     },
 }
 
@@ -186,7 +186,9 @@ def test_up_on_a_port_that_is_taken_exits_1(project: Path, tmp_path: Path) -> No
 def test_run_follows_the_workflow_and_prints_its_summary(project: Path) -> None:
     terminal = new_terminal(project, {"words": ["a", "b"], "bucket": "${DataBucket}"})
 
-    code = terminal.sluice("run", "object_map", "--local", "--input", "-", "--json", "--set", 'words=["a", "b", "c"]')
+    code = terminal.sluice(
+        "run", "object_aggregate", "--local", "--input", "-", "--json", "--set", 'words=["a", "b", "c"]'
+    )
 
     assert code == ExitCode.SUCCEEDED, terminal.stderr.getvalue()
     summary = json.loads(terminal.stdout.getvalue())
@@ -198,14 +200,14 @@ def test_run_follows_the_workflow_and_prints_its_summary(project: Path) -> None:
 def test_run_whose_input_is_refused_exits_2(project: Path) -> None:
     terminal = new_terminal(project, {"words": ["a"], "refuse": True})
 
-    assert terminal.sluice("run", "object_map", "--local", "--input", "-") == ExitCode.BAD_INPUT
+    assert terminal.sluice("run", "object_aggregate", "--local", "--input", "-") == ExitCode.BAD_INPUT
     assert "InvalidInputError: refuse: must not be true" in terminal.stderr.getvalue()
 
 
 def test_run_can_be_left_watched_and_stopped(project: Path) -> None:
     terminal = new_terminal(project, {"words": ["a"] * 500})
     terminal.time = FakeTime(on_sleep=press_ctrl_c)
-    run = ("run", "object_map", "--local", "--input", "-", "--name", "left")
+    run = ("run", "object_aggregate", "--local", "--input", "-", "--name", "left")
 
     assert terminal.sluice(*run) == ExitCode.INTERRUPTED
     assert "sluice stop left --local" in terminal.stderr.getvalue()
@@ -213,7 +215,7 @@ def test_run_can_be_left_watched_and_stopped(project: Path) -> None:
     assert new_terminal(project).sluice("stop", "left", "--local") == ExitCode.SUCCEEDED
     later = new_terminal(project)
     assert later.sluice("watch", "left", "--local") == ExitCode.FAILED
-    assert "object_map left aborted" in later.stderr.getvalue()
+    assert "object_aggregate left aborted" in later.stderr.getvalue()
 
 
 def press_ctrl_c() -> None:
@@ -224,6 +226,6 @@ def test_run_of_a_workflow_that_is_not_deployed_exits_3(project: Path) -> None:
     terminal = new_terminal(project, {})
 
     assert terminal.sluice("run", "csv_load", "--local", "--input", "-") == ExitCode.NOT_DEPLOYED
-    assert "it has: object_map" in terminal.stderr.getvalue()
+    assert "it has: object_aggregate" in terminal.stderr.getvalue()
     assert terminal.sluice("watch", "x", "--local", "--stack-name", "other") == ExitCode.NOT_DEPLOYED
     assert "no stack named other" in terminal.stderr.getvalue()

@@ -48,8 +48,8 @@ def test_run_takes_half_of_the_account_and_says_so(stack: Deployed, table: str, 
 def test_objects_are_aggregated_by_half_of_the_account(stack: Deployed) -> None:
     source = stack.put("id,text\n1,a\n", ".csv")
     document = {"prefix": source["key"], "groupBy": ["id"]}
-    assert stack.run("object_map", document).summary["notes"] == []
-    (note,) = stack.run("object_map", document | {"maxConcurrency": 10_000}).summary["notes"]
+    assert stack.run("object_aggregate", document).summary["notes"] == []
+    (note,) = stack.run("object_aggregate", document | {"maxConcurrency": 10_000}).summary["notes"]
     assert half_of_the_account(stack) in note
 
 

@@ -18,7 +18,7 @@ from sluice.workflows.athena_map import result_rows
 from sluice.workflows.csv_load import input as csv_load
 from sluice.workflows.distinct_keys import input as distinct_keys
 from sluice.workflows.export_process import input as export_process
-from sluice.workflows.object_map import input as object_map
+from sluice.workflows.object_aggregate import input as object_aggregate
 from sluice.workflows.table_export import input as table_export
 from sluice.workflows.table_transform import input as table_transform
 from tests.statemachine.definitions import NAMES, ROOT, all_states, definition
@@ -57,10 +57,10 @@ def test_rejects_of_athena_map_are_explained() -> None:
     assert given == set(re.findall(r"`([A-Z]\w+)`", "".join(re.findall(r"^\| (.*?) \|", table, re.M))))
 
 
-def test_picture_of_object_map_has_its_states() -> None:
-    (picture,) = re.findall(r"```mermaid\n(.*?)```", page("object_map"), re.S)
+def test_picture_of_object_aggregate_has_its_states() -> None:
+    (picture,) = re.findall(r"```mermaid\n(.*?)```", page("object_aggregate"), re.S)
     shown = set(re.findall(r"\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b", picture))
-    assert shown == {name for name, _ in all_states(definition("object_map"))}
+    assert shown == {name for name, _ in all_states(definition("object_aggregate"))}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -105,8 +105,8 @@ def test_input_tables_have_every_field() -> None:
     rows = {"rows.bucket", "rows.key"}
     assert fields_in_page("athena_map") == {*athena_map._FIELDS, *action, *rows} - {"action", "rows"}
     assert fields_in_page("table_transform") == set(table_transform._FIELDS)
-    tops = {f"top.{each}" for each in object_map._TOP_FIELDS}
-    assert fields_in_page("object_map") == {*object_map._FIELDS, *tops} - {"top"}
+    tops = {f"top.{each}" for each in object_aggregate._TOP_FIELDS}
+    assert fields_in_page("object_aggregate") == {*object_aggregate._FIELDS, *tops} - {"top"}
     assert fields_in_page("distinct_keys") == {*distinct_keys._FIELDS, "keys.bucket", "keys.key"} - {"keys"}
 
 

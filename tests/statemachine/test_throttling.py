@@ -55,7 +55,9 @@ def test_standard_executions_wait_for_days_before_their_history_is_full() -> Non
 
 
 def test_express_executions_leave_time_for_the_task() -> None:
-    (state,) = (state for machine, execution, _, state in TASKS if machine == "object_map" and execution == EXPRESS)
+    (state,) = (
+        state for machine, execution, _, state in TASKS if machine == "object_aggregate" and execution == EXPRESS
+    )
     waits = sum(mean_waits(state["Retry"][0]))
     assert EXPRESS_SECONDS / 4 < waits < EXPRESS_SECONDS - state["TimeoutSeconds"]
 

@@ -14,14 +14,14 @@ from moto import mock_aws
 
 from sluice.reading.object_gets import ObjectGets
 from sluice.runs.paths import Run
-from sluice.workflows.object_map.cells import GroupTally, Key, MeasureTally
-from sluice.workflows.object_map.progress import BatchProgress, BatchRequest
-from sluice.workflows.object_map.slice import Bounds, work
-from sluice.workflows.object_map.tally import from_line
+from sluice.workflows.object_aggregate.cells import GroupTally, Key, MeasureTally
+from sluice.workflows.object_aggregate.progress import BatchProgress, BatchRequest
+from sluice.workflows.object_aggregate.slice import Bounds, work
+from sluice.workflows.object_aggregate.tally import from_line
 
 BUCKET = "sluice-data-000000000000-us-east-1"
 BOTOCORE_ALONE = ObjectGets(lambda: None)
-RUN = Run("object_map", "test", "arn:aws:states:us-east-1:000000000000:execution:sluice-object_map:test")
+RUN = Run("object_aggregate", "test", "arn:aws:states:us-east-1:000000000000:execution:sluice-object_aggregate:test")
 
 
 def aggregation(**changed: Any) -> dict[str, Any]:

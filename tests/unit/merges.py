@@ -12,11 +12,11 @@ from decimal import Decimal
 from typing import Any
 
 from sluice.runs.paths import Run
-from sluice.workflows.object_map.aggregation import Aggregation
-from sluice.workflows.object_map.cells import GroupTally, Key
-from sluice.workflows.object_map.merge import run_slice
-from sluice.workflows.object_map.merge_plan import LastMerge, Merge, MergeProgress, MergeRequest, plan_merges
-from sluice.workflows.object_map.tally import to_line
+from sluice.workflows.object_aggregate.aggregation import Aggregation
+from sluice.workflows.object_aggregate.cells import GroupTally, Key
+from sluice.workflows.object_aggregate.merge import run_slice
+from sluice.workflows.object_aggregate.merge_plan import LastMerge, Merge, MergeProgress, MergeRequest, plan_merges
+from sluice.workflows.object_aggregate.tally import to_line
 from tests.unit.aggregated import BUCKET, RUN, aggregation
 from tests.unit.fake_s3 import FakeS3
 

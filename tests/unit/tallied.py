@@ -8,12 +8,12 @@ from typing import Any
 
 from sluice.errors import SourceMalformedError
 from sluice.reading.source import Source
-from sluice.workflows.object_map.aggregation import Aggregation
-from sluice.workflows.object_map.clean_rows import clean_rows_for
-from sluice.workflows.object_map.engines import ColumnEngine, RowEngine
-from sluice.workflows.object_map.object_records import ObjectRecords, Piece
-from sluice.workflows.object_map.row_rules import columns_of
-from sluice.workflows.object_map.tally import ColumnTally, Tally
+from sluice.workflows.object_aggregate.aggregation import Aggregation
+from sluice.workflows.object_aggregate.clean_rows import clean_rows_for
+from sluice.workflows.object_aggregate.engines import ColumnEngine, RowEngine
+from sluice.workflows.object_aggregate.object_records import ObjectRecords, Piece
+from sluice.workflows.object_aggregate.row_rules import columns_of
+from sluice.workflows.object_aggregate.tally import ColumnTally, Tally
 from tests.unit.aggregated import aggregation
 from tests.unit.sources import a_source
 

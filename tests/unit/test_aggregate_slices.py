@@ -102,7 +102,7 @@ def test_slices_cut_anywhere_and_tried_again_come_to_the_whole(
         expected = aws.whole(aggregation())
         groups, rejects = aws.groups(expected), aws.rejects(expected)
         order.shuffle(aws.objects)
-        aws.run = Run("object_map", "cut", aws.run.execution_arn)
+        aws.run = Run("object_aggregate", "cut", aws.run.execution_arn)
         options: dict[str, Any] = {"whole_max_bytes": whole_max_bytes, "block_bytes": block_bytes, "together_bytes": 30}
         progress = None
         for checks, is_lost in cuts:
@@ -131,7 +131,7 @@ def test_column_that_an_object_lacks_may_be_in_another_one(aws: Batches) -> None
     alone = aws.whole(requested, progress, whole_max_bytes=20, block_bytes=64)
     assert alone["columns"] == {"absent": ["x", "z"], "known": ["g", "y"]}
     aws.put("in/b.jsonl", b'{"g": "a", "v": null}\nno JSON\n{"x": null}\n')
-    aws.run = Run("object_map", "both", aws.run.execution_arn)
+    aws.run = Run("object_aggregate", "both", aws.run.execution_arn)
     assert aws.whole(requested)["columns"] == {"absent": ["z"], "known": ["g", "y", "v", "x"]}
 
 

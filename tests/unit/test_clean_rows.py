@@ -14,12 +14,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sluice.workflows.object_map.aggregation import Aggregation, MissingTexts
-from sluice.workflows.object_map.cells import EXACT, CellCache, Known, MeasureTally
-from sluice.workflows.object_map.clean_rows import clean_rows_for
-from sluice.workflows.object_map.engines import ColumnEngine
-from sluice.workflows.object_map.object_records import ObjectRecords
-from sluice.workflows.object_map.tally import ColumnTally, Tally
+from sluice.workflows.object_aggregate.aggregation import Aggregation, MissingTexts
+from sluice.workflows.object_aggregate.cells import EXACT, CellCache, Known, MeasureTally
+from sluice.workflows.object_aggregate.clean_rows import clean_rows_for
+from sluice.workflows.object_aggregate.engines import ColumnEngine
+from sluice.workflows.object_aggregate.object_records import ObjectRecords
+from sluice.workflows.object_aggregate.tally import ColumnTally, Tally
 from tests.unit.sources import a_source
 from tests.unit.tallied import outcome, pieces_of, request
 

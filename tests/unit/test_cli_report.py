@@ -295,19 +295,19 @@ def test_a_run_that_left_the_table_to_another_names_it() -> None:
 
 
 MAPPED = SUMMARY | {
-    "workflow": "object_map",
+    "workflow": "object_aggregate",
     "counts": {"read": 9, "written": 7, "skipped": 0, "rejected": 2, "failed": 0},
-    "rejects": {"key": "object_map/july/rejects.jsonl", "reasons": {"NumberInvalid": 3}},
+    "rejects": {"key": "object_aggregate/july/rejects.jsonl", "reasons": {"NumberInvalid": 3}},
     "rows": {"read": 5000, "aggregated": 4000, "filtered": 997, "rejected": 3},
     "bytes": 123456,
     "groups": 240,
-    "unreadable": {"key": "object_map/july/unreadable.jsonl", "objects": 2},
+    "unreadable": {"key": "object_aggregate/july/unreadable.jsonl", "objects": 2},
     "result": {
         "complete": False,
         "missing": {"objects": 2, "unreadable": 2, "failed": 0},
         "groups": 12,
-        "csv": "object_map/july/partial_result.csv",
-        "json": "object_map/july/partial_result.json",
+        "csv": "object_aggregate/july/partial_result.csv",
+        "json": "object_aggregate/july/partial_result.json",
     },
 }
 
@@ -317,10 +317,10 @@ def test_objects_rows_and_groups_are_shown() -> None:
     assert lines[lines.index("results      s3://data/csv_load/july/") + 1 :][:8] == [
         "rows         5,000 read, 4,000 aggregated, 997 filtered, 3 rejected",
         "bytes        123,456",
-        "unreadable   2 in s3://data/object_map/july/unreadable.jsonl",
+        "unreadable   2 in s3://data/object_aggregate/july/unreadable.jsonl",
         "groups       240, 12 of them in the result",
-        "result       s3://data/object_map/july/partial_result.csv",
+        "result       s3://data/object_aggregate/july/partial_result.csv",
         "             PARTIAL: 2 objects are missing from it",
-        "rejects      3 in s3://data/object_map/july/rejects.jsonl",
+        "rejects      3 in s3://data/object_aggregate/july/rejects.jsonl",
         "             NumberInvalid 3",
     ]

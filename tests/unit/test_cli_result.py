@@ -10,11 +10,11 @@ from sluice_cli.result_view import result_lines
 from sluice_cli.stored_lines import BYTES_READ
 from tests.unit.cli_aws import SUMMARY, StubbedAws, stubbed_aws
 
-KEY = "object_map/july/result.csv"
+KEY = "object_aggregate/july/result.csv"
 
 
 def summary(groups: int) -> dict[str, Any]:
-    return SUMMARY | {"workflow": "object_map", "result": {"csv": KEY, "groups": groups}}
+    return SUMMARY | {"workflow": "object_aggregate", "result": {"csv": KEY, "groups": groups}}
 
 
 def store(stubbed: StubbedAws, body: bytes) -> None:

@@ -129,15 +129,15 @@ def test_how_to_stop_a_run_names_the_stack(tmp_path: Path) -> None:
 
 
 def test_a_run_of_another_workflow_exits_2_and_says_what_to_do(tmp_path: Path) -> None:
-    arn = f"{STATES}:execution:ObjectMap:july"
+    arn = f"{STATES}:execution:ObjectAggregate:july"
     with stubbed_aws() as stubbed:
-        stubbed.expect_stack({"ObjectMapStateMachineArn": f"{STATES}:stateMachine:ObjectMap"})
+        stubbed.expect_stack({"ObjectAggregateStateMachineArn": f"{STATES}:stateMachine:ObjectAggregate"})
         stubbed.expect_execution("FAILED", arn)
         shell = terminal(tmp_path, stubbed)
 
         assert shell.sluice("resume", "july") == ExitCode.BAD_INPUT
 
-    said = "july is a run of object_map, and only csv_load, export_process, table_transform can be resumed"
+    said = "july is a run of object_aggregate, and only csv_load, export_process, table_transform can be resumed"
     assert said in shell.stderr.getvalue()
     assert "start it again with the same input" in shell.stderr.getvalue()
 

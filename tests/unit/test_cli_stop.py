@@ -20,7 +20,7 @@ STACK = {
     "RunTable": TABLE,
     "DistinctKeysStateMachineArn": f"{STATES}:stateMachine:DistinctKeys",
     "CsvLoadStateMachineArn": f"{STATES}:stateMachine:CsvLoad",
-    "ObjectMapStateMachineArn": f"{STATES}:stateMachine:ObjectMap",
+    "ObjectAggregateStateMachineArn": f"{STATES}:stateMachine:ObjectAggregate",
     "TableExportStateMachineArn": f"{STATES}:stateMachine:TableExport",
 }
 ABORT = {"error": "StoppedError", "cause": "sluice stop"}
@@ -76,9 +76,11 @@ def test_stop_sets_the_flag_in_every_shard_and_leaves_the_execution_to_end(stack
 
 
 def test_stop_now_stops_the_execution_as_well(stack: Stack) -> None:
-    plan(stack, "object_map", 1)
-    assert stack.stop("ObjectMap", "--now", aborts=True) == ["object_map july stopped; what it has written stays"]
-    assert "stoppedAt" in stack.items()["object_map/july"]
+    plan(stack, "object_aggregate", 1)
+    assert stack.stop("ObjectAggregate", "--now", aborts=True) == [
+        "object_aggregate july stopped; what it has written stays"
+    ]
+    assert "stoppedAt" in stack.items()["object_aggregate/july"]
 
 
 def test_run_that_is_still_planned_gets_an_item_with_the_flag_and_an_end(stack: Stack) -> None:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from sluice.errors import RejectError
 from sluice.reading.rows import json_object
-from sluice.workflows.object_map.aggregation import Aggregation
-from sluice.workflows.object_map.row_rules import columns_of
+from sluice.workflows.object_aggregate.aggregation import Aggregation
+from sluice.workflows.object_aggregate.row_rules import columns_of
 from tests.unit.tallied import outcome, request
 
 

@@ -25,9 +25,9 @@ from sluice.workflows.distinct_keys.measure_slice import MeasureProgress, Measur
 from sluice.workflows.distinct_keys.slice import ScanRequest, SegmentProgress
 from sluice.workflows.distinct_keys.summary import Processed, Scanned
 from sluice.workflows.export_process.progress import FileRequest
-from sluice.workflows.object_map.merge_plan import Merge, MergeProgress, MergeRequest
-from sluice.workflows.object_map.progress import BatchProgress, BatchRequest
-from sluice.workflows.object_map.summary import Collected
+from sluice.workflows.object_aggregate.merge_plan import Merge, MergeProgress, MergeRequest
+from sluice.workflows.object_aggregate.progress import BatchProgress, BatchRequest
+from sluice.workflows.object_aggregate.summary import Collected
 from sluice.workflows.table_transform.handover import RunFiles, read_cursors
 from sluice.workflows.table_transform.progress import Done, SegmentRequest, TransformProgress
 from tests.fixtures import fixture

@@ -16,7 +16,7 @@ from moto import mock_aws
 from sluice import errors
 from sluice.errors import InvalidInputError, SourceNotFoundError
 from sluice.runs.paths import Run
-from sluice.workflows.object_map.aggregation import (
+from sluice.workflows.object_aggregate.aggregation import (
     Aggregation,
     ColumnPart,
     Comparator,
@@ -27,7 +27,7 @@ from sluice.workflows.object_map.aggregation import (
     Statistic,
     Top,
 )
-from sluice.workflows.object_map.input import AggregationInput
+from sluice.workflows.object_aggregate.input import AggregationInput
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
 from tests.unit.run_items import create_run_table
@@ -147,8 +147,8 @@ def test_delimiter_follows_the_suffix(suffix: str, delimiter: str) -> None:
         ({"prefix": None}, "prefix", "is required"),
         ({"prefix": ""}, "prefix", "must not be empty"),
         ({"prefix": "x" * 1025}, "prefix", "longer than 1024 bytes"),
-        ({"prefix": "obj"}, "prefix", "this run itself writes below object_map/fixture/"),
-        ({"prefix": "object_map/fixture/parts/", "bucket": "not a bucket"}, "bucket", "not a bucket name"),
+        ({"prefix": "obj"}, "prefix", "this run itself writes below object_aggregate/fixture/"),
+        ({"prefix": "object_aggregate/fixture/parts/", "bucket": "not a bucket"}, "bucket", "not a bucket name"),
         ({"format": "rejects"}, "format", "must be one of csv, jsonl"),
         ({"format": "jsonl", "delimiter": ";"}, "delimiter", "does not apply to the format jsonl"),
         ({"delimiter": ";;"}, "delimiter", "must be one character"),
@@ -203,8 +203,8 @@ def test_bad_input_is_named(fields: dict[str, Any], field: str, words: str) -> N
 
 
 def test_prefix_of_the_runs_own_keys_is_fine_in_another_bucket() -> None:
-    assert aggregation(prefix="object_map/", bucket="another").prefix == "object_map/"
-    assert aggregation(prefix="object_map/earlier/").prefix == "object_map/earlier/"
+    assert aggregation(prefix="object_aggregate/", bucket="another").prefix == "object_aggregate/"
+    assert aggregation(prefix="object_aggregate/earlier/").prefix == "object_aggregate/earlier/"
 
 
 # The handler.

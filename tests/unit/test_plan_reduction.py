@@ -20,9 +20,9 @@ from sluice.aws.clients import stepfunctions_client
 from sluice.errors import CountsDoNotReconcileError
 from sluice.runs.counts import Counts
 from sluice.runs.paths import Run
-from sluice.workflows.object_map.batch_outcomes import BatchOutcomes
-from sluice.workflows.object_map.progress import BatchProgress, ColumnsFound, RowCounts
-from sluice.workflows.object_map.summary import Collected, failure_reason
+from sluice.workflows.object_aggregate.batch_outcomes import BatchOutcomes
+from sluice.workflows.object_aggregate.progress import BatchProgress, ColumnsFound, RowCounts
+from sluice.workflows.object_aggregate.summary import Collected, failure_reason
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
 
@@ -30,7 +30,7 @@ USUAL = fixture("plan_reduction", "usual")
 RUN = Run.from_state(USUAL["run"])
 BUCKET = "sluice-data-000000000000-us-east-1"
 THRESHOLD = {"name": "States.ExceedToleratedFailureThreshold", "message": "The threshold was exceeded"}
-MAP_RUN = "arn:aws:states:us-east-1:000000000000:mapRun:sluice-object_map/AggregateBatches:a"
+MAP_RUN = "arn:aws:states:us-east-1:000000000000:mapRun:sluice-object_aggregate/AggregateBatches:a"
 
 Json = dict[str, Any]
 
@@ -170,7 +170,7 @@ def test_all_batches_done_are_one_merge_of_their_parts(bucket: Bucket) -> None:
     assert answer["reduction"] == {
         "level": 1,
         "levels": 0,
-        "plans": "object_map/fixture/merges/level-",
+        "plans": "object_aggregate/fixture/merges/level-",
         "last": {
             "formatVersion": 2,
             "name": "last",

@@ -26,10 +26,10 @@ from sluice.errors import (
     SourceNotFoundError,
     UnexpectedResponseError,
 )
-from sluice.workflows.object_map.aggregation import Aggregation
-from sluice.workflows.object_map.cells import GroupTally, Key
-from sluice.workflows.object_map.merge_plan import FAN_IN, LastMerge, Merge, MergeProgress, plan_merges
-from sluice.workflows.object_map.result_format import ResultFormat, plain
+from sluice.workflows.object_aggregate.aggregation import Aggregation
+from sluice.workflows.object_aggregate.cells import GroupTally, Key
+from sluice.workflows.object_aggregate.merge_plan import FAN_IN, LastMerge, Merge, MergeProgress, plan_merges
+from sluice.workflows.object_aggregate.result_format import ResultFormat, plain
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.aggregated import BUCKET, RUN, aggregation
 from tests.unit.aggregated import tally as group_of
@@ -314,7 +314,7 @@ def test_handler_goes_on_with_its_own_progress(handler: Any) -> None:
         event["progress"] = handler(event, Context(remaining_milliseconds=1))
         slices += 1
     assert (slices, event["progress"]["groups"]) == (31, 30)
-    document = json.loads(s3.get_object(Bucket=BUCKET, Key="object_map/fixture/result.json")["Body"].read())
+    document = json.loads(s3.get_object(Bucket=BUCKET, Key="object_aggregate/fixture/result.json")["Body"].read())
     assert sum(each["elevation.sum"] for each in document["groups"]) == sum(range(30))
 
 

@@ -60,7 +60,7 @@ def summarize(**changed: Any) -> Json:
 def test_complete_run_has_its_result(s3: Any) -> None:
     summary = summarize()
     assert summary == {
-        "workflow": "object_map",
+        "workflow": "object_aggregate",
         "status": "COMPLETE",
         "execution": "fixture",
         "counts": {"read": 10, "written": 10, "skipped": 0, "rejected": 0, "failed": 0},

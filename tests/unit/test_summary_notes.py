@@ -14,8 +14,8 @@ from sluice.aws.clients import lambda_client
 from sluice.runs.paths import Run
 from sluice.workflows.athena_map.summary import RowsDone, RowsSummary
 from sluice.workflows.distinct_keys.summary import KeysSummary, Processed, Scanned
-from sluice.workflows.object_map.batch_outcomes import BatchOutcomes
-from sluice.workflows.object_map.summary import Collected, ObjectsSummary
+from sluice.workflows.object_aggregate.batch_outcomes import BatchOutcomes
+from sluice.workflows.object_aggregate.summary import Collected, ObjectsSummary
 from sluice_cli.report import summary_lines
 from tests.fixtures import fixture
 from tests.unit.lambda_context import Context

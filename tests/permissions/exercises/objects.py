@@ -1,4 +1,4 @@
-"""object_map."""
+"""object_aggregate."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ def _objects(stack: Deployed, count: int = 1, **fields: Any) -> dict[str, Any]:
 
 def _failed_merge(stack: Deployed) -> dict[str, Any]:
     """The summary of a run with merges, as if too many of them had failed."""
-    event = event_of(stack, "SummarizeObjects", "object_map", _objects(stack, MANY, batchSize=1))
+    event = event_of(stack, "SummarizeObjects", "object_aggregate", _objects(stack, MANY, batchSize=1))
     error = {"name": "States.ExceedToleratedFailureThreshold", "message": "The specified threshold was exceeded."}
     return event | {"reduced": None, "error": error}
 
 
 def _standard_child(stack: Deployed) -> Started:
     """A batch that finds no free function goes on in a Standard child."""
-    with impatient(stack, "object_map") as attempts:
+    with impatient(stack, "object_aggregate") as attempts:
         function = stack.outputs["AggregateObjectsFunctionName"]
         faults.throttle_function(stack.aws, function, times=attempts + 1)
-        return Execution(stack, stack.start("object_map", _objects(stack)))
+        return Execution(stack, stack.start("object_aggregate", _objects(stack)))
 
 
 EXERCISES = (
-    update("object_map"),
-    run("object_map", _objects),
-    run("object_map", lambda stack: _objects(stack, MANY, batchSize=1)),
+    update("object_aggregate"),
+    run("object_aggregate", _objects),
+    run("object_aggregate", lambda stack: _objects(stack, MANY, batchSize=1)),
     call("AggregateObjects", fixture("aggregate_objects/usual.json")),
     _standard_child,
     call("SummarizeObjects", _failed_merge),

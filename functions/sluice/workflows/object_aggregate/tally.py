@@ -17,10 +17,10 @@ from operator import ne
 from typing import Any
 
 from sluice.rejects import Reject
-from sluice.workflows.object_map.aggregation import Aggregation, ColumnPart, Condition
-from sluice.workflows.object_map.cells import CellCache, GroupTally, Key, MeasureTally
-from sluice.workflows.object_map.progress import ColumnsFound, RowCounts
-from sluice.workflows.object_map.row_rules import COMPARE
+from sluice.workflows.object_aggregate.aggregation import Aggregation, ColumnPart, Condition
+from sluice.workflows.object_aggregate.cells import CellCache, GroupTally, Key, MeasureTally
+from sluice.workflows.object_aggregate.progress import ColumnsFound, RowCounts
+from sluice.workflows.object_aggregate.row_rules import COMPARE
 
 
 def to_line(key: Key, tally: GroupTally) -> bytes:

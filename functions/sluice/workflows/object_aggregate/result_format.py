@@ -10,9 +10,9 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from sluice.workflows.object_map.aggregation import ROWS, Aggregation, Measure, Order, Statistic, Top
-from sluice.workflows.object_map.cells import EXACT, ZERO, GroupTally, Key, MeasureTally
-from sluice.workflows.object_map.tally import from_line, to_line
+from sluice.workflows.object_aggregate.aggregation import ROWS, Aggregation, Measure, Order, Statistic, Top
+from sluice.workflows.object_aggregate.cells import EXACT, ZERO, GroupTally, Key, MeasureTally
+from sluice.workflows.object_aggregate.tally import from_line, to_line
 
 _QUOTED = frozenset('",\r\n')
 # https://owasp.org/www-community/attacks/CSV_Injection

@@ -9,7 +9,7 @@ from typing import ClassVar
 from sluice.fields import Fields
 from sluice.runs.paths import Run
 from sluice.state import VersionedState
-from sluice.workflows.object_map.aggregation import Aggregation
+from sluice.workflows.object_aggregate.aggregation import Aggregation
 
 
 @dataclass(frozen=True, slots=True)

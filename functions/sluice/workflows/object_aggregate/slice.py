@@ -16,9 +16,9 @@ from sluice.reading.source import Source
 from sluice.run_item.progress import WorkDone
 from sluice.runs.attempts import leave_parts
 from sluice.runs.counts import Counts
-from sluice.workflows.object_map.clean_rows import clean_rows_for
-from sluice.workflows.object_map.engines import ColumnEngine
-from sluice.workflows.object_map.object_records import (
+from sluice.workflows.object_aggregate.clean_rows import clean_rows_for
+from sluice.workflows.object_aggregate.engines import ColumnEngine
+from sluice.workflows.object_aggregate.object_records import (
     UNREADABLE,
     WHOLE_MAX_BYTES,
     CleanRowsOf,
@@ -29,9 +29,9 @@ from sluice.workflows.object_map.object_records import (
     Piece,
     Unreadable,
 )
-from sluice.workflows.object_map.progress import BatchObject, BatchProgress, BatchRequest
-from sluice.workflows.object_map.row_rules import columns_of
-from sluice.workflows.object_map.tally import ColumnTally, Tally
+from sluice.workflows.object_aggregate.progress import BatchObject, BatchProgress, BatchRequest
+from sluice.workflows.object_aggregate.row_rules import columns_of
+from sluice.workflows.object_aggregate.tally import ColumnTally, Tally
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

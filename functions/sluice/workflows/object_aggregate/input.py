@@ -1,4 +1,4 @@
-"""The input of an object_map execution, read and checked."""
+"""The input of an object_aggregate execution, read and checked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sluice.rejects import quoted_names
 from sluice.runs.input import rejects_tolerated
 from sluice.runs.paths import Run
 from sluice.state import FIELD, FORMAT
-from sluice.workflows.object_map.aggregation import (
+from sluice.workflows.object_aggregate.aggregation import (
     OTHER_COLUMNS,
     ROWS,
     Aggregation,

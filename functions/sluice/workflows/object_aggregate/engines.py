@@ -9,11 +9,18 @@ from sluice.errors import RejectError
 from sluice.reading.rows import BadRow, as_record, parse
 from sluice.reading.source import CSV, Source
 from sluice.rejects import Reject
-from sluice.workflows.object_map.aggregation import Aggregation, ColumnPart
-from sluice.workflows.object_map.object_records import Piece
-from sluice.workflows.object_map.progress import ALL_COLUMNS, ColumnsFound, RowCounts
-from sluice.workflows.object_map.row_rules import Cells, RowRules, cells_of_csv, cells_of_json, columns_of, json_cell
-from sluice.workflows.object_map.tally import Columns, ColumnTally, Tally
+from sluice.workflows.object_aggregate.aggregation import Aggregation, ColumnPart
+from sluice.workflows.object_aggregate.object_records import Piece
+from sluice.workflows.object_aggregate.progress import ALL_COLUMNS, ColumnsFound, RowCounts
+from sluice.workflows.object_aggregate.row_rules import (
+    Cells,
+    RowRules,
+    cells_of_csv,
+    cells_of_json,
+    columns_of,
+    json_cell,
+)
+from sluice.workflows.object_aggregate.tally import Columns, ColumnTally, Tally
 
 ColumnsOf = Callable[[Sequence[Row]], Columns]
 

@@ -18,16 +18,16 @@ from sluice.reading.source import GZIP, JSONL, Source
 from sluice.reading.streams import SourceStream, open_source
 from sluice.runs.attempts import earlier_outcome, leave_parts
 from sluice.state import FIELD, FORMAT, readable
-from sluice.workflows.object_map.cells import GroupTally, Key, merged
-from sluice.workflows.object_map.merge_plan import MergeProgress, MergeRequest
-from sluice.workflows.object_map.result_format import Ranking, ResultFormat
-from sluice.workflows.object_map.sliced_upload import PART_BYTES, SlicedUpload, Target
-from sluice.workflows.object_map.tally import tally_of, to_line
+from sluice.workflows.object_aggregate.cells import GroupTally, Key, merged
+from sluice.workflows.object_aggregate.merge_plan import MergeProgress, MergeRequest
+from sluice.workflows.object_aggregate.result_format import Ranking, ResultFormat
+from sluice.workflows.object_aggregate.sliced_upload import PART_BYTES, SlicedUpload, Target
+from sluice.workflows.object_aggregate.tally import tally_of, to_line
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-    from sluice.workflows.object_map.merge_plan import LastMerge, MergeRequest
+    from sluice.workflows.object_aggregate.merge_plan import LastMerge, MergeRequest
 
 
 READ_BYTES = 256 << 10

@@ -15,7 +15,7 @@ from sluice.reading.source import CSV, GZIP, JSONL, NONE, Source
 from sluice.runs.counts import Counts
 from sluice.runs.paths import Run
 from sluice.state import State, VersionedState
-from sluice.workflows.object_map.aggregation import Aggregation
+from sluice.workflows.object_aggregate.aggregation import Aggregation
 
 
 @dataclass(frozen=True, slots=True)

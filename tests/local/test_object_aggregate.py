@@ -1,4 +1,4 @@
-"""object_map as its users run it: the deployed state machine and functions on local AWS, against DuckDB."""
+"""object_aggregate as its users run it: the deployed state machine and functions on local AWS, against DuckDB."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def put(stack: Deployed, objects: dict[str, bytes]) -> str:
 
 
 def run(stack: Deployed, prefix: str, **fields: Any) -> Ended:
-    """Run object_map over the prefix, by month and name unless told otherwise."""
-    return stack.run("object_map", MONTHLY | {"prefix": prefix} | fields)
+    """Run object_aggregate over the prefix, by month and name unless told otherwise."""
+    return stack.run("object_aggregate", MONTHLY | {"prefix": prefix} | fields)
 
 
 def statistics(row: dict[str, str]) -> tuple[Decimal | float | None, ...]:
@@ -194,7 +194,7 @@ COLUMN_CASES: list[Any] = [
 @pytest.mark.parametrize(("objects", "fields", "expected"), COLUMN_CASES)
 def test_column_cases(stack: Deployed, objects: dict[str, bytes], fields: dict[str, Any], expected: Any) -> None:
     document = {"prefix": put(stack, objects), "groupBy": ["g"], "measures": {"SLP": ["count"]}} | fields
-    ended = stack.run("object_map", document)
+    ended = stack.run("object_aggregate", document)
     if isinstance(expected, list):
         assert (ended.status, ended.error) == ("SUCCEEDED", None), ended
         assert [tuple(row.values()) for row in result_rows(stack, ended.summary)] == expected
@@ -264,12 +264,14 @@ def test_merge_that_fails_names_its_error(stack: Deployed) -> None:
     faults.kill_worker(stack.aws, stack.outputs["ReduceAggregatesFunctionName"], times=2 * ATTEMPTS)
     ended = run(stack, prefix, batchSize=1)
     assert (ended.status, ended.error, ended.summary["result"]) == ("FAILED", "Lambda.Unknown", None), ended
-    assert "MergeLevel" in map_runs(stack, "object_map", ended)
+    assert "MergeLevel" in map_runs(stack, "object_aggregate", ended)
 
 
 def keys_of(stack: Deployed, ended: Ended) -> list[str]:
     """All keys that the run has left."""
-    pages = stack.s3.get_paginator("list_objects_v2").paginate(Bucket=stack.bucket, Prefix=f"object_map/{ended.name}/")
+    pages = stack.s3.get_paginator("list_objects_v2").paginate(
+        Bucket=stack.bucket, Prefix=f"object_aggregate/{ended.name}/"
+    )
     return [each["Key"] for page in pages for each in page.get("Contents", [])]
 
 
@@ -303,7 +305,11 @@ def test_no_groups_asked_for_is_one_group(stack: Deployed) -> None:
     ("fields", "error", "words"),
     [
         ({"prefix": "input/wether/"}, "SourceNotFoundError", "whose key begins with input/wether/"),
-        ({"prefix": "object_map/"}, "InvalidInputError", "prefix: this run itself writes below object_map/"),
+        (
+            {"prefix": "object_aggregate/"},
+            "InvalidInputError",
+            "prefix: this run itself writes below object_aggregate/",
+        ),
         ({"measures": {"TEMP": ["median"]}}, "InvalidInputError", "measures.TEMP: must list some of count"),
         ({"top": {"by": "TEMP.mean", "per": ["YEAR"]}}, "InvalidInputError", "top.per: YEAR is not among groupBy"),
         pytest.param(
@@ -321,14 +327,14 @@ def test_bad_input_ends_the_run_before_anything_is_read(
     assert (ended.status, ended.error) == ("FAILED", error)
     assert words in (ended.cause or "")
     assert (ended.counts, ended.summary["result"]) == ((0, 0, 0, 0, 0), None)
-    assert keys_of(stack, ended) == [f"object_map/{ended.name}/summary.json"]
+    assert keys_of(stack, ended) == [f"object_aggregate/{ended.name}/summary.json"]
 
 
 def test_batch_that_finds_no_free_function_goes_on_in_a_standard_child(stack: Deployed) -> None:
     prefix = put(stack, mixed_objects(4, 10))
-    with impatient(stack, "object_map") as attempts:
+    with impatient(stack, "object_aggregate") as attempts:
         faults.throttle_function(stack.aws, stack.outputs["AggregateObjectsFunctionName"], times=attempts + 1)
         ended = run(stack, prefix, batchSize=2, maxConcurrency=1)
     assert (ended.status, ended.summary["status"], ended.counts) == ("SUCCEEDED", "COMPLETE", (4, 4, 0, 0, 0)), ended
     assert ended.summary["rows"]["aggregated"] == 40
-    assert sorted(map_runs(stack, "object_map", ended)) == ["AggregateBatches", "FinishBatches"]
+    assert sorted(map_runs(stack, "object_aggregate", ended)) == ["AggregateBatches", "FinishBatches"]

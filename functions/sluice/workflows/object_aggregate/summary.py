@@ -1,4 +1,4 @@
-"""The summary of an object_map run: what became of its objects and rows, why it failed, and where the result is."""
+"""The summary of a run: what became of its objects and rows, why it failed, and where the result is."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from sluice.runs.paths import Run
 from sluice.runs.reasons import Reasons, rejects_state
 from sluice.runs.summary import RunError, Status, too_many_rejects
 from sluice.state import FIELD, VersionedState
-from sluice.workflows.object_map.batch_outcomes import PENDING, SUCCEEDED, BatchOutcomes
-from sluice.workflows.object_map.input import REPORT
-from sluice.workflows.object_map.merge_plan import MergeProgress
-from sluice.workflows.object_map.progress import ColumnsFound, RowCounts
+from sluice.workflows.object_aggregate.batch_outcomes import PENDING, SUCCEEDED, BatchOutcomes
+from sluice.workflows.object_aggregate.input import REPORT
+from sluice.workflows.object_aggregate.merge_plan import MergeProgress
+from sluice.workflows.object_aggregate.progress import ColumnsFound, RowCounts
 
 # A run that fails because of its rejects has a result all the same, of the other rows.
 REJECT_ERRORS = frozenset({TooManyRejectsError.__name__, NothingWrittenError.__name__})
@@ -34,7 +34,7 @@ REJECT_ERRORS = frozenset({TooManyRejectsError.__name__, NothingWrittenError.__n
 
 @dataclass(frozen=True, slots=True)
 class ObjectsSummary:
-    """What an object_map run did. `reduced`: how far the last merge has come, None if there was no merge."""
+    """What an object_aggregate run did. `reduced`: how far the last merge has come, None if there was no merge."""
 
     run: Run
     bucket: str

@@ -1,4 +1,4 @@
-"""What an object_map run does with its rows: groups, measures, conditions and the top, as they travel in state."""
+"""What a run does with its rows: groups, measures, conditions and the top, as they travel in state."""
 
 from __future__ import annotations
 

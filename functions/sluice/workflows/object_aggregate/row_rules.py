@@ -10,8 +10,8 @@ from typing import Any
 from sluice.dynamodb.items import Row
 from sluice.errors import RejectError
 from sluice.rejects import Reason, has_half_pair
-from sluice.workflows.object_map.aggregation import Aggregation, ColumnPart, Comparator, Condition
-from sluice.workflows.object_map.cells import Key, number_of, part_of_date
+from sluice.workflows.object_aggregate.aggregation import Aggregation, ColumnPart, Comparator, Condition
+from sluice.workflows.object_aggregate.cells import Key, number_of, part_of_date
 
 # The requested cells of a row, in the order of `columns_of`.
 Cells = Sequence[str]

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from sluice.dynamodb.numbers import check_number
 from sluice.errors import RejectError
 from sluice.rejects import Reason, quoted
-from sluice.workflows.object_map.aggregation import DatePart
+from sluice.workflows.object_aggregate.aggregation import DatePart
 
 # Characters that may surround a number.
 BLANKS = " \t"

@@ -13,8 +13,8 @@ from functools import cache
 
 from sluice.errors import RejectError
 from sluice.reading.source import CSV, Source
-from sluice.workflows.object_map.aggregation import Aggregation, ColumnPart
-from sluice.workflows.object_map.tally import Columns, ColumnTally, Tally
+from sluice.workflows.object_aggregate.aggregation import Aggregation, ColumnPart
+from sluice.workflows.object_aggregate.tally import Columns, ColumnTally, Tally
 
 _NEWLINE = "\n"
 

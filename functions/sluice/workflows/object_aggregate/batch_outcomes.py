@@ -12,7 +12,7 @@ from sluice.runs.counts import Counts
 from sluice.runs.outcomes import message_in
 from sluice.runs.paths import Run
 from sluice.runs.reasons import Reasons
-from sluice.workflows.object_map.progress import BatchProgress, ColumnsFound, RowCounts
+from sluice.workflows.object_aggregate.progress import BatchProgress, ColumnsFound, RowCounts
 
 SUCCEEDED = "SUCCEEDED"
 PENDING = "PENDING"

@@ -16,9 +16,9 @@ from sluice.reading.rows import csv_records
 from sluice.reading.source import CSV, GZIP, Source
 from sluice.reading.streams import GzipStream, SourceStream, open_source
 from sluice.rejects import quoted, quoted_names
-from sluice.workflows.object_map.clean_rows import CleanRows
-from sluice.workflows.object_map.progress import ALL_COLUMNS, ColumnsFound, RowCounts
-from sluice.workflows.object_map.tally import Tally
+from sluice.workflows.object_aggregate.clean_rows import CleanRows
+from sluice.workflows.object_aggregate.progress import ALL_COLUMNS, ColumnsFound, RowCounts
+from sluice.workflows.object_aggregate.tally import Tally
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
