@@ -12,8 +12,8 @@ import pytest
 
 from bench.null_endpoint import ETAG, NullServices, RepeatedRows, in_thread
 from sluice.reading.object_gets import ObjectGets
+from sluice.reading.object_reads import REQUESTS_AHEAD, ObjectRead, ObjectReads
 from sluice.reading.source import Source
-from sluice.workflows.object_aggregate.object_records import REQUESTS_AHEAD, ObjectRead, ObjectReads
 from tests.unit.sources import a_source
 
 ROWS = b"g,x\na,1\n"

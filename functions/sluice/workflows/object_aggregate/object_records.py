@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import io
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sluice.errors import AccessDeniedError, SourceChangedError, SourceMalformedError, SourceNotFoundError
-from sluice.reading.object_gets import Begun, ObjectGets
+from sluice.errors import SourceMalformedError
+from sluice.reading.object_reads import OpenAt
 from sluice.reading.record_scanner import Block, ByteStream, Grammar, blocks, first_rows, read_fully
 from sluice.reading.rows import csv_records
-from sluice.reading.source import CSV, GZIP, Source
-from sluice.reading.streams import GzipStream, SourceStream, open_source
+from sluice.reading.source import CSV, Source
+from sluice.reading.streams import SourceStream
 from sluice.rejects import quoted, quoted_names
 from sluice.workflows.object_aggregate.clean_rows import CleanRows
 from sluice.workflows.object_aggregate.progress import ALL_COLUMNS, ColumnsFound, RowCounts
 from sluice.workflows.object_aggregate.tally import Tally
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-
 
 _UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
@@ -31,8 +26,6 @@ _LEAD_BYTES = 64 << 10
 # Bounds the memory where the headers of all objects differ.
 _HEADERS_MAX = 256
 
-# Opens an object's bytes from an offset on; offsets are of the decompressed bytes.
-OpenAt = Callable[[int], SourceStream]
 # How the clean records of a source are read, None where they cannot be.
 CleanRowsOf = Callable[[Source], CleanRows | None]
 
@@ -212,77 +205,6 @@ class _Led:
             taken, self._head = self._head[:size], self._head[size:]
             return taken
         return self._stream.read(size)
-
-
-# At 30 ms an object and 1 ms of processor time, so many keep a processor busy. Threads would fight over it.
-REQUESTS_AHEAD = 32
-WHOLE_MAX_BYTES = 4 << 20
-
-# What makes one object unreadable, while others may be read.
-Unreadable = SourceChangedError | SourceMalformedError | SourceNotFoundError | AccessDeniedError
-UNREADABLE = (SourceChangedError, SourceMalformedError, SourceNotFoundError, AccessDeniedError)
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectRead:
-    """An object that can be opened: `data` are its bytes (decompressed) where it is small, else None."""
-
-    source: Source
-    data: bytes | None
-    open_at: OpenAt
-
-
-class ObjectReads:
-    """Asks for objects ahead: while one is worked on, the answers for the next ones come in."""
-
-    def __init__(self, s3: S3Client, gets: ObjectGets, whole_max_bytes: int) -> None:
-        self._s3 = s3
-        self._gets = gets
-        self._whole_max_bytes = whole_max_bytes
-        self._ahead: deque[tuple[Source, Begun | None]] = deque()
-
-    def __enter__(self) -> ObjectReads:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        for _, begun in self._ahead:
-            if begun is not None:
-                self._gets.abandon(begun)
-        self._ahead.clear()
-
-    def each(self, sources: Sequence[Source]) -> Iterator[ObjectRead | Unreadable]:
-        """The objects in their order. Raises ServiceUnavailableError."""
-        for source in sources:
-            if len(self._ahead) == REQUESTS_AHEAD:
-                yield self._next()
-            self._ahead.append((source, self._gets.begin(source) if source.size <= self._whole_max_bytes else None))
-        while self._ahead:
-            yield self._next()
-
-    def _next(self) -> ObjectRead | Unreadable:
-        source, begun = self._ahead.popleft()
-        try:
-            data = self._whole(source, self._gets.finish(begun) if begun else None)
-        except UNREADABLE as error:
-            return error
-        if data is None:
-            return ObjectRead(source, None, lambda start: open_source(self._s3, source, start, None))
-        return ObjectRead(source, data, lambda start: io.BytesIO(data[start:]))
-
-    def _whole(self, source: Source, stored: bytes | None) -> bytes | None:
-        """The object's bytes where they are few, decompressed."""
-        if source.size > self._whole_max_bytes:
-            return None
-        if stored is not None and source.compression != GZIP:
-            return stored
-        with closing(self._stream(source, stored)) as stream:
-            data = read_fully(stream, self._whole_max_bytes + 1)
-        return data if len(data) <= self._whole_max_bytes else None
-
-    def _stream(self, source: Source, stored: bytes | None) -> SourceStream:
-        if stored is None:
-            return open_source(self._s3, source, 0, None)
-        return GzipStream(io.BytesIO(stored), str(source))
 
 
 @dataclass(frozen=True, slots=True)

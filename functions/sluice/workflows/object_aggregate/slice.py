@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sluice.errors import AccessDeniedError, SourceMalformedError
 from sluice.limits import REJECTS_MAX_BYTES
 from sluice.reading.object_gets import ObjectGets
+from sluice.reading.object_reads import UNREADABLE, WHOLE_MAX_BYTES, ObjectRead, ObjectReads, Unreadable
 from sluice.reading.record_scanner import BLOCK_BYTES
 from sluice.reading.source import Source
 from sluice.run_item.progress import WorkDone
@@ -19,15 +20,10 @@ from sluice.runs.counts import Counts
 from sluice.workflows.object_aggregate.clean_rows import clean_rows_for
 from sluice.workflows.object_aggregate.engines import ColumnEngine
 from sluice.workflows.object_aggregate.object_records import (
-    UNREADABLE,
-    WHOLE_MAX_BYTES,
     CleanRowsOf,
-    ObjectRead,
-    ObjectReads,
     ObjectRecords,
     PendingObject,
     Piece,
-    Unreadable,
 )
 from sluice.workflows.object_aggregate.progress import BatchObject, BatchProgress, BatchRequest
 from sluice.workflows.object_aggregate.row_rules import columns_of
