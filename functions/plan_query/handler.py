@@ -9,13 +9,14 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.aws.clients import aws_errors, lambda_client, s3_client
-from sluice.errors import InvalidInputError, SourceNotFoundError
+from sluice.errors import SourceNotFoundError
 from sluice.fields import Fields
+from sluice.runs.destination import looked_up
 from sluice.runs.paths import Run
 from sluice.runs.workers import Workers, notes_of, read_quota, workers_for
 from sluice.settings import QuerySettings, Settings
 from sluice.state import FIELD, FORMAT
-from sluice.workflows.athena_map.input import DESTINATION, FUNCTION, Destination, MapInput, RowsObject
+from sluice.workflows.athena_map.input import FUNCTION, MapInput, RowsObject
 
 settings = Settings.from_env()
 allowed = QuerySettings.from_env()
@@ -33,7 +34,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     request = MapInput.from_input(fields.raw("input"), settings.data_bucket, allowed)
     action = request.action
     if action.destination:
-        action = replace(action, destination=_with_content(action.destination))
+        action = replace(action, destination=looked_up(s3_client(), action.destination))
     if request.rows:
         _check_rows(request.rows)
     workers = _workers(request)
@@ -58,15 +59,6 @@ def _workers(request: MapInput) -> Workers:
     if request.action.type != FUNCTION:
         return Workers(request.max_concurrency)
     return workers_for("batches of rows", request.max_concurrency, read_quota(lambda_client()))
-
-
-def _with_content(destination: Destination) -> Destination:
-    """The destination, and whether it is empty: then no row has to look for its copy."""
-    bucket = destination.bucket
-    missing = InvalidInputError(f"{DESTINATION}.bucket", f"there is no bucket {bucket}")
-    with aws_errors(f"s3://{bucket}", {"NoSuchBucket": missing}):
-        listed = s3_client().list_objects_v2(Bucket=bucket, Prefix=destination.prefix, MaxKeys=1)
-    return replace(destination, is_empty=not listed.get("Contents"))
 
 
 def _check_rows(rows: RowsObject) -> None:

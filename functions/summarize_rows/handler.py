@@ -18,11 +18,12 @@ from sluice.runs.closing import close_run
 from sluice.runs.paths import Run
 from sluice.runs.results import MapRunCounts, empty, map_run_records, read_until_complete, spool, upload
 from sluice.runs.summary import RunError
+from sluice.runs.undone import ItemsDone
 from sluice.settings import RunSettings, Settings
 from sluice.state import readable
 from sluice.workflows.athena_map.inspection import Inspection, Reader
 from sluice.workflows.athena_map.query_figures import QueryFigures, query_end
-from sluice.workflows.athena_map.summary import RowsDone, RowsSummary, failure_reason_of_rows
+from sluice.workflows.athena_map.summary import RowsSummary, failure_reason_of_rows
 
 CHUNK_BYTES = 1 << 20
 
@@ -118,13 +119,13 @@ class _Files:
             empty(each)
 
 
-def _done(run: Run, inspection: Inspection | None, found: int | None, map_run: Mapping[str, Any] | None) -> RowsDone:
+def _done(run: Run, inspection: Inspection | None, found: int | None, map_run: Mapping[str, Any] | None) -> ItemsDone:
     """What became of each row; waits for result files that account for so many, but not for ever."""
     if inspection is None:
-        return RowsDone()
+        return ItemsDone()
     with ExitStack() as stack:
         files = _Files(*(stack.enter_context(spool()) for _ in range(3)))
-        done = RowsDone()
+        done = ItemsDone()
         if inspection.reader is not Reader.NONE:
             done = read_until_complete(
                 lambda: _gather(run, inspection, map_run, files), lambda gathered: gathered.done >= (found or 0)
@@ -139,15 +140,15 @@ def _done(run: Run, inspection: Inspection | None, found: int | None, map_run: M
     return done
 
 
-def _gather(run: Run, inspection: Inspection, map_run: Mapping[str, Any] | None, files: _Files) -> RowsDone:
+def _gather(run: Run, inspection: Inspection, map_run: Mapping[str, Any] | None, files: _Files) -> ItemsDone:
     files.empty()
     _copy_reject_parts(run, inspection, files.rejects)
-    done = RowsDone()
+    done = ItemsDone()
     for record in map_run_records(s3_client(), settings.data_bucket, run.results_prefix, map_run):
         for undone in done.add(record):
             (files.rejects if undone.is_reject else files.failures).write(undone.to_line())
             if not undone.is_reject:
-                files.failed_rows.write(json.dumps(undone.row, ensure_ascii=False).encode() + b"\n")
+                files.failed_rows.write(json.dumps(undone.item, ensure_ascii=False).encode() + b"\n")
     return done
 
 

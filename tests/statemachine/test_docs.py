@@ -13,6 +13,7 @@ from sluice import errors
 from sluice.errors import SluiceError
 from sluice.reading import source
 from sluice.rejects import Reason
+from sluice.runs.destination import DESTINATION_FIELDS
 from sluice.workflows.athena_map import input as athena_map
 from sluice.workflows.athena_map import result_rows
 from sluice.workflows.csv_load import input as csv_load
@@ -98,7 +99,7 @@ def test_input_tables_have_every_field() -> None:
     records = {"records.bucket", "records.key"}
     assert fields_in_page("export_process") == {*export_process._FIELDS, *sink, *records} - {"sink", "records"}
     action = {
-        *(f"action.copyObject.destination.{each}" for each in athena_map._DESTINATION_FIELDS),
+        *(f"action.copyObject.destination.{each}" for each in DESTINATION_FIELDS),
         "action.copyObject.source",
         "action.function",
     }

@@ -12,8 +12,8 @@ from sluice.aws.clients import aws_errors, is_about_kms, with_advice
 from sluice.aws.connection import Response
 from sluice.aws.wire import _refusal
 from sluice.errors import AccessDeniedError, ServiceUnavailableError, UnexpectedResponseError
+from sluice.runs.undone import UndoneItem
 from sluice.workflows.athena_map.query_figures import query_end
-from sluice.workflows.athena_map.summary import UndoneRow
 
 DENIED = (
     "User: arn:aws:sts::111122223333:assumed-role/sluice-TransformItemsFunctionRole/x is not authorized to perform: "
@@ -89,6 +89,6 @@ def test_query_and_copied_row_point_to_the_parameter() -> None:
     refused = query_end("Athena.AthenaException", f"AccessDeniedException: {DENIED} (Service: Athena)").message
     assert "KmsKeyArns" in refused
     reported = "denied: kms:Decrypt on resource: arn:aws:kms:eu-west-1:111122223333:key/1"
-    line = json.loads(UndoneRow(is_reject=False, error="AccessDenied", message=reported, row={}).to_line())
+    line = json.loads(UndoneItem(is_reject=False, error="AccessDenied", message=reported, item={}).to_line())
     assert line["message"].startswith(reported)
     assert "KmsKeyArns" in line["message"]

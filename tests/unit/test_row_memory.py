@@ -10,8 +10,8 @@ from itertools import islice
 
 from sluice.reading.record_scanner import blocks
 from sluice.runs.results import ChunkStream
+from sluice.runs.undone import ItemsDone
 from sluice.workflows.athena_map.result_rows import SCAN_BLOCK_BYTES, ResultGrammar, RowLines, damage
-from sluice.workflows.athena_map.summary import RowsDone
 from tests.unit.sources import a_source
 
 ROWS, BYTES_MAX = 60_000, 16 << 20
@@ -60,7 +60,7 @@ def test_records_are_forgotten_when_they_are_counted() -> None:
             given = json.dumps({"Items": [{"text": "x" * 500}] * 100})
             yield {"Status": "SUCCEEDED", "Input": given, "Output": output}
 
-    done = RowsDone()
+    done = ItemsDone()
 
     def gather() -> None:
         for record in islice(records(), ROWS // 100):

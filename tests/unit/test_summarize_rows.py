@@ -19,9 +19,10 @@ from sluice.runs import results
 from sluice.runs.counts import Counts
 from sluice.runs.paths import Run
 from sluice.runs.summary import RunError
+from sluice.runs.undone import ItemsDone
 from sluice.workflows.athena_map.inspection import ROWS_MAX, Inspection, Phase, Reader
 from sluice.workflows.athena_map.query_figures import QueryFigures, query_end
-from sluice.workflows.athena_map.summary import RowsDone, RowsSummary, failure_reason_of_rows
+from sluice.workflows.athena_map.summary import RowsSummary, failure_reason_of_rows
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
 from tests.unit.result_objects import put_result_files
@@ -267,7 +268,7 @@ def test_unloaded_rows_that_nobody_counted_do_not_reconcile(bucket: Bucket) -> N
 
 def test_map_run_that_is_full_may_have_left_rows_out() -> None:
     inspection = Inspection(Phase.DONE, Reader.PARQUET, "b", "k")
-    done = RowsDone(written=ROWS_MAX)
+    done = ItemsDone(written=ROWS_MAX)
     summary = RowsSummary(RUN, BUCKET, PLANNED, None, inspection, ROWS_MAX, done, None)
     error = failure_reason_of_rows(summary)
     assert error is not None
@@ -353,7 +354,7 @@ def test_run_whose_input_was_refused_has_no_query(bucket: Bucket) -> None:
 def test_error_of_a_run_that_stopped_without_a_record_stays() -> None:
     inspection = Inspection(Phase.DONE, Reader.CSV, "b", "k", 0)
     error = RunError(THRESHOLD["name"], THRESHOLD["message"])
-    assert failure_reason_of_rows(RowsSummary(RUN, BUCKET, PLANNED, None, inspection, 0, RowsDone(), error)) == error
+    assert failure_reason_of_rows(RowsSummary(RUN, BUCKET, PLANNED, None, inspection, 0, ItemsDone(), error)) == error
 
 
 @pytest.mark.parametrize("path", sorted((EVENTS / "summarize_rows").glob("*.json")), ids=lambda path: path.stem)

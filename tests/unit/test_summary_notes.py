@@ -12,7 +12,8 @@ from moto import mock_aws
 
 from sluice.aws.clients import lambda_client
 from sluice.runs.paths import Run
-from sluice.workflows.athena_map.summary import RowsDone, RowsSummary
+from sluice.runs.undone import ItemsDone
+from sluice.workflows.athena_map.summary import RowsSummary
 from sluice.workflows.distinct_keys.summary import KeysSummary, Processed, Scanned
 from sluice.workflows.object_aggregate.batch_outcomes import BatchOutcomes
 from sluice.workflows.object_aggregate.summary import Collected, ObjectsSummary
@@ -33,7 +34,7 @@ def keys() -> Json:
 
 
 def rows() -> Json:
-    return RowsSummary(RUN, BUCKET, PLANNED, None, None, None, RowsDone(), None).to_state()
+    return RowsSummary(RUN, BUCKET, PLANNED, None, None, None, ItemsDone(), None).to_state()
 
 
 def objects() -> Json:

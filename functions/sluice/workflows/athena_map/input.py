@@ -8,16 +8,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from fnmatch import fnmatchcase
 from typing import Any
 
 from sluice.fields import Fields
 from sluice.mapping.templates import CellTemplate
 from sluice.reading.source import bucket_name, object_key
-from sluice.runs.input import output_prefix, rejects_tolerated
+from sluice.runs.destination import AllowedBuckets, Destination, read_destination
+from sluice.runs.input import rejects_tolerated
 from sluice.runs.paths import Run
 from sluice.settings import QuerySettings
-from sluice.state import State
 
 # Texts and quoted names stay as they are: what looks like a comment in them is none.
 _PIECES = re.compile(r"('(?:[^']|'')*'|\"(?:[^\"]|\"\")*\")|--[^\n]*|/\*.*?\*/", re.S)
@@ -69,28 +68,11 @@ def _without_comments(query: str) -> str:
 
 
 COPY_OBJECT, FUNCTION = "copyObject", "function"
-WHOLE, NAME, BUCKET, WITHOUT = "whole", "name", "bucket", "without"
-SOURCE, DESTINATION = "action.copyObject.source", "action.copyObject.destination"
+SOURCE = "action.copyObject.source"
 
 _SOURCE_FIELDS = ("uri", "bucket", "key")
-_DESTINATION_FIELDS = ("bucket", "prefix", "keys")
 # It travels in each child's input, beside the rows.
 _ACTION_MAX_BYTES = 8192
-
-
-@dataclass(frozen=True, slots=True)
-class Destination(State):
-    """Where copies go. `prefix` ends with a slash. `keys`: which part of the source's key follows it.
-
-    `without`: what WITHOUT removes from the beginning of the key. `is_empty`: there is nothing below the prefix, so
-    that no row has to look.
-    """
-
-    bucket: str
-    prefix: str
-    keys: str
-    without: str | None
-    is_empty: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,28 +107,7 @@ class RowAction:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Buckets:
-    """The buckets that a run may read and write: the role of the state machine is bounded by the same patterns."""
-
-    data_bucket: str
-    allowed: QuerySettings
-
-    def check_source(self, fields: Fields, name: str, bucket: str) -> None:
-        """Raises InvalidInputError for a bucket that the run may not read."""
-        self._check(fields, name, bucket, self.allowed.source_buckets, "SourceBucketPattern")
-
-    def check_output(self, fields: Fields, name: str, bucket: str) -> None:
-        """Raises InvalidInputError for a bucket that the run may not write."""
-        self._check(fields, name, bucket, self.allowed.output_buckets, "OutputBucketPattern")
-
-    def _check(self, fields: Fields, name: str, bucket: str, pattern: str, parameter: str) -> None:
-        if bucket != self.data_bucket and not fnmatchcase(bucket, pattern):
-            known = pattern or "there are none"
-            raise fields.wrong(name, f"{bucket} is not among the buckets of the stack's {parameter}: {known}")
-
-
-def read_action(fields: Fields, buckets: Buckets, functions: Sequence[str]) -> RowAction:
+def read_action(fields: Fields, buckets: AllowedBuckets, functions: Sequence[str]) -> RowAction:
     """The input's `action`. Raises InvalidInputError naming the field."""
     given = fields.section("action", (COPY_OBJECT, FUNCTION))
     kinds = [kind for kind in (COPY_OBJECT, FUNCTION) if given.has(kind)]
@@ -166,12 +127,12 @@ def _function(given: Fields, functions: Sequence[str]) -> RowAction:
     return RowAction(FUNCTION, function=name)
 
 
-def _copy(given: Fields, buckets: Buckets) -> RowAction:
+def _copy(given: Fields, buckets: AllowedBuckets) -> RowAction:
     copy = given.section(COPY_OBJECT, ("source", "destination"))
-    return RowAction(COPY_OBJECT, source=_source(copy, buckets), destination=_destination(copy, buckets))
+    return RowAction(COPY_OBJECT, source=_source(copy, buckets), destination=read_destination(copy, buckets))
 
 
-def _source(copy: Fields, buckets: Buckets) -> tuple[tuple[str, CellTemplate], ...]:
+def _source(copy: Fields, buckets: AllowedBuckets) -> tuple[tuple[str, CellTemplate], ...]:
     given = copy.section("source", _SOURCE_FIELDS)
     if given.has("uri") == (given.has("bucket") or given.has("key")):
         raise copy.wrong("source", "give either the uri, or bucket and key")
@@ -209,17 +170,6 @@ def _pieces(template: CellTemplate) -> list[dict[str, str]]:
         pieces += [{"text": literal}] if literal else []
         pieces += [] if column is None else [{"column": column}]
     return pieces
-
-
-def _destination(copy: Fields, buckets: Buckets) -> Destination:
-    given = copy.section("destination", _DESTINATION_FIELDS)
-    bucket = given.text_or("bucket", buckets.data_bucket)
-    buckets.check_output(given, "bucket", bucket)
-    prefix = output_prefix(given, "prefix", bucket, buckets.data_bucket)
-    if given.has("keys") and not isinstance(given.raw("keys"), str):
-        without = given.section("keys", (WITHOUT,)).text(WITHOUT)
-        return Destination(bucket, prefix, WITHOUT, without)
-    return Destination(bucket, prefix, given.choice("keys", (WHOLE, NAME, BUCKET), WHOLE), None)
 
 
 COMPRESSED = (".gz", ".zst", ".zstd")
@@ -293,9 +243,9 @@ class MapInput:
     def from_input(cls, raw: object, data_bucket: str, allowed: QuerySettings) -> MapInput:
         """Read the execution's input. Raises InvalidInputError naming the field."""
         fields = Fields(raw, _FIELDS)
-        rows, buckets = _rows(fields), Buckets(data_bucket, allowed)
+        rows, buckets = _rows(fields), AllowedBuckets(data_bucket, allowed.source_buckets, allowed.output_buckets)
         return cls(
-            query=None if rows else _query(fields, buckets),
+            query=None if rows else _query(fields, buckets, allowed),
             rows=rows,
             action=read_action(fields, buckets, allowed.functions),
             batch_size=fields.integer("batchSize", 100, low=1, high=500),
@@ -317,7 +267,7 @@ def _rows(fields: Fields) -> RowsObject | None:
     return RowsObject(bucket_name(given, given.text("bucket")), given.text("key"))
 
 
-def _query(fields: Fields, buckets: Buckets) -> Query:
+def _query(fields: Fields, buckets: AllowedBuckets, allowed: QuerySettings) -> Query:
     text = fields.text("query")
     if len(text.encode()) > QUERY_MAX_BYTES:
         raise fields.wrong("query", f"must have at most {QUERY_MAX_BYTES:,} bytes")
@@ -331,7 +281,7 @@ def _query(fields: Fields, buckets: Buckets) -> Query:
         text,
         layout,
         parameters=_parameters(fields),
-        work_group=_work_group(fields, buckets.allowed),
+        work_group=_work_group(fields, allowed),
         database=fields.text_or("database", None),
         catalog=fields.text_or("catalog", None),
     )

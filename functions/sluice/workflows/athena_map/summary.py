@@ -2,84 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from sluice.aws.clients import with_advice
 from sluice.errors import CountsDoNotReconcileError, RowsFailedError, TooManyRowsError
 from sluice.runs.counts import Counts
-from sluice.runs.outcomes import message_of
 from sluice.runs.paths import Run
 from sluice.runs.reasons import Reasons, rejects_state
 from sluice.runs.summary import RunError, Status, notes_in, summary_state, too_many_rejects
+from sluice.runs.undone import NOT_STARTED, ItemsDone
 from sluice.workflows.athena_map.inspection import ROWS_MAX, Inspection
 from sluice.workflows.athena_map.query_figures import QueryFigures
 from sluice.workflows.athena_map.result_rows import ROW_MAX_BYTES, ROW_TOO_LARGE
-
-SUCCEEDED, REJECTED = "SUCCEEDED", "rejected"
-_NOT_STARTED = "NotStarted"
-
-
-@dataclass(frozen=True, slots=True)
-class UndoneRow:
-    """A row that was rejected, or has failed, and why."""
-
-    is_reject: bool
-    error: str
-    message: str
-    row: Any
-
-    def to_line(self) -> bytes:
-        """The row as one line of the rejects or of the failures."""
-        line = {"error": self.error, "message": with_advice(self.message), "record": self.row}
-        return json.dumps(line, ensure_ascii=False).encode() + b"\n"
-
-
-@dataclass(slots=True)
-class RowsDone:
-    """The rows so far, from the records of the Map Run. Rejected and failed rows go to files as they are found."""
-
-    written: int = 0
-    skipped: int = 0
-    rejected: int = 0
-    failed: int = 0
-    failed_batches: int = 0
-    reasons: Reasons = field(default_factory=Reasons)
-    errors: Reasons = field(default_factory=Reasons)
-
-    @property
-    def done(self) -> int:
-        """Rows that are accounted for."""
-        return self.written + self.skipped + self.rejected + self.failed
-
-    def add(self, record: Mapping[str, Any]) -> Iterator[UndoneRow]:
-        """One batch's record; yields its rows that were not done."""
-        if record["Status"] == SUCCEEDED:
-            yield from self._add_output(json.loads(record["Output"]), record["Input"])
-            return
-        self.failed_batches += 1
-        error = record.get("Error") or (_NOT_STARTED if record["Status"] == "PENDING" else record["Status"])
-        message = message_of(record.get("Cause")) or "the batch was not worked through"
-        for row in json.loads(record["Input"])["Items"]:
-            yield self._undone(UndoneRow(is_reject=False, error=error, message=message, row=row))
-
-    def _add_output(self, output: Mapping[str, Any], batch: str) -> Iterator[UndoneRow]:
-        self.written += output["written"]
-        self.skipped += output["skipped"]
-        rows = json.loads(batch)["Items"] if output["undone"] else []
-        for each in output["undone"]:
-            is_reject = each["outcome"] == REJECTED
-            yield self._undone(UndoneRow(is_reject, each["error"], each["message"], rows[each["index"]]))
-        self.failed_batches += any(each["outcome"] != REJECTED for each in output["undone"])
-
-    def _undone(self, undone: UndoneRow) -> UndoneRow:
-        self.rejected += undone.is_reject
-        self.failed += not undone.is_reject
-        (self.reasons if undone.is_reject else self.errors).add(undone.error, with_advice(undone.message))
-        return undone
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +31,7 @@ class RowsSummary:
     query: QueryFigures | None
     inspection: Inspection | None
     found: int | None
-    done: RowsDone
+    done: ItemsDone
     error: RunError | None
 
     @property
@@ -178,7 +114,7 @@ def _too_many_failed(summary: RowsSummary) -> RunError | None:
     if counts.failed * 100 <= tolerated * counts.read:
         return None
     errors = summary.done.errors
-    own = list(errors.without(_NOT_STARTED).counts)
+    own = list(errors.without(NOT_STARTED).counts)
     name = own[0] if len(own) == 1 else RowsFailedError.__name__
     problem = f"{counts.failed} of {counts.read} rows failed, more than {tolerated} % tolerated"
     return errors.explain(RunError(name, problem))
