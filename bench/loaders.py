@@ -15,9 +15,10 @@ from sluice.aws.wire import Wire
 from sluice.dynamodb.keys import KeySchema
 from sluice.dynamodb.writers import OnConflict, writer_for
 from sluice.mapping.encoders import encoder_for
+from sluice.reading.dialect import CSV, Dialect
 from sluice.reading.record_scanner import blocks
 from sluice.reading.rows import parse
-from sluice.reading.source import CSV, NONE, Source
+from sluice.reading.source import ObjectPin, Source
 from sluice.runs.range_progress import RangeProgress
 from sluice.workflows.csv_load.slice import RangeSlice
 
@@ -80,5 +81,5 @@ def pinned(text: str) -> tuple[int, Source, bytes]:
     """The CSV as the plan pins it: bytes of its header row, the source, its bytes."""
     data = text.encode()
     names = tuple(text[: text.index("\n")].split(","))
-    source = Source("b", "flights.csv", None, '"0"', len(data), CSV, NONE, ",", '"', names, "utf-8")
+    source = Source(ObjectPin("b", "flights.csv", None, '"0"', len(data)), Dialect(CSV), names)
     return data.index(b"\n") + 1, source, data

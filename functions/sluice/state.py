@@ -1,7 +1,8 @@
 """State: the JSON that the steps of a run exchange, its format, and dataclasses that are read from it.
 
 An attribute `first_row` is the field `firstRow`. Nested dataclasses, tuples, frozen sets, mappings, enums and named
-tuples are read by their annotations; classes with `to_state` and `from_state` of their own by these.
+tuples are read by their annotations; classes with `to_state` and `from_state` of their own by these. An attribute with
+a default may be missing in state: an earlier version wrote it.
 """
 
 from __future__ import annotations
@@ -118,20 +119,27 @@ class _Field(NamedTuple):
     key: str
     is_inline: bool
     decode: Decode
+    default: Callable[[], Any] | None
 
 
 @cache
 def _fields_of(cls: Any) -> tuple[_Field, ...]:
     hints = typing.get_type_hints(cls, include_extras=True)
-    return tuple(_field(each.name, hints[each.name]) for each in dataclasses.fields(cls))
+    return tuple(_field(each, hints[each.name]) for each in dataclasses.fields(cls))
 
 
-def _field(name: str, hint: Any) -> _Field:
+def _field(field: dataclasses.Field[Any], hint: Any) -> _Field:
     notes: tuple[Any, ...] = ()
     if typing.get_origin(hint) is Annotated:
         hint, *notes = typing.get_args(hint)  # type: ignore[assignment]
     key = next((each.name for each in notes if isinstance(each, Named)), None)
-    return _Field(name, key or _camel_case(name), Inline in notes, _decoder(hint))
+    return _Field(field.name, key or _camel_case(field.name), Inline in notes, _decoder(hint), _default_of(field))
+
+
+def _default_of(field: dataclasses.Field[Any]) -> Callable[[], Any] | None:
+    if field.default is not dataclasses.MISSING:
+        return lambda: field.default
+    return None if field.default_factory is dataclasses.MISSING else field.default_factory
 
 
 def _camel_case(name: str) -> str:
@@ -150,7 +158,9 @@ def _read_field(field: _Field, state: Mapping[str, Any], path: str) -> Any:
         return field.decode(state, path)
     place = f"{path}.{field.key}" if path else field.key
     if field.key not in state:
-        raise InvalidInputError(place, "is missing")
+        if field.default is None:
+            raise InvalidInputError(place, "is missing")
+        return field.default()
     return field.decode(state[field.key], place)
 
 

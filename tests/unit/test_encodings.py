@@ -8,7 +8,7 @@ import pkgutil
 import pytest
 
 from sluice.errors import InvalidInputError
-from sluice.reading.source import text_encoding
+from sluice.reading.encodings import text_encoding
 
 ALL = sorted({each.name for each in pkgutil.iter_modules(encodings.__path__)} - {"aliases"})
 NEWLINES_AND_QUOTES = '\r\n",;\t|'

@@ -21,8 +21,12 @@ def an_input(source: dict[str, Any] | None = None, **changed: Any) -> dict[str, 
 
 def test_defaults() -> None:
     load = LoadInput.from_input(an_input())
-    assert (load.source.format, load.source.compression, load.source.encoding) == ("csv", "none", "utf-8")
-    assert (load.source.delimiter, load.source.quote, load.source.headers) == (",", '"', None)
+    assert (load.source.dialect.format, load.source.compression, load.source.dialect.encoding) == (
+        "csv",
+        "none",
+        "utf-8",
+    )
+    assert (load.source.dialect.delimiter, load.source.dialect.quote, load.source.headers) == (",", '"', None)
     assert (load.source.version_id, load.source.max_rows) == (None, None)
     assert (load.way, load.spec, load.on_conflict) == ("keys", ["id"], "replace")
     assert (load.range_bytes, load.max_concurrency) == (8 << 20, 50)
@@ -44,7 +48,7 @@ def test_defaults() -> None:
 )
 def test_key_tells_the_format(key: str, layout: str, compression: str, delimiter: str) -> None:
     source = LoadInput.from_input(an_input({"key": key})).source
-    assert (source.format, source.compression, source.delimiter) == (layout, compression, delimiter)
+    assert (source.dialect.format, source.compression, source.dialect.delimiter) == (layout, compression, delimiter)
 
 
 def test_everything_can_be_given() -> None:
@@ -71,8 +75,8 @@ def test_everything_can_be_given() -> None:
     )
     load = LoadInput.from_input(raw)
     assert load.source.version_id == "v1"
-    assert (load.source.delimiter, load.source.quote, load.source.headers) == ("¦", None, ("a", "b"))
-    assert (load.source.compression, load.source.encoding, load.source.max_rows) == ("gzip", "iso8859-1", 10)
+    assert (load.source.dialect.delimiter, load.source.dialect.quote, load.source.headers) == ("¦", None, ("a", "b"))
+    assert (load.source.compression, load.source.dialect.encoding, load.source.max_rows) == ("gzip", "iso8859-1", 10)
     assert (load.way, load.spec) == ("mapping", {"id": "{a}"})
     assert (load.on_conflict, load.range_bytes, load.max_concurrency) == ("keep", 1024, 1)
     assert (load.tolerated_failure_percentage, load.rejects_tolerated) == (12.5, {"percentage": 1.5})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, NamedTuple
 
@@ -89,6 +89,11 @@ def test_state_has_camel_case_names_and_json_values() -> None:
 
 def test_state_is_read_as_it_was_written() -> None:
     assert Whole.from_state(STATE) == WHOLE
+
+
+def test_field_with_a_default_may_be_missing() -> None:
+    old = {name: value for name, value in STATE.items() if name not in ("reasons", "missing", "free")}
+    assert Whole.from_state(old) == replace(WHOLE, reasons=Counter(), missing=frozenset(), free=None)
 
 
 @given(st.builds(Inner, st.integers(), st.lists(st.text()).map(tuple)))

@@ -21,9 +21,10 @@ from sluice import errors
 from sluice.dynamodb.items import Item, Row
 from sluice.dynamodb.table_writer import Origin, RejectedWrite, WriteOutcome
 from sluice.errors import RejectError, SettingError
+from sluice.reading.dialect import Dialect
 from sluice.reading.record_scanner import Block, blocks
 from sluice.reading.rows import parse
-from sluice.reading.source import Source
+from sluice.reading.source import ObjectPin, Source
 from sluice.rejects import Reason
 from sluice.runs.range_progress import RangeProgress
 from sluice.settings import Settings
@@ -81,7 +82,7 @@ def encode(row: Row) -> Sequence[Item]:
 
 def csv_source(header: tuple[str, ...] = ("id", "text")) -> Source:
     """A source of two columns."""
-    return Source("b", "k", None, '"e"', 0, "csv", "none", ",", '"', header, "utf-8")
+    return Source(ObjectPin("b", "k", None, '"e"', 0), Dialect("csv"), header)
 
 
 def run_slice(

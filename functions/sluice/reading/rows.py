@@ -13,8 +13,9 @@ from typing import Any, NoReturn
 
 from sluice.dynamodb.items import Row
 from sluice.errors import CountsDoNotReconcileError, RejectError
+from sluice.reading.dialect import CSV, REJECTS, Dialect
 from sluice.reading.record_scanner import RECORD_MAX_BYTES, Block, json_lines
-from sluice.reading.source import CSV, REJECTS, Source
+from sluice.reading.source import Source
 from sluice.rejects import Reason, quoted
 
 
@@ -55,20 +56,20 @@ def csv_rows(block: Block, source: Source) -> list[Row | BadRow]:
         text, is_text = str(block.data, source.encoding), True
     except UnicodeDecodeError:
         text, is_text = str(block.data, source.encoding, "surrogateescape"), False
-    records = csv_records(text, source.delimiter, source.quote)
+    records = csv_records(text, source.dialect)
     columns = len(source.header or ())
     if is_text and set(map(len, records)) <= {columns}:
         return [*records]
     return _checked(records, block, source)
 
 
-def csv_records(text: str, delimiter: str, quote: str | None) -> list[list[str]]:
+def csv_records(text: str, dialect: Dialect) -> list[list[str]]:
     """What csv.reader makes of a text, without blank lines."""
     lines = io.StringIO(text, newline="")
-    if quote is None:
-        reader = csv.reader(lines, delimiter=delimiter, quotechar=None, quoting=csv.QUOTE_NONE)
+    if dialect.quote is None:
+        reader = csv.reader(lines, delimiter=dialect.delimiter, quotechar=None, quoting=csv.QUOTE_NONE)
     else:
-        reader = csv.reader(lines, delimiter=delimiter, quotechar=quote)
+        reader = csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.quote)
     return [record for record in reader if record]
 
 

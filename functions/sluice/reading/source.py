@@ -1,118 +1,98 @@
-"""The source of a run: its place, format, dialect and encoding, as the input gives them."""
+"""A source: the objects that an input names, and one object pinned to its version."""
 
 from __future__ import annotations
 
-import codecs
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
 
-from sluice.errors import InvalidInputError
 from sluice.fields import Fields
-from sluice.reading.record_scanner import CsvGrammar, Grammar, JsonLinesGrammar
+from sluice.reading.dialect import CSV, JSONL, REJECTS, Dialect, DialectInput, refuse_csv_fields
+from sluice.reading.record_scanner import Grammar
 from sluice.rejects import has_half_pair
-from sluice.state import State
+from sluice.state import Inline, State
 
-# Text that codecs with escapes, shifts or byte pairs do not read as plain ASCII.
-_ASCII = bytes(range(128)).replace(b"\\", b"\\x41") + b"\\u0041\\N{DIGIT ONE}+AGE-~{<:Ky#~}\x1b$B0l\x1b(B\x0e!\x0f"
-_SECOND_BYTES = b"\x30\x41\x81\xa1"
-
-
-def text_encoding(name: str, field: str) -> str:
-    """The encoding's usual name; raises InvalidInputError on `field` for one that a source cannot have."""
-    try:
-        encoding = codecs.lookup(name).name
-        if encoding in ("utf-8", "utf-8-sig"):
-            return "utf-8"
-        is_safe = _is_one_byte_per_character(encoding)
-    except (LookupError, ValueError) as error:
-        raise InvalidInputError(field, f"{name} is not a text encoding that Python supports") from error
-    if not is_safe:
-        raise InvalidInputError(
-            field,
-            f"{name} is not utf-8, nor ASCII with one byte for each further character: records cannot be "
-            "found in the bytes; convert the object to utf-8",
-        )
-    return encoding
-
-
-def _is_one_byte_per_character(encoding: str) -> bool:
-    """Whether ASCII is itself, and each other byte a character of its own beyond ASCII, or none at all."""
-    if _ASCII.decode(encoding, "replace") != _ASCII.decode("ascii"):
-        return False
-    characters = [bytes((byte,)).decode(encoding, "replace") for byte in range(128, 256)]
-    pairs = (bytes((first, second)) for first in range(128, 256) for second in _SECOND_BYTES)
-    known = [each for each in characters if each != "\N{REPLACEMENT CHARACTER}"]
-    return (
-        all(len(each) == 1 and not each.isascii() for each in characters)
-        and len(set(known)) == len(known)
-        and all(len(pair.decode(encoding, "replace")) == 2 for pair in pairs)
-    )
-
-
-CSV = "csv"
-JSONL = "jsonl"
-REJECTS = "rejects"
 NONE = "none"
 GZIP = "gzip"
 
 
 @dataclass(frozen=True, slots=True)
-class Source(State):
-    """One version of one object. `size` is in bytes, as stored; `header` is a csv's columns, else None."""
+class ObjectPin(State):
+    """One version of one object, and how it is compressed. `size` is in bytes, as stored."""
 
     bucket: str
     key: str
     version_id: str | None
     etag: str
     size: int
-    format: str
-    compression: str
-    delimiter: str
-    quote: str | None
-    header: tuple[str, ...] | None
-    encoding: str
+    compression: str = NONE
 
     def __str__(self) -> str:
         version = f" (version {self.version_id})" if self.version_id else ""
         return f"s3://{self.bucket}/{self.key}{version}"
 
+
+@dataclass(frozen=True, slots=True)
+class Source(State):
+    """A pinned object, the dialect that all objects of a run share, and the object's columns in its own order.
+
+    `header` is a csv's columns, else None; None as well before the header was read.
+    """
+
+    pin: Annotated[ObjectPin, Inline]
+    dialect: Annotated[Dialect, Inline]
+    header: tuple[str, ...] | None = None
+
+    def __str__(self) -> str:
+        return str(self.pin)
+
+    @property
+    def bucket(self) -> str:
+        """The object's bucket."""
+        return self.pin.bucket
+
+    @property
+    def key(self) -> str:
+        """The object's key."""
+        return self.pin.key
+
+    @property
+    def version_id(self) -> str | None:
+        """The object's version, in a bucket that keeps versions."""
+        return self.pin.version_id
+
+    @property
+    def etag(self) -> str:
+        """The object's ETag, with its quotes."""
+        return self.pin.etag
+
+    @property
+    def size(self) -> int:
+        """The object's bytes, as stored."""
+        return self.pin.size
+
+    @property
+    def compression(self) -> str:
+        """How the object is compressed."""
+        return self.pin.compression
+
+    @property
+    def format(self) -> str:
+        """What its records are: csv, jsonl or rejects."""
+        return self.dialect.format
+
+    @property
+    def encoding(self) -> str:
+        """The encoding of its text."""
+        return self.dialect.encoding
+
     @property
     def grammar(self) -> Grammar:
         """How its records are found."""
-        if self.format != CSV:
-            return JsonLinesGrammar()
-        quote = None if self.quote is None else self.quote.encode(self.encoding)
-        return CsvGrammar(self.delimiter.encode(self.encoding), quote)
+        return self.dialect.grammar
 
 
-CSV_FIELDS = ("delimiter", "quote", "headers")
 _BUCKET = re.compile(r"[a-zA-Z0-9.\-_]{1,255}|arn:[^/]+[:/].+")
-
-
-@dataclass(frozen=True, slots=True)
-class CsvDialect:
-    """`headers`: the columns, where the file has no header row. `encoding` is meant of any format."""
-
-    delimiter: str
-    quote: str | None
-    headers: tuple[str, ...] | None
-    encoding: str
-
-    @classmethod
-    def from_fields(cls, fields: Fields, delimiter: str) -> CsvDialect:
-        """Read the fields; `delimiter` is the default. Raises InvalidInputError."""
-        encoding = text_encoding(fields.text_or("encoding", "utf-8"), fields.path("encoding"))
-        delimiter = fields.character("delimiter", delimiter)
-        quote = None if fields.is_null("quote") else fields.character("quote", '"')
-        _check(fields, delimiter, quote, encoding)
-        return cls(delimiter, quote, _headers(fields), encoding)
-
-
-def refuse_csv_fields(fields: Fields, layout: str | None) -> None:
-    """What only a CSV has stands with a CSV alone. Raises InvalidInputError."""
-    for each in CSV_FIELDS:
-        if layout not in (None, CSV) and fields.has(each):
-            raise fields.wrong(each, f"does not apply to the format {layout}")
 
 
 def bucket_name(fields: Fields, bucket: str) -> str:
@@ -120,27 +100,6 @@ def bucket_name(fields: Fields, bucket: str) -> str:
     if not _BUCKET.fullmatch(bucket):
         raise fields.wrong("bucket", f"{bucket} is not a bucket name or an access point ARN")
     return bucket
-
-
-def _check(fields: Fields, delimiter: str, quote: str | None, encoding: str) -> None:
-    for name, character in (("delimiter", delimiter), ("quote", quote)):
-        if character in ("\r", "\n"):
-            raise fields.wrong(name, "must not be a newline")
-        try:
-            (character or "").encode(encoding)
-        except UnicodeEncodeError as error:
-            raise fields.wrong(name, f"cannot be encoded in {encoding}") from error
-    if delimiter == quote:
-        raise fields.wrong("quote", "must not be the delimiter")
-
-
-def _headers(fields: Fields) -> tuple[str, ...] | None:
-    if not fields.has("headers"):
-        return None
-    headers = fields.texts("headers")
-    if not headers:
-        raise fields.wrong("headers", "must name the columns; omit it if the first row names them")
-    return headers
 
 
 _FIELDS = (
@@ -175,13 +134,16 @@ class SourceInput:
     bucket: str
     key: str
     version_id: str | None
-    format: str
     compression: str
-    delimiter: str
-    quote: str | None
-    headers: tuple[str, ...] | None
-    encoding: str
-    max_rows: int | None
+    dialect: Dialect
+    headers: tuple[str, ...] | None = None
+    max_rows: int | None = None
+
+    def to_request(self) -> dict[str, Any]:
+        """What a run that resumes this one must ask for as well, by the fields' names."""
+        request = asdict(self)
+        dialect: dict[str, Any] = request.pop("dialect")
+        return dialect | request
 
     @classmethod
     def from_input(cls, source: object) -> SourceInput:
@@ -190,17 +152,14 @@ class SourceInput:
         bucket, key = bucket_name(fields, fields.text("bucket")), object_key(fields, "key")
         name = key.lower().removesuffix(".gz")
         layout = _format(fields, name)
-        dialect = CsvDialect.from_fields(fields, "\t" if name.endswith(".tsv") else ",")
+        given = DialectInput.from_fields(fields, layout, "\t" if name.endswith(".tsv") else ",")
         return cls(
             bucket=bucket,
             key=key,
             version_id=fields.text_or("versionId", None),
-            format=layout,
             compression=fields.choice("compression", (NONE, GZIP), GZIP if key.lower().endswith(".gz") else NONE),
-            delimiter=dialect.delimiter,
-            quote=dialect.quote,
-            headers=dialect.headers,
-            encoding=dialect.encoding,
+            dialect=given.dialect,
+            headers=given.headers,
             max_rows=fields.integer("maxRows", None, low=1, high=_ROWS_MAX),
         )
 

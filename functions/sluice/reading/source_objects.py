@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from sluice.aws.clients import aws_errors
 from sluice.errors import InvalidInputError, SourceMalformedError, SourceNotFoundError
+from sluice.reading.dialect import CSV
 from sluice.reading.record_scanner import Block, blocks, first_rows, read_fully
 from sluice.reading.rows import csv_records
-from sluice.reading.source import CSV, NONE, Source, SourceInput
+from sluice.reading.source import NONE, ObjectPin, Source, SourceInput
 from sluice.reading.streams import open_source
 from sluice.rejects import quoted
 
@@ -25,41 +26,37 @@ _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _GZIP_MARK = b"\x1f\x8b"
 
 
-def find_source(s3_client: S3Client, asked: SourceInput) -> Source:
+def find_source(s3_client: S3Client, request: SourceInput) -> Source:
     """The object as it is now, pinned; its header is not read yet, but the one of the input.
 
     Raises SourceNotFoundError naming the bucket, the key or the version that is missing; AccessDeniedError.
     """
-    name = f"s3://{asked.bucket}/{asked.key}"
-    request: GetObjectRequestTypeDef = {"Bucket": asked.bucket, "Key": asked.key}
-    if asked.version_id:
-        request["VersionId"] = asked.version_id
-    no_version = SourceNotFoundError(f"{name} has no version {asked.version_id}")
+    name = f"s3://{request.bucket}/{request.key}"
+    version: GetObjectRequestTypeDef = {"Bucket": request.bucket, "Key": request.key}
+    if request.version_id:
+        version["VersionId"] = request.version_id
+    no_version = SourceNotFoundError(f"{name} has no version {request.version_id}")
     named = {
-        "NoSuchBucket": SourceNotFoundError(f"there is no bucket {asked.bucket}"),
-        "NoSuchKey": SourceNotFoundError(f"the bucket {asked.bucket} has no object {asked.key}"),
+        "NoSuchBucket": SourceNotFoundError(f"there is no bucket {request.bucket}"),
+        "NoSuchKey": SourceNotFoundError(f"the bucket {request.bucket} has no object {request.key}"),
         "NoSuchVersion": no_version,
         "InvalidArgument": no_version,
-        "MethodNotAllowed": SourceNotFoundError(f"version {asked.version_id} of {name} is a delete marker"),
+        "MethodNotAllowed": SourceNotFoundError(f"version {request.version_id} of {name} is a delete marker"),
         "InvalidObjectState": SourceNotFoundError(f"{name} is archived; restore it first"),
     }
     # HeadObject would be less, but its errors have no body to say what is missing.
     with aws_errors(name, named):
-        found = s3_client.get_object(**request)
+        found = s3_client.get_object(**version)
     found["Body"].close()
-    return Source(
-        bucket=asked.bucket,
-        key=asked.key,
+    pin = ObjectPin(
+        bucket=request.bucket,
+        key=request.key,
         version_id=found.get("VersionId"),
         etag=found["ETag"],
         size=found["ContentLength"],
-        format=asked.format,
-        compression=asked.compression,
-        delimiter=asked.delimiter,
-        quote=asked.quote,
-        header=asked.headers,
-        encoding=asked.encoding,
+        compression=request.compression,
     )
+    return Source(pin, request.dialect, request.headers)
 
 
 def with_header(s3_client: S3Client, source: Source) -> tuple[Source, int]:
@@ -109,7 +106,7 @@ def _columns(record: Block, source: Source) -> list[str]:
             f"{source}: byte 0x{record.data[error.start]:02x} of the header row, at offset "
             f"{record.start + error.start}, is not {source.encoding}; set source.encoding"
         ) from error
-    return csv_records(text, source.delimiter, source.quote)[0]
+    return csv_records(text, source.dialect)[0]
 
 
 def _check_unique(header: tuple[str, ...]) -> None:

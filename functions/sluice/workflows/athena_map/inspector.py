@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from sluice.aws.clients import aws_errors
 from sluice.errors import SourceMalformedError, SourceNotFoundError
+from sluice.reading.dialect import CSV, JSONL, Dialect
 from sluice.reading.record_scanner import blocks, first_rows
-from sluice.reading.source import CSV, JSONL, NONE, Source, SourceInput
+from sluice.reading.source import NONE, Source, SourceInput
 from sluice.reading.source_objects import find_source
 from sluice.reading.streams import open_source
 from sluice.runs.paths import Run
@@ -108,7 +109,7 @@ class Inspector:
         return inspection.check()
 
     def _find(self, bucket: str, key: str, layout: str) -> Source:
-        request = SourceInput(bucket, key, None, layout, NONE, ",", '"', None, "utf-8", None)
+        request = SourceInput(bucket, key, None, NONE, Dialect(layout))
         return find_source(self.s3, request)
 
     def _rewrite(self, inspection: Inspection, cause: str) -> Inspection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sluice.dynamodb.keys import KeySchema
@@ -78,7 +78,7 @@ class EarlierLoad:
 def request_of(load: LoadInput) -> dict[str, Any]:
     """What must be the same in a run that continues another one, as JSON, by the fields' names."""
     request = {
-        "source": asdict(load.source),
+        "source": load.source.to_request(),
         "table": load.table,
         load.way: load.spec,
         "onConflict": load.on_conflict,

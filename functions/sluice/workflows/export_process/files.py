@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sluice.errors import SourceMalformedError
-from sluice.reading.source import GZIP, JSONL, NONE, Source, SourceInput
+from sluice.reading.dialect import JSONL, Dialect
+from sluice.reading.source import GZIP, NONE, Source, SourceInput
 from sluice.reading.source_objects import find_source
 from sluice.reading.streams import SourceStream, open_source
 from sluice.runs.outcomes import PartType
@@ -112,7 +113,7 @@ READ_BYTES = 1 << 20
 def pin(s3: S3Client, bucket: str, key: str, *, is_gzip: bool = False) -> Source:
     """The object as it is now. Raises SourceNotFoundError naming what is missing, AccessDeniedError."""
     compression = GZIP if is_gzip else NONE
-    return find_source(s3, SourceInput(bucket, key, None, JSONL, compression, "", None, None, "utf-8", None))
+    return find_source(s3, SourceInput(bucket, key, None, compression, Dialect(JSONL)))
 
 
 def read_whole(s3: S3Client, source: Source) -> bytes:

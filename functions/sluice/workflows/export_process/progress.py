@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from sluice.errors import FileDamagedError, SourceMalformedError
 from sluice.fields import Fields
-from sluice.reading.source import GZIP, JSONL, NONE, Source
+from sluice.reading.dialect import JSONL, Dialect
+from sluice.reading.source import GZIP, NONE, ObjectPin, Source
 from sluice.reading.streams import GzipStream, SourceStream, open_source
 from sluice.runs.paths import Run
 from sluice.runs.range_progress import RangeProgress
@@ -115,11 +116,11 @@ def open_file(
 
 
 def _pinned(bucket: str, key: str, progress: FileProgress, compression: str) -> Source:
-    return Source(bucket, key, None, progress.etag, progress.size, JSONL, compression, "", None, None, "utf-8")
+    return Source(ObjectPin(bucket, key, None, progress.etag, progress.size, compression), Dialect(JSONL))
 
 
 def _stored(s3: S3Client, source: Source) -> SourceStream:
-    return open_source(s3, replace(source, compression=NONE), 0, None)
+    return open_source(s3, replace(source, pin=replace(source.pin, compression=NONE)), 0, None)
 
 
 def _verified(s3: S3Client, source: Source, md5: str | None, held_bytes: int) -> bytes | None:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from sluice.errors import RejectError
-from sluice.reading.source import CSV, Source
+from sluice.reading.dialect import CSV
+from sluice.reading.source import Source
 from sluice.workflows.object_aggregate.aggregation import Aggregation, ColumnPart
 from sluice.workflows.object_aggregate.tally import Columns, ColumnTally, Tally
 

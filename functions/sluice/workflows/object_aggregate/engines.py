@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 
 from sluice.dynamodb.items import Row
 from sluice.errors import RejectError
+from sluice.reading.dialect import CSV
 from sluice.reading.rows import BadRow, as_record, parse
-from sluice.reading.source import CSV, Source
+from sluice.reading.source import Source
 from sluice.rejects import Reject
 from sluice.workflows.object_aggregate.aggregation import Aggregation, ColumnPart
 from sluice.workflows.object_aggregate.object_records import Piece

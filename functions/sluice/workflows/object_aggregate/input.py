@@ -10,7 +10,8 @@ from math import isfinite
 from typing import Any
 
 from sluice.fields import Fields, kind_of
-from sluice.reading.source import CSV, JSONL, CsvDialect, bucket_name, object_key, refuse_csv_fields
+from sluice.reading.dialect import CSV, JSONL, DialectInput, refuse_csv_fields
+from sluice.reading.source import bucket_name, object_key
 from sluice.rejects import quoted_names
 from sluice.runs.input import rejects_tolerated
 from sluice.runs.paths import Run
@@ -192,10 +193,12 @@ def _prefix(fields: Fields, run: Run | None) -> str:
 def _layout(fields: Fields, suffix: str) -> Layout:
     layout = fields.choice("format", (CSV, JSONL), None)
     refuse_csv_fields(fields, layout)
-    dialect = CsvDialect.from_fields(fields, "\t" if suffix.lower().removesuffix(".gz").endswith(".tsv") else ",")
-    headers = dialect.headers
+    is_tsv = suffix.lower().removesuffix(".gz").endswith(".tsv")
+    given = DialectInput.from_fields(fields, layout or CSV, "\t" if is_tsv else ",")
+    headers = given.headers
     if headers and (twice := _repeated(headers)) is not None:
         raise fields.wrong("headers", f"the column {twice} appears twice")
+    dialect = given.dialect
     return Layout(layout, dialect.delimiter, dialect.quote, headers, dialect.encoding)
 
 

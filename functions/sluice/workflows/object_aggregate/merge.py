@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from sluice.aws.clients import aws_errors
 from sluice.errors import CountsDoNotReconcileError, SourceNotFoundError, UnexpectedResponseError
-from sluice.reading.source import GZIP, JSONL, Source
+from sluice.reading.dialect import JSONL, Dialect
+from sluice.reading.source import GZIP, ObjectPin, Source
 from sluice.reading.streams import SourceStream, open_source
 from sluice.runs.attempts import earlier_outcome, leave_parts
 from sluice.state import FIELD, FORMAT, readable
@@ -81,7 +82,7 @@ def _pin(s3: S3Client, bucket: str, key: str) -> Source:
     with aws_errors(name, {"404": missing, "NoSuchKey": missing}):
         found = s3.head_object(Bucket=bucket, Key=key)
     etag, size = found["ETag"], found["ContentLength"]
-    return Source(bucket, key, None, etag, size, JSONL, GZIP, "", None, None, "utf-8")
+    return Source(ObjectPin(bucket, key, None, etag, size, GZIP), Dialect(JSONL))
 
 
 class MergeOutput(Protocol):

@@ -9,10 +9,11 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from sluice.errors import SourceMalformedError
+from sluice.reading.dialect import CSV
 from sluice.reading.object_reads import OpenAt
 from sluice.reading.record_scanner import Block, ByteStream, Grammar, blocks, first_rows, read_fully
 from sluice.reading.rows import csv_records
-from sluice.reading.source import CSV, Source
+from sluice.reading.source import Source
 from sluice.reading.streams import SourceStream
 from sluice.rejects import quoted, quoted_names
 from sluice.workflows.object_aggregate.clean_rows import CleanRows
@@ -181,7 +182,7 @@ def _names(record: Block, source: Source) -> list[str]:
             f"{source}: byte 0x{record.data[error.start]:02x} of the header row, at offset {offset}, "
             f"is not {source.encoding}; set encoding"
         ) from error
-    return csv_records(text, source.delimiter, source.quote)[0]
+    return csv_records(text, source.dialect)[0]
 
 
 def _check_columns(source: Source, columns: Sequence[str]) -> None:

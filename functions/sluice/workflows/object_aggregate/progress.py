@@ -11,7 +11,8 @@ from typing import Any, ClassVar, Self
 
 from sluice.errors import SourceMalformedError
 from sluice.fields import Fields
-from sluice.reading.source import CSV, GZIP, JSONL, NONE, Source
+from sluice.reading.dialect import CSV, JSONL, Dialect
+from sluice.reading.source import GZIP, NONE, ObjectPin, Source
 from sluice.runs.counts import Counts
 from sluice.runs.paths import Run
 from sluice.state import State, VersionedState
@@ -129,19 +130,16 @@ class BatchObject(State):
         """The object, pinned; its header is not read yet. Raises SourceMalformedError for an unknown ending."""
         layout = aggregation.layout
         name = self.key.lower()
-        source = Source(
+        pin = ObjectPin(
             bucket=aggregation.bucket,
             key=self.key,
             version_id=None,
             etag=self.etag,
             size=self.size,
-            format=layout.format or _format_of(name.removesuffix(".gz")) or "",
             compression=GZIP if name.endswith(".gz") else NONE,
-            delimiter=layout.delimiter,
-            quote=layout.quote,
-            header=layout.headers,
-            encoding=layout.encoding,
         )
+        form = layout.format or _format_of(name.removesuffix(".gz")) or ""
+        source = Source(pin, Dialect(form, layout.delimiter, layout.quote, layout.encoding), layout.headers)
         if not source.format:
             raise SourceMalformedError(
                 f"{source}: the key's ending does not tell the format; set format to csv or jsonl"
