@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sluice.aws.clients import aws_errors
 from sluice.errors import InvalidInputError, SourceMalformedError, SourceNotFoundError
 from sluice.reading.dialect import CSV
+from sluice.reading.object_reads import OpenAt
 from sluice.reading.record_scanner import Block, blocks, first_rows, read_fully
 from sluice.reading.rows import csv_records
 from sluice.reading.source import NONE, ObjectPin, Source, SourceInput
@@ -65,19 +66,24 @@ def with_header(s3_client: S3Client, source: Source) -> tuple[Source, int]:
     Raises SourceMalformedError for an empty source or one that is clearly something else,
     InvalidInputError on source.headers for a column that appears twice.
     """
-    start = _start_of_text(s3_client, source)
+    return read_header(lambda start: open_source(s3_client, source, start, None), source)
+
+
+def read_header(open_at: OpenAt, source: Source) -> tuple[Source, int]:
+    """The same for an object that `open_at` opens."""
+    start = _start_of_text(open_at, source)
     if source.format != CSV:
         return source, start
     if source.header is None:
-        first = _first_record(s3_client, source, start)
+        first = _first_record(open_at, source, start)
         source, start = replace(source, header=tuple(_columns(first, source))), first.end
     _check_unique(source.header or ())
     return source, start
 
 
-def _start_of_text(s3_client: S3Client, source: Source) -> int:
+def _start_of_text(open_at: OpenAt, source: Source) -> int:
     """The offset after a byte order mark, if there is one."""
-    with closing(open_source(s3_client, source, 0, None)) as stream:
+    with closing(open_at(0)) as stream:
         head = read_fully(stream, len(_UTF8_MARK) + 1)
     mark = len(_UTF8_MARK) if source.encoding == "utf-8" and head.startswith(_UTF8_MARK) else 0
     if len(head) == mark:
@@ -90,8 +96,8 @@ def _start_of_text(s3_client: S3Client, source: Source) -> int:
     return mark
 
 
-def _first_record(s3_client: S3Client, source: Source, start: int) -> Block:
-    with closing(open_source(s3_client, source, start, None)) as stream:
+def _first_record(open_at: OpenAt, source: Source, start: int) -> Block:
+    with closing(open_at(start)) as stream:
         for block in blocks(stream, source.grammar, start, 0, _HEADER_BLOCK_BYTES):
             if block.rows:
                 return first_rows(block, source.grammar, 1)
