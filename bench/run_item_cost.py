@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ MILLION = 1_000_000
 STOPPED_RUNS = 20
 STOPPED_ROWS = 400_000
 LOOK_SECONDS = 0.1
+AFTERWARDS_SECONDS = 0.5
 
 
 @contextmanager
@@ -62,16 +64,35 @@ def _stopped(stack: Sandbox, source: Any) -> float:
     _wait(lambda: _count(stack, table) > 0)
     if main(["stop", arn, "--local"], stack.surroundings):
         raise AssertionError("the run could not be stopped")
-    stopped_at = last_write_at = time.monotonic()
-    seen = _count(stack, table)
-    while stack.stepfunctions.describe_execution(executionArn=arn)["status"] == "RUNNING":
-        count, looked_at = _count(stack, table), time.monotonic()
-        if count > seen:
-            seen, last_write_at = count, looked_at
+    seconds, seen = _last_write(stack, table, arn)
+    time.sleep(AFTERWARDS_SECONDS)
+    if (found := _count(stack, table)) != seen:
+        raise AssertionError(f"{found - seen} rows were written after the run had ended")
+    counted = _written(stack, arn)
+    if not 0 < seen < STOPPED_ROWS or counted != seen:
+        raise AssertionError(f"the table has {seen} of {STOPPED_ROWS} rows when the run ends, its summary {counted}")
+    return seconds
+
+
+def _last_write(stack: Sandbox, table: str, arn: str) -> tuple[float, int]:
+    """When the table was last seen to grow, in seconds from now, and its items once the run has ended."""
+    began, last_write, seen, is_running = time.monotonic(), 0.0, _count(stack, table), True
+    while is_running:
         time.sleep(LOOK_SECONDS)
-    if not 0 < seen < STOPPED_ROWS or _count(stack, table) != seen:
-        raise AssertionError(f"{seen} of {STOPPED_ROWS} rows were written when the run ended")
-    return last_write_at - stopped_at
+        # A run can end between two looks, so the last look is one after its end.
+        is_running = stack.stepfunctions.describe_execution(executionArn=arn)["status"] == "RUNNING"
+        count = _count(stack, table)
+        if count > seen:
+            seen, last_write = count, time.monotonic() - began
+    return last_write, seen
+
+
+def _written(stack: Sandbox, arn: str) -> int:
+    """How many rows the summary of a run of csv_load says were written."""
+    key = f"csv_load/{arn.rpartition(':')[2]}/summary.json"
+    summary = json.loads(stack.s3.get_object(Bucket=stack.bucket, Key=key)["Body"].read())
+    written: int = summary["counts"]["written"]
+    return written
 
 
 def _count(stack: Sandbox, table: str) -> int:
