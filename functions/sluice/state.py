@@ -23,8 +23,9 @@ from sluice.fields import kind_of
 # every change that an earlier reader would get wrong, and keep reading the format before: runs that are under way when
 # a version is deployed were planned by the version before it. What a state machine makes of its steps' results is part
 # of the format; an execution keeps the definition that it was started with.
-FORMAT = 2
-READABLE = (FORMAT - 1, FORMAT)
+# 2: progress and plans have numbers. 3: `runItem` replaces `budget`, which readers of 2 need.
+FORMAT = 3
+READABLE = range(1, FORMAT + 1)
 FIELD = "formatVersion"
 # What was written before there was a number.
 UNNUMBERED = 1
@@ -37,9 +38,9 @@ def readable(state: Mapping[str, Any], what: str) -> Mapping[str, Any]:
     found = state.get(FIELD, UNNUMBERED)
     if found in READABLE:
         return state
-    formats = " and ".join(map(str, READABLE))
     raise FormatVersionError(
-        f"{what} is in format {found}, this deployment reads {formats}: another version of Sluice was deployed since. "
+        f"{what} is in format {found}, this deployment reads formats {READABLE[0]} to {READABLE[-1]}: "
+        "another version of Sluice was deployed since. "
         "Start the run again with this version, or deploy the version that started it and let it finish there"
     )
 

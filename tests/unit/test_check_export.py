@@ -41,7 +41,7 @@ def aws() -> Iterator[Surroundings]:
 def test_children_are_told_all_that_they_need(aws: Surroundings) -> None:
     checked = aws.check(sink={"table": "target", "guard": "newerOnly"})
     assert checked.process.to_state() == {
-        "formatVersion": 2,
+        "formatVersion": 3,
         "export": {
             "bucket": BUCKET,
             "type": "INCREMENTAL_EXPORT",
@@ -183,7 +183,7 @@ def test_fixture_ends_as_it_is_named(aws: Surroundings, path: Path) -> None:
     (note,) = answer["notes"]
     assert "was not compared with the account's Lambda concurrency" in note
     assert answer | {"process": None, "notes": []} == {
-        "formatVersion": 2,
+        "formatVersion": 3,
         "process": None,
         "notes": [],
         "plan": {

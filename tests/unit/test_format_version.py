@@ -72,13 +72,13 @@ def numbered(state: Json, number: int | None) -> Json:
     return rest if number is None else {**rest, FIELD: number}
 
 
-def test_this_format_and_the_one_before_are_read() -> None:
-    assert READABLE == (FORMAT - 1, FORMAT)
+def test_this_format_and_those_before_are_read() -> None:
+    assert tuple(READABLE) == (1, 2, FORMAT)
     assert readable({"a": 1}, "the plan") == {"a": 1}
     with pytest.raises(FormatVersionError) as refused:
         readable({FIELD: UNKNOWN}, "the run's plan")
     text = str(refused.value)
-    assert f"the run's plan is in format {UNKNOWN}, this deployment reads {FORMAT - 1} and {FORMAT}:" in text
+    assert f"the run's plan is in format {UNKNOWN}, this deployment reads formats 1 to {FORMAT}:" in text
     assert "Start the run again with this version, or deploy the version that started it" in text
 
 

@@ -39,7 +39,7 @@ def test_slice_reads_a_page_however_little_time_there_is() -> None:
     progress = measured(request_for(ids("a", "b")), table.query, lambda: True).progress
     assert not progress.done
     assert progress.to_state() | {"measure": None} == {
-        "formatVersion": 2,
+        "formatVersion": 3,
         "done": False,
         "position": 0,
         "slices": 1,

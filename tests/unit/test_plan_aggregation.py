@@ -54,9 +54,9 @@ def aggregation(**fields: Any) -> Aggregation:
 def test_what_is_left_out_has_its_default() -> None:
     plan = AggregationInput.from_input({"prefix": "gsod/"}, RUN, BUCKET).to_state()
     assert plan == {
-        "formatVersion": 2,
+        "formatVersion": 3,
         "aggregation": {
-            "formatVersion": 2,
+            "formatVersion": 3,
             "bucket": BUCKET,
             "prefix": "gsod/",
             "suffix": "",

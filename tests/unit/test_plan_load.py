@@ -126,7 +126,7 @@ def test_usual_plan_says_all_that_the_machine_needs(aws: Surroundings) -> None:
     (note,) = planned["notes"]
     assert "was not compared with the account's Lambda concurrency" in note
     assert planned | {"load": None, "plan": None, "notes": []} == {
-        "formatVersion": 2,
+        "formatVersion": 3,
         "notes": [],
         "done": True,
         "progress": None,
@@ -138,7 +138,7 @@ def test_usual_plan_says_all_that_the_machine_needs(aws: Surroundings) -> None:
         "resumed": None,
     }
     assert planned["load"] == {
-        "formatVersion": 2,
+        "formatVersion": 3,
         "source": {
             "bucket": BUCKET,
             "key": "input/airports.csv",

@@ -156,7 +156,7 @@ def test_all_batches_done_are_one_merge_of_their_parts(bucket: Bucket) -> None:
     answer = plan(6)
     assert answer["error"] is None
     assert answer["collected"] == {
-        "formatVersion": 2,
+        "formatVersion": 3,
         "listed": 6,
         "objects": {"read": 6, "written": 6, "skipped": 0, "rejected": 0, "failed": 0},
         "rows": {"read": 60, "aggregated": 60, "filtered": 0, "rejected": 0},
@@ -172,7 +172,7 @@ def test_all_batches_done_are_one_merge_of_their_parts(bucket: Bucket) -> None:
         "levels": 0,
         "plans": "object_aggregate/fixture/merges/level-",
         "last": {
-            "formatVersion": 2,
+            "formatVersion": 3,
             "name": "last",
             "parts": [RUN.batch_part_key("b000", 0), RUN.batch_part_key("b001", 0)],
             "last": {"rows": 60, "missing": None},

@@ -80,7 +80,7 @@ def plan(request: DistinctInput, **described: Any) -> ScanPlan:
 def test_keys_are_taken_by_name() -> None:
     planned = plan(request())
     assert planned.to_state() == {
-        "formatVersion": 2,
+        "formatVersion": 3,
         "table": {"name": "t", "keys": [{"name": "UserRef", "type": "B"}, {"name": "ConnectionId", "type": "N"}]},
         "index": None,
         "totalSegments": 20,

@@ -191,7 +191,7 @@ def test_plan_is_what_children_get_to_know(aws: Any) -> None:
     state = planned.to_state(RUN, BUCKET)
     assert state == {
         "transform": {
-            "formatVersion": 2,
+            "formatVersion": 3,
             "table": {"name": "airports", "keys": [{"name": "icao", "type": "S"}]},
             "target": {"name": "nests", "keys": [{"name": "id", "type": "S"}]},
             "way": {"mapping": {"id": "{icao}"}},
