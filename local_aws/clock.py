@@ -41,9 +41,9 @@ class ServerClock:
         time.time()
         self._advanced = timedelta(0)
 
-    def advance(self, asked: dict[str, Any]) -> dict[str, Any]:
+    def advance(self, data: dict[str, Any]) -> dict[str, Any]:
         """Go forward by so many `seconds`; the answer has the time `now`."""
-        step = timedelta(seconds=asked["seconds"])
+        step = timedelta(seconds=data["seconds"])
         self._traveller.shift(step)
         self._advanced += step
         return {"now": datetime.now(UTC).isoformat()}

@@ -1,4 +1,4 @@
-"""Faults for tests: a started local AWS is told over HTTP what to let fail next.
+"""Faults for tests: an HTTP request tells a started local AWS what to let fail next.
 
     with running(fault_injection=True) as local_aws:
         faults.fail_requests(local_aws, "BatchWriteItem", times=3, error="ThrottlingException")

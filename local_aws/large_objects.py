@@ -24,12 +24,12 @@ def put(local_aws: LocalAws, bucket: str, key: str, *, size_bytes: int) -> None:
     control(local_aws, PATH, {"bucket": bucket, "key": key, "size": size_bytes})
 
 
-def store(asked: dict[str, Any]) -> dict[str, Any]:
+def store(data: dict[str, Any]) -> dict[str, Any]:
     """The server's side. Raises MissingObjectError."""
     from local_aws.s3_objects import put_file
 
     with tempfile.NamedTemporaryFile(prefix="large-object-", delete=False) as file:
-        file.truncate(asked["size"])
-    parts = -(-asked["size"] // PART_BYTES)
-    put_file(asked["bucket"], asked["key"], Path(file.name), f"{ETAG_OF_ZEROS}-{parts}")
+        file.truncate(data["size"])
+    parts = -(-data["size"] // PART_BYTES)
+    put_file(data["bucket"], data["key"], Path(file.name), f"{ETAG_OF_ZEROS}-{parts}")
     return {}

@@ -66,7 +66,7 @@ def listen_again(bind_host: str, kept: DataDirectory | None) -> list[socket.sock
 
 
 def listen(bind_host: str, port: int) -> list[socket.socket]:
-    """Loopback, which Lambda workers use, and the address asked for where it is another one."""
+    """Loopback, which Lambda workers use, and the requested address, if it is another one."""
     hosts = [bind_host] if bind_host in (LOOPBACK, ANY_ADDRESS) else [LOOPBACK, bind_host]
     sockets: list[socket.socket] = []
     try:
@@ -80,8 +80,8 @@ def listen(bind_host: str, port: int) -> list[socket.socket]:
     except OSError as error:
         for listening in sockets:
             listening.close()
-        told = f"cannot listen on {bind_host}:{port}: {error.strerror}"
-        raise (PortTakenError if error.errno == errno.EADDRINUSE else StartFailedError)(told) from error
+        message = f"cannot listen on {bind_host}:{port}: {error.strerror}"
+        raise (PortTakenError if error.errno == errno.EADDRINUSE else StartFailedError)(message) from error
     return sockets
 
 

@@ -116,7 +116,7 @@ def start(
     options = Options(bind_host, region, fault_injection, enforce_iam, lambda_concurrency, outlive_caller, kept)
     run_directory.remove_abandoned()
     with contextlib.ExitStack() as ours:
-        data_lock = None if kept is None else ours.enter_context(kept.claim())
+        data_lock = None if kept is None else ours.enter_context(kept.acquire())
         sockets = listen_again(bind_host, kept) if port is None else listen(bind_host, port)
         for listening in sockets:
             ours.enter_context(listening)
@@ -144,7 +144,7 @@ def start(
 
 
 def stop(local_aws: LocalAws) -> None:
-    """End the server with its Lambda workers and remove its directory; harmless when it is gone.
+    """End the server with its Lambda workers and remove its directory; harmless if it has ended.
 
     A server with a data directory first saves its state. Raises DataDirectoryError if it could not.
     """

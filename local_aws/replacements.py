@@ -44,7 +44,7 @@ def import_all() -> list[ModuleType]:
 
 
 def replace(module: ModuleType | type, name: str, parameters: tuple[str, ...], new: Callable[..., Any]) -> Any:
-    """Put `new` in the place of the function `name`, whose parameters must be these; return the old one."""
+    """Replace the function `name`, whose parameters must be these, with `new`; return the old one."""
     old = check(module, name, parameters)
     setattr(module, name, new)
     return old
@@ -53,12 +53,12 @@ def replace(module: ModuleType | type, name: str, parameters: tuple[str, ...], n
 def check(module: ModuleType | type, name: str, parameters: tuple[str, ...]) -> Any:
     """The function `name`, whose parameters must be these. Raises UnknownMinistackError."""
     old = getattr(module, name, None)
-    place = f"{module.__name__}.{name}"
+    name_in_module = f"{module.__name__}.{name}"
     if old is None:
-        raise UnknownMinistackError(f"{place} is missing; {_written_for()}")
+        raise UnknownMinistackError(f"{name_in_module} is missing; {_written_for()}")
     found = tuple(inspect.signature(old).parameters)
     if found != parameters:
-        raise UnknownMinistackError(f"{place} takes {found}, expected {parameters}; {_written_for()}")
+        raise UnknownMinistackError(f"{name_in_module} takes {found}, expected {parameters}; {_written_for()}")
     return old
 
 

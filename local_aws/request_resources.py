@@ -1,4 +1,4 @@
-"""What IAM is told about a request, where ministack takes it for any resource or for no action."""
+"""The action and resource that IAM checks for a request, where ministack takes it for any resource or for no action."""
 
 import json
 from collections.abc import Callable

@@ -75,7 +75,7 @@ def compiled_wildcards(pattern: str, ignore_case: bool) -> re.Pattern[str]:
 
 
 def _remembered(gather: Callable[[str, str], Any]) -> Callable[[str, str], Any]:
-    """A role's parsed policies, gathered anew when they are REMEMBERED_SECONDS old."""
+    """A role's parsed policies, gathered again when they are REMEMBERED_SECONDS old."""
 
     def policies_of(role_name: str, account_id: str) -> Any:
         policies, until = _policies.get((role_name, account_id), (None, 0.0))
@@ -141,14 +141,14 @@ def denial(role_arn: str, action: str, resource_arn: str, keys: ConditionKeys = 
     """
     if not is_enforced():
         return None
-    asked = (role_arn, action, resource_arn, get_region(), keys)
-    told, until = _answers.get(asked, (None, 0.0))
+    key = (role_arn, action, resource_arn, get_region(), keys)
+    message, until = _answers.get(key, (None, 0.0))
     if time.monotonic() >= until:
-        told = _evaluate(role_arn, action, resource_arn, keys)
+        message = _evaluate(role_arn, action, resource_arn, keys)
         if len(_answers) >= REMEMBERED_ANSWERS:
             _answers.clear()
-        _answers[asked] = (told, time.monotonic() + REMEMBERED_SECONDS)
-    return told
+        _answers[key] = (message, time.monotonic() + REMEMBERED_SECONDS)
+    return message
 
 
 def current_denial(role_arn: str, action: str, resource_arn: str) -> str | None:

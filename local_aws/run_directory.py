@@ -37,8 +37,10 @@ def create(port: int) -> tuple[Path, BinaryIO]:
             (directory / TEMPORARY_FILES).mkdir()
             _check_room(directory / TEMPORARY_FILES)
     except OSError as error:
-        told = f"cannot write to {parent}: {error.strerror}; free some space there, or set TMPDIR to another directory"
-        raise TemporaryDirectoryError(told) from error
+        message = (
+            f"cannot write to {parent}: {error.strerror}; free some space there, or set TMPDIR to another directory"
+        )
+        raise TemporaryDirectoryError(message) from error
     return directory, lock
 
 

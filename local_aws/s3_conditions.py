@@ -31,7 +31,7 @@ _original: dict[str, Any] = {}
 
 
 def install() -> None:
-    """Replace what is told of a condition that does not hold, and remember what an upload found."""
+    """Replace the error of a condition that does not hold, and remember what an upload found."""
     for name, parameters, conditions in (
         ("_check_put_preconditions", ("headers", "existing_obj"), WRITE_CONDITIONS),
         ("_check_read_preconditions", ("headers", "obj", "resp_headers"), READ_CONDITIONS),
@@ -103,8 +103,8 @@ def upload_refusal(upload: dict[str, Any], headers: dict[str, str]) -> Response 
     return refusal
 
 
-def _not_implemented(header: str, told: str) -> Response:
-    return _refused("NotImplemented", NOT_IMPLEMENTED, 501, {"Header": header, "additionalMessage": told})
+def _not_implemented(header: str, message: str) -> Response:
+    return _refused("NotImplemented", NOT_IMPLEMENTED, 501, {"Header": header, "additionalMessage": message})
 
 
 def _refused(code: str, message: str, status: int, extra: dict[str, str]) -> Response:

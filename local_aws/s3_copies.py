@@ -64,8 +64,8 @@ def _refusal(destination: tuple[str, str], source: tuple[str, str, bool], header
     """Why the source may not be copied to this bucket and key. A missing source is refused by ministack."""
     bucket, key, is_current = source
     if not key:
-        told = {"ArgumentName": SOURCE, "ArgumentValue": SOURCE}
-        return service._error("InvalidArgument", WRONG_SOURCE, 400, extra=told)  # type: ignore[no-any-return]
+        details = {"ArgumentName": SOURCE, "ArgumentValue": SOURCE}
+        return service._error("InvalidArgument", WRONG_SOURCE, 400, extra=details)  # type: ignore[no-any-return]
     stored = _stored(bucket, key) if is_current else None
     if is_current and stored is None:
         return None
@@ -101,7 +101,7 @@ def _tagging_denial(source: str, destination: str, headers: dict[str, str]) -> s
         return None
     needed = (("s3:GetObjectTagging", source), ("s3:PutObjectTagging", destination))
     denials = (denial(role_arn, action, f"arn:aws:s3:::{path}") for action, path in needed)
-    return next((told for told in denials if told is not None), None)
+    return next((message for message in denials if message is not None), None)
 
 
 def _source(text: str) -> tuple[str, str, bool]:
@@ -130,11 +130,11 @@ def _refused(message: str, code: str = "InvalidRequest") -> Response:
 def _with_checksums(bucket_name: str, key: str, answer: Response) -> Response:
     """The answer with the checksums that the copy has."""
     checksums = (_stored(bucket_name, key).get("checksums") or {}).items()
-    told = "".join(f"<Checksum{name}>{value}</Checksum{name}>" for name, value in checksums if "-" not in value)
-    if not told:
+    elements = "".join(f"<Checksum{name}>{value}</Checksum{name}>" for name, value in checksums if "-" not in value)
+    if not elements:
         return answer
     status, headers, body = answer
-    end = f"{told}<ChecksumType>FULL_OBJECT</ChecksumType>{END}"
+    end = f"{elements}<ChecksumType>FULL_OBJECT</ChecksumType>{END}"
     return status, headers, body.replace(END.encode(), end.encode())
 
 

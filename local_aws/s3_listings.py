@@ -23,7 +23,7 @@ WRONG_NUMBER = "Argument max-keys must be an integer between 0 and 2147483647"
 NO_NUMBER = "Provided max-keys not an integer or within integer range"
 NO_KEY_MARKER = "A version-id marker cannot be specified without a key marker."
 CONTINUATION = "continuation-token"
-# Before the key in a token, so that other texts in base 64 are told apart.
+# Before the key in a token, to distinguish it from other texts in base 64.
 TOKEN_MARK = b"\x01local\x01"
 NEXT_TOKEN = re.compile(rb"(?<=<NextContinuationToken>)[^<]*")
 USED_TOKEN = re.compile(rb"(?<=<ContinuationToken>)[^<]*")
@@ -140,9 +140,9 @@ def _encoded(answer: Response) -> Response:
     for element in root.iter():
         if element.tag.rpartition("}")[2] in ENCODED and element.text:
             element.text = quote(element.text, safe="/")
-    told = ElementTree.Element(f"{{{namespace}}}EncodingType" if namespace else "EncodingType")
-    told.text = "url"
-    root.insert(1, told)
+    message = ElementTree.Element(f"{{{namespace}}}EncodingType" if namespace else "EncodingType")
+    message.text = "url"
+    root.insert(1, message)
     return status, headers, ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
 
 

@@ -17,7 +17,7 @@ def as_told(bucket: str, key: str, answer: Response) -> Response:
     if role_arn is None or not is_missing:
         return answer
     # A statement may be limited to prefixes, of which S3 does not say how it meets a key.
-    told = denial(role_arn, "s3:ListBucket", f"arn:aws:s3:::{bucket}", (("s3:prefix", key),))
-    if told is None:
+    denial_message = denial(role_arn, "s3:ListBucket", f"arn:aws:s3:::{bucket}", (("s3:prefix", key),))
+    if denial_message is None:
         return answer
-    return service._error("AccessDenied", told, 403)  # type: ignore[no-any-return]
+    return service._error("AccessDenied", denial_message, 403)  # type: ignore[no-any-return]

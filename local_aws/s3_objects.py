@@ -18,7 +18,7 @@ class MissingObjectError(Exception):
 
 
 class StoredFile:
-    """An object's body that stays on disk; it is read in the slices that are asked for."""
+    """An object's body that stays on disk; slices of it are read on demand."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

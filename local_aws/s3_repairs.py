@@ -1,4 +1,4 @@
-"""S3: ranges of any version, bodies that stay on disk, and what is told of missing keys."""
+"""S3: ranges of any version, bodies that stay on disk, and errors for missing keys."""
 
 import re
 from contextvars import ContextVar
@@ -67,9 +67,9 @@ def _cut(wanted: str, headers: dict[str, str], body: Any) -> Response:
         return 200, headers, body[:]
     found = service._parse_range(wanted, size)
     if found is None:
-        told = {"RangeRequested": wanted, "ActualObjectSize": str(size)}
+        details = {"RangeRequested": wanted, "ActualObjectSize": str(size)}
         named = {"Content-Range": f"bytes */{size}"}
-        return service._error("InvalidRange", UNSATISFIABLE, 416, extra=told, headers=named)  # type: ignore[no-any-return]
+        return service._error("InvalidRange", UNSATISFIABLE, 416, extra=details, headers=named)  # type: ignore[no-any-return]
     start, end = found
     part = body[start : end + 1]
     return (

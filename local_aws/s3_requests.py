@@ -72,8 +72,8 @@ def _checksum_refusal(headers: Headers) -> Response | None:
     """The refusal of a checksum that is not one of its algorithm, right or wrong."""
     for name, size in CHECKSUM_BYTES.items():
         if name in headers and _decoded_size(headers[name]) != size:
-            told = f"Value for {name} header is invalid."
-            return service._error("InvalidRequest", told, 400)  # type: ignore[no-any-return]
+            message = f"Value for {name} header is invalid."
+            return service._error("InvalidRequest", message, 400)  # type: ignore[no-any-return]
     return None
 
 
@@ -90,8 +90,8 @@ def _version_refusal(path: str, headers: Headers, query: dict[str, Any]) -> Resp
     bucket, _ = service._parse_bucket_key(path, headers)
     if version == "null" or bucket not in service._buckets or service._bucket_versioning.get(bucket):
         return None
-    told = {"ArgumentName": "versionId", "ArgumentValue": version}
-    return service._error("InvalidArgument", "Invalid version id specified", 400, extra=told)  # type: ignore[no-any-return]
+    details = {"ArgumentName": "versionId", "ArgumentValue": version}
+    return service._error("InvalidArgument", "Invalid version id specified", 400, extra=details)  # type: ignore[no-any-return]
 
 
 def _without_display_names(body: Any) -> Any:
@@ -112,11 +112,11 @@ def _add_encryption(headers: Headers) -> None:
         headers.setdefault(ENCRYPTION, "AES256")
 
 
-def _add_checksum(path: str, asked: Headers, headers: Headers) -> None:
+def _add_checksum(path: str, request_headers: Headers, headers: Headers) -> None:
     """The checksums that came with an object."""
-    if COPY_SOURCE in asked:
+    if COPY_SOURCE in request_headers:
         return
-    bucket, key = service._parse_bucket_key(path, asked)
+    bucket, key = service._parse_bucket_key(path, request_headers)
     stored = service._buckets[bucket]["objects"].get(key) or {}
     for algorithm, value in (stored.get("checksums") or {}).items():
         headers.setdefault(f"x-amz-checksum-{algorithm.lower()}", value)

@@ -59,8 +59,8 @@ def _parts(body: bytes) -> list[Part] | None:
 
 
 def _part(element: ElementTree.Element) -> Part:
-    told = {_local_name(child): (child.text or "").strip() for child in element}
-    return told.get("PartNumber", ""), told.get("ETag", "").strip('"')
+    fields = {_local_name(child): (child.text or "").strip() for child in element}
+    return fields.get("PartNumber", ""), fields.get("ETag", "").strip('"')
 
 
 def _local_name(element: ElementTree.Element) -> str:

@@ -69,7 +69,7 @@ class Ending:
 
 
 def main() -> None:
-    """Install the replacements and serve until told to end."""
+    """Install the replacements and serve until a signal ends the process."""
     arguments = _parse()
     directory: Path = arguments.directory
     # The place that the environment names, whether it is full or not: without it, tempfile would look for others.
@@ -174,7 +174,7 @@ def _config(application: Application) -> uvicorn.Config:
 
 
 def _end_with_stdin(ending: Ending) -> None:
-    """The caller holds the other end of stdin and never writes: end of file means that it is gone."""
+    """The caller holds the other end of stdin and never writes: end of file means that it has ended."""
     sys.stdin.buffer.read()
     ending.begin()
 

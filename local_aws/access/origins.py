@@ -16,7 +16,7 @@ LOOPBACK_NAMES = frozenset((LOOPBACK, "::1", "localhost"))
 
 @dataclass(frozen=True)
 class Origins:
-    """What a server accepts; `bind_host` is the address that it was told to listen on."""
+    """What a server accepts; `bind_host` is the address that it listens on."""
 
     bind_host: str = LOOPBACK
 

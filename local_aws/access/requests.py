@@ -20,7 +20,7 @@ class Body:
 
     @classmethod
     async def read(cls, receive: Receive) -> "Body":
-        """Read all of it. The hash is made on the way: large bodies do not stop the server for long."""
+        """Read all of it. The hash is computed while reading: large bodies do not stop the server for long."""
         body, digest, is_more = cls(), sha256(), True
         while is_more:
             message = await receive()

@@ -102,16 +102,16 @@ class Verifier:
         )
         expected = signature(secret, signed.scope, signed.time, canonical)
         if not hmac.compare_digest(expected.encode(), signed.hex.encode()):
-            told = f"The signature does not match the request and the secret key of {signed.access_key_id}."
-            raise RefusedError(Reason.WRONG_SIGNATURE, f"{told} {CREDENTIALS_ADVICE}")
+            message = f"The signature does not match the request and the secret key of {signed.access_key_id}."
+            raise RefusedError(Reason.WRONG_SIGNATURE, f"{message} {CREDENTIALS_ADVICE}")
         return Signer(signed.access_key_id, signed.scope.region)
 
     def _check_time(self, signed: Signature) -> None:
         signed_at = _seconds(signed.time)
         if signed.time[:8] != signed.scope.date:
             raise RefusedError(Reason.INCOMPLETE, "The date in the credential is not that of X-Amz-Date.")
-        late = SKEW_SECONDS if signed.expires_seconds is None else signed.expires_seconds
-        if any(signed_at - SKEW_SECONDS <= now <= signed_at + late for now in self._times()):
+        tolerance_seconds = SKEW_SECONDS if signed.expires_seconds is None else signed.expires_seconds
+        if any(signed_at - SKEW_SECONDS <= now <= signed_at + tolerance_seconds for now in self._times()):
             return
         if signed.expires_seconds is None:
             raise RefusedError(Reason.WRONG_TIME, f"The request was signed at {signed.time}: too far from now.")
@@ -184,8 +184,10 @@ def _check_signed_headers(signed: Signature, request: Request) -> None:
     missing = [name for name in names if name not in request.headers]
     unsigned = {name for name in request.headers if name == "host" or name.startswith("x-amz-")}.difference(names)
     if missing or unsigned:
-        told = f"missing: {', '.join(missing) or 'none'}; unsigned: {', '.join(sorted(unsigned)) or 'none'}"
-        raise RefusedError(Reason.WRONG_SIGNATURE, f"The signature covers other headers than the request has ({told}).")
+        message = f"missing: {', '.join(missing) or 'none'}; unsigned: {', '.join(sorted(unsigned)) or 'none'}"
+        raise RefusedError(
+            Reason.WRONG_SIGNATURE, f"The signature covers other headers than the request has ({message})."
+        )
 
 
 @lru_cache(maxsize=64)

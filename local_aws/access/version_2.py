@@ -1,4 +1,4 @@
-"""Presigned S3 URLs of Version 2, which boto3 makes unless it is told `signature_version="s3v4"`."""
+"""Presigned S3 URLs of Version 2, which boto3 makes unless `signature_version` is `s3v4`."""
 
 import hmac
 import re
@@ -32,8 +32,8 @@ def check_version_2(
         secret, request.method, path, query, headers=request.headers, expires=fields["Expires"]
     )
     if not hmac.compare_digest(expected.encode(), fields["Signature"].encode()):
-        told = f"The signature does not match the URL and the secret key of {access_key_id}."
-        raise RefusedError(Reason.WRONG_SIGNATURE, f"{told} {CREDENTIALS_ADVICE}")
+        message = f"The signature does not match the URL and the secret key of {access_key_id}."
+        raise RefusedError(Reason.WRONG_SIGNATURE, f"{message} {CREDENTIALS_ADVICE}")
     return access_key_id
 
 

@@ -63,12 +63,12 @@ def find_table(name: TableName, rights: QueryRights) -> Table:
     for database in sorted({"default", name.database}):
         rights.check_glue("GetDatabase", database)
     if name.database not in glue._databases:
-        raise user_error("SCHEMA_NOT_FOUND", f"Schema '{name.database}' does not exist", name.place)
+        raise user_error("SCHEMA_NOT_FOUND", f"Schema '{name.database}' does not exist", name.position)
     rights.check_glue("GetTable", name.database, name.name)
     found = glue._tables.get(f"{name.database}/{name.name}")
     if found is None:
-        told = f"Table 'awsdatacatalog.{name.database}.{name.name}' does not exist"
-        raise user_error("TABLE_NOT_FOUND", told, name.place)
+        message = f"Table 'awsdatacatalog.{name.database}.{name.name}' does not exist"
+        raise user_error("TABLE_NOT_FOUND", message, name.position)
     storage = found.get("StorageDescriptor") or {}
     serde = storage.get("SerdeInfo") or {}
     return Table(
@@ -93,8 +93,8 @@ def _data_format(table: dict[str, Any], library: str) -> str:
     for name, data_format in TEXT_FORMATS.items():
         if name in library:
             return data_format
-    told = f"local AWS does not read the SerDe '{library}': it knows {', '.join(TEXT_FORMATS)}"
-    raise QueryError(told, "HIVE_UNSUPPORTED_FORMAT")
+    message = f"local AWS does not read the SerDe '{library}': it knows {', '.join(TEXT_FORMATS)}"
+    raise QueryError(message, "HIVE_UNSUPPORTED_FORMAT")
 
 
 def data_files(table: Table, rights: QueryRights) -> list[DataFile]:
@@ -120,16 +120,16 @@ def _partition_location(table: Table, partition: dict[str, Any]) -> str:
 
 def _below(location: str, values: tuple[str, ...], rights: QueryRights) -> Iterator[DataFile]:
     """A location is a folder, also without the slash; names that begin with a point or underscore are hidden."""
-    place = urlparse(location, allow_fragments=False)
-    prefix = location.removeprefix(f"{place.scheme}://{place.netloc}").lstrip("/").rstrip("/")
+    uri = urlparse(location, allow_fragments=False)
+    prefix = location.removeprefix(f"{uri.scheme}://{uri.netloc}").lstrip("/").rstrip("/")
     prefix += "/" if prefix else ""
-    rights.check_listing(place.netloc, prefix)
+    rights.check_listing(uri.netloc, prefix)
     try:
-        entries = list_objects(place.netloc, prefix)
+        entries = list_objects(uri.netloc, prefix)
         for entry in entries:
             key = str(entry["Key"])
             if not key.endswith("/") and not _is_hidden(key.removeprefix(prefix)):
-                yield DataFile(place.netloc, key, int(entry["Size"]), entry["LastModified"], values)
+                yield DataFile(uri.netloc, key, int(entry["Size"]), entry["LastModified"], values)
     except MissingObjectError as error:
         raise QueryError(f"Failed to list directory: {location}. {error}", "HIVE_FILESYSTEM_ERROR") from error
 

@@ -47,6 +47,6 @@ def _open_csv_value(field: str, kind: str) -> str:
 
 def _flat_type(column: Column) -> str:
     if is_nested(column.hive_type):
-        told = f"local AWS reads {column.hive_type} from JSON and Parquet only"
-        raise user_error("NOT_SUPPORTED", f"Column '{column.name}': {told}")
+        message = f"local AWS reads {column.hive_type} from JSON and Parquet only"
+        raise user_error("NOT_SUPPORTED", f"Column '{column.name}': {message}")
     return duckdb_type(column.hive_type)

@@ -9,7 +9,7 @@ from typing import Any
 
 from local_aws.athena.errors import CancelledError, QueryError, user_error
 from local_aws.athena.hive_types import literal
-from local_aws.athena.names import place_of
+from local_aws.athena.names import position_of
 
 # The translation calls a column so that has no name.
 ANONYMOUS = "_col?"
@@ -46,8 +46,8 @@ def engine(directory: Path) -> Iterator[Any]:
     try:
         import duckdb
     except ImportError as error:
-        told = "local AWS runs queries with the Python package duckdb, which is not installed: make setup"
-        raise QueryError(told) from error
+        message = "local AWS runs queries with the Python package duckdb, which is not installed: make setup"
+        raise QueryError(message) from error
     connection = duckdb.connect(":memory:")
     try:
         for setting in SETTINGS:
@@ -80,11 +80,13 @@ def _query_error(error: Any, text: str) -> QueryError:
     column, function = MISSING_COLUMN.search(message), MISSING_FUNCTION.search(message)
     if column is not None:
         name = next(each for each in column.groups() if each)
-        told = f"Column '{name}' cannot be resolved or requester is not authorized to access requested resources"
-        return user_error("COLUMN_NOT_FOUND", told, _place_of_name(text, name))
+        message_text = (
+            f"Column '{name}' cannot be resolved or requester is not authorized to access requested resources"
+        )
+        return user_error("COLUMN_NOT_FOUND", message_text, _position_of_name(text, name))
     if function is not None:
         name = function[1]
-        return user_error("FUNCTION_NOT_FOUND", f"Function '{name}' not registered", _place_of_name(text, name))
+        return user_error("FUNCTION_NOT_FOUND", f"Function '{name}' not registered", _position_of_name(text, name))
     names = {
         "ConversionException": "INVALID_CAST_ARGUMENT",
         "BinderException": "TYPE_MISMATCH",
@@ -98,9 +100,9 @@ def _query_error(error: Any, text: str) -> QueryError:
     return user_error(names.get(type(error).__name__, "GENERIC_USER_ERROR"), first)
 
 
-def _place_of_name(text: str, name: str) -> str:
+def _position_of_name(text: str, name: str) -> str:
     found = re.search(rf"(?i)(?<!\w){re.escape(name)}(?!\w)", text)
-    return place_of(text, found.start()) if found else "line 1:1"
+    return position_of(text, found.start()) if found else "line 1:1"
 
 
 def result_columns(connection: Any) -> list[ResultColumn]:

@@ -32,11 +32,11 @@ KINDS = {
 }
 
 
-def user_error(name: str, message: str, place: str = "") -> QueryError:
+def user_error(name: str, message: str, position: str = "") -> QueryError:
     """An error of Trino's at this place (`line 1:8`) of the query, if it has one."""
-    return QueryError(f"{place}: {message}" if place else message, name, kind=KINDS.get(name, 1000))
+    return QueryError(f"{position}: {message}" if position else message, name, kind=KINDS.get(name, 1000))
 
 
-def denied(told: str) -> QueryError:
+def denied(message: str) -> QueryError:
     """The caller's role lacks a right in Glue."""
-    return QueryError(f"Insufficient permissions to execute the query. {told}", kind=1009)
+    return QueryError(f"Insufficient permissions to execute the query. {message}", kind=1009)

@@ -60,11 +60,11 @@ def literal(text: str) -> str:
 def _parts(text: str) -> list[str]:
     """What commas separate outside of brackets."""
     parts, depth, start = [], 0, 0
-    for place, sign in enumerate(text):
+    for index, sign in enumerate(text):
         depth += (sign in "<(") - (sign in ">)")
         if sign == "," and depth == 0:
-            parts.append(text[start:place])
-            start = place + 1
+            parts.append(text[start:index])
+            start = index + 1
     return [*parts, text[start:]]
 
 

@@ -1,4 +1,4 @@
-"""Puts this package in the place of ministack's queries."""
+"""Installs this package instead of ministack's queries."""
 
 from local_aws.athena import operations
 

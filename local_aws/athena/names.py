@@ -9,14 +9,14 @@ class TableName:
 
     database: str
     name: str
-    place: str = field(default="", compare=False)
+    position: str = field(default="", compare=False)
 
     def hidden(self, column: str) -> str:
         """What a hidden column is called in DuckDB, where no column is hidden: no name that a query can have."""
         return f"{column} of {self.database}.{self.name}"
 
 
-def place_of(text: str, start: int) -> str:
+def position_of(text: str, start: int) -> str:
     """An offset of the text as Trino tells it: `line 1:15`."""
     before = text[:start]
     return f"line {before.count(chr(10)) + 1}:{start - (before.rfind(chr(10)) + 1) + 1}"

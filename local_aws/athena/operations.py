@@ -105,8 +105,8 @@ def find_query(data: dict[str, Any]) -> Query:
     """The query that a request is about. Raises RefusedError."""
     query_id = data.get("QueryExecutionId")
     if query_id is None:
-        told = "Value null at 'queryExecutionId' failed to satisfy constraint: Member must not be null"
-        raise RefusedError(f"1 validation error detected: {told}")
+        message = "Value null at 'queryExecutionId' failed to satisfy constraint: Member must not be null"
+        raise RefusedError(f"1 validation error detected: {message}")
     query: Query | None = service._executions.get(query_id)
     if query is None:
         raise RefusedError(f"QueryExecution {query_id} was not found", "QUERY_EXECUTION_NOT_FOUND")
@@ -197,10 +197,10 @@ def _get_queries(data: dict[str, Any]) -> dict[str, Any]:
     ids = data.get("QueryExecutionIds") or []
     known = [service._executions[each] for each in ids if each in service._executions]
     missing = [each for each in ids if each not in service._executions]
-    told = {"ErrorCode": "QUERY_EXECUTION_NOT_FOUND", "ErrorMessage": "QueryExecution was not found"}
+    error = {"ErrorCode": "QUERY_EXECUTION_NOT_FOUND", "ErrorMessage": "QueryExecution was not found"}
     return {
         "QueryExecutions": [describe(query) for query in known],
-        "UnprocessedQueryExecutionIds": [{"QueryExecutionId": each, **told} for each in missing],
+        "UnprocessedQueryExecutionIds": [{"QueryExecutionId": each, **error} for each in missing],
     }
 
 

@@ -35,8 +35,8 @@ def query_work_group(given: dict[str, Any]) -> str:
 
 def not_authorized(action: str) -> str:
     """What Athena tells a caller who lacks one of its own rights."""
-    told = f"You are not authorized to perform: athena:{action} on the resource."
-    return f"{told} After your AWS administrator or you have updated your permissions, please try again."
+    message = f"You are not authorized to perform: athena:{action} on the resource."
+    return f"{message} After your AWS administrator or you have updated your permissions, please try again."
 
 
 @dataclass(frozen=True)
@@ -48,31 +48,31 @@ class QueryRights:
     def check_start(self, bucket: str, catalog: str | None) -> None:
         """What Athena checks before it takes a query on. Raises RefusedError."""
         name = OWN_CATALOG if catalog is None or catalog.lower() == CATALOG else catalog
-        place = f"arn:aws:athena:{get_region()}:{get_account_id()}:datacatalog/{name}"
-        if self._denial("athena:GetDataCatalog", place) is not None:
+        catalog_arn = f"arn:aws:athena:{get_region()}:{get_account_id()}:datacatalog/{name}"
+        if self._denial("athena:GetDataCatalog", catalog_arn) is not None:
             raise RefusedError(not_authorized("GetDataCatalog"), code=ACCESS_DENIED)
         if self._denial("s3:GetBucketLocation", f"arn:aws:s3:::{bucket}") is not None:
             raise RefusedError(f"Unable to verify/create output bucket {bucket}")
 
     def check_glue(self, action: str, database: str, table: str | None = None) -> None:
         """An action of Glue, which needs its right on the catalog, the database and the table. Raises QueryError."""
-        places = ["catalog", f"database/{database}"] + ([f"table/{database}/{table}"] if table else [])
-        for place in places:
-            told = self._denial(f"glue:{action}", f"arn:aws:glue:{get_region()}:{get_account_id()}:{place}")
-            if told is not None:
-                raise denied(told)
+        resources = ["catalog", f"database/{database}"] + ([f"table/{database}/{table}"] if table else [])
+        for resource in resources:
+            message = self._denial(f"glue:{action}", f"arn:aws:glue:{get_region()}:{get_account_id()}:{resource}")
+            if message is not None:
+                raise denied(message)
 
     def check_listing(self, bucket: str, prefix: str) -> None:
         """Listing what is below a table's location. Raises QueryError."""
-        told = self._denial("s3:ListBucket", f"arn:aws:s3:::{bucket}", (("s3:prefix", prefix),))
-        if told is not None:
-            raise _unreadable(f"s3://{bucket}/{prefix}", told)
+        message = self._denial("s3:ListBucket", f"arn:aws:s3:::{bucket}", (("s3:prefix", prefix),))
+        if message is not None:
+            raise _unreadable(f"s3://{bucket}/{prefix}", message)
 
     def check_reading(self, bucket: str, key: str) -> None:
         """Reading an object. Raises QueryError."""
-        told = self._denial("s3:GetObject", f"arn:aws:s3:::{bucket}/{key}")
-        if told is not None:
-            raise _unreadable(f"s3://{bucket}/{key}", told)
+        message = self._denial("s3:GetObject", f"arn:aws:s3:::{bucket}/{key}")
+        if message is not None:
+            raise _unreadable(f"s3://{bucket}/{key}", message)
 
     def check_writing(self, bucket: str, key: str) -> None:
         """Writing an object of the result. Raises QueryError."""
@@ -85,14 +85,14 @@ class QueryRights:
 
     def check_result(self, bucket: str, key: str) -> None:
         """Reading a result through Athena. Raises RefusedError."""
-        told = self._denial("s3:GetObject", f"arn:aws:s3:::{bucket}/{key}")
-        if told is not None:
-            raise RefusedError(f"Access denied when reading s3://{bucket}/{key}. {told}", code=ACCESS_DENIED)
+        message = self._denial("s3:GetObject", f"arn:aws:s3:::{bucket}/{key}")
+        if message is not None:
+            raise RefusedError(f"Access denied when reading s3://{bucket}/{key}. {message}", code=ACCESS_DENIED)
 
     def _denial(self, action: str, arn: str, keys: tuple[tuple[str, str], ...] = ()) -> str | None:
         return None if self.role_arn is None else denial(self.role_arn, action, arn, keys)
 
 
-def _unreadable(path: str, told: str) -> QueryError:
-    message = f"Access Denied: {path}. {told} (Service: Amazon S3; Status Code: 403; Error Code: AccessDenied)"
+def _unreadable(path: str, denial: str) -> QueryError:
+    message = f"Access Denied: {path}. {denial} (Service: Amazon S3; Status Code: 403; Error Code: AccessDenied)"
     return QueryError(message, "PERMISSION_DENIED", kind=1009)

@@ -62,7 +62,7 @@ class Query:
         return f"{self.request.output_location}/{self.query_id}{self.statement.suffix}"
 
     @property
-    def output_place(self) -> tuple[str, str]:
+    def output_location_parts(self) -> tuple[str, str]:
         """The bucket and key of the result's object."""
         bucket, _, key = self.output_location.removeprefix("s3://").partition("/")
         return bucket, key
@@ -120,7 +120,7 @@ class Query:
             raise CancelledError(STOPPED)
 
     def _put_nothing(self) -> None:
-        bucket, key = self.output_place
+        bucket, key = self.output_location_parts
         with _output(bucket):
             put_object(bucket, key, b"")
 
@@ -140,7 +140,7 @@ class Query:
 
     def _select(self, connection: Any, text: str, directory: Path) -> None:
         translation = self._prepare(connection, text, directory)
-        bucket, key = self.output_place
+        bucket, key = self.output_location_parts
         self.rights.check_writing(bucket, key)
         with errors_of(text), _output(bucket):
             connection.execute(translation.sql)
@@ -158,7 +158,7 @@ class Query:
         unload = parse_unload(text)
         translation = self._prepare(connection, unload.query, directory)
         check_target(unload, self.rights)
-        bucket, key = self.output_place
+        bucket, key = self.output_location_parts
         self.rights.check_writing(bucket, key)
         with errors_of(text), _output(bucket):
             self.update_count, uris = unload_rows(connection, translation.sql, unload, directory)
@@ -201,7 +201,7 @@ class Query:
 
 @contextmanager
 def _output(bucket: str) -> Iterator[None]:
-    """Raises QueryError when the bucket of the result is gone."""
+    """Raises QueryError if the bucket of the result does not exist."""
     try:
         yield
     except MissingObjectError as error:

@@ -49,10 +49,10 @@ def _check_state(query: Query) -> None:
         return
     if query.state == CANCELLED:
         raise RefusedError("Could not find results", "RESULT_NOT_FOUND")
-    told = f"Query has not yet finished. Current state: {query.state}"
+    message = f"Query has not yet finished. Current state: {query.state}"
     if query.state == FAILED:
-        told = "Query did not finish successfully. Final query state: FAILED"
-    raise RefusedError(told, "INVALID_QUERY_EXECUTION_STATE")
+        message = "Query did not finish successfully. Final query state: FAILED"
+    raise RefusedError(message, "INVALID_QUERY_EXECUTION_STATE")
 
 
 def _offset(token: str | None) -> int:
@@ -66,7 +66,7 @@ def _offset(token: str | None) -> int:
 
 def _page(query: Query, offset: int, size: int) -> tuple[list[Row], int]:
     """So many rows from an offset of the object on, and the offset behind them."""
-    bucket, key = query.output_place
+    bucket, key = query.output_location_parts
     QueryRights(caller_role()).check_result(bucket, key)
     try:
         with open_object(bucket, key) as file:

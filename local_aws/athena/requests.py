@@ -57,17 +57,17 @@ def read_request(data: dict[str, Any]) -> StartRequest:
     name = data.get("WorkGroup") or PRIMARY
     configuration = work_group_configuration(name)
     context = data.get("QueryExecutionContext") or {}
-    asked = (data.get("ResultConfiguration") or {}).get("OutputLocation")
+    location = (data.get("ResultConfiguration") or {}).get("OutputLocation")
     return StartRequest(
         query=query.strip().rstrip(";").rstrip(),
         parameters=list(data.get("ExecutionParameters") or []),
-        output_location=_output_location(asked, name, configuration),
+        output_location=_output_location(location, name, configuration),
         work_group=name,
         cutoff_bytes=configuration.get("BytesScannedCutoffPerQuery"),
         database=context.get("Database"),
         catalog=context.get("Catalog"),
         token=token,
-        compared=(query, context.get("Catalog"), context.get("Database"), asked),
+        compared=(query, context.get("Catalog"), context.get("Database"), location),
     )
 
 
@@ -80,11 +80,11 @@ def work_group_configuration(name: str) -> dict[str, Any]:
     return dict(group.get("WorkGroupConfiguration") or group.get("Configuration") or {})
 
 
-def _output_location(asked: str | None, name: str, configuration: dict[str, Any]) -> str:
+def _output_location(requested: str | None, name: str, configuration: dict[str, Any]) -> str:
     """The folder of the results, without a slash at the end; a workgroup may not let its callers choose."""
     own = (configuration.get("ResultConfiguration") or {}).get("OutputLocation")
     is_enforced = configuration.get("EnforceWorkGroupConfiguration", name != PRIMARY)
-    location = own if is_enforced else asked or own
+    location = own if is_enforced else requested or own
     if not location:
         raise RefusedError(NO_LOCATION)
     if not location.startswith("s3://") or not location.removeprefix("s3://").partition("/")[0]:
@@ -96,12 +96,12 @@ def _check_token(token: str | None) -> None:
     """SDKs make a token of their own; what calls without one here is a state machine."""
     if token is None:
         return
-    place = "Value at 'clientRequestToken' failed to satisfy constraint: Member must have length"
+    text = "Value at 'clientRequestToken' failed to satisfy constraint: Member must have length"
     if len(token) < FEWEST_TOKEN_CHARACTERS:
-        raise _invalid(f"{place} greater than or equal to {FEWEST_TOKEN_CHARACTERS}")
+        raise _invalid(f"{text} greater than or equal to {FEWEST_TOKEN_CHARACTERS}")
     if len(token) > MOST_TOKEN_CHARACTERS:
-        raise _invalid(f"{place} less than or equal to {MOST_TOKEN_CHARACTERS}")
+        raise _invalid(f"{text} less than or equal to {MOST_TOKEN_CHARACTERS}")
 
 
-def _invalid(told: str) -> RefusedError:
-    return RefusedError(f"1 validation error detected: {told}")
+def _invalid(message: str) -> RefusedError:
+    return RefusedError(f"1 validation error detected: {message}")

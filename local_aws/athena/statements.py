@@ -73,14 +73,14 @@ def _definition(words: list[str]) -> str | None:
 
 def with_parameters(statement: Statement, values: list[str]) -> str:
     """The statement with its question marks replaced. Raises QueryError when the numbers differ."""
-    places = [token for token in service._sql_tokens(statement.text) if token[:2] == ("punct", "?")]
-    if not places:
+    marks = [token for token in service._sql_tokens(statement.text) if token[:2] == ("punct", "?")]
+    if not marks:
         return statement.text
-    if len(places) != len(values):
-        told = f"Incorrect number of parameters: expected {len(places)} but found {len(values)}"
-        raise user_error("INVALID_PARAMETER_USAGE", told, "line 1:1")
+    if len(marks) != len(values):
+        message = f"Incorrect number of parameters: expected {len(marks)} but found {len(values)}"
+        raise user_error("INVALID_PARAMETER_USAGE", message, "line 1:1")
     text, end = "", 0
-    for (_, _, start, after), value in zip(places, values, strict=True):
+    for (_, _, start, after), value in zip(marks, values, strict=True):
         text += statement.text[end:start] + parameter(value)
         end = after
     return text + statement.text[end:]

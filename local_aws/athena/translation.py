@@ -10,7 +10,7 @@ from sqlglot.optimizer.scope import Scope, traverse_scope
 
 from local_aws.athena.engine import ANONYMOUS
 from local_aws.athena.errors import user_error
-from local_aws.athena.names import TableName, place_of
+from local_aws.athena.names import TableName, position_of
 from local_aws.athena.requests import CATALOG, DEFAULT_DATABASE, RefusedError
 from local_aws.athena.statements import MALFORMED
 
@@ -43,10 +43,10 @@ def parse_query(text: str) -> Any:
 
 
 def _syntax_error(error: ParseError) -> str:
-    told = error.errors[0]
-    found = told.get("highlight") or "<EOF>"
-    column = max(1, (told.get("col") or 1) - len(found) + 1)
-    return f"line {told.get('line') or 1}:{column}: mismatched input '{found}'"
+    first = error.errors[0]
+    found = first.get("highlight") or "<EOF>"
+    column = max(1, (first.get("col") or 1) - len(found) + 1)
+    return f"line {first.get('line') or 1}:{column}: mismatched input '{found}'"
 
 
 def translate(text: str, database: str | None, catalog: str | None) -> Translation:
@@ -86,19 +86,19 @@ def _base_tables(scope: Scope) -> dict[str, Any]:
 
 
 def _table_name(node: exp.Table, database: str | None, catalog: str | None, text: str) -> TableName:
-    place = _place(node, text)
+    position = _position(node, text)
     if not isinstance(node.this, exp.Identifier):
-        raise user_error("FUNCTION_NOT_FOUND", f"Table function '{node.sql()}' not registered", place)
+        raise user_error("FUNCTION_NOT_FOUND", f"Table function '{node.sql()}' not registered", position)
     found = (node.catalog or catalog or CATALOG).lower()
     if found != CATALOG:
-        raise user_error("CATALOG_NOT_FOUND", f"Catalog '{found}' does not exist", place)
-    return TableName((node.db or database or DEFAULT_DATABASE).lower(), node.name.lower(), place)
+        raise user_error("CATALOG_NOT_FOUND", f"Catalog '{found}' does not exist", position)
+    return TableName((node.db or database or DEFAULT_DATABASE).lower(), node.name.lower(), position)
 
 
-def _place(node: exp.Expression, text: str) -> str:
+def _position(node: exp.Expression, text: str) -> str:
     """Where the first of the node's names stands: `line 1:15`."""
     starts = [each.meta["start"] for each in node.find_all(exp.Identifier) if "start" in each.meta]
-    return place_of(text, min(starts)) if starts else "line 1:1"
+    return position_of(text, min(starts)) if starts else "line 1:1"
 
 
 def _rename_hidden(scope: Scope, known: dict[int, TableName], used: set[str]) -> None:

@@ -27,7 +27,7 @@ FORMATS = ("json", "parquet")
 
 @dataclass(frozen=True)
 class Unload:
-    """What is asked for: the rows of a query, as files of a format, below a bucket's prefix."""
+    """What UNLOAD writes: the rows of a query, as files of a format, below a bucket's prefix."""
 
     query: str
     bucket: str
@@ -45,16 +45,16 @@ def parse_unload(text: str) -> Unload:
     query = text[start : cursor.tokens[cursor.i - 1][2]]
     target = cursor.string() if cursor.keywords("to") else None
     options = _options(cursor) if target and cursor.keywords("with") and cursor.punct("(") else {}
-    place = urlparse(target or "", allow_fragments=False)
+    target_uri = urlparse(target or "", allow_fragments=False)
     data_format = options.pop("format", "").lower()
-    if place.scheme != "s3" or not data_format:
+    if target_uri.scheme != "s3" or not data_format:
         raise _malformed("UNLOAD (query) TO 's3://...' WITH (format = '...')")
     compression = options.pop("compression", "gzip").lower()
     if data_format not in FORMATS or compression != "gzip" or options:
-        told = "local AWS unloads as JSON or PARQUET with compression = 'gzip' and no other option"
-        raise RefusedError(told, "NOT_SUPPORTED")
-    prefix = (target or "").removeprefix(f"s3://{place.netloc}").strip("/")
-    return Unload(query, place.netloc, f"{prefix}/" if prefix else "", data_format)
+        message = "local AWS unloads as JSON or PARQUET with compression = 'gzip' and no other option"
+        raise RefusedError(message, "NOT_SUPPORTED")
+    prefix = (target or "").removeprefix(f"s3://{target_uri.netloc}").strip("/")
+    return Unload(query, target_uri.netloc, f"{prefix}/" if prefix else "", data_format)
 
 
 def _options(cursor: Any) -> dict[str, str]:
@@ -77,14 +77,14 @@ def check_target(unload: Unload, rights: QueryRights) -> None:
     """The place has to be empty, and writable. Raises QueryError."""
     rights.check_listing(unload.bucket, unload.prefix)
     rights.check_writing(unload.bucket, f"{unload.prefix}any")
-    place = f"s3://{unload.bucket}/{unload.prefix}"
+    target_uri = f"s3://{unload.bucket}/{unload.prefix}"
     try:
         found = next(iter(list_objects(unload.bucket, unload.prefix)), None)
     except MissingObjectError as error:
         raise QueryError(str(error), "HIVE_FILESYSTEM_ERROR") from error
     if found is not None:
-        told = f"Target directory for unload already exists: {place}. You may need to manually clean the data"
-        raise user_error("HIVE_PATH_ALREADY_EXISTS", f"{told} at location '{place}' before retrying")
+        message = f"Target directory for unload already exists: {target_uri}. You may need to manually clean the data"
+        raise user_error("HIVE_PATH_ALREADY_EXISTS", f"{message} at location '{target_uri}' before retrying")
 
 
 def unload_rows(connection: Any, sql: str, unload: Unload, directory: Path) -> tuple[int, list[str]]:

@@ -1,1 +1,1 @@
-"""DynamoDB: one write at a time, quick batches, and faults when they are asked for."""
+"""DynamoDB: one write at a time, quick batches, and faults when they are requested."""

@@ -1,4 +1,4 @@
-"""BatchWriteItem, the floor of every local load: plain batches take a short way, the others ministack's."""
+"""BatchWriteItem, the floor of every local load: plain batches take a fast path, the others ministack's."""
 
 from typing import Any, NamedTuple
 

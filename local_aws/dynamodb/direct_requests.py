@@ -76,7 +76,7 @@ def _function(request: Request) -> Operation | None:
     if not target.startswith(TARGET) or request.method != "POST" or request.raw_path != "/" or request.query_text:
         return None
     name = FUNCTIONS.get(target.removeprefix(TARGET))
-    # Looked up anew each time: the operations are replaced after this module is imported.
+    # Looked up each time: the operations are replaced after this module is imported.
     return None if name is None else getattr(service, name)
 
 

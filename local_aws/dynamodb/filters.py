@@ -32,22 +32,22 @@ def filtered(items: list[Item], data: dict[str, Any]) -> list[Item]:
 
 
 def _filter(data: dict[str, Any]) -> Callable[[Item], bool]:
-    def long_way(item: Item) -> bool:
+    def parse_and_match(item: Item) -> bool:
         values, names = data.get("ExpressionAttributeValues", {}), data.get("ExpressionAttributeNames", {})
         return bool(service._evaluate_condition(data[SLOT], item, values, names, slot=SLOT))
 
     try:
         condition, (values, _) = condition_of(data[SLOT], names_of(data), SLOT), plain_values(data)
         if not condition.values <= values.keys():
-            return long_way
+            return parse_and_match
         condition.check(values)
     except NotPlainError:
-        return long_way
+        return parse_and_match
 
-    def short_way(item: Item) -> bool:
+    def match_parsed(item: Item) -> bool:
         try:
             return condition.evaluate(item, values)
         except NotPlainError:
-            return long_way(item)
+            return parse_and_match(item)
 
-    return short_way
+    return match_parsed

@@ -1,4 +1,4 @@
-"""Puts this package in the place of ministack's writes."""
+"""Installs this package instead of ministack's writes."""
 
 import json
 from collections.abc import Callable
@@ -23,8 +23,8 @@ from local_aws.dynamodb import (
 from local_aws.dynamodb.batch_write import write_batch
 from local_aws.dynamodb.expressions import texts
 from local_aws.dynamodb.expressions.tokens import NotPlainError
+from local_aws.dynamodb.fast_paths import with_fast_path
 from local_aws.dynamodb.request_faults import planned_failure, split_unprocessed
-from local_aws.dynamodb.short_ways import with_short_way
 from local_aws.dynamodb.table_orders import one_at_a_time
 from local_aws.replacements import check, replace, require
 
@@ -81,7 +81,7 @@ def install() -> None:
         replacement.install()
     for name, operation in SINGLE_OPERATIONS.items():
         function = check(service, name, ("data",))
-        replace(service, name, ("data",), _guarded(operation, with_short_way(operation, function)))
+        replace(service, name, ("data",), _guarded(operation, with_fast_path(operation, function)))
     _original["batch_write"] = replace(service, "_batch_write_item", ("data",), batch_write_item)
 
 

@@ -2,7 +2,7 @@
 
 The hash is the first 24 bits of the MD5 of `Outliers` and the key's bytes: a string's UTF-8, a binary's bytes,
 a number's digits two to a byte behind its exponent. It is that of `dynalite`, so that the two can be
-compared page by page. Equal hashes are told apart by the value.
+compared page by page. Equal hashes are ordered by the value.
 """
 
 import base64

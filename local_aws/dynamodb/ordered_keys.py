@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 
 Key = TypeVar("Key")
 
-# Up to this share of changed keys each is put in its place; beyond it, sorting anew is quicker.
+# Up to this share of changed keys each is inserted; beyond it, sorting everything again is quicker.
 FEW = 1 / 16
 
 
@@ -31,11 +31,11 @@ class OrderedKeys(Generic[Key]):
                 self._keys = sorted(present, key=position)
             else:
                 for key in self._changed:
-                    self._place(key, key in held, position)
+                    self._insert(key, key in held, position)
             self._changed = []
         return self._keys
 
-    def _place(self, key: Key, is_held: bool, position: Callable[[Key], Any]) -> None:
+    def _insert(self, key: Key, is_held: bool, position: Callable[[Key], Any]) -> None:
         index = bisect_left(self._keys, position(key), key=position)
         is_placed = index < len(self._keys) and self._keys[index] == key
         if is_held and not is_placed:

@@ -25,7 +25,7 @@ _numbers: dict[str, tuple[dict[str, Any], int]] = {}
 _strings: dict[str, tuple[dict[str, Any], int]] = {}
 _shapes: dict[tuple[str, ...], tuple[tuple[str, ...], int]] = {}
 _booleans: dict[tuple[str, bool], dict[str, Any]] = {}
-# By TableId, which a table that is made anew under the same name does not share.
+# By TableId, which a new table of the same name does not share.
 _keys: dict[Any, "PlainKeys | None"] = {}
 
 

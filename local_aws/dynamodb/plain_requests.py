@@ -51,7 +51,7 @@ class PlainTable:
         return key, *found
 
     def put(self, key: Key, old: Item | None, new: Item) -> None:
-        """Store an item in the place of the old one."""
+        """Store an item and replace the old one."""
         service._set_item(self.table, *key, new)
         service._emit_stream_event(self.name, "MODIFY" if old else "INSERT", old, new)
 
@@ -103,7 +103,7 @@ def write_units(*sizes: int) -> float:
 
 
 def consumed(name: str, units: float, form: str) -> dict[str, Any]:
-    """The ConsumedCapacity of writes to a table, in the form that was asked for."""
+    """The ConsumedCapacity of writes to a table, in the requested form."""
     capacity: dict[str, Any] = {"TableName": name, "CapacityUnits": units}
     if form == "INDEXES":
         capacity["Table"] = {"CapacityUnits": units}
@@ -111,7 +111,7 @@ def consumed(name: str, units: float, form: str) -> dict[str, Any]:
 
 
 def add_write_capacity(answer: dict[str, Any], data: dict[str, Any], name: str, *sizes: int) -> None:
-    """Add what a write costs, if that is asked for."""
+    """Add what a write costs, if requested."""
     form = data.get("ReturnConsumedCapacity", "NONE")
     if form != "NONE":
         answer["ConsumedCapacity"] = consumed(name, write_units(*sizes), form)

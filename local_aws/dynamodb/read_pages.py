@@ -51,7 +51,7 @@ def read_units(size: int, *, consistent: bool) -> float:
 
 
 def consumed_capacity(table: dict[str, Any], name: str, size: int, data: dict[str, Any]) -> dict[str, Any]:
-    """The ConsumedCapacity of a page, in the form that was asked for."""
+    """The ConsumedCapacity of a page, in the requested form."""
     units = read_units(size, consistent=bool(data.get("ConsistentRead")))
     consumed: dict[str, Any] = {"TableName": name, "CapacityUnits": units}
     if data["ReturnConsumedCapacity"] == "INDEXES":

@@ -1,4 +1,4 @@
-"""ministack reads the text of an expression once, not anew for each item that it is held against."""
+"""ministack reads the text of an expression once, instead of once for each item."""
 
 from functools import lru_cache
 

@@ -36,14 +36,14 @@ def install() -> None:
 def is_allowed(action: str, data: dict[str, Any], request: Request, caller: Caller) -> bool:
     """Whether the caller may do this to all tables that the request names."""
     essence = to_json(_essence(data))
-    asked = (caller.access_key_id, caller.region, caller.address, get_account_id(), action, essence)
-    if time.monotonic() < _allowed_until.get(asked, 0.0):
+    key = (caller.access_key_id, caller.region, caller.address, get_account_id(), action, essence)
+    if time.monotonic() < _allowed_until.get(key, 0.0):
         return True
     if not _evaluate(action, essence, request, caller):
         return False
     if len(_allowed_until) >= REMEMBERED_ANSWERS:
         _allowed_until.clear()
-    _allowed_until[asked] = time.monotonic() + REMEMBERED_SECONDS
+    _allowed_until[key] = time.monotonic() + REMEMBERED_SECONDS
     return True
 
 

@@ -25,11 +25,11 @@ CHECKS_ACCOUNT = "checks"
 TOP_LEVEL_NAMES = re.compile(r"\s*#?\w+\s*(?:,\s*#?\w+\s*)*")
 
 # A table's identity and its indexes, and a request without its start key.
-Asked = tuple[Any, tuple[Any, ...], bytes]
+RequestShape = tuple[Any, tuple[Any, ...], bytes]
 REMEMBERED_REQUESTS = 1_000
 
 # The requests that ministack had nothing to say against: the pages of a Scan ask the same but for the start key.
-_accepted: set[Asked] = set()
+_accepted: set[RequestShape] = set()
 _original: dict[str, Callable[[dict[str, Any]], Response]] = {}
 
 
@@ -47,12 +47,12 @@ def scan(data: dict[str, Any]) -> Response:
     table = service._tables.get(name)
     if table is None:
         return _original["scan"](data)
-    asked = _asked(table, data)
-    if asked not in _accepted:
+    shape = _shape(table, data)
+    if shape not in _accepted:
         refusal = _refusal(name, table, data)
         if refusal is not None:
             return refusal
-        _remember(asked)
+        _remember(shape)
     try:
         answer = _page(name, table, data)
     except ValueError as error:
@@ -60,7 +60,7 @@ def scan(data: dict[str, Any]) -> Response:
     return json_answer(answer)
 
 
-def _asked(table: Table, data: dict[str, Any]) -> Asked:
+def _shape(table: Table, data: dict[str, Any]) -> RequestShape:
     """All that decides whether a request is refused, but for its start key."""
     indexes = [*(table.get("GlobalSecondaryIndexes") or []), *(table.get("LocalSecondaryIndexes") or [])]
     kinds = tuple((index["IndexName"], (index.get("Projection") or {}).get("ProjectionType")) for index in indexes)
@@ -68,10 +68,10 @@ def _asked(table: Table, data: dict[str, Any]) -> Asked:
     return table.get("TableId"), kinds, to_json(request)
 
 
-def _remember(asked: Asked) -> None:
+def _remember(shape: RequestShape) -> None:
     if len(_accepted) >= REMEMBERED_REQUESTS:
         _accepted.clear()
-    _accepted.add(asked)
+    _accepted.add(shape)
 
 
 def _refusal(name: str, table: Table, data: dict[str, Any]) -> Response | None:

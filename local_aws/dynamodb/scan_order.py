@@ -1,6 +1,6 @@
 """The order in which Scan reads a table or an index: by hash slot, hash, partition key, sort key.
 
-An order is made at the first Scan and then told of every write. It holds the partition keys, 8 bytes each, in 4,096
+An order is made at the first Scan and updated with every write. It holds the partition keys, 8 bytes each, in 4,096
 slots that are sorted when a scan first comes to them; the sort keys of a partition are sorted then, too, and are
 kept, again 8 bytes each, where there are many. What a page costs depends on the page, not on the table.
 """

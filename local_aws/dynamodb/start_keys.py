@@ -38,8 +38,8 @@ def _check_keys(start_key: Any, own_keys: list[Key], index_keys: list[Key]) -> N
     if not isinstance(start_key, dict) or set(start_key) != {key.name for key in (*own_keys, *index_keys)}:
         raise InvalidStartKeyError(INVALID if index_keys else f"{INVALID}: {MISMATCH}")
     for value in start_key.values():
-        if (told := service._attribute_value_error(value)) is not None:
-            raise InvalidStartKeyError(told)
+        if (message := service._attribute_value_error(value)) is not None:
+            raise InvalidStartKeyError(message)
     for key in index_keys:
         _check_value(start_key, key, prefix="")
     for number, key in enumerate(own_keys):

@@ -1,4 +1,4 @@
-"""The orders of the tables that were scanned, told of every write.
+"""The orders of the tables that were scanned, updated with every write.
 
 Writes to a table that was not scanned cost nothing. When a table's items are exchanged as a whole, by a restore or
 a transaction that is rolled back, the next Scan makes a new order.
@@ -42,7 +42,7 @@ def install() -> None:
 
 
 def order_of(table: Table, index_name: str | None) -> Order:
-    """The order of a table, or of one of its indexes; made when it is first asked for."""
+    """The order of a table, or of one of its indexes; built when it is first needed."""
     return table_order(table) if index_name is None else _index_order(_orders_of(table), index_name)
 
 
@@ -55,7 +55,7 @@ def _orders_of(table: Table) -> _Orders:
 
 
 def table_order(table: Table) -> TableOrder:
-    """The order of a table; made when it is first asked for."""
+    """The order of a table; built when it is first needed."""
     known = _orders_of(table)
     if known.own is None or known.own.source is not known.table["items"]:
         known.own = TableOrder(known.table)

@@ -48,11 +48,13 @@ def update(data: dict[str, Any]) -> Response:
     wanted = data.get("PointInTimeRecoverySpecification") or {}
     period = wanted.get("RecoveryPeriodInDays")
     if period is not None and not 1 <= period <= DEFAULT_PERIOD_DAYS:
-        told = (
+        message = (
             f"1 validation error detected: Value '{period}' at 'pointInTimeRecoverySpecification.recoveryPeriodInDays'"
         )
         bound = "greater than or equal to 1" if period < 1 else f"less than or equal to {DEFAULT_PERIOD_DAYS}"
-        return _refused("ValidationException", f"{told} failed to satisfy constraint: Member must have value {bound}")
+        return _refused(
+            "ValidationException", f"{message} failed to satisfy constraint: Member must have value {bound}"
+        )
     return _answer(data, wanted)
 
 
@@ -65,8 +67,8 @@ def _answer(data: dict[str, Any], wanted: dict[str, Any] | None) -> Response:
         if wanted is not None:
             _switch(name, table, wanted)
         recovery = _description(table)
-    told = {"ContinuousBackupsStatus": "ENABLED", "PointInTimeRecoveryDescription": recovery}
-    return json_response({"ContinuousBackupsDescription": told})  # type: ignore[no-any-return]
+    description = {"ContinuousBackupsStatus": "ENABLED", "PointInTimeRecoveryDescription": recovery}
+    return json_response({"ContinuousBackupsDescription": description})  # type: ignore[no-any-return]
 
 
 def _refused(code: str, message: str) -> Response:
@@ -97,7 +99,7 @@ def _description(table: dict[str, Any]) -> dict[str, Any]:
 
 
 def _seconds(micros: int) -> float:
-    """Milliseconds are what AWS tells; they are rounded up, so that the table is known as of the time told."""
+    """AWS reports milliseconds; they are rounded up, so that the table is known as of the time reported."""
     return -(-micros // 1000) / 1000
 
 

@@ -48,14 +48,14 @@ class Task:
 
 @dataclass
 class Export:
-    """A started export, and what its request asked for.
+    """A started export and its request.
 
     Data files are written beside the server's requests; the manifests appear when it completes.
     """
 
     task: Task
     description: dict[str, Any]
-    asked: dict[str, Any]
+    request: dict[str, Any]
     _files: list[DataFile] = field(default_factory=list)
     _bytes: int = 0
     _written: int | None = None
@@ -178,5 +178,5 @@ def _no_such_bucket() -> Failure:
     return _s3_failure("S3NoSuchBucket", "The specified bucket does not exist", 404, "NoSuchBucket")
 
 
-def _s3_failure(name: str, told: str, status: int, code: str) -> Failure:
-    return Failure(name, f"{told} {S3_REFUSED.format(status=status, code=code)}")
+def _s3_failure(name: str, message: str, status: int, code: str) -> Failure:
+    return Failure(name, f"{message} {S3_REFUSED.format(status=status, code=code)}")

@@ -1,4 +1,4 @@
-"""Puts this package in the place of ministack's continuous backups and exports."""
+"""Installs this package instead of ministack's continuous backups and exports."""
 
 from local_aws.exports import continuous_backups, journal, operations, permissions
 

@@ -52,8 +52,8 @@ def describe_export(data: dict[str, Any]) -> Response:
         return failure
     arn = data.get("ExportArn")
     if not arn:
-        told = "1 validation error detected: Value null at 'exportArn' failed to satisfy constraint: "
-        return _refused(RefusedError("ValidationException", f"{told}Member must not be null"))
+        message = "1 validation error detected: Value null at 'exportArn' failed to satisfy constraint: "
+        return _refused(RefusedError("ValidationException", f"{message}Member must not be null"))
     export = service._exports.get(arn)
     if export is None or export.task.started < now_micros() - KEPT_MICROS:
         return _refused(RefusedError("ExportNotFoundException", f"Export not found: {arn}"))
@@ -91,9 +91,9 @@ def _started_before(data: dict[str, Any]) -> dict[str, Any] | None:
     for export in service._exports.values():
         is_same = export.description["ClientToken"] == token
         if is_same and export.task.started >= now_micros() - TOKEN_MICROS:
-            if export.asked != data:
-                told = "There is an export with the same client token and different parameters"
-                raise RefusedError("ExportConflictException", told)
+            if export.request != data:
+                message = "There is an export with the same client token and different parameters"
+                raise RefusedError("ExportConflictException", message)
             export.settle()
             return dict(export.description)
     return None
@@ -105,8 +105,8 @@ def _start(data: dict[str, Any]) -> dict[str, Any]:
     request = read_request(data, now)
     journal = journal_of(table)
     if journal is None:
-        told = f"Point in time recovery is not enabled for table '{table['TableName']}'"
-        raise RefusedError("PointInTimeRecoveryUnavailableException", told)
+        message = f"Point in time recovery is not enabled for table '{table['TableName']}'"
+        raise RefusedError("PointInTimeRecoveryUnavailableException", message)
     check_times(request, journal.earliest(now), now)
     # Rounded up: what was acknowledged before the request belongs to a full export of now.
     started = -(-now // 1000) * 1000
@@ -121,8 +121,8 @@ def _start(data: dict[str, Any]) -> dict[str, Any]:
 def _table(data: dict[str, Any]) -> dict[str, Any]:
     arn = data.get("TableArn")
     if not arn:
-        told = "Value null at 'tableArn' failed to satisfy constraint: Member must not be null"
-        raise RefusedError("ValidationException", f"1 validation error detected: {told}")
+        message = "Value null at 'tableArn' failed to satisfy constraint: Member must not be null"
+        raise RefusedError("ValidationException", f"1 validation error detected: {message}")
     table: dict[str, Any] | None = service._tables.get(service._table_name_from_arn(arn))
     if table is None:
         raise RefusedError("TableNotFoundException", f"Table not found: {arn}")

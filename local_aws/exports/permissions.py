@@ -1,4 +1,4 @@
-"""Whose rights an export uses: those of the role that asked for it, also for its objects in S3."""
+"""Whose rights an export uses: those of the role that requested it, also for its objects in S3."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -63,4 +63,4 @@ def write_denial(role_arn: str | None, place: Place) -> str | None:
     keys = (f"{place.folder}/_started", f"{place.data_folder}/data.json.gz")
     arns = (f"arn:aws:s3:::{place.bucket}/{key}" for key in keys)
     denials = (denial(role_arn, action, arn) for arn in arns for action in NEEDED)
-    return next((told for told in denials if told is not None), None)
+    return next((message for message in denials if message is not None), None)

@@ -78,7 +78,7 @@ def read_request(data: dict[str, Any], now: int) -> ExportRequest:
 
 
 def check_times(request: ExportRequest, earliest: int, now: int) -> None:
-    """Compare the times asked for with what may be restored. Raises RefusedError."""
+    """Compare the requested times with what can be restored. Raises RefusedError."""
     if request.window is None:
         if request.moment is not None and not earliest <= request.moment <= now:
             raise _invalid_time("Export Time is invalid: it is outside of the point in time recovery window")
@@ -140,8 +140,8 @@ def _invalid(message: str) -> RefusedError:
 
 
 def _invalid_member(member: str, value: str | None, rule: str) -> RefusedError:
-    told = "Value null" if value is None else f"Value '{value}'"
-    return _invalid(f"1 validation error detected: {told} at '{member}' failed to satisfy constraint: {rule}")
+    message = "Value null" if value is None else f"Value '{value}'"
+    return _invalid(f"1 validation error detected: {message} at '{member}' failed to satisfy constraint: {rule}")
 
 
 def _invalid_time(message: str) -> RefusedError:

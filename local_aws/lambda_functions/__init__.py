@@ -1,1 +1,1 @@
-"""Lambda functions: Python workers that report errors as Lambda does, in the place of ministack's."""
+"""Lambda functions: Python workers that report errors as Lambda does, instead of ministack's."""

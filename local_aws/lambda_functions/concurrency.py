@@ -100,11 +100,11 @@ def reserve(func_name: str, data: dict[str, Any]) -> Response:
     others = sum(number for name, number in _reservations().items() if name != func_name)
     minimum = min(MINIMUM_UNRESERVED, quota())
     if func_name in service._functions and quota() - others - int(data["ReservedConcurrentExecutions"]) < minimum:
-        told = (
+        message = (
             "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution "
             f"below its minimum value of [{minimum}]."
         )
-        return error_response_json("InvalidParameterValueException", told, 400)  # type: ignore[no-any-return]
+        return error_response_json("InvalidParameterValueException", message, 400)  # type: ignore[no-any-return]
     return _original["reserve"](func_name, data)  # type: ignore[no-any-return]
 
 

@@ -1,4 +1,4 @@
-"""Puts these workers in the place of ministack's."""
+"""Installs these workers instead of ministack's."""
 
 import time
 from typing import Any
@@ -78,12 +78,12 @@ def execute(func: dict[str, Any], event: Any, request_id: str) -> Any:
 
 def _told(answer: dict[str, Any], log: str) -> dict[str, Any]:
     """The answer as ministack passes it on; it takes a log of the source `rie` as it is."""
-    told = {"log": log, "log_source": "rie"}
+    result = {"log": log, "log_source": "rie"}
     if "error" in answer:
-        return {**told, "body": answer["error"], "error": True}
+        return {**result, "body": answer["error"], "error": True}
     if "raw" in answer:
-        return {**told, "body": answer["raw"], "raw_payload": True}
-    return {**told, "body": answer["result"]}
+        return {**result, "body": answer["raw"], "raw_payload": True}
+    return {**result, "body": answer["result"]}
 
 
 def create_function(data: dict[str, Any]) -> Any:

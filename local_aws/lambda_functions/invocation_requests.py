@@ -36,13 +36,13 @@ async def handle_request(
 
 def _refusal(body: bytes, invocation_type: str) -> Response | None:
     if invocation_type == "Event" and len(body) > MAXIMUM_EVENT_BYTES:
-        told = (
+        message = (
             f"{len(body)} byte payload is too large for the Event invocation type (limit {MAXIMUM_EVENT_BYTES} bytes)"
         )
-        return _error("RequestEntityTooLargeException", told, 413)
+        return _error("RequestEntityTooLargeException", message, 413)
     if len(body) > MAXIMUM_REQUEST_BYTES:
-        told = f"Request must be smaller than {MAXIMUM_REQUEST_BYTES} bytes for the InvokeFunction operation"
-        return _error("RequestEntityTooLargeException", told, 413)
+        message = f"Request must be smaller than {MAXIMUM_REQUEST_BYTES} bytes for the InvokeFunction operation"
+        return _error("RequestEntityTooLargeException", message, 413)
     fault = payload_fault(body)
     return _error("InvalidRequestContentException", fault, 400) if fault is not None else None
 

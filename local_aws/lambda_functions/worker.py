@@ -97,15 +97,15 @@ class PythonWorker(service.Worker):  # type: ignore[misc]
 
     def _timed_out(self, request_id: str, timeout: float) -> dict[str, str]:
         self._discard()
-        told = f"RequestId: {request_id} Error: Task timed out after {timeout:.2f} seconds"
-        return {"errorMessage": told, "errorType": "Sandbox.Timedout"}
+        message = f"RequestId: {request_id} Error: Task timed out after {timeout:.2f} seconds"
+        return {"errorMessage": message, "errorType": "Sandbox.Timedout"}
 
     def _exited(self, process: Process, request_id: str) -> dict[str, str]:
         code = process.wait()
         self._discard()
         how = "signal: killed" if code < 0 else f"exit status {code}"
-        told = f"RequestId: {request_id} Error: Runtime exited with error: {how}"
-        return {"errorMessage": told, "errorType": "Runtime.ExitError"}
+        message = f"RequestId: {request_id} Error: Runtime exited with error: {how}"
+        return {"errorMessage": message, "errorType": "Runtime.ExitError"}
 
     def _discard(self) -> None:
         process, self._proc = self._proc, None

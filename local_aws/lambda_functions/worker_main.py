@@ -113,8 +113,8 @@ def _load(name: str) -> tuple[Handler | None, Payload | None]:
     except AttributeError as error:
         if getattr(error, "name", None) != function_name:
             return None, _raised(error)
-        told = f"Handler '{function_name}' missing on module '{module_name}'"
-        return None, _payload("Runtime.HandlerNotFound", told)
+        message = f"Handler '{function_name}' missing on module '{module_name}'"
+        return None, _payload("Runtime.HandlerNotFound", message)
     except BaseException as error:  # noqa: BLE001  (Lambda reports whatever a module raises)
         return None, _raised(error)
     return handler, None
@@ -144,8 +144,8 @@ def _invoke(handler: Handler, invocation: Payload, request_id: str) -> str:
     except (TypeError, ValueError) as error:
         return _error_text(_payload("Runtime.MarshalError", f"Unable to marshal response: {error}"), request_id)
     if len(text) * 4 > MAXIMUM_RESULT_BYTES and len(text.encode("utf-8", "surrogatepass")) > MAXIMUM_RESULT_BYTES:
-        told = f"Response payload size exceeded maximum allowed payload size ({MAXIMUM_RESULT_BYTES} bytes)."
-        too_large = {"errorMessage": told, "errorType": "Function.ResponseSizeTooLarge"}
+        message = f"Response payload size exceeded maximum allowed payload size ({MAXIMUM_RESULT_BYTES} bytes)."
+        too_large = {"errorMessage": message, "errorType": "Function.ResponseSizeTooLarge"}
         return f'"error": {json.dumps(too_large)}'
     return f'"{name}": {text}'
 

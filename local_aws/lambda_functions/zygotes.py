@@ -52,7 +52,7 @@ class Zygote:
     def __init__(self, import_path: Sequence[str], environment: Environment) -> None:
         self._lock = threading.Lock()
         self._exits: dict[int, Exit] = {}
-        # One for each fork that was asked for, and None at the end.
+        # One for each requested fork, and None at the end.
         self._forked: queue.SimpleQueue[tuple[int, Exit] | None] = queue.SimpleQueue()
         self._is_ready = threading.Event()
         self._imported: dict[str, Any] | None = None

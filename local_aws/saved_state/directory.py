@@ -91,7 +91,7 @@ class DataDirectory:
             else:
                 (self.path / FAILURE_FILE).write_text(reason)
 
-    def claim(self) -> BinaryIO:
+    def acquire(self) -> BinaryIO:
         """Take the directory for one server, and make it if it is missing: the lock. Raises DataDirectoryError."""
         try:
             self._prepare()

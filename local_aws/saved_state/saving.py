@@ -133,7 +133,7 @@ class Saver:
         return pid
 
     def _write_and_exit(self, about: Snapshot, *, is_final: bool) -> NoReturn:
-        """In the child. The data directory's lock stays held until it is gone."""
+        """In the child. The data directory's lock stays held until it ends."""
         server = os.getppid()
         status = 1
         try:
@@ -153,7 +153,7 @@ class Saver:
 
 
 def _leave_server(run_lock: int) -> None:
-    """The server's signals are not the child's, and the lock must be free once the server is gone."""
+    """The server's signals are not the child's, and the lock must be free once the server has ended."""
     os.close(run_lock)
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGTERM, signal.SIGALRM):

@@ -29,7 +29,7 @@ def records(_bodies: SavedBodies) -> Iterator[tuple[str, Any]]:
         if name not in SAVED_ELSEWHERE and (state := get_state()):
             yield name, state
     yield "athena", stores_of(athena, besides=PASSING)
-    yield "schedules", {place: watched.looked_until for place, watched in ticks._watched.items()}
+    yield "schedules", {key: watched.looked_until for key, watched in ticks._watched.items()}
 
 
 def restore(name: str, state: Any, _bodies: LoadedBodies) -> None:

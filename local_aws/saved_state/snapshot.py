@@ -30,7 +30,7 @@ END = ("end", "", None)
 
 
 def write(directory: DataDirectory, about: Snapshot, check: Callable[[], None]) -> None:
-    """Write a snapshot in the place of the last one. `check` is called now and then and may raise to give up."""
+    """Write a snapshot that replaces the last one. `check` is called now and then and may raise to give up."""
     bodies = SavedBodies(directory.bodies)
     half = directory.state.with_suffix(HALF)
     try:

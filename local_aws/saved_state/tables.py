@@ -34,7 +34,7 @@ def records(_bodies: SavedBodies) -> Iterator[tuple[str, Any]]:
         if journal is not None:
             yield from _journal_records(scope, journal)
     for scope, export in service._exports._data.items():
-        yield "export", (scope, (export.task, _ended(export.description), export.asked))
+        yield "export", (scope, (export.task, _ended(export.description), export.request))
 
 
 def _journal_records(scope: Any, journal: Journal) -> Iterator[tuple[str, Any]]:

@@ -45,9 +45,9 @@ def _limit_refusal(settings: dict[str, dict[str, Any]]) -> str | None:
     for holder, name, least, most in LIMITS:
         value = settings[holder].get(name)
         if value is not None and not least <= value <= most:
-            place = f"{name[0].lower()}{name[1:]}"
+            member = f"{name[0].lower()}{name[1:]}"
             rule = f"Member must have value {f'greater than or equal to {least}' if value < least else _at_most(most)}"
-            return f"1 validation error detected: Value '{value}' at '{place}' failed to satisfy constraint: {rule}"
+            return f"1 validation error detected: Value '{value}' at '{member}' failed to satisfy constraint: {rule}"
     return None
 
 

@@ -1,4 +1,4 @@
-"""Puts this package in the place of ministack's way of running schedules."""
+"""Installs this package instead of ministack's scheduler."""
 
 from collections.abc import Callable
 from typing import Any
@@ -32,9 +32,9 @@ def install() -> None:
 
 def _checked(operation: Operation) -> Operation:
     def run(name: str, body: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
-        told = refusal(body)
-        if told is not None:
-            return service._error(400, "ValidationException", told)  # type: ignore[no-any-return]
+        message = refusal(body)
+        if message is not None:
+            return service._error(400, "ValidationException", message)  # type: ignore[no-any-return]
         return operation(name, body)
 
     return run

@@ -11,7 +11,7 @@ MAXIMUM_RETRY_ATTEMPTS = 185
 MAXIMUM_EVENT_AGE_SECONDS = 86_400
 LONGEST_BACKOFF_SECONDS = 600.0
 
-Place = tuple[str, str, str]
+ScheduleKey = tuple[str, str, str]
 
 
 class Exhausted(Enum):
@@ -37,7 +37,7 @@ def _new_id() -> str:
 class Invocation:
     """What is delivered: a schedule as it was when it was due, found at an account, a region and a key."""
 
-    place: Place
+    key: ScheduleKey
     schedule: dict[str, Any]
     scheduled_at: float
     due_at: float

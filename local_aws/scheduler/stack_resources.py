@@ -63,7 +63,7 @@ def _with_numbers(value: Any) -> Any:
 
 def _done(name: str, answer: tuple[int, dict[str, str], bytes]) -> Provisioned:
     status, _, body = answer
-    told = json.loads(body)
+    response = json.loads(body)
     if status >= 400:
-        raise ValueError(f"{TYPE} {name}: {told['Message']}")
-    return name, {"Arn": told["ScheduleArn"]}
+        raise ValueError(f"{TYPE} {name}: {response['Message']}")
+    return name, {"Arn": response["ScheduleArn"]}

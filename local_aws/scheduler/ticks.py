@@ -11,7 +11,7 @@ from ministack.core.responses import get_account_id, get_region, set_request_acc
 from ministack.services import scheduler as service
 
 from local_aws.scheduler.expressions import Occurrences, occurrences
-from local_aws.scheduler.invocations import Exhausted, Invocation, Place, TargetError
+from local_aws.scheduler.invocations import Exhausted, Invocation, ScheduleKey, TargetError
 from local_aws.scheduler.targets import deliver, send_dead_letter
 
 Schedule = dict[str, Any]
@@ -29,35 +29,35 @@ class Watched:
     looked_until: float
 
 
-_watched: dict[Place, Watched] = {}
+_watched: dict[ScheduleKey, Watched] = {}
 _pending: list[Invocation] = []
 
 
 def tick() -> None:
     """Deliver what is due by the clock as it stands; after a jump of the clock, once for all that was missed."""
     now = time.time()
-    schedules: dict[Place, Schedule] = dict(service._schedules._data)
-    for place in _watched.keys() - schedules.keys():
-        del _watched[place]
-    for place, schedule in schedules.items():
-        scheduled_at = _due(place, schedule, now)
+    schedules: dict[ScheduleKey, Schedule] = dict(service._schedules._data)
+    for key in _watched.keys() - schedules.keys():
+        del _watched[key]
+    for key, schedule in schedules.items():
+        scheduled_at = _due(key, schedule, now)
         if scheduled_at is not None:
-            _pending.append(Invocation(place, dict(schedule), scheduled_at, due_at=now))
+            _pending.append(Invocation(key, dict(schedule), scheduled_at, due_at=now))
     for invocation in [each for each in _pending if each.due_at <= now]:
-        with _request_at(invocation.place):
-            if invocation.place not in schedules or _is_ended(invocation, now):
+        with _request_at(invocation.key):
+            if invocation.key not in schedules or _is_ended(invocation, now):
                 _pending.remove(invocation)
 
 
-def resume(looked_until: dict[Place, float]) -> None:
+def resume(looked_until: dict[ScheduleKey, float]) -> None:
     """Go on from the times up to which an earlier server looked; what was missed since is delivered once."""
-    schedules: dict[Place, Schedule] = service._schedules._data
-    for place in looked_until.keys() & schedules.keys():
-        _watch(place, schedules[place]).looked_until = looked_until[place]
+    schedules: dict[ScheduleKey, Schedule] = service._schedules._data
+    for key in looked_until.keys() & schedules.keys():
+        _watch(key, schedules[key]).looked_until = looked_until[key]
 
 
-def _due(place: Place, schedule: Schedule, now: float) -> float | None:
-    watched = _watch(place, schedule)
+def _due(key: ScheduleKey, schedule: Schedule, now: float) -> float | None:
+    watched = _watch(key, schedule)
     after, until = watched.looked_until, now
     watched.looked_until = now
     if schedule["State"] != "ENABLED":
@@ -67,14 +67,14 @@ def _due(place: Place, schedule: Schedule, now: float) -> float | None:
         until = min(until, _seconds(schedule.get("EndDate"), default=until))
     found = watched.times.latest(after, until)
     if until < now:
-        _complete(place, schedule)
+        _complete(key, schedule)
     return found
 
 
-def _watch(place: Place, schedule: Schedule) -> Watched:
+def _watch(key: ScheduleKey, schedule: Schedule) -> Watched:
     """A schedule that is new, or whose times were changed, is looked at from that moment on."""
     timing = tuple(schedule.get(name) for name in TIMING)
-    watched = _watched.get(place)
+    watched = _watched.get(key)
     if watched is None or watched.timing != timing:
         changed_at = float(schedule["LastModificationDate"])
         times = occurrences(
@@ -83,7 +83,7 @@ def _watch(place: Place, schedule: Schedule) -> Watched:
             first=_seconds(schedule.get("StartDate"), default=changed_at),
         )
         looked_until = changed_at - A_MOMENT_SECONDS if times.is_recurring else float("-inf")
-        watched = _watched[place] = Watched(timing, times, looked_until)
+        watched = _watched[key] = Watched(timing, times, looked_until)
     return watched
 
 
@@ -96,8 +96,8 @@ def _is_ended(invocation: Invocation, now: float) -> bool:
             return False
     if exhausted is not None:
         _give_up(invocation, exhausted)
-    if not _watched[invocation.place].times.is_recurring:
-        _complete(invocation.place, invocation.schedule)
+    if not _watched[invocation.key].times.is_recurring:
+        _complete(invocation.key, invocation.schedule)
     return True
 
 
@@ -125,18 +125,18 @@ def _give_up(invocation: Invocation, exhausted: Exhausted) -> None:
             service.logger.warning("%s: the dead-letter queue refused: %s %s", arn, failure.code, failure)
 
 
-def _complete(place: Place, schedule: Schedule) -> None:
+def _complete(key: ScheduleKey, schedule: Schedule) -> None:
     if schedule.get("ActionAfterCompletion") == "DELETE":
-        service._schedules._data.pop(place, None)
+        service._schedules._data.pop(key, None)
         service._tags.pop(schedule["Arn"], None)
 
 
 @contextmanager
-def _request_at(place: Place) -> Iterator[None]:
+def _request_at(key: ScheduleKey) -> Iterator[None]:
     """Calls are made in the schedule's own account and region."""
     account_id, region = get_account_id(), get_region()
-    set_request_account_id(place[0])
-    set_request_region(place[1])
+    set_request_account_id(key[0])
+    set_request_region(key[1])
     try:
         yield
     finally:

@@ -44,13 +44,13 @@ def create_change_set(create: Operation) -> Operation:
         if stack is None:
             return create(params)
         if _p(params, "ChangeSetType") == "CREATE":
-            told = (
+            message = (
                 f"Stack [{stack['StackName']}] already exists and cannot be created again with the changeSet "
                 f"[{_p(params, 'ChangeSetName')}]."
             )
         else:
-            told = _no_update(stack)
-        return _error("ValidationError", told)  # type: ignore[no-any-return]
+            message = _no_update(stack)
+        return _error("ValidationError", message)  # type: ignore[no-any-return]
 
     return create_unless_rolled_back
 

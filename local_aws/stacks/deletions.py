@@ -46,7 +46,7 @@ def delete_bucket(delete: Delete) -> Delete:
 
 
 def delete_state_machine(delete: Delete) -> Delete:
-    """A state machine with running executions is gone when they have ended."""
+    """A state machine with running executions is deleted when they have ended."""
 
     def request_deletion(arn: str, _properties: Properties) -> None:
         if arn in stepfunctions._state_machines:

@@ -1,4 +1,4 @@
-"""How a resource's failure is told: in the words of CloudFormation's resource handlers."""
+"""How a resource's failure is reported: in the words of CloudFormation's resource handlers."""
 
 from ministack.core.responses import new_uuid
 
@@ -9,8 +9,8 @@ class ResourceError(ValueError):
 
 def handler_error(message: str, code: str) -> ResourceError:
     """What a resource handler returned, with CloudFormation's name of the error."""
-    told = f'Resource handler returned message: "{message}" (RequestToken: {new_uuid()}, HandlerErrorCode: {code})'
-    return ResourceError(told)
+    text = f'Resource handler returned message: "{message}" (RequestToken: {new_uuid()}, HandlerErrorCode: {code})'
+    return ResourceError(text)
 
 
 def service_error(message: str, service: str, status: int, code: str) -> ResourceError:

@@ -1,4 +1,4 @@
-"""Puts these parts in the place of ministack's CloudFormation."""
+"""Installs these parts instead of ministack's CloudFormation."""
 
 from collections.abc import Callable
 from functools import partial
@@ -109,12 +109,12 @@ def _install_checks() -> None:
 
 
 def _check_renamed(checked: dict[Callable[..., Any], Callable[..., Any]]) -> None:
-    """A resource that an update renames is created, too, but not by way of its handler."""
+    """A resource that an update renames is created, too, but not through its handler."""
     rename = check(provisioners, "_rename_replacement", RENAME_PARAMETERS)
 
     def rename_checked(*given: Any, **options: Any) -> Any:
-        place = RENAME_PARAMETERS.index("create_fn")
-        return rename(*given[:place], checked.get(given[place], given[place]), *given[place + 1 :], **options)
+        index = RENAME_PARAMETERS.index("create_fn")
+        return rename(*given[:index], checked.get(given[index], given[index]), *given[index + 1 :], **options)
 
     provisioners._rename_replacement = rename_checked
 

@@ -65,8 +65,8 @@ def check_properties(kind: str, logical_id: str, properties: Any) -> None:
         _check_function(properties)
     found = violations(kind, properties)
     if found:
-        told = "\n".join(f"[{each}]" for each in found) if len(found) == 1 else f"[{', '.join(found)}]"
-        raise ResourceError(f"Properties validation failed for resource {logical_id} with message:\n{told}")
+        message = "\n".join(f"[{each}]" for each in found) if len(found) == 1 else f"[{', '.join(found)}]"
+        raise ResourceError(f"Properties validation failed for resource {logical_id} with message:\n{message}")
     if kind in SERVICE_CHECKS:
         SERVICE_CHECKS[kind](properties)
 
@@ -118,8 +118,10 @@ def _check_table(properties: Properties) -> None:
     status, _, body = dynamodb._create_table({"TableName": name, **request})
     dynamodb._tables.pop(name, None)
     if status >= 400:
-        told = json.loads(body)
-        raise service_error(told.get("message") or told.get("Message") or "", "DynamoDb", status, "InvalidRequest")
+        response = json.loads(body)
+        raise service_error(
+            response.get("message") or response.get("Message") or "", "DynamoDb", status, "InvalidRequest"
+        )
 
 
 def _numbered(value: Any) -> Any:

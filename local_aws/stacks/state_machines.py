@@ -32,9 +32,9 @@ def checked_creation(create: Create) -> Create:
         answer = error_response_json("InvalidDefinition", invalid, 400) if invalid else while_deleting(arn)
         answer = answer or refusal(arn, definition, properties.get("RoleArn"), properties.get("LoggingConfiguration"))
         if answer is not None:
-            told = json.loads(answer[2])
-            message = told.get("message") or told.get("Message") or ""
-            raise service_error(message, "AWSStepFunctions", answer[0], _handler_code(told))
+            response = json.loads(answer[2])
+            message = response.get("message") or response.get("Message") or ""
+            raise service_error(message, "AWSStepFunctions", answer[0], _handler_code(response))
         return create_with_logging(logical_id, properties, stack_name)
 
     return checked
@@ -53,5 +53,5 @@ def with_logging(provision: Callable[..., Any]) -> Callable[..., Any]:
     return provisioned
 
 
-def _handler_code(told: dict[str, Any]) -> str:
-    return "AccessDenied" if "AccessDenied" in str(told.get("__type")) else "InvalidRequest"
+def _handler_code(message: dict[str, Any]) -> str:
+    return "AccessDenied" if "AccessDenied" in str(message.get("__type")) else "InvalidRequest"

@@ -81,8 +81,8 @@ def _check_allowed(declared: dict[str, Any], provided: list[dict[str, Any]]) -> 
         allowed = [str(each) for each in declared[name].get("AllowedValues", ())]
         members = str(value).split(",") if declared[name].get("Type") == "CommaDelimitedList" else [str(value)]
         if allowed and not all(each.strip() in allowed for each in members):
-            told = declared[name].get("ConstraintDescription") or "must be one of AllowedValues"
-            raise ValueError(f"Parameter '{name}' {told}")
+            message = declared[name].get("ConstraintDescription") or "must be one of AllowedValues"
+            raise ValueError(f"Parameter '{name}' {message}")
         if declared[name].get("Type") == "Number" and not _is_number(value):
             raise ValueError(f"Parameter '{name}' must be a number.")
 

@@ -1,1 +1,1 @@
-"""Step Functions: how executions run, in the place of ministack's."""
+"""Step Functions: how executions run, instead of ministack's."""

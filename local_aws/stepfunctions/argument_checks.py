@@ -29,8 +29,8 @@ def check_arguments(resource: str, given: Any, scope: Scope) -> None:
         return
     faults = _faults(given, shape)
     if faults:
-        told = f"The Parameters '{compact_json(given)}' could not be used to start the Task: [{', '.join(faults)}]"
-        raise scope.failure(RUNTIME, told)
+        message = f"The Parameters '{compact_json(given)}' could not be used to start the Task: [{', '.join(faults)}]"
+        raise scope.failure(RUNTIME, message)
 
 
 @cache

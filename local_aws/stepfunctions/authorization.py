@@ -25,15 +25,15 @@ def authorize(resource: str, given: Any, scope: Scope) -> None:
     role_arn = scope.run.role_arn
     if ":function:" in resource or resource.startswith("arn:aws:states:::lambda:invoke"):
         reference = resource if ":function:" in resource else given.get("FunctionName", "")
-        told = denial(role_arn, "lambda:InvokeFunction", _function_arn(reference))
-        _refuse(told, "Lambda.AWSLambdaException", "AWSLambda", 403)
+        message = denial(role_arn, "lambda:InvokeFunction", _function_arn(reference))
+        _refuse(message, "Lambda.AWSLambdaException", "AWSLambda", 403)
     elif resource.startswith("arn:aws:states:::states:startExecution"):
-        told = denial(role_arn, "states:StartExecution", given.get("StateMachineArn", ""))
-        _refuse(told, "StepFunctions.AWSStepFunctionsException", "AWSStepFunctions", 400)
+        message = denial(role_arn, "states:StartExecution", given.get("StateMachineArn", ""))
+        _refuse(message, "StepFunctions.AWSStepFunctionsException", "AWSStepFunctions", 400)
     elif resource.startswith("arn:aws:states:::dynamodb:"):
         action = resource.rpartition(":")[2]
-        told = denial(role_arn, f"dynamodb:{action[0].upper()}{action[1:]}", _table_arn(given.get("TableName", "")))
-        _refuse(told, "DynamoDB.AmazonDynamoDBException", "AmazonDynamoDBv2", 400)
+        message = denial(role_arn, f"dynamodb:{action[0].upper()}{action[1:]}", _table_arn(given.get("TableName", "")))
+        _refuse(message, "DynamoDB.AmazonDynamoDBException", "AmazonDynamoDBv2", 400)
     elif resource.startswith(ATHENA):
         _authorize_athena(role_arn, resource.removeprefix(ATHENA), given or {})
     elif resource.startswith(AWS_SDK):
@@ -80,10 +80,10 @@ def _table_arn(reference: str) -> str:
 
 def _authorize_athena(role_arn: str, action: str, given: Any) -> None:
     """`.sync` also asks how the query goes."""
-    place = work_group_arn(query_work_group(given))
+    arn = work_group_arn(query_work_group(given))
     operation = f"{action[0].upper()}{action[1:]}".removesuffix(".sync")
     for each in [operation] + (["GetQueryExecution"] if action.endswith(".sync") else []):
-        if denial(role_arn, f"athena:{each}", place) is not None:
+        if denial(role_arn, f"athena:{each}", arn) is not None:
             _refuse(not_authorized(each), "Athena.AmazonAthenaException", "AmazonAthena", 400)
 
 
@@ -91,10 +91,10 @@ def _authorize_sdk(role_arn: str, resource: str, given: Any) -> None:
     name, _, action = resource.removeprefix(AWS_SDK).partition(":")
     if name == "s3" or service._AWS_SDK_SERVICE_MAP.get(name, {}).get("protocol") != "json":
         return
-    told = _json_denial(role_arn, name, action, given)
-    if told is not None:
+    message = _json_denial(role_arn, name, action, given)
+    if message is not None:
         prefix = service._AWS_SDK_ERROR_PREFIX.get(name, name.capitalize())
-        raise state_error(f"{prefix}.{prefix}Exception", sdk_cause(told, prefix, 400))
+        raise state_error(f"{prefix}.{prefix}Exception", sdk_cause(message, prefix, 400))
 
 
 def _json_denial(role_arn: str, name: str, action: str, given: Any) -> str | None:
@@ -103,8 +103,10 @@ def _json_denial(role_arn: str, name: str, action: str, given: Any) -> str | Non
     operation = action[0].upper() + action[1:]
     headers = {"x-amz-target": f"{known['target_prefix']}.{operation}"}
     body = json.dumps(given or {}).encode()
-    place = (get_region(), get_account_id())
-    resource_arn = _run_arn(given) or iam_actions.extract_resource_arn(key, "POST", "/", headers, body, {}, *place)
+    region_and_account = (get_region(), get_account_id())
+    resource_arn = _run_arn(given) or iam_actions.extract_resource_arn(
+        key, "POST", "/", headers, body, {}, *region_and_account
+    )
     return denial(role_arn, f"{key}:{operation}", resource_arn)
 
 
@@ -114,6 +116,6 @@ def _run_arn(given: Any) -> str | None:
     return arns[0] if arns else None
 
 
-def _refuse(told: str | None, error: str, name: str, status: int) -> None:
-    if told is not None:
-        raise state_error(error, optimised_cause(told, name, status, DENIED))
+def _refuse(message: str | None, error: str, name: str, status: int) -> None:
+    if message is not None:
+        raise state_error(error, optimised_cause(message, name, status, DENIED))

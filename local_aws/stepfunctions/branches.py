@@ -53,15 +53,15 @@ def run_inline_map(state: State, data: Any, scope: Scope) -> tuple[Any, str | No
         def run(inner_run: Run) -> Any:
             inner = scope.inner()
             inner.run = inner_run
-            history, told = inner_run.history, {"name": scope.name, "index": index}
-            history.add("MapIterationStarted", **told)
+            history, message = inner_run.history, {"name": scope.name, "index": index}
+            history.add("MapIterationStarted", **message)
             given = item_input(state, data, ItemContext(index, item), inner)
             try:
                 output = walk(processor["States"], processor["StartAt"], given, inner)
             except Exception:
-                history.add("MapIterationFailed", **told)
+                history.add("MapIterationFailed", **message)
                 raise
-            history.add("MapIterationSucceeded", **told)
+            history.add("MapIterationSucceeded", **message)
             return output
 
         return run

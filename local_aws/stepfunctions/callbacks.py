@@ -16,7 +16,7 @@ from local_aws.stepfunctions.scope import Scope
 Response = tuple[int, dict[str, str], bytes]
 
 POLL_SECONDS = 0.25
-# Tokens of tasks that ended are told apart from others, as long as they are among the last.
+# Tokens of tasks that ended are distinguished from unknown tokens while they are among the most recent.
 REMEMBERED_TOKENS = 10_000
 
 _ended: OrderedDict[str, None] = OrderedDict()
@@ -35,7 +35,7 @@ def begin(token: str) -> None:
         "result": None,
         "error": None,
         "heartbeat": None,
-        "beat": time.monotonic(),
+        "heartbeat_at": time.monotonic(),
     }
 
 
@@ -53,8 +53,8 @@ def answer(token: str, timeout: float | None, heartbeat_seconds: float | None, s
     until = float("inf") if timeout is None else time.monotonic() + timeout
     while not entry["event"].wait(POLL_SECONDS):
         scope.run.check()
-        beat_until = float("inf") if heartbeat_seconds is None else entry["beat"] + heartbeat_seconds
-        if time.monotonic() > min(until, beat_until):
+        heartbeat_until = float("inf") if heartbeat_seconds is None else entry["heartbeat_at"] + heartbeat_seconds
+        if time.monotonic() > min(until, heartbeat_until):
             raise state_error(TIMEOUT, None)
     if entry["error"] is not None:
         raise state_error(entry["error"].get("Error"), entry["error"].get("Cause"))
@@ -75,8 +75,8 @@ def success(data: dict[str, Any]) -> Response:
 def _output_refusal(data: dict[str, Any], output: str) -> Response | None:
     if len(output.encode()) > MAXIMUM_PAYLOAD_BYTES:
         rule = f"Member must have length less than or equal to {MAXIMUM_PAYLOAD_BYTES}"
-        told = f"1 validation error detected: Value at 'output' failed to satisfy constraint: {rule}"
-        return _error("ValidationException", told)
+        message = f"1 validation error detected: Value at 'output' failed to satisfy constraint: {rule}"
+        return _error("ValidationException", message)
     if data.get("taskToken") not in service._task_tokens:
         return _unknown(data)
     try:
@@ -88,8 +88,8 @@ def _output_refusal(data: dict[str, Any], output: str) -> Response | None:
 
 def failure(data: dict[str, Any]) -> Response:
     """SendTaskFailure: error and cause may both be absent."""
-    told = {"Error": data.get("error"), "Cause": data.get("cause")}
-    return _answered(data, "error", told)
+    message = {"Error": data.get("error"), "Cause": data.get("cause")}
+    return _answered(data, "error", message)
 
 
 def heartbeat(data: dict[str, Any]) -> Response:
@@ -97,7 +97,7 @@ def heartbeat(data: dict[str, Any]) -> Response:
     entry = service._task_tokens.get(data.get("taskToken"))
     if entry is None:
         return _unknown(data)
-    entry["beat"] = time.monotonic()
+    entry["heartbeat_at"] = time.monotonic()
     return json_response({})  # type: ignore[no-any-return]
 
 

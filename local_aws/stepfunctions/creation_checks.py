@@ -93,8 +93,8 @@ def _role_fault(arn: str, definition: str, role_arn: str) -> tuple[str, str] | N
     if not any(trusts(role_arn, each.format(region=get_region()), keys) for each in PRINCIPALS):
         return "AccessDeniedException", NOT_TRUSTED
     for rule in sorted(_rules(definition)):
-        place = f"arn:aws:events:{get_region()}:{get_account_id()}:rule/{rule}"
-        if any(current_denial(role_arn, action, place) is not None for action in RULE_ACTIONS):
+        rule_arn = f"arn:aws:events:{get_region()}:{get_account_id()}:rule/{rule}"
+        if any(current_denial(role_arn, action, rule_arn) is not None for action in RULE_ACTIONS):
             return "AccessDeniedException", f"'{role_arn}' is not authorized to create managed-rule."
     return None
 

@@ -79,12 +79,12 @@ def put_result(path: str | None, data: Any, result: Any) -> Any:
         return data if path is None else result
     output = copy.deepcopy(data) if isinstance(data, dict) else {}
     *parents, last = path.removeprefix("$.").split(".")
-    place = output
+    target = output
     for name in parents:
-        if not isinstance(place.get(name), dict):
-            place[name] = {}
-        place = place[name]
-    place[last] = result
+        if not isinstance(target.get(name), dict):
+            target[name] = {}
+        target = target[name]
+    target[last] = result
     return output
 
 

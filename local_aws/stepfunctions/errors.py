@@ -25,10 +25,10 @@ def state_error(error: str, cause: str | None) -> Exception:
     return StateError(error, cause)
 
 
-def result_too_large(place: str) -> Exception:
+def result_too_large(state_name: str) -> Exception:
     """The error of a state's output, or a task's result, over 256 KiB."""
-    told = f"The state/task '{place}' returned a result with a size exceeding the maximum number of bytes"
-    return state_error(DATA_LIMIT_EXCEEDED, f"{told} service limit.")
+    message = f"The state/task '{state_name}' returned a result with a size exceeding the maximum number of bytes"
+    return state_error(DATA_LIMIT_EXCEEDED, f"{message} service limit.")
 
 
 def is_matched(error_equals: list[str], error: str | None) -> bool:

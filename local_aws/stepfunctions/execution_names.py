@@ -12,6 +12,6 @@ def name_fault(name: str | None) -> tuple[str, str] | None:
         return None
     if len(name) > MAXIMUM_LENGTH:
         rule = f"Member must have length less than or equal to {MAXIMUM_LENGTH}"
-        told = f"1 validation error detected: Value '{name}' at 'name' failed to satisfy constraint: {rule}"
-        return "ValidationException", told
+        message = f"1 validation error detected: Value '{name}' at 'name' failed to satisfy constraint: {rule}"
+        return "ValidationException", message
     return ("InvalidName", f"Invalid Name: '{name}'") if FORBIDDEN.search(name) else None

@@ -19,8 +19,8 @@ def with_details(operation: Operation) -> Operation:
     def get_execution_history(data: dict[str, Any]) -> Response:
         arn = str(data.get("executionArn", ""))
         if not arn.startswith("arn:"):
-            told = f"Invalid Arn: 'Invalid ARN prefix: {arn}'"
-            return error_response_json("InvalidArn", told, 400)  # type: ignore[no-any-return]
+            message = f"Invalid Arn: 'Invalid ARN prefix: {arn}'"
+            return error_response_json("InvalidArn", message, 400)  # type: ignore[no-any-return]
         status, headers, body = operation(data)
         if status != 200:
             return status, headers, body

@@ -1,4 +1,4 @@
-"""Puts this package in the place of ministack's way of running executions."""
+"""Installs this package instead of ministack's execution engine."""
 
 from collections.abc import Callable
 

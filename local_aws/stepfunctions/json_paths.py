@@ -128,7 +128,7 @@ def _compares(operator: str, left: Any, right: Any) -> bool:
 
 
 def _missing(tokens: list[re.Match[str]], position: int) -> str:
-    """What Step Functions says of a value that is missing, at the path's end or on the way there."""
+    """What Step Functions says of a value that is missing, at the end of the path or along it."""
     shown = "$" + "".join(f"['{_field(token)}']" if _field(token) else token[0] for token in tokens[: position + 1])
     is_last = position == len(tokens) - 1
     return f"No results for path: {shown}" if is_last else f"Missing property in path {shown}"

@@ -105,10 +105,11 @@ def _failure(result: dict[str, Any]) -> Exception:
         return _throttled(body.get("message", "Rate Exceeded."))
     error_type = body.get("errorType", "Lambda.Unknown")
     if error_type == "Runtime.ExitError":
-        told = compact_json({name: body[name] for name in ("errorType", "errorMessage") if name in body})
+        returned = compact_json({name: body[name] for name in ("errorType", "errorMessage") if name in body})
         return state_error(
             "Lambda.Unknown",
-            f"The cause could not be determined because Lambda did not return an error type. Returned payload: {told}",
+            "The cause could not be determined because Lambda did not return an error type. "
+            f"Returned payload: {returned}",
         )
     return state_error(error_type, compact_json(body))
 

@@ -1,4 +1,4 @@
-"""DeleteStateMachine: a state machine is gone when its executions have ended, which their next transition does."""
+"""DeleteStateMachine: a state machine disappears at the next transition of its last execution."""
 
 import threading
 from collections.abc import Callable

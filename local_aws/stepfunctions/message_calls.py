@@ -38,8 +38,8 @@ def call(resource: str, given: dict[str, Any], scope: Scope) -> dict[str, Any]:
     """`sqs:sendMessage` or `sns:publish`. Raises StateError."""
     name, action = resource.split(":")[5:7]
     if name == "sqs" and not urlsplit(str(given.get("QueueUrl", ""))).scheme:
-        told = f"Unable to execute HTTP request: {given.get('QueueUrl')}: Name or service not known"
-        raise state_error("SQS.SdkClientException", told)
+        message = f"Unable to execute HTTP request: {given.get('QueueUrl')}: Name or service not known"
+        raise state_error("SQS.SdkClientException", message)
     return _call(name, action, given, scope.run.role_arn)
 
 
@@ -49,8 +49,8 @@ def put_events(given: dict[str, Any], scope: Scope) -> dict[str, Any]:
     entries = [{**entry, "Resources": [*entry.get("Resources", []), *arns]} for entry in given.get("Entries", [])]
     result = _call("events", "putEvents", {**given, "Entries": entries}, scope.run.role_arn)
     if result["FailedEntryCount"]:
-        told = {name: result[name] for name in ("Entries", "FailedEntryCount")}
-        raise state_error("EventBridge.FailedEntry", compact_json(told))
+        message = {name: result[name] for name in ("Entries", "FailedEntryCount")}
+        raise state_error("EventBridge.FailedEntry", compact_json(message))
     return result
 
 
@@ -71,9 +71,9 @@ def _call(name: str, action: str, given: dict[str, Any], role_arn: str) -> dict[
 
 
 def _failure(service: _Service, operation: Any, error: ClientError) -> Exception:
-    told = error.response["Error"]
+    error_fields = error.response["Error"]
     status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-    name = error_name(told["Code"], operation) or f"{service.cause_name}Exception"
-    message = MESSAGES.get((service.prefix, told["Code"]), told.get("Message", ""))
-    cause = optimised_cause(message, service.cause_name, status, told["Code"])
+    name = error_name(error_fields["Code"], operation) or f"{service.cause_name}Exception"
+    message = MESSAGES.get((service.prefix, error_fields["Code"]), error_fields.get("Message", ""))
+    cause = optimised_cause(message, service.cause_name, status, error_fields["Code"])
     return state_error(f"{service.prefix}.{name}", cause)

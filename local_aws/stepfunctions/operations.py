@@ -61,9 +61,10 @@ def _input_text(data: Record) -> str:
 
 def _input_refusal(text: str) -> Response | None:
     if len(text.encode()) > MAXIMUM_PAYLOAD_BYTES:
-        told = f"Member must have length less than or equal to {MAXIMUM_PAYLOAD_BYTES}"
+        message = f"Member must have length less than or equal to {MAXIMUM_PAYLOAD_BYTES}"
         return _error(
-            "ValidationException", f"1 validation error detected: Value at 'input' failed to satisfy constraint: {told}"
+            "ValidationException",
+            f"1 validation error detected: Value at 'input' failed to satisfy constraint: {message}",
         )
     try:
         json.loads(text)

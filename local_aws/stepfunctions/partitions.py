@@ -23,9 +23,9 @@ def known_resource(resource: str, scope: Scope) -> str:
         return resource
     expected = partition()
     if parts[1] != expected:
-        told = (
+        message = (
             "The resource belongs to a different partition from the running execution. "
             f"Expected '{expected}', was '{parts[1]}'."
         )
-        raise scope.failure(RUNTIME, told)
+        raise scope.failure(RUNTIME, message)
     return ":".join([parts[0], AWS, *parts[2:]])

@@ -196,20 +196,20 @@ class Scope:
         )
 
     def failure(self, error: str, message: str, location: str = "") -> Exception:
-        """An error of the state itself, told as Step Functions does; one of evaluation has an event, too."""
-        place = f"the state '{self.name}' (entered at the event id #{self.entered_event_id})"
-        cause = f"An error occurred while executing {place}. {message}"
+        """An error of the state itself, in the words of Step Functions; one of evaluation has an event, too."""
+        subject = f"the state '{self.name}' (entered at the event id #{self.entered_event_id})"
+        cause = f"An error occurred while executing {subject}. {message}"
         if error == QUERY_EVALUATION:
             where = {"location": location} if location else {}
             self.run.history.add("EvaluationFailed", error=error, cause=cause, state=self.name, **where)
         return state_error(error, cause)
 
 
-def check_size(text: str, place: str) -> None:
+def check_size(text: str, state_name: str) -> None:
     """Raises States.DataLimitExceeded for a payload over 256 KiB of UTF-8."""
     if len(text) * 4 <= MAXIMUM_PAYLOAD_BYTES or len(text.encode()) <= MAXIMUM_PAYLOAD_BYTES:
         return
-    raise result_too_large(place)
+    raise result_too_large(state_name)
 
 
 Handler = Callable[[State, Any, Scope], tuple[Any, str | None]]

@@ -95,11 +95,11 @@ def _s3_parameters(given: dict[str, Any]) -> dict[str, Any]:
 def _failure(prefix: str, operation: Any, error: ClientError) -> Exception:
     """Errors that the operation's model lacks all have the service's own name."""
     status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-    told = error.response["Error"]
-    message, name = told.get("Message", ""), error_name(told["Code"], operation)
+    error_fields = error.response["Error"]
+    message, name = error_fields.get("Message", ""), error_name(error_fields["Code"], operation)
     if operation.name == "HeadObject" and status == 404:
         name, message = "NoSuchKeyException", "null"
-    elif prefix == "S3" and told["Code"] in S3_EXCEPTIONS:
-        name = f"{told['Code']}Exception"
+    elif prefix == "S3" and error_fields["Code"] in S3_EXCEPTIONS:
+        name = f"{error_fields['Code']}Exception"
     cause = sdk_cause(message, prefix, status, is_extended=prefix == "S3")
     return state_error(f"{prefix}.{name or f'{prefix}Exception'}", cause)

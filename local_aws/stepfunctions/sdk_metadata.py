@@ -15,12 +15,12 @@ def with_metadata(result: dict[str, Any], status_code: int = 200, headers: Mappi
     Lambda alone spells Connection with a capital.
     """
     request_id = new_uuid()
-    told = {"connection": "keep-alive", "Date": formatdate(usegmt=True), "x-amzn-RequestId": request_id, **headers}
+    message = {"connection": "keep-alive", "Date": formatdate(usegmt=True), "x-amzn-RequestId": request_id, **headers}
     if "Connection" in headers:
-        del told["connection"]
+        del message["connection"]
     http = {
-        "AllHttpHeaders": {name: [value] for name, value in told.items()},
-        "HttpHeaders": told,
+        "AllHttpHeaders": {name: [value] for name, value in message.items()},
+        "HttpHeaders": message,
         "HttpStatusCode": status_code,
     }
     return {**result, "SdkHttpMetadata": http, "SdkResponseMetadata": {"RequestId": request_id}}
@@ -37,5 +37,5 @@ def optimised_cause(message: str, service: str, status_code: int, code: str) -> 
 def sdk_cause(message: str, service: str, status_code: int, *, is_extended: bool = False) -> str:
     """The cause of a failed aws-sdk integration."""
     extended = f", Extended Request ID: {new_uuid()}" if is_extended else ""
-    told = f"Service: {service}, Status Code: {status_code}, Request ID: {new_uuid()}{extended}"
-    return f"{message} ({told}) (SDK Attempt Count: 1)"
+    details = f"Service: {service}, Status Code: {status_code}, Request ID: {new_uuid()}{extended}"
+    return f"{message} ({details}) (SDK Attempt Count: 1)"

@@ -57,8 +57,10 @@ def _check_cause(cause: str | None, scope: Scope) -> None:
     """
     characters = len(json.dumps(cause)) - 2 if cause else 0
     if characters > MAXIMUM_CAUSE_CHARACTERS:
-        told = f"The Cause has {characters} characters after escaping, of which {MAXIMUM_CAUSE_CHARACTERS} are allowed."
-        raise scope.failure(RUNTIME, told)
+        message = (
+            f"The Cause has {characters} characters after escaping, of which {MAXIMUM_CAUSE_CHARACTERS} are allowed."
+        )
+        raise scope.failure(RUNTIME, message)
 
 
 def _fail_text(state: State, field: str, data: Any, scope: Scope) -> str | None:
@@ -69,8 +71,8 @@ def _fail_text(state: State, field: str, data: Any, scope: Scope) -> str | None:
     else:
         value = state.get(field)
     if value is not None and not isinstance(value, str):
-        told = f"The value referenced by {field}Path must be a string, but the value was"
-        raise scope.failure(RUNTIME, f"{told}: {compact_json(value)}")
+        message = f"The value referenced by {field}Path must be a string, but the value was"
+        raise scope.failure(RUNTIME, f"{message}: {compact_json(value)}")
     return value
 
 
@@ -107,8 +109,8 @@ def _wait_until(state: State, data: Any, scope: Scope) -> float:
 
 def _path_seconds(path: str, value: Any, scope: Scope) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
-        told = f"The SecondsPath parameter cannot be parsed as a long value: {path} == {_shown(value)}"
-        raise scope.failure(RUNTIME, told)
+        message = f"The SecondsPath parameter cannot be parsed as a long value: {path} == {_shown(value)}"
+        raise scope.failure(RUNTIME, message)
     if value < 0:
         raise scope.failure(RUNTIME, f"The SecondsPath parameter references a negative value: {path} == {value}")
     return int(value)
@@ -131,8 +133,10 @@ def _seconds(value: float, scope: Scope) -> float:
 def _moment(stamp: str, error: str, scope: Scope) -> float:
     moment = _parsed(stamp)
     if moment is None:
-        told = f"The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string: {stamp}"
-        raise scope.failure(error, told, "Timestamp")
+        message = (
+            f"The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string: {stamp}"
+        )
+        raise scope.failure(error, message, "Timestamp")
     return moment
 
 

@@ -116,5 +116,5 @@ class _Events:
     def failed(self, error: Any) -> None:
         kind = "TimedOut" if error.error == TIMEOUT else "Failed"
         named = {"error": error.error, "cause": error.cause}
-        told = {name: value for name, value in named.items() if value is not None}
-        self._history.add(f"{self._prefix}{kind}", **self._details, **told)
+        message = {name: value for name, value in named.items() if value is not None}
+        self._history.add(f"{self._prefix}{kind}", **self._details, **message)

@@ -35,15 +35,15 @@ def fill_jsonata(template: Any, field: str, names: dict[str, Any], scope: Scope)
 
 
 def _evaluate(expression: str, field: str, names: dict[str, Any], scope: Scope) -> Any:
-    told = f"The JSONata expression '{expression}' specified for the field '{field}'"
+    subject = f"The JSONata expression '{expression}' specified for the field '{field}'"
     try:
         return jsonata.evaluate(expression, names)
     except jsonata.UndefinedError:
-        message = f"{told} returned nothing (undefined)."
+        message = f"{subject} returned nothing (undefined)."
     except jsonata.UnsupportedTypeError:
-        message = f"{told} returned an unsupported result type."
+        message = f"{subject} returned an unsupported result type."
     except jsonata.EvaluationError as error:
-        message = f"{told} threw an error during evaluation. {error}"
+        message = f"{subject} threw an error during evaluation. {error}"
     raise scope.failure(QUERY_EVALUATION, message, field)
 
 

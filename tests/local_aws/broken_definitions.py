@@ -19,7 +19,7 @@ class Broken(NamedTuple):
 
     title: str
     definition: Json
-    told: str
+    expected: str
     location: str | None
     code: str = "SCHEMA_VALIDATION_FAILED"
     machine_type: str = "STANDARD"
@@ -27,8 +27,8 @@ class Broken(NamedTuple):
 
 def machine(state: Json, language: str = "JSONata", **more: Any) -> Json:
     """A definition of one state, S, and one that it may go to, T."""
-    leads_on = "Next" in state or "Choices" in state or "Catch" in state
-    states = {"S": state, **({"T": PASS} if leads_on else {})}
+    continues = "Next" in state or "Choices" in state or "Catch" in state
+    states = {"S": state, **({"T": PASS} if continues else {})}
     return {"QueryLanguage": language, "StartAt": "S", "States": states, **more}
 
 

@@ -1,4 +1,4 @@
-"""Random items and requests on them, for comparing the short way of an operation with ministack's."""
+"""Random items and requests on them, for comparing the fast path of an operation with ministack's."""
 
 import copy
 import json

@@ -79,9 +79,9 @@ def test_execution_tells_what_was_asked_and_where_the_result_is(querying: Queryi
     context = {"Catalog": "AwsDataCatalog", "Database": querying.database}
     execution = querying.run("SELECT 1;", QueryExecutionContext=context)
     query_id = execution["QueryExecutionId"]
-    place = f"results/{query_id}.csv"
-    assert execution["ResultConfiguration"] == {"OutputLocation": f"s3://{querying.bucket}/{place}"}
-    assert querying.keys("results/") == [place, f"{place}.metadata"]
+    key = f"results/{query_id}.csv"
+    assert execution["ResultConfiguration"] == {"OutputLocation": f"s3://{querying.bucket}/{key}"}
+    assert querying.keys("results/") == [key, f"{key}.metadata"]
     assert execution["Query"] == "SELECT 1"
     assert (execution["StatementType"], execution["SubstatementType"]) == ("DML", "SELECT")
     assert execution["QueryExecutionContext"] == context | {"Catalog": "awsdatacatalog"}
@@ -100,7 +100,7 @@ def test_metadata_of_a_result_are_the_bytes_that_drivers_read(querying: Querying
 
 
 @pytest.mark.parametrize(
-    ("sql", "code", "told"),
+    ("sql", "code", "expected"),
     [
         ("SELEC 1", "MALFORMED_QUERY", "line 1:1: mismatched input 'SELEC'. Expecting"),
         ("SELECT 1,\n  FROM WHERE", "MALFORMED_QUERY", "line 2:8: mismatched input 'WHERE'"),
@@ -111,18 +111,18 @@ def test_metadata_of_a_result_are_the_bytes_that_drivers_read(querying: Querying
         ("CREATE TABLE t (a int)", "MALFORMED_QUERY", "External keyword required for table type HIVE"),
     ],
 )
-def test_malformed_statement_is_refused_at_once(querying: Querying, sql: str, code: str, told: str) -> None:
+def test_malformed_statement_is_refused_at_once(querying: Querying, sql: str, code: str, expected: str) -> None:
     found, message = refused(querying, sql)
     assert found == code
-    assert message.startswith(told) or (told == "<EOF>" and told in message)
+    assert message.startswith(expected) or (expected == "<EOF>" and expected in message)
 
 
 def test_request_is_checked_before_its_statement(querying: Querying) -> None:
     location = {"ResultConfiguration": {"OutputLocation": "nowhere"}}
     assert refused(querying, "SELEC 1", **location) == ("INVALID_INPUT", "outputLocation is not a valid S3 path.")
     assert refused(querying, "SELECT 1", WorkGroup="gone") == ("INVALID_INPUT", "WorkGroup is not found.")
-    _, told = refused(querying, "SELECT 1", ResultConfiguration={})
-    assert told.startswith("No output location provided.")
+    _, expected = refused(querying, "SELECT 1", ResultConfiguration={})
+    assert expected.startswith("No output location provided.")
     missing = {"ResultConfiguration": {"OutputLocation": "s3://no-such-bucket-here/x"}}
     assert refused(querying, "SELECT 1", **missing)[1] == "Unable to verify/create output bucket no-such-bucket-here"
 
@@ -179,8 +179,8 @@ def test_parameter_is_an_expression_or_else_a_text(querying: Querying, value: st
 def test_parameters_take_the_places_of_question_marks_in_order(querying: Querying) -> None:
     sql = "SELECT '?' AS q, x FROM (VALUES 1, 2, 3) AS t(x) WHERE x > ? ORDER BY x LIMIT ?"
     assert querying.lines(sql, ExecutionParameters=["1", "1"]) == ['"?","2"']
-    told = querying.reason(sql, ExecutionParameters=["1"])
-    assert told == "INVALID_PARAMETER_USAGE: line 1:1: Incorrect number of parameters: expected 2 but found 1"
+    expected = querying.reason(sql, ExecutionParameters=["1"])
+    assert expected == "INVALID_PARAMETER_USAGE: line 1:1: Incorrect number of parameters: expected 2 but found 1"
     assert querying.lines("SELECT 1 AS v", ExecutionParameters=["7"]) == ['"1"']
 
 
@@ -189,8 +189,8 @@ def test_same_token_names_the_same_query(querying: Querying) -> None:
     first = querying.start("SELECT 1", ClientRequestToken=token)
     querying.ended(first)
     assert querying.start("SELECT 1", ClientRequestToken=token) == first
-    told = ("IDEMPOTENT_PARAMETER_MISMATCH", "Idempotent parameters do not match")
-    assert refused(querying, "SELECT 2", ClientRequestToken=token) == told
+    expected = ("IDEMPOTENT_PARAMETER_MISMATCH", "Idempotent parameters do not match")
+    assert refused(querying, "SELECT 2", ClientRequestToken=token) == expected
 
 
 def test_stopped_query_is_cancelled(querying: Querying, planning: LocalAws) -> None:

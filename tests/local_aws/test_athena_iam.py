@@ -94,7 +94,7 @@ def test_bucket_of_the_results_has_to_be_seen(account: Account) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lacking", "told"),
+    ("lacking", "expected"),
     [
         *[(each, "Insufficient permissions to execute the query. User: ") for each in (*DATABASE, *TABLE)],
         (LISTING, "PERMISSION_DENIED: Access Denied: s3://queried-bucket/t/."),
@@ -102,19 +102,21 @@ def test_bucket_of_the_results_has_to_be_seen(account: Account) -> None:
         (WRITE, "Access denied when writing output to url: s3://queried-bucket/results/"),
     ],
 )
-def test_lacking_right_on_data_fails_the_query(account: Account, lacking: tuple[str, ...], told: str) -> None:
+def test_lacking_right_on_data_fails_the_query(account: Account, lacking: tuple[str, ...], expected: str) -> None:
     ended = account.run(query(), *without(lacking))
     assert ended["error"] == "States.TaskFailed"
     status = json.loads(ended["cause"])["QueryExecution"]["Status"]
     assert status["State"] == "FAILED"
-    assert status["StateChangeReason"].startswith(told)
+    assert status["StateChangeReason"].startswith(expected)
 
 
 def test_calls_with_a_roles_credentials_are_about_its_work_group(account: Account) -> None:
-    place = {"OutputLocation": f"s3://{BUCKET}/results"}
+    configuration = {"OutputLocation": f"s3://{BUCKET}/results"}
     results = ("athena:GetQueryResults", GROUP)
     athena = account.session("athena", START, GET, CATALOG, LOCATION, WRITE, results)
-    query_id = athena.start_query_execution(QueryString="SELECT 1", ResultConfiguration=place)["QueryExecutionId"]
+    query_id = athena.start_query_execution(QueryString="SELECT 1", ResultConfiguration=configuration)[
+        "QueryExecutionId"
+    ]
     while athena.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]["Status"]["State"] != "SUCCEEDED":
         time.sleep(0.02)
     with pytest.raises(ClientError, match="Access denied when reading s3://queried-bucket/results/"):

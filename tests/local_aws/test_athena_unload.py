@@ -70,15 +70,15 @@ def test_target_has_to_be_empty(querying: Querying) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "expected"),
     [
         ("format = 'ORC'", "local AWS unloads as JSON or PARQUET"),
         ("format = 'JSON', partitioned_by = ARRAY['x']", "local AWS unloads as JSON or PARQUET"),
         ("compression = 'gzip'", "mismatched input 'UNLOAD'"),
     ],
 )
-def test_other_forms_are_refused(querying: Querying, options: str, told: str) -> None:
-    with pytest.raises(ClientError, match=told):
+def test_other_forms_are_refused(querying: Querying, options: str, expected: str) -> None:
+    with pytest.raises(ClientError, match=expected):
         querying.start(f"UNLOAD (SELECT 1 AS x) TO 's3://{querying.bucket}/out/' WITH ({options})")
 
 

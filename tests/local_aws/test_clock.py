@@ -55,7 +55,7 @@ def test_all_of_the_server_lives_later(exporting: Exporting) -> None:
         context_time,
         jsonata_time,
     ]
-    assert [told for told in times if not moment <= told < moment + timedelta(minutes=1)] == []
+    assert [time for time in times if not moment <= time < moment + timedelta(minutes=1)] == []
 
 
 def test_step_ends_no_wait_and_no_timeout(exporting: Exporting) -> None:

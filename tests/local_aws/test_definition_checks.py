@@ -55,7 +55,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
 def test_diagnosis_names_code_message_and_location(broken: Broken) -> None:
     found = diagnose(json.dumps(broken.definition), broken.machine_type)
     assert [(each.code, each.location) for each in found][:1] == [(broken.code, broken.location)], found
-    assert found[0].message.startswith(broken.told)
+    assert found[0].message.startswith(broken.expected)
     assert found[0].message
 
 
@@ -75,11 +75,11 @@ def test_accepts_the_definitions_of_sluice(definition: Definition) -> None:
 
 def test_all_errors_are_told_at_once() -> None:
     definition = {"StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "X"}, "B": PASS}}
-    told = (
+    expected = (
         "Invalid State Machine Definition: 'MISSING_TRANSITION_TARGET: Missing 'Next' target: X at /States/A/Next, "
         'MISSING_TRANSITION_TARGET: State "B" is not reachable. at /States/B\''
     )
-    assert definition_refusal(json.dumps(definition)) == told
+    assert definition_refusal(json.dumps(definition)) == expected
 
 
 def test_missing_end_stands_beside_a_missing_target() -> None:

@@ -47,7 +47,7 @@ def refusal(call: Callable[[], Any]) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("bad", "told"),
+    ("bad", "expected"),
     [
         ({"pk": {"S": ""}}, "empty string value"),
         ({"pk": {"N": "1"}}, "The provided key element does not match the schema"),
@@ -63,11 +63,11 @@ def refusal(call: Callable[[], Any]) -> tuple[str, str]:
     ],
 )
 def test_batch_with_one_bad_item_is_refused_whole(
-    write: Write, dynamodb: Any, table: str, bad: dict[str, Any], told: str
+    write: Write, dynamodb: Any, table: str, bad: dict[str, Any], expected: str
 ) -> None:
     code, message = refusal(lambda: write(item("good"), bad))
     assert code == "ValidationException"
-    assert told in message
+    assert expected in message
     assert dynamodb.scan(TableName=table)["Items"] == []
 
 

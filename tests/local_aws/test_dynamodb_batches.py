@@ -23,7 +23,7 @@ def batches(draw: Draw) -> dict[str, Any]:
     return {"RequestItems": {name: requests}, "ReturnConsumedCapacity": capacity}
 
 
-def with_long_way(data: dict[str, Any]) -> Any:
+def with_ordinary_path(data: dict[str, Any]) -> Any:
     try:
         return write_batch(data)
     except NotPlainError:
@@ -33,10 +33,10 @@ def with_long_way(data: dict[str, Any]) -> Any:
 @given(request=batches(), attributes=ATTRIBUTES)
 def test_short_batch_ends_as_the_long_one(request: dict[str, Any], attributes: dict[str, Any]) -> None:
     items = [{**attributes, "pk": {"S": "k"}}]
-    assert outcome(with_long_way, request, items) == outcome(service._batch_write_item, request, items)
+    assert outcome(with_ordinary_path, request, items) == outcome(service._batch_write_item, request, items)
 
 
 @pytest.mark.parametrize("number", ["1.50", "007", "41.13047220", "1E2", "-0.0"])
-def test_numbers_in_any_form_take_the_short_way(number: str) -> None:
+def test_numbers_in_any_form_take_the_fast_path(number: str) -> None:
     request = {"RequestItems": {TABLE: [{"PutRequest": {"Item": {"pk": {"S": "k"}, "n": {"N": number}}}}]}}
     assert outcome(write_batch, request, []) == outcome(service._batch_write_item, request, [])

@@ -33,12 +33,12 @@ def refusal(call: Callable[..., Any], **request: Any) -> str:
 def test_batch_without_requests_lacks_its_parameter(dynamodb: Any, operation: str) -> None:
     call = dynamodb.batch_get_item if operation == "BatchGetItem" else dynamodb.batch_write_item
     assert refusal(call, RequestItems={}) == f"The requestItems parameter is required for {operation}"
-    told = refusal(call, RequestItems={}, ReturnConsumedCapacity="ALL")
-    assert told.startswith("1 validation error detected: Value 'ALL' at 'returnConsumedCapacity'")
+    expected = refusal(call, RequestItems={}, ReturnConsumedCapacity="ALL")
+    assert expected.startswith("1 validation error detected: Value 'ALL' at 'returnConsumedCapacity'")
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "expected"),
     [
         ({"SS": ["a", "a"]}, INVALID + "Input collection [a, a] contains duplicates."),
         ({"BS": [b"a", b"a"]}, INVALID + "Input collection [YQ==, YQ==]of type BS contains duplicates."),
@@ -47,10 +47,12 @@ def test_batch_without_requests_lacks_its_parameter(dynamodb: Any, operation: st
         ({"N": "1" * 39}, "Attempting to store more than 38 significant digits in a Number"),
     ],
 )
-def test_wrong_value_is_named_without_an_envelope(dynamodb: Any, table: str, value: dict[str, Any], told: str) -> None:
-    assert refusal(dynamodb.put_item, TableName=table, Item={**KEY, "a": value}) == told
+def test_wrong_value_is_named_without_an_envelope(
+    dynamodb: Any, table: str, value: dict[str, Any], expected: str
+) -> None:
+    assert refusal(dynamodb.put_item, TableName=table, Item={**KEY, "a": value}) == expected
     update = {"UpdateExpression": "SET a = :v", "ExpressionAttributeValues": {":v": value}}
-    assert refusal(dynamodb.update_item, TableName=table, Key=KEY, **update) == told
+    assert refusal(dynamodb.update_item, TableName=table, Key=KEY, **update) == expected
 
 
 def test_values_without_expressions_name_what_lacks(dynamodb: Any, table: str) -> None:
@@ -63,8 +65,8 @@ def test_values_without_expressions_name_what_lacks(dynamodb: Any, table: str) -
 
 
 def test_condition_with_an_unknown_value_is_refused_without_an_envelope(dynamodb: Any, table: str) -> None:
-    told = refusal(dynamodb.put_item, TableName=table, Item=KEY, ConditionExpression="a = :v")
-    assert told == (
+    expected = refusal(dynamodb.put_item, TableName=table, Item=KEY, ConditionExpression="a = :v")
+    assert expected == (
         "Invalid ConditionExpression: An expression attribute value used in expression is not defined; "
         "attribute value: :v"
     )
@@ -74,15 +76,15 @@ def test_condition_with_an_unknown_value_is_refused_without_an_envelope(dynamodb
 def test_every_wrong_enum_is_named(dynamodb: Any, table: str, operation: str) -> None:
     item = {"Item": KEY} if operation == "put_item" else {"Key": KEY}
     wrong = {"ReturnValues": "X", "ReturnConsumedCapacity": "Y", "ReturnItemCollectionMetrics": "Z"}
-    told = refusal(getattr(dynamodb, operation), TableName=table, **item, **wrong)
-    assert told.startswith("3 validation errors detected: ")
+    expected = refusal(getattr(dynamodb, operation), TableName=table, **item, **wrong)
+    assert expected.startswith("3 validation errors detected: ")
     for value, member in (("X", "returnValues"), ("Y", "returnConsumedCapacity"), ("Z", "returnItemCollectionMetrics")):
-        assert f"Value '{value}' at '{member}' failed to satisfy constraint: " in told
+        assert f"Value '{value}' at '{member}' failed to satisfy constraint: " in expected
 
 
 def test_constraint_of_a_member_stays_in_its_envelope(dynamodb: Any) -> None:
-    told = refusal(dynamodb.put_item, TableName="", Item=KEY)
-    assert told == (
+    expected = refusal(dynamodb.put_item, TableName="", Item=KEY)
+    assert expected == (
         "1 validation error detected: Value '' at 'tableName' failed to satisfy constraint: "
         "Member must have length greater than or equal to 1"
     )

@@ -152,15 +152,15 @@ def test_segment_without_keys_is_one_empty_page(dynamodb: Any, create_table: Cre
 
 def test_start_key_of_another_segment_is_refused_by_name(dynamodb: Any, collections: str) -> None:
     last = scanned(dynamodb, collections, Segment=1, TotalSegments=2)[0]
-    told = refusal(lambda: dynamodb.scan(TableName=collections, Segment=0, TotalSegments=2, ExclusiveStartKey=last))
-    assert told == (
+    expected = refusal(lambda: dynamodb.scan(TableName=collections, Segment=0, TotalSegments=2, ExclusiveStartKey=last))
+    assert expected == (
         f"{INVALID}: Invalid ExclusiveStartKey. Please use ExclusiveStartKey with correct Segment. "
         "TotalSegments: 2 Segment: 0"
     )
 
 
 @pytest.mark.parametrize(
-    ("start_key", "told"),
+    ("start_key", "expected"),
     [
         ({}, f"{INVALID}: {MISMATCH}"),
         ({"pk": {"S": "p1"}}, f"{INVALID}: {MISMATCH}"),
@@ -172,8 +172,10 @@ def test_start_key_of_another_segment_is_refused_by_name(dynamodb: Any, collecti
         (key("p1", "one"), "cannot be converted to a numeric value"),
     ],
 )
-def test_start_key_of_another_schema_is_refused(dynamodb: Any, collections: str, start_key: Item, told: str) -> None:
-    assert told in refusal(lambda: dynamodb.scan(TableName=collections, ExclusiveStartKey=start_key))
+def test_start_key_of_another_schema_is_refused(
+    dynamodb: Any, collections: str, start_key: Item, expected: str
+) -> None:
+    assert expected in refusal(lambda: dynamodb.scan(TableName=collections, ExclusiveStartKey=start_key))
 
 
 def test_start_key_of_no_item_goes_on_at_its_place(dynamodb: Any, collections: str) -> None:
@@ -200,8 +202,8 @@ def test_largest_possible_sort_key_is_a_start_key_even_when_it_is_there(
     found = scanned(dynamodb, table, ExclusiveStartKey={"pk": {"S": first}, "sk": largest})
     assert found == [{"pk": {"S": second}, "sk": least}, {"pk": {"S": second}, "sk": largest}]
     above = {"S": largest["S"] + "a"} if kind == "S" else {"B": largest["B"] + b"a"}
-    told = refusal(lambda: dynamodb.scan(TableName=table, ExclusiveStartKey={"pk": {"S": first}, "sk": above}))
-    assert "Aggregated size of all range keys has exceeded the size limit of 1024 bytes" in told
+    expected = refusal(lambda: dynamodb.scan(TableName=table, ExclusiveStartKey={"pk": {"S": first}, "sk": above}))
+    assert "Aggregated size of all range keys has exceeded the size limit of 1024 bytes" in expected
 
 
 def test_limit_that_ends_at_the_last_item_leaves_a_key_and_an_empty_page(dynamodb: Any, collections: str) -> None:

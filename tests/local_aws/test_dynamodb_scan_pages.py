@@ -227,27 +227,27 @@ def test_segments_of_an_index_split_its_own_keys(dynamodb: Any, indexed_table: s
 
 
 @pytest.mark.parametrize(
-    ("start_key", "told"),
+    ("start_key", "expected"),
     [
         (item(1), "The provided starting key is invalid"),
         (item(1, city={"S": "Oslo"}, year={"S": "1"}), "The provided key element does not match the schema"),
     ],
 )
 def test_start_key_of_an_index_has_its_keys_as_well(
-    dynamodb: Any, indexed_table: str, start_key: Item, told: str
+    dynamodb: Any, indexed_table: str, start_key: Item, expected: str
 ) -> None:
     call = {"TableName": indexed_table, "IndexName": "by_city", "ExclusiveStartKey": start_key}
-    assert refusal(lambda: dynamodb.scan(**call)) == told
+    assert refusal(lambda: dynamodb.scan(**call)) == expected
 
 
 def test_index_cannot_be_read_consistently(dynamodb: Any, indexed_table: str) -> None:
-    told = refusal(lambda: dynamodb.scan(TableName=indexed_table, IndexName="by_city", ConsistentRead=True))
-    assert told == "Consistent reads are not supported on global secondary indexes"
+    expected = refusal(lambda: dynamodb.scan(TableName=indexed_table, IndexName="by_city", ConsistentRead=True))
+    assert expected == "Consistent reads are not supported on global secondary indexes"
 
 
 def test_index_gives_no_more_than_it_holds(dynamodb: Any, indexed_table: str) -> None:
-    told = refusal(lambda: dynamodb.scan(TableName=indexed_table, IndexName="by_city", Select="ALL_ATTRIBUTES"))
-    assert "Select type ALL_ATTRIBUTES is not supported for global secondary index by_city" in told
+    expected = refusal(lambda: dynamodb.scan(TableName=indexed_table, IndexName="by_city", Select="ALL_ATTRIBUTES"))
+    assert "Select type ALL_ATTRIBUTES is not supported for global secondary index by_city" in expected
 
 
 def test_index_with_several_partition_and_sort_keys_is_paged(dynamodb: Any, name: str) -> None:

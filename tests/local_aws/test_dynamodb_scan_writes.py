@@ -46,7 +46,7 @@ def key(partition: str, sort: int) -> Item:
     return {"pk": {"S": partition}, "sk": {"N": str(sort)}}
 
 
-def place(item: Item) -> tuple[int, str, int]:
+def position(item: Item) -> tuple[int, str, int]:
     partition = item["pk"]["S"]
     return key_hash(key_bytes("S", partition)), partition, int(item["sk"]["N"])
 
@@ -118,7 +118,7 @@ def test_item_that_is_written_stands_in_its_place(
     before = scanned(dynamodb, collections)
     write_one(dynamodb, collections, new)
     after = scanned(dynamodb, collections)
-    assert [place(item) for item in after] == sorted(place(item) for item in [*before, new])
+    assert [position(item) for item in after] == sorted(position(item) for item in [*before, new])
 
 
 @pytest.mark.parametrize("delete_one", [delete, batch_delete, transact_delete, delete_statement])
@@ -126,12 +126,12 @@ def test_items_that_are_deleted_leave_the_order(
     dynamodb: Any, collections: str, delete_one: Callable[..., None]
 ) -> None:
     before = scanned(dynamodb, collections)
-    gone = [item for item in before if item["pk"]["S"] == "p1"] + [key("p2", 50)]
-    for item in gone:
+    deleted = [item for item in before if item["pk"]["S"] == "p1"] + [key("p2", 50)]
+    for item in deleted:
         delete_one(dynamodb, collections, item)
-    assert scanned(dynamodb, collections) == [item for item in before if item not in gone]
-    put(dynamodb, collections, gone[0])
-    assert scanned(dynamodb, collections).count(gone[0]) == 1
+    assert scanned(dynamodb, collections) == [item for item in before if item not in deleted]
+    put(dynamodb, collections, deleted[0])
+    assert scanned(dynamodb, collections).count(deleted[0]) == 1
 
 
 def test_statements_that_are_rolled_back_leave_the_order_as_it_was(dynamodb: Any, collections: str) -> None:
@@ -178,7 +178,7 @@ def test_keys_that_stay_are_found_once_while_others_come_and_go(dynamodb: Any, c
         put(dynamodb, collections, chance.choice(coming))
         delete(dynamodb, collections, chance.choice(coming))
     assert [item for item in found if item in staying] == staying
-    assert [place(item) for item in found] == sorted({place(item) for item in found})
+    assert [position(item) for item in found] == sorted({position(item) for item in found})
 
 
 def test_tables_of_one_name_in_two_regions_have_an_order_each(local_aws: LocalAws, collections: str) -> None:

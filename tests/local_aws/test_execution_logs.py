@@ -156,8 +156,8 @@ def test_import_that_fails_is_in_the_functions_log(
 ) -> None:
     name = function("import no_such_module")
     client("lambda").invoke(FunctionName=name, Payload=b"{}")
-    told = "[ERROR] Runtime.ImportModuleError: Unable to import module 'index': No module named 'no_such_module'"
-    assert told in messages(f"/aws/lambda/{name}")
+    expected = "[ERROR] Runtime.ImportModuleError: Unable to import module 'index': No module named 'no_such_module'"
+    assert expected in messages(f"/aws/lambda/{name}")
 
 
 def test_nested_template_is_transformed(client: Client, bucket: str, name: str) -> None:

@@ -205,13 +205,15 @@ def test_export_of_an_empty_table_completes_with_empty_files(exporting: Exportin
 
 
 @pytest.mark.parametrize(
-    ("offset", "told"),
+    ("offset", "expected"),
     [(-HOUR, "Export Time is invalid"), (HOUR, "Export Time is invalid")],
     ids=["before recovery was on", "in the future"],
 )
-def test_full_export_outside_of_the_recovery_window_is_refused(exporting: Exporting, offset: int, told: str) -> None:
+def test_full_export_outside_of_the_recovery_window_is_refused(
+    exporting: Exporting, offset: int, expected: str
+) -> None:
     table = exporting.new_table()
-    with pytest.raises(exporting.dynamodb.exceptions.InvalidExportTimeException, match=told):
+    with pytest.raises(exporting.dynamodb.exceptions.InvalidExportTimeException, match=expected):
         exporting.start(table, ExportTime=exporting.now() + offset)
 
 
@@ -244,7 +246,7 @@ def test_export_is_remembered_for_90_days(exporting: Exporting) -> None:
 
 
 @pytest.mark.parametrize(
-    ("request_", "told"),
+    ("request_", "expected"),
     [
         ({"ExportFormat": "ION"}, "local AWS does not write ION"),
         ({"ExportFormat": "CSV"}, r"'CSV' at 'exportFormat' failed .*enum value set: \[ION, DYNAMODB_JSON\]"),
@@ -272,9 +274,9 @@ def test_export_is_remembered_for_90_days(exporting: Exporting) -> None:
         ),
     ],
 )
-def test_invalid_request_is_refused(exporting: Exporting, request_: dict[str, Any], told: str) -> None:
+def test_invalid_request_is_refused(exporting: Exporting, request_: dict[str, Any], expected: str) -> None:
     table = exporting.new_table()
-    with pytest.raises(ClientError, match=told) as raised:
+    with pytest.raises(ClientError, match=expected) as raised:
         exporting.start(table, **request_)
     assert raised.value.response["Error"]["Code"] == "ValidationException"
 

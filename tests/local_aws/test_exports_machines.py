@@ -79,10 +79,10 @@ def test_time_of_a_full_export_is_a_text(exporting: Exporting, run_call: RunStat
 def test_times_of_recovery_are_texts(exporting: Exporting, run_call: RunState) -> None:
     table = exporting.new_table()
     answer = _output(run_call("describeContinuousBackups", {"TableName": table}))
-    told = answer["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
+    recovery = answer["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
 
-    assert TIME.fullmatch(told["EarliestRestorableDateTime"])
-    assert TIME.fullmatch(told["LatestRestorableDateTime"])
+    assert TIME.fullmatch(recovery["EarliestRestorableDateTime"])
+    assert TIME.fullmatch(recovery["LatestRestorableDateTime"])
 
 
 @pytest.mark.parametrize("moment", ["yesterday", "2026-01-01T00:00:00"])

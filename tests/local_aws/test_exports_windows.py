@@ -110,18 +110,18 @@ def test_window_ends_now_and_has_both_images_unless_told(exporting: Exporting) -
         table, ExportType="INCREMENTAL_EXPORT", IncrementalExportSpecification={"ExportFromTime": start}
     )
 
-    told = started["IncrementalExportSpecification"]
-    assert told["ExportViewType"] == "NEW_AND_OLD_IMAGES"
-    assert seconds(told["ExportFromTime"]) == start
-    assert now <= seconds(told["ExportToTime"]) <= now + 30
+    specification = started["IncrementalExportSpecification"]
+    assert specification["ExportViewType"] == "NEW_AND_OLD_IMAGES"
+    assert seconds(specification["ExportFromTime"]) == start
+    assert now <= seconds(specification["ExportToTime"]) <= now + 30
     assert "ExportTime" not in started
     ended = exporting.ended(started["ExportArn"])
-    assert ended["IncrementalExportSpecification"] == told
+    assert ended["IncrementalExportSpecification"] == specification
     assert (ended["ItemCount"], ended["BilledSizeBytes"]) == (1, 10_000_000)
 
 
 @pytest.mark.parametrize(
-    ("start", "end", "told"),
+    ("start", "end", "expected"),
     [
         (-HOUR, 0, "outside of the point in time recovery window"),
         (HOUR, HOUR + 14 * MINUTE, "at least 15 minutes"),
@@ -131,11 +131,11 @@ def test_window_ends_now_and_has_both_images_unless_told(exporting: Exporting) -
         (HOUR, 0, "before ExportToTime"),
     ],
 )
-def test_window_that_cannot_be_is_refused(exporting: Exporting, start: int, end: int, told: str) -> None:
+def test_window_that_cannot_be_is_refused(exporting: Exporting, start: int, end: int, expected: str) -> None:
     table = exporting.new_table()
     created = exporting.now()
     exporting.advance(4 * DAY + HOUR)
-    with pytest.raises(exporting.dynamodb.exceptions.InvalidExportTimeException, match=told):
+    with pytest.raises(exporting.dynamodb.exceptions.InvalidExportTimeException, match=expected):
         exporting.incremental(table, created + start, created + end)
 
 
@@ -192,7 +192,7 @@ def test_rolled_back_statements_leave_no_trace(exporting: Exporting) -> None:
 def test_every_way_to_write_is_noted(exporting: Exporting) -> None:
     table = exporting.new_table()
     start = exporting.advance(1)
-    _write_in_every_way(exporting.dynamodb, table)
+    _write_with_every_operation(exporting.dynamodb, table)
     end = exporting.advance(HOUR)
 
     found = images(exporting.incremental(table, start, end))
@@ -201,7 +201,7 @@ def test_every_way_to_write_is_noted(exporting: Exporting) -> None:
     assert set(found) == {"put", "batch", "update", "transact-put", "transact-update", "partiql"}
 
 
-def _write_in_every_way(dynamodb: Any, table: str) -> None:
+def _write_with_every_operation(dynamodb: Any, table: str) -> None:
     def item(key: str) -> dict[str, Any]:
         return {"pk": {"S": key}, "n": {"N": "1"}}
 

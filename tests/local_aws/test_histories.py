@@ -151,7 +151,7 @@ def test_paths_to_any_number_of_values_may_find_none(run_path_state: Run, path: 
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "expected"),
     [
         ({"InputPath": "$.none"}, "Invalid path '$.none' : No results for path: $['none']"),
         ({"OutputPath": "$.a.none"}, "Invalid path '$.a.none' : No results for path: $['a']['none']"),
@@ -163,20 +163,20 @@ def test_paths_to_any_number_of_values_may_find_none(run_path_state: Run, path: 
         ),
     ],
 )
-def test_paths_to_nothing_are_told(run_path_state: Run, fields: dict[str, Any], told: str) -> None:
+def test_paths_to_nothing_are_told(run_path_state: Run, fields: dict[str, Any], expected: str) -> None:
     ended = run_path_state({"Type": "Pass", **fields}, {"a": {"b": 1}})
-    assert (ended["error"], ended["cause"]) == ("States.Runtime", ENTERED + told)
+    assert (ended["error"], ended["cause"]) == ("States.Runtime", ENTERED + expected)
 
 
 @pytest.mark.parametrize("field", ["ErrorPath", "CausePath"])
 def test_a_failures_paths_to_nothing_are_told(run_path_state: Run, field: str) -> None:
     ended = run_path_state({"Type": "Fail", field: "$.none"}, {"a": 1})
-    told = f"The JSONPath '$.none' specified for the field '{field}' could not be found in the input '{{\"a\":1}}'"
-    assert (ended["error"], ended["cause"]) == ("States.Runtime", ENTERED + told)
+    expected = f"The JSONPath '$.none' specified for the field '{field}' could not be found in the input '{{\"a\":1}}'"
+    assert (ended["error"], ended["cause"]) == ("States.Runtime", ENTERED + expected)
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "told"),
+    ("field", "value", "expected"),
     [
         ("SecondsPath", -1, "The SecondsPath parameter references a negative value: $.v == -1"),
         ("SecondsPath", 1.5, "The SecondsPath parameter cannot be parsed as a long value: $.v == 1.5"),
@@ -192,9 +192,9 @@ def test_a_failures_paths_to_nothing_are_told(run_path_state: Run, field: str) -
         ("TimestampPath", "2999-01-01T00:00:00Z", "Wait state delay is too long."),
     ],
 )
-def test_waits_that_cannot_be(run_path_state: Run, field: str, value: Any, told: str) -> None:
+def test_waits_that_cannot_be(run_path_state: Run, field: str, value: Any, expected: str) -> None:
     ended = run_path_state({"Type": "Wait", field: "$.v"}, {"v": value})
-    assert (ended["error"], ended["cause"]) == ("States.Runtime", ENTERED + told)
+    assert (ended["error"], ended["cause"]) == ("States.Runtime", ENTERED + expected)
 
 
 def test_a_wrong_timestamp_of_jsonata_has_a_location(run_state: Run, history: History) -> None:

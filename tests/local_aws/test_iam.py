@@ -136,7 +136,7 @@ def test_distributed_map_with_all_it_needs_succeeds(account: Account) -> None:
 
 
 @pytest.mark.parametrize(
-    ("allowed", "error", "told"),
+    ("allowed", "error", "expected"),
     [
         ([READ, WRITE], "States.Runtime", "states:StartExecution"),
         ([START, WRITE], "States.ItemReaderFailed", "s3:GetObject"),
@@ -144,11 +144,11 @@ def test_distributed_map_with_all_it_needs_succeeds(account: Account) -> None:
     ],
 )
 def test_distributed_map_that_lacks_a_statement_names_it(
-    account: Account, allowed: list[tuple[str, str]], error: str, told: str
+    account: Account, allowed: list[tuple[str, str]], error: str, expected: str
 ) -> None:
     ended = account.run(distributed(), *allowed)
     assert ended["error"] == error
-    assert told in ended["cause"]
+    assert expected in ended["cause"]
 
 
 @pytest.mark.parametrize(("prefix", "status"), [("in/*", "SUCCEEDED"), ("other/*", "FAILED")])
@@ -164,8 +164,8 @@ def test_reader_lists_only_below_the_prefix_of_a_condition(account: Account, pre
     assert ended.get("error", "States.ItemReaderFailed") == "States.ItemReaderFailed"
 
 
-@pytest.mark.parametrize(("allowed", "told"), [([PUT_ITEM], "written"), ([], "AccessDeniedException")])
-def test_function_has_the_rights_of_its_role(account: Account, allowed: list[tuple[str, str]], told: str) -> None:
+@pytest.mark.parametrize(("allowed", "expected"), [([PUT_ITEM], "written"), ([], "AccessDeniedException")])
+def test_function_has_the_rights_of_its_role(account: Account, allowed: list[tuple[str, str]], expected: str) -> None:
     source = (
         "import boto3\n"
         "from botocore.exceptions import ClientError\n"
@@ -179,7 +179,7 @@ def test_function_has_the_rights_of_its_role(account: Account, allowed: list[tup
     package = io.BytesIO()
     with zipfile.ZipFile(package, "w") as archive:
         archive.writestr("index.py", source)
-    name = f"function-{told}"
+    name = f"function-{expected}"
     account.client("lambda").create_function(
         FunctionName=name,
         Runtime="python3.13",
@@ -188,7 +188,7 @@ def test_function_has_the_rights_of_its_role(account: Account, allowed: list[tup
         Timeout=20,
         Code={"ZipFile": package.getvalue()},
     )
-    assert json.load(account.client("lambda").invoke(FunctionName=name)["Payload"]) == told
+    assert json.load(account.client("lambda").invoke(FunctionName=name)["Payload"]) == expected
 
 
 def test_right_on_a_map_run_is_about_its_arn(account: Account) -> None:

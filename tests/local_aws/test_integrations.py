@@ -35,16 +35,18 @@ def call(run_state: Run) -> Call:
     return run
 
 
-@pytest.mark.parametrize(("definition", "told"), [(PASS, {"Output": "{}"}), (FAIL, {"Error": "Never", "Cause": "no"})])
+@pytest.mark.parametrize(
+    ("definition", "expected"), [(PASS, {"Output": "{}"}), (FAIL, {"Error": "Never", "Cause": "no"})]
+)
 def test_an_execution_is_described(
-    call: Call, start_machine: Callable[..., str], ended: Run, definition: dict[str, Any], told: dict[str, str]
+    call: Call, start_machine: Callable[..., str], ended: Run, definition: dict[str, Any], expected: dict[str, str]
 ) -> None:
     arn = start_machine(definition)
     status = ended(arn)["status"]
     found = call(DESCRIBE_EXECUTION, {"ExecutionArn": arn})
     assert (found["ExecutionArn"], found["Status"], found["Input"]) == (arn, status, "{}")
-    assert {name: found[name] for name in ("Output", "Error", "Cause") if name in found} == told
-    assert ("OutputDetails" in found) == ("Output" in told)
+    assert {name: found[name] for name in ("Output", "Error", "Cause") if name in found} == expected
+    assert ("OutputDetails" in found) == ("Output" in expected)
     assert TIME.fullmatch(found["StartDate"])
     assert TIME.fullmatch(found["StopDate"])
 
@@ -161,7 +163,7 @@ def test_a_condition_that_does_not_hold_has_a_name(call: Call, table: str, resou
 
 
 @pytest.mark.parametrize(
-    ("resource", "arguments", "told"),
+    ("resource", "arguments", "expected"),
     [
         (f"{DYNAMODB}putItem", {"Item": {"n": {"N": 5}}}, "The value for the field 'N' must be a STRING"),
         (f"{DYNAMODB}putItem", {"Item": {"m": {"M": {"s": {"S": {}}}}}}, "The value for the field 'S' must be"),
@@ -172,10 +174,10 @@ def test_a_condition_that_does_not_hold_has_a_name(call: Call, table: str, resou
     ],
 )
 def test_no_call_is_made_with_arguments_that_it_does_not_take(
-    run_state: Run, resource: str, arguments: dict[str, Any], told: str
+    run_state: Run, resource: str, arguments: dict[str, Any], expected: str
 ) -> None:
     # What an expression gives is checked when the task runs.
     found = run_state({"Type": "Task", "Resource": resource, "Arguments": "{% $states.input %}"}, arguments)
     assert found["error"] == "States.Runtime"
     assert found["cause"].startswith("An error occurred while executing the state 'Only' (entered at the event id #2).")
-    assert f"could not be used to start the Task: [{told}" in found["cause"]
+    assert f"could not be used to start the Task: [{expected}" in found["cause"]

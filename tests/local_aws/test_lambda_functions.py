@@ -194,9 +194,9 @@ def test_invocation_under_way_outlives_a_change_of_its_function(
     name = function(source, Timeout=DEADLINE_SECONDS)
     lambda_client = client("lambda")
     with ThreadPoolExecutor(1) as pool:
-        under_way = pool.submit(lambda_client.invoke, FunctionName=name, Payload=json.dumps(str(tmp_path)))
+        running = pool.submit(lambda_client.invoke, FunctionName=name, Payload=json.dumps(str(tmp_path)))
         while not (tmp_path / "started").exists():
-            assert not under_way.done()
+            assert not running.done()
             time.sleep(0.01)
         if change == "delete":
             lambda_client.delete_function(FunctionName=name)
@@ -204,7 +204,7 @@ def test_invocation_under_way_outlives_a_change_of_its_function(
             lambda_client.update_function_code(FunctionName=name, ZipFile=_package("def handler(e, c): return 'new'"))
             assert json.load(lambda_client.invoke(FunctionName=name)["Payload"]) == "new"
         (tmp_path / "go").touch()
-        answer = under_way.result()
+        answer = running.result()
     assert json.load(answer["Payload"]) == "old"
     assert "FunctionError" not in answer
 

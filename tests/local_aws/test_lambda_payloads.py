@@ -100,7 +100,7 @@ def test_a_result_has_six_megabytes_at_most(function: Function, client: Client) 
 
 
 @pytest.mark.parametrize(
-    ("payload", "kind", "code", "told"),
+    ("payload", "kind", "code", "expected"),
     [
         (b'"' + b"x" * SIX_MEBIBYTES + b'"', "RequestResponse", "RequestEntityTooLargeException", "6291456 bytes for"),
         (b'"' + b"x" * 2**20 + b'"', "Event", "RequestEntityTooLargeException", "1048578 byte payload is too large"),
@@ -109,12 +109,12 @@ def test_a_result_has_six_megabytes_at_most(function: Function, client: Client) 
     ],
 )
 def test_payloads_that_invoke_refuses(
-    function: Function, client: Client, payload: bytes, kind: str, code: str, told: str
+    function: Function, client: Client, payload: bytes, kind: str, code: str, expected: str
 ) -> None:
     with pytest.raises(ClientError) as caught:
         client("lambda").invoke(FunctionName=function(ECHO), Payload=payload, InvocationType=kind)
     assert caught.value.response["Error"]["Code"] == code
-    assert told in caught.value.response["Error"]["Message"]
+    assert expected in caught.value.response["Error"]["Message"]
 
 
 def test_an_exception_is_in_the_log(function: Function, client: Client) -> None:

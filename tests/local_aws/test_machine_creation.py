@@ -173,7 +173,7 @@ def test_logging_needs_the_rights_and_the_group(account: Account, name: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("configuration", "told"),
+    ("configuration", "expected"),
     [
         ({"level": "ALL"}, "Must specify exactly one Log Destination."),
         (
@@ -186,9 +186,9 @@ def test_logging_needs_the_rights_and_the_group(account: Account, name: str) -> 
     ],
 )
 def test_bad_logging_is_refused_without_iam_too(
-    client: Client, name: str, configuration: dict[str, Any], told: str
+    client: Client, name: str, configuration: dict[str, Any], expected: str
 ) -> None:
-    with pytest.raises(ClientError, match=told) as error:
+    with pytest.raises(ClientError, match=expected) as error:
         client("stepfunctions").create_state_machine(
             name=name, definition=json.dumps(PASS), roleArn=ROLE, loggingConfiguration=configuration
         )

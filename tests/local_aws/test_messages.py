@@ -133,8 +133,8 @@ def test_a_token_is_answered_once(client: Client, queue: str, start_machine: Cal
         states.send_task_success(taskToken=token, output="{")
     states.send_task_success(taskToken=token, output='"done"')
     assert ended(arn)["output"] == "done"
-    told = {"TaskScheduled", "TaskStarted", "TaskSubmitted", "TaskSucceeded"}
-    assert [kind for kind in kinds(client, arn) if kind in told] == [
+    kinds_of_interest = {"TaskScheduled", "TaskStarted", "TaskSubmitted", "TaskSucceeded"}
+    assert [kind for kind in kinds(client, arn) if kind in kinds_of_interest] == [
         *("TaskScheduled", "TaskStarted", "TaskSubmitted", "TaskSucceeded"),
     ]
     with pytest.raises(states.exceptions.TaskTimedOut, match="Provided task does not exist anymore"):
@@ -204,11 +204,11 @@ def test_heartbeats_keep_a_task_waiting(
     arn = start_machine({"StartAt": "Only", "States": {"Only": state}})
     token, stopped = received_token(client, queue), threading.Event()
 
-    def beat() -> None:
+    def send_heartbeats() -> None:
         while not stopped.wait(0.2):
             client("stepfunctions").send_task_heartbeat(taskToken=token)
 
-    beating = threading.Thread(target=beat)
+    beating = threading.Thread(target=send_heartbeats)
     beating.start()
     stopped.wait(5)
     status = client("stepfunctions").describe_execution(executionArn=arn)["status"]

@@ -18,9 +18,9 @@ def test_known_function_is_replaced_and_returned() -> None:
     assert (old(1, 2), module.run(1, 2)) == ("old", "new")
 
 
-@pytest.mark.parametrize(("name", "told"), [("gone", "part.gone is missing"), ("run", r"takes \('a', 'b'\)")])
-def test_unknown_function_is_named_with_the_version_it_was_written_for(name: str, told: str) -> None:
-    with pytest.raises(UnknownMinistackError, match=f"{told}.*ministack 1.5.33"):
+@pytest.mark.parametrize(("name", "expected"), [("gone", "part.gone is missing"), ("run", r"takes \('a', 'b'\)")])
+def test_unknown_function_is_named_with_the_version_it_was_written_for(name: str, expected: str) -> None:
+    with pytest.raises(UnknownMinistackError, match=f"{expected}.*ministack 1.5.33"):
         replace(part(), name, ("a",), math.sqrt)
 
 

@@ -127,10 +127,10 @@ def test_large_results_are_served_from_disk(s3: Any, bucket: str, run_state: Run
     """Result files are never read into memory, so every way to read one is tried."""
     config = {"Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS"}
     children = {"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}}
-    place = {"Bucket": bucket, "Prefix": "out"}
+    location = {"Bucket": bucket, "Prefix": "out"}
     result_writer = {
         "Resource": "arn:aws:states:::s3:putObject",
-        "Arguments": place,
+        "Arguments": location,
         "WriterConfig": {"OutputType": "JSONL", "Transformation": "COMPACT"},
     }
     run_state({

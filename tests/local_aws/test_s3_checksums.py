@@ -40,5 +40,5 @@ def test_upload_with_a_wrong_checksum_is_refused(s3: Any, bucket: str, algorithm
 
 def test_upload_without_a_value_gets_that_of_the_algorithm(s3: Any, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="k", Body=BODY, ChecksumAlgorithm="CRC32")
-    told = s3.head_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")["ChecksumCRC32"]
-    assert base64.b64decode(told) == zlib.crc32(BODY).to_bytes(4)
+    value = s3.head_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")["ChecksumCRC32"]
+    assert base64.b64decode(value) == zlib.crc32(BODY).to_bytes(4)

@@ -26,18 +26,18 @@ def refused(operation: Any, **given: Any) -> dict[str, Any]:
     return dict(caught.value.response["Error"])
 
 
-def uploaded(s3: Any, place: dict[str, str], *sizes: int) -> tuple[str, list[dict[str, Any]]]:
+def uploaded(s3: Any, location: dict[str, str], *sizes: int) -> tuple[str, list[dict[str, Any]]]:
     """An upload with parts of these sizes: its ID and its parts."""
-    upload = s3.create_multipart_upload(**place)["UploadId"]
+    upload = s3.create_multipart_upload(**location)["UploadId"]
     parts = []
     for number, size in enumerate(sizes, 1):
-        answer = s3.upload_part(**place, UploadId=upload, PartNumber=number, Body=b"x" * size)
+        answer = s3.upload_part(**location, UploadId=upload, PartNumber=number, Body=b"x" * size)
         parts.append({"PartNumber": number, "ETag": answer["ETag"]})
     return upload, parts
 
 
 @pytest.mark.parametrize(
-    ("given", "header", "told"),
+    ("given", "header", "expected"),
     [
         ({"IfMatch": "*"}, "If-Match", "We don't accept the provided value of If-Match header for this API"),
         (
@@ -52,10 +52,12 @@ def uploaded(s3: Any, place: dict[str, str], *sizes: int) -> tuple[str, list[dic
         ),
     ],
 )
-def test_conditions_that_s3_does_not_take(s3: Any, bucket: str, given: dict[str, str], header: str, told: str) -> None:
+def test_conditions_that_s3_does_not_take(
+    s3: Any, bucket: str, given: dict[str, str], header: str, expected: str
+) -> None:
     error = refused(s3.put_object, Bucket=bucket, Key="k", Body=b"", **given)
     assert (error["Code"], error["Message"], error["Header"]) == ("NotImplemented", UNSUPPORTED, header)
-    assert error["additionalMessage"].startswith(told)
+    assert error["additionalMessage"].startswith(expected)
 
 
 def test_a_conditional_copy_looks_at_its_destination(s3: Any, bucket: str) -> None:
@@ -90,33 +92,33 @@ def test_a_failed_condition_of_a_read_is_named(s3: Any, bucket: str) -> None:
 
 
 def test_an_upload_that_must_be_the_first_loses_to_another_write(s3: Any, bucket: str) -> None:
-    place = {"Bucket": bucket, "Key": "k"}
-    upload, parts = uploaded(s3, place, 1)
-    complete = {**place, "UploadId": upload, "MultipartUpload": {"Parts": parts}, "IfNoneMatch": "*"}
-    s3.put_object(**place, Body=b"1")
+    location = {"Bucket": bucket, "Key": "k"}
+    upload, parts = uploaded(s3, location, 1)
+    complete = {**location, "UploadId": upload, "MultipartUpload": {"Parts": parts}, "IfNoneMatch": "*"}
+    s3.put_object(**location, Body=b"1")
     assert refused(s3.complete_multipart_upload, **complete) == {**FAILED, "Condition": "If-None-Match"}
 
 
 def test_an_upload_conflicts_with_what_was_written_since_it_began(s3: Any, bucket: str) -> None:
-    place = {"Bucket": bucket, "Key": "k"}
-    s3.put_object(**place, Body=b"1")
-    upload, parts = uploaded(s3, place, 1)
-    complete = {**place, "UploadId": upload, "MultipartUpload": {"Parts": parts}}
-    etag = s3.put_object(**place, Body=b"1")["ETag"]
-    told = {"Code": "ConditionalRequestConflict", "Message": CONFLICT, "Key": "k"}
+    location = {"Bucket": bucket, "Key": "k"}
+    s3.put_object(**location, Body=b"1")
+    upload, parts = uploaded(s3, location, 1)
+    complete = {**location, "UploadId": upload, "MultipartUpload": {"Parts": parts}}
+    etag = s3.put_object(**location, Body=b"1")["ETag"]
+    expected = {"Code": "ConditionalRequestConflict", "Message": CONFLICT, "Key": "k"}
     error = refused(s3.complete_multipart_upload, **complete, IfMatch=etag)
-    assert error == {**told, "Condition": "If-Match"}
-    s3.delete_object(**place)
+    assert error == {**expected, "Condition": "If-Match"}
+    s3.delete_object(**location)
     assert refused(s3.complete_multipart_upload, **complete, IfMatch=etag)["Code"] == "NoSuchKey"
     error = refused(s3.complete_multipart_upload, **complete, IfNoneMatch="*")
-    assert error == {**told, "Condition": "If-None-Match"}
+    assert error == {**expected, "Condition": "If-None-Match"}
     s3.complete_multipart_upload(**complete)
 
 
 def test_parts_but_the_last_have_five_megabytes(s3: Any, bucket: str) -> None:
-    place = {"Bucket": bucket, "Key": "k"}
-    upload, parts = uploaded(s3, place, 4, 1)
-    error = refused(s3.complete_multipart_upload, **place, UploadId=upload, MultipartUpload={"Parts": parts})
+    location = {"Bucket": bucket, "Key": "k"}
+    upload, parts = uploaded(s3, location, 4, 1)
+    error = refused(s3.complete_multipart_upload, **location, UploadId=upload, MultipartUpload={"Parts": parts})
     assert error == {
         "Code": "EntityTooSmall",
         "Message": "Your proposed upload is smaller than the minimum allowed size",
@@ -128,9 +130,9 @@ def test_parts_but_the_last_have_five_megabytes(s3: Any, bucket: str) -> None:
 
 
 def test_parts_come_in_order(s3: Any, bucket: str) -> None:
-    place = {"Bucket": bucket, "Key": "k"}
-    upload, parts = uploaded(s3, place, PART, 1)
-    given = {**place, "UploadId": upload}
+    location = {"Bucket": bucket, "Key": "k"}
+    upload, parts = uploaded(s3, location, PART, 1)
+    given = {**location, "UploadId": upload}
     error = refused(s3.complete_multipart_upload, **given, MultipartUpload={"Parts": parts[::-1]})
     assert (error["Code"], error["UploadId"]) == ("InvalidPartOrder", upload)
     error = refused(s3.complete_multipart_upload, **given, MultipartUpload={"Parts": [parts[0], parts[0]]})
@@ -139,7 +141,7 @@ def test_parts_come_in_order(s3: Any, bucket: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "etag", "told"),
+    ("number", "etag", "expected"),
     [
         (-1, None, {"Code": "InvalidArgument", "ArgumentName": "partNumber", "ArgumentValue": "-1"}),
         (2, None, {"Code": "InvalidPart", "PartNumber": "2"}),
@@ -147,21 +149,21 @@ def test_parts_come_in_order(s3: Any, bucket: str) -> None:
     ],
 )
 def test_parts_that_were_not_uploaded(
-    s3: Any, bucket: str, number: int, etag: str | None, told: dict[str, str]
+    s3: Any, bucket: str, number: int, etag: str | None, expected: dict[str, str]
 ) -> None:
-    place = {"Bucket": bucket, "Key": "k"}
-    upload, parts = uploaded(s3, place, 1)
+    location = {"Bucket": bucket, "Key": "k"}
+    upload, parts = uploaded(s3, location, 1)
     given = [{"PartNumber": number, "ETag": etag or parts[0]["ETag"]}]
-    error = refused(s3.complete_multipart_upload, **place, UploadId=upload, MultipartUpload={"Parts": given})
-    assert told.items() <= error.items()
+    error = refused(s3.complete_multipart_upload, **location, UploadId=upload, MultipartUpload={"Parts": given})
+    assert expected.items() <= error.items()
 
 
 def test_an_upload_needs_parts_and_its_id(s3: Any, bucket: str) -> None:
-    place = {"Bucket": bucket, "Key": "k"}
-    upload, parts = uploaded(s3, place, 1)
-    error = refused(s3.complete_multipart_upload, **place, UploadId=upload)
+    location = {"Bucket": bucket, "Key": "k"}
+    upload, parts = uploaded(s3, location, 1)
+    error = refused(s3.complete_multipart_upload, **location, UploadId=upload)
     assert (error["Code"], error["Message"]) == ("InvalidRequest", "You must specify at least one part")
-    error = refused(s3.complete_multipart_upload, **place, UploadId="none", MultipartUpload={"Parts": parts})
+    error = refused(s3.complete_multipart_upload, **location, UploadId="none", MultipartUpload={"Parts": parts})
     assert (error["Code"], error["UploadId"]) == ("NoSuchUpload", "none")
 
 
@@ -192,10 +194,10 @@ def test_an_object_without_a_type_is_binary_and_encrypted(s3: Any, bucket: str) 
     assert (put["ChecksumCRC32"], put["ChecksumType"]) == ("g9zvtw==", "FULL_OBJECT")
     found = s3.head_object(Bucket=bucket, Key="k")
     assert (found["ContentType"], found["ServerSideEncryption"]) == ("binary/octet-stream", "AES256")
-    place = {"Bucket": bucket, "Key": "parts"}
-    upload, parts = uploaded(s3, place, 1)
-    s3.complete_multipart_upload(**place, UploadId=upload, MultipartUpload={"Parts": parts})
-    assert s3.get_object(**place)["ContentType"] == "binary/octet-stream"
+    location = {"Bucket": bucket, "Key": "parts"}
+    upload, parts = uploaded(s3, location, 1)
+    s3.complete_multipart_upload(**location, UploadId=upload, MultipartUpload={"Parts": parts})
+    assert s3.get_object(**location)["ContentType"] == "binary/octet-stream"
     s3.put_object(Bucket=bucket, Key="typed", Body=b"1", ContentType="text/csv")
     assert s3.get_object(Bucket=bucket, Key="typed")["ContentType"] == "text/csv"
 
@@ -230,7 +232,7 @@ def test_errors_name_what_they_are_about(s3: Any, bucket: str) -> None:
 
 def test_a_bucket_without_versions_has_no_version_ids(s3: Any, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="k", Body=b"1")
-    told = {"Code": "InvalidArgument", "ArgumentName": "versionId", "Message": "Invalid version id specified"}
+    expected = {"Code": "InvalidArgument", "ArgumentName": "versionId", "Message": "Invalid version id specified"}
     for operation in (s3.get_object, s3.delete_object):
         error = refused(operation, Bucket=bucket, Key="k", VersionId="HPniJFCxqTsMuIH9KX8K8wEjNUgmABCD")
-        assert told.items() <= error.items()
+        assert expected.items() <= error.items()

@@ -93,8 +93,8 @@ def test_source_over_five_gib_is_refused(local_aws: LocalAws, s3: Any, bucket: s
     large_objects.put(local_aws, bucket, "in/large", size_bytes=FIVE_GIB + 1)
     ended = copy(f"{bucket}/in/large")
     assert ended["error"] == "S3.S3Exception"
-    told = "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120"
-    assert ended["cause"].startswith(f"{told} (Service: S3, Status Code: 400, Request ID: ")
+    expected = "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120"
+    assert ended["cause"].startswith(f"{expected} (Service: S3, Status Code: 400, Request ID: ")
     with pytest.raises(ClientError) as caught:
         s3.copy_object(Bucket=bucket, Key="copy", CopySource={"Bucket": bucket, "Key": "in/large"})
     assert caught.value.response["Error"]["Code"] == "InvalidRequest"

@@ -59,10 +59,10 @@ def test_only_its_own_tokens_are_taken(s3: Any, bucket: str, keys: list[str], to
 )
 def test_keys_are_encoded_for_urls_only(s3: Any, bucket: str, operation: str) -> None:
     error = refused(getattr(s3, operation), Bucket=bucket, EncodingType="value")
-    told = "Invalid Encoding Method specified in Request"
-    assert (error["Code"], error["Message"]) == ("InvalidArgument", told)
+    expected = "Invalid Encoding Method specified in Request"
+    assert (error["Code"], error["Message"]) == ("InvalidArgument", expected)
     assert (error["ArgumentName"], error["ArgumentValue"]) == ("encoding-type", "value")
-    assert refused(getattr(s3, operation), Bucket=bucket, EncodingType="")["Message"] == told
+    assert refused(getattr(s3, operation), Bucket=bucket, EncodingType="")["Message"] == expected
 
 
 @pytest.mark.parametrize("operation", ["list_objects", "list_objects_v2"])
@@ -88,10 +88,10 @@ def test_a_version_marker_needs_a_key_marker(s3: Any, bucket: str) -> None:
 
 
 def test_pages_of_parts_say_where_the_next_begins(s3: Any, bucket: str) -> None:
-    place = {"Bucket": bucket, "Key": "k"}
-    upload = s3.create_multipart_upload(**place)["UploadId"]
-    assert s3.list_parts(**place, UploadId=upload)["NextPartNumberMarker"] == 0
+    location = {"Bucket": bucket, "Key": "k"}
+    upload = s3.create_multipart_upload(**location)["UploadId"]
+    assert s3.list_parts(**location, UploadId=upload)["NextPartNumberMarker"] == 0
     for number in (1, 2):
-        s3.upload_part(**place, UploadId=upload, PartNumber=number, Body=b"x")
-    assert s3.list_parts(**place, UploadId=upload)["NextPartNumberMarker"] == 2
-    assert s3.list_parts(**place, UploadId=upload, MaxParts=1)["NextPartNumberMarker"] == 1
+        s3.upload_part(**location, UploadId=upload, PartNumber=number, Body=b"x")
+    assert s3.list_parts(**location, UploadId=upload)["NextPartNumberMarker"] == 2
+    assert s3.list_parts(**location, UploadId=upload, MaxParts=1)["NextPartNumberMarker"] == 1

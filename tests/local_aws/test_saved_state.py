@@ -116,8 +116,8 @@ def test_tables_are_kept_with_items_indexes_and_settings(data: Path) -> None:
             ExpressionAttributeValues={":g": {"S": "g1"}},
         )
         assert found["Count"] == 10
-        told = clients.dynamodb.describe_time_to_live(TableName=TABLE)["TimeToLiveDescription"]
-        assert told == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires"}
+        expected = clients.dynamodb.describe_time_to_live(TableName=TABLE)["TimeToLiveDescription"]
+        assert expected == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires"}
 
 
 def test_objects_are_kept_with_versions_and_started_uploads(data: Path) -> None:

@@ -270,8 +270,8 @@ def test_a_role_that_may_not_send_loses_the_message(
         "DeadLetterConfig": dead_letter_config(queue),
     }
     created = schedule(target)
-    told = f"schedule/default/{created}: the dead-letter queue refused"
-    until(lambda: told in (enforcing.directory / "server.log").read_text())
+    expected = f"schedule/default/{created}: the dead-letter queue refused"
+    until(lambda: expected in (enforcing.directory / "server.log").read_text())
     assert dead_letters() == []
 
 
@@ -309,7 +309,7 @@ def test_the_role_must_let_the_service_in(
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "expected"),
     [
         ({"expression": "rate(5 weeks)"}, r"Invalid Schedule Expression rate\(5 weeks\)"),
         ({"expression": "at(2026-13-01T00:00:00)"}, "Invalid Schedule Expression at"),
@@ -321,9 +321,11 @@ def test_the_role_must_let_the_service_in(
         ({"target": {"RetryPolicy": {"MaximumRetryAttempts": 186}}}, "less than or equal to 185"),
     ],
 )
-def test_what_no_schedule_can_be_is_refused(role: Create, schedule: Create, change: dict[str, Any], told: str) -> None:
+def test_what_no_schedule_can_be_is_refused(
+    role: Create, schedule: Create, change: dict[str, Any], expected: str
+) -> None:
     target = {"Arn": arn_of("any"), "RoleArn": role(), **change.pop("target", {})}
-    with pytest.raises(ClientError, match=told) as raised:
+    with pytest.raises(ClientError, match=expected) as raised:
         schedule(target, **change)
     assert raised.value.response["Error"]["Code"] == "ValidationException"
 

@@ -32,7 +32,7 @@ UNRESOLVED = "Template format error: Unresolved resource dependencies [Nothing] 
 
 
 @pytest.mark.parametrize(
-    ("template", "told"),
+    ("template", "expected"),
     [
         ({"Resources": {}}, "Template format error: At least one Resources member must be defined."),
         ({"Description": "x"}, "Template format error: At least one Resources member must be defined."),
@@ -64,14 +64,14 @@ UNRESOLVED = "Template format error: Unresolved resource dependencies [Nothing] 
         ({"Resources": {"A-B": GROUP}}, "Resource name A-B is non alphanumeric."),
     ],
 )
-def test_template_is_refused_at_once(stacks: Stacks, name: str, template: dict[str, Any], told: str) -> None:
-    assert told in refused(stacks, name, {"Conditions": {"C": {"Fn::Equals": ["a", "a"]}}, **template})
+def test_template_is_refused_at_once(stacks: Stacks, name: str, template: dict[str, Any], expected: str) -> None:
+    assert expected in refused(stacks, name, {"Conditions": {"C": {"Fn::Equals": ["a", "a"]}}, **template})
     with pytest.raises(ClientError, match="does not exist"):
         stacks.client.describe_stacks(StackName=name)
 
 
 @pytest.mark.parametrize(
-    ("parameter", "value", "told"),
+    ("parameter", "value", "expected"),
     [
         ({"Type": "String"}, None, "Parameters: [P] must have values"),
         ({"Type": "String", "AllowedValues": ["a", "b"]}, "c", "Parameter 'P' must be one of AllowedValues"),
@@ -84,17 +84,17 @@ def test_template_is_refused_at_once(stacks: Stacks, name: str, template: dict[s
     ],
 )
 def test_bad_parameter_is_refused_at_once(
-    stacks: Stacks, name: str, parameter: dict[str, Any], value: str | None, told: str
+    stacks: Stacks, name: str, parameter: dict[str, Any], value: str | None, expected: str
 ) -> None:
     given = [] if value is None else [{"ParameterKey": "P", "ParameterValue": value}]
     template = {"Parameters": {"P": parameter}, "Resources": {"A": GROUP}}
-    assert told in refused(stacks, name, template, Parameters=given)
+    assert expected in refused(stacks, name, template, Parameters=given)
 
 
 def test_unknown_parameter_is_refused_at_once(stacks: Stacks, name: str) -> None:
     given = [{"ParameterKey": "Nothing", "ParameterValue": "x"}]
-    told = refused(stacks, name, {"Resources": {"A": GROUP}}, Parameters=given)
-    assert told == "Parameters: [Nothing] do not exist in the template"
+    expected = refused(stacks, name, {"Resources": {"A": GROUP}}, Parameters=given)
+    assert expected == "Parameters: [Nothing] do not exist in the template"
 
 
 def table(**properties: Any) -> dict[str, Any]:
@@ -145,7 +145,7 @@ SURPLUS = [{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk"
 
 
 @pytest.mark.parametrize(
-    ("resource", "told"),
+    ("resource", "expected"),
     [
         (table(Surplus=1), "#: extraneous key [Surplus] is not permitted"),
         (table(KeySchema=None), "#: required key [KeySchema] not found"),
@@ -169,10 +169,10 @@ SURPLUS = [{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk"
     ],
 )
 def test_resource_that_is_refused_fails_the_stack(
-    stacks: Stacks, name: str, resource: dict[str, Any], told: str
+    stacks: Stacks, name: str, resource: dict[str, Any], expected: str
 ) -> None:
     assert stacks.create(name, {"Bad": resource}, Capabilities=["CAPABILITY_IAM"]) == "ROLLBACK_COMPLETE"
-    assert told in stacks.reasons(name, "CREATE_FAILED")["Bad"]
+    assert expected in stacks.reasons(name, "CREATE_FAILED")["Bad"]
 
 
 @pytest.mark.parametrize(

@@ -99,8 +99,8 @@ def test_stack_that_was_rolled_back_must_be_deleted_first(stacks: Stacks, name: 
         stacks.create(name, good)
     with pytest.raises(ClientError, match="is in ROLLBACK_COMPLETE state and can not be updated"):
         stacks.update(name, good)
-    for kind, told in (("CREATE", "cannot be created again"), ("UPDATE", "can not be updated")):
-        with pytest.raises(ClientError, match=told):
+    for kind, expected in (("CREATE", "cannot be created again"), ("UPDATE", "can not be updated")):
+        with pytest.raises(ClientError, match=expected):
             stacks.client.create_change_set(
                 StackName=name, ChangeSetName="again", ChangeSetType=kind, TemplateBody=template(good)
             )

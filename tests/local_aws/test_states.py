@@ -201,19 +201,21 @@ def test_timestamps_in_the_past_do_not_wait(run_state: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("label", "told"),
+    ("label", "expected"),
     [
         ("a b", "Label contains invalid character: ' '"),
         ("", "Label cannot be empty"),
         ("x" * 41, "exceed 40"),
     ],
 )
-def test_label_that_no_map_run_can_have_is_refused(start_machine: Callable[..., str], label: str, told: str) -> None:
+def test_label_that_no_map_run_can_have_is_refused(
+    start_machine: Callable[..., str], label: str, expected: str
+) -> None:
     processor = {
         "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
         "StartAt": "P",
         "States": {"P": PASS},
     }
     state = {"Type": "Map", "Label": label, "ItemProcessor": processor, "End": True}
-    with pytest.raises(ClientError, match=told):
+    with pytest.raises(ClientError, match=expected):
         start_machine({"StartAt": "M", "States": {"M": state}})

@@ -34,8 +34,8 @@ def test_permission_that_no_call_needs_is_told() -> None:
 
 def test_permission_that_another_statement_grants_as_well_is_told() -> None:
     other = Permission("Role", "ReadAll", "s3:GetObject")
-    told = faults([READ, other], [record(READ, "Allow", "ReadAll"), record(other)], [])
-    assert told == ["another statement allows the same calls: Role, ReadSource: s3:GetObject"]
+    message = faults([READ, other], [record(READ, "Allow", "ReadAll"), record(other)], [])
+    assert message == ["another statement allows the same calls: Role, ReadSource: s3:GetObject"]
 
 
 def test_call_of_another_role_is_no_use() -> None:
@@ -46,8 +46,8 @@ def test_call_of_another_role_is_no_use() -> None:
 def test_denial_is_told_unless_a_test_plans_it() -> None:
     denied = Record("Role", "s3:GetObject", "arn:x", "ImplicitDeny", (), "test_x")
     planned = Record("Role", "s3:GetObject", "arn:x", "ImplicitDeny", (), "test_y", is_planned=True)
-    told = faults([], [denied, planned], [])
-    assert told == ["denied: Role: s3:GetObject on arn:x (ImplicitDeny) in test_x"]
+    message = faults([], [denied, planned], [])
+    assert message == ["denied: Role: s3:GetObject on arn:x (ImplicitDeny) in test_x"]
 
 
 def test_statement_that_denies_is_used_by_the_call_that_it_denies() -> None:
@@ -59,8 +59,8 @@ def test_statement_that_denies_is_used_by_the_call_that_it_denies() -> None:
 def test_listed_permission_may_be_unused_and_must_not_be_needed() -> None:
     entry = Unexercised(frozenset(["WritePlan"]), frozenset(["s3:PutObject"]), frozenset(), "a reason")
     assert faults([WRITE], [], [entry]) == []
-    told = faults([WRITE], [record(WRITE)], [entry])
-    assert told == ["needed by a run, yet listed as unexercised: Role, WritePlan: s3:PutObject"]
+    message = faults([WRITE], [record(WRITE)], [entry])
+    assert message == ["needed by a run, yet listed as unexercised: Role, WritePlan: s3:PutObject"]
 
 
 def test_entry_about_what_is_not_there_is_told() -> None:

@@ -36,8 +36,8 @@ def _sam(template: Path) -> list[Finding]:
     run = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if run.returncode == 0:
         return []
-    told = [each for each in (run.stdout + run.stderr).splitlines() if each.strip()]
-    return [Finding("sam validate", template.name, 1, "-", " ".join(told))]
+    message = [each for each in (run.stdout + run.stderr).splitlines() if each.strip()]
+    return [Finding("sam validate", template.name, 1, "-", " ".join(message))]
 
 
 def _cfn_lint(template: Path) -> list[Finding]:

@@ -48,7 +48,7 @@ def _put(members: Changed, name: str, value: AttributeValue | None) -> None:
 
 
 def _with_member(members: Changed, names: list[str], value: AttributeValue | None) -> Changed:
-    """A copy, down to what changes. Raises NotPlainError when a map on the way is missing."""
+    """A copy, down to what changes. Raises NotPlainError when a map along the path is missing."""
     copied = dict(members)
     if len(names) == 1:
         _put(copied, names[0], value)

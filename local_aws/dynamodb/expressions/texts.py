@@ -50,14 +50,14 @@ class ParsedUpdate:
 
 @dataclass(frozen=True, slots=True)
 class ParsedProjection:
-    """The top-level attributes that are asked for, and which of the request's names stand for them."""
+    """The top-level attributes that are requested, and which of the request's names stand for them."""
 
     attributes: tuple[str, ...]
     names: frozenset[str]
     values: frozenset[str] = frozenset()
 
     def apply(self, item: Item) -> Changed:
-        """What is asked for of an item."""
+        """The requested part of an item."""
         return {name: item[name] for name in self.attributes if name in item}
 
 

@@ -31,11 +31,11 @@ def tokens_of(text: str) -> list[Token]:
     if len(text.encode(errors="replace")) > MAXIMUM_BYTES:
         raise NotPlainError("the expression is too long")
     found: list[Token] = []
-    place = 0
+    offset = 0
     while not found or found[-1].kind != "end":
-        match = TOKEN.match(text, place)
+        match = TOKEN.match(text, offset)
         if match is None or match.lastgroup is None:
-            raise NotPlainError(f"unknown token at {place} of {text!r}")
+            raise NotPlainError(f"unknown token at {offset} of {text!r}")
         found.append(Token(match.lastgroup, match[match.lastgroup]))
-        place = match.end()
+        offset = match.end()
     return found

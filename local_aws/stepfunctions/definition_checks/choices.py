@@ -24,13 +24,13 @@ NOT_A_PATH = "Value is not a Reference Path: Reference path didn't start with '$
 
 def check_choices(state: dict[str, Any], language: str, location: str, report: Report) -> None:
     """Report the faults of a Choice state's rules."""
-    place = f"{location}/Choices"
-    if "Choices" not in state or not report.is_filled_list(state["Choices"], place):
+    path = f"{location}/Choices"
+    if "Choices" not in state or not report.is_filled_list(state["Choices"], path):
         return
     for index, rule in enumerate(state["Choices"]):
-        if report.is_a(rule, dict, f"{place}[{index}]"):
-            report.required(rule, ("Next",), f"{place}[{index}]")
-            _check_rule(rule, language, TOP, f"{place}[{index}]", report)
+        if report.is_a(rule, dict, f"{path}[{index}]"):
+            report.required(rule, ("Next",), f"{path}[{index}]")
+            _check_rule(rule, language, TOP, f"{path}[{index}]", report)
 
 
 def _check_rule(rule: dict[str, Any], language: str, more: tuple[str, ...], location: str, report: Report) -> None:
@@ -38,8 +38,8 @@ def _check_rule(rule: dict[str, Any], language: str, more: tuple[str, ...], loca
         report.schema(told_misplaced(name, language), location)
     report.unsupported(rule, (*more, *SELECTORS, *COMPARISONS, "Comment"), location)
     if sum(name in rule for name in SELECTORS) != 1:
-        told = ", ".join(SELECTORS)
-        report.schema(f"The object must have only one of the following fields, [{told}]", location)
+        message = ", ".join(SELECTORS)
+        report.schema(f"The object must have only one of the following fields, [{message}]", location)
     elif language == JSONATA:
         _check_condition(rule, location, report)
     elif "Variable" in rule:
@@ -60,9 +60,9 @@ def _check_nested(rule: dict[str, Any], language: str, location: str, report: Re
     for name in ("And", "Or"):
         if name in rule and report.is_filled_list(rule[name], f"{location}/{name}"):
             for index, each in enumerate(rule[name]):
-                place = f"{location}/{name}[{index}]"
-                if report.is_a(each, dict, place):
-                    _check_rule(each, language, (), place, report)
+                path = f"{location}/{name}[{index}]"
+                if report.is_a(each, dict, path):
+                    _check_rule(each, language, (), path, report)
 
 
 def _check_comparison(rule: dict[str, Any], location: str, report: Report) -> None:
@@ -70,8 +70,8 @@ def _check_comparison(rule: dict[str, Any], location: str, report: Report) -> No
     if len(given) > 1:
         report.at_most_one(rule, given, location)
     elif not given:
-        told = ", ".join(COMPARISONS)
-        report.schema(f"This object should have only one of the following fields: [{told}]", location)
+        message = ", ".join(COMPARISONS)
+        report.schema(f"This object should have only one of the following fields: [{message}]", location)
     for name in ("Variable", *(each for each in given if each in PATHS)):
         path = rule[name]
         if report.is_a(path, str, f"{location}/{name}") and not path.startswith("$"):

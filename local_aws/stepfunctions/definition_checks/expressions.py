@@ -23,12 +23,12 @@ def check_expressions(state: dict[str, Any], location: str, report: Report) -> N
         if field in (*INNER, "Comment", "Type", "Resource", "Next", "Default"):
             continue
         has_result = field in ("Output", "Assign") and state.get("Type") in WITH_RESULT
-        for text, place in _texts(value, f"{location}/{field}"):
-            in_catcher = field == "Catch" and place.split("]/", 1)[-1].startswith(("Output", "Assign"))
+        for text, path in _texts(value, f"{location}/{field}"):
+            in_catcher = field == "Catch" and path.split("]/", 1)[-1].startswith(("Output", "Assign"))
             known = {"input", "context"}
             known |= {"result"} if has_result else set()
             known |= {"errorOutput"} if in_catcher else set()
-            _check_expression(text, frozenset(known), place, report)
+            _check_expression(text, frozenset(known), path, report)
 
 
 def _texts(value: Any, location: str) -> Iterator[tuple[str, str]]:

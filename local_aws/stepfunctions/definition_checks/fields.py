@@ -66,5 +66,5 @@ def misplaced(names: Collection[str], language: str) -> list[str]:
 def told_misplaced(name: str, language: str) -> str:
     """What Step Functions says about such a field."""
     other = JSONPATH if language == JSONATA else JSONATA
-    told = f"field '{name}' is only supported for the '{other}' QueryLanguage"
-    return f"The QueryLanguage is set to '{language}', but {told}"
+    message = f"field '{name}' is only supported for the '{other}' QueryLanguage"
+    return f"The QueryLanguage is set to '{language}', but {message}"

@@ -58,16 +58,16 @@ def _check_workflow(machine: dict[str, Any], scope: Scope, location: str, report
     report.required(machine, ("States", "StartAt"), location)
     if "StartAt" in machine:
         report.is_a(machine["StartAt"], str, f"{location}/StartAt")
-    place = f"{location}/States"
-    if "States" not in machine or not report.is_a(machine["States"], dict, place):
+    path = f"{location}/States"
+    if "States" not in machine or not report.is_a(machine["States"], dict, path):
         return
     if not machine["States"]:
-        report.schema("Value cannot be empty", place)
+        report.schema("Value cannot be empty", path)
     variables = check_variables(machine, scope.variables, location, report)
     inner = Scope(scope.language, scope.in_express, variables)
     for name, state in machine["States"].items():
-        if report.is_a(state, dict, f"{place}/{name}"):
-            _check_state(state, inner, f"{place}/{name}", report)
+        if report.is_a(state, dict, f"{path}/{name}"):
+            _check_state(state, inner, f"{path}/{name}", report)
 
 
 def _check_state(state: dict[str, Any], scope: Scope, location: str, report: Report) -> None:
@@ -76,8 +76,8 @@ def _check_state(state: dict[str, Any], scope: Scope, location: str, report: Rep
     if "Type" not in state:
         return
     if kind not in fields.STATES:
-        told = f"The field 'Type' should have one of these values: [{', '.join(fields.STATES)}]"
-        report.schema(told, f"{location}/Type")
+        message = f"The field 'Type' should have one of these values: [{', '.join(fields.STATES)}]"
+        report.schema(message, f"{location}/Type")
         return
     language = _state_language(state, scope, location, report)
     _check_fields(state, kind, language, location, report)
@@ -106,8 +106,8 @@ def _state_language(state: dict[str, Any], scope: Scope, location: str, report: 
     report.one_of(state["QueryLanguage"], fields.QUERY_LANGUAGES, f"{location}/QueryLanguage")
     language = _known(state["QueryLanguage"])
     if language == JSONPATH and scope.language == JSONATA:
-        told = f"'QueryLanguage' can not be '{JSONPATH}' if set to '{JSONATA}' for whole state machine"
-        report.schema(told, location)
+        message = f"'QueryLanguage' can not be '{JSONPATH}' if set to '{JSONATA}' for whole state machine"
+        report.schema(message, location)
     return language
 
 
@@ -154,22 +154,22 @@ def _check_branches(state: dict[str, Any], scope: Scope, location: str, report: 
     if "Branches" not in state or not report.is_filled_list(state["Branches"], f"{location}/Branches"):
         return
     for index, branch in enumerate(state["Branches"]):
-        place = f"{location}/Branches[{index}]"
-        if report.is_a(branch, dict, place):
-            report.unsupported(branch, fields.MACHINE, place)
-            _check_workflow(branch, scope, place, report)
+        path = f"{location}/Branches[{index}]"
+        if report.is_a(branch, dict, path):
+            report.unsupported(branch, fields.MACHINE, path)
+            _check_workflow(branch, scope, path, report)
 
 
 def _workflows(machine: dict[str, Any], location: str) -> Iterator[tuple[dict[str, Any], str]]:
     """The machine and every workflow inside it; their form is right."""
     yield machine, location
     for name, state in machine["States"].items():
-        place = f"{location}/States/{name}"
+        path = f"{location}/States/{name}"
         for field in fields.PROCESSORS:
             if field in state:
-                yield from _workflows(state[field], f"{place}/{field}")
+                yield from _workflows(state[field], f"{path}/{field}")
         for index, branch in enumerate(state.get("Branches", [])):
-            yield from _workflows(branch, f"{place}/Branches[{index}]")
+            yield from _workflows(branch, f"{path}/Branches[{index}]")
 
 
 def _check_names(machine: dict[str, Any], report: Report) -> None:
@@ -177,15 +177,15 @@ def _check_names(machine: dict[str, Any], report: Report) -> None:
     names, labels = set(), set()
     for workflow, location in _workflows(machine, ""):
         for name, state in workflow["States"].items():
-            place = f"{location}/States/{name}"
+            path = f"{location}/States/{name}"
             if len(name) > MAXIMUM_NAME_CHARACTERS:
-                told = (
+                message = (
                     f"State name '{name}' exceeds the {MAXIMUM_NAME_CHARACTERS}-character limit allowed by the service"
                 )
-                report.add("INVALID_STATE_NAME", told, place)
+                report.add("INVALID_STATE_NAME", message, path)
             if name in names:
-                report.add("DUPLICATE_STATE_NAME", f"Duplicate State name: {name}", place)
+                report.add("DUPLICATE_STATE_NAME", f"Duplicate State name: {name}", path)
             names.add(name)
             if state.get("Label") in labels:
-                report.add("DUPLICATE_LABEL_NAME", f"Duplicate Label name: {state['Label']}", f"{place}/Label")
+                report.add("DUPLICATE_LABEL_NAME", f"Duplicate Label name: {state['Label']}", f"{path}/Label")
             labels |= {state["Label"]} if "Label" in state else set()

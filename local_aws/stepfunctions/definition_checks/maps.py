@@ -41,9 +41,9 @@ def check_map(state: dict[str, Any], language: str, in_express: bool, location: 
     _check_label(state.get("Label"), f"{location}/Label", report)
     checks = {"ItemReader": _check_reader, "ResultWriter": _check_writer, "ItemBatcher": _check_batcher}
     for name, check in checks.items():
-        place = f"{location}/{name}"
-        if name in state and report.is_a(state[name], dict, place):
-            check(state[name], language, place, report)
+        path = f"{location}/{name}"
+        if name in state and report.is_a(state[name], dict, path):
+            check(state[name], language, path, report)
 
 
 def _check_config(config: dict[str, Any], in_express: bool, location: str, report: Report) -> None:
@@ -56,8 +56,8 @@ def _check_config(config: dict[str, Any], in_express: bool, location: str, repor
     if "ExecutionType" in config:
         report.one_of(config["ExecutionType"], ("STANDARD", EXPRESS), f"{location}/ExecutionType")
     if in_express:
-        told = f"The field 'Mode' with value '{DISTRIBUTED}' is not supported inside '{EXPRESS}' state machines"
-        report.schema(told, f"{location}/Mode")
+        message = f"The field 'Mode' with value '{DISTRIBUTED}' is not supported inside '{EXPRESS}' state machines"
+        report.schema(message, f"{location}/Mode")
 
 
 def _check_label(label: Any, location: str, report: Report) -> None:
@@ -79,12 +79,12 @@ def _check_reader(reader: dict[str, Any], language: str, location: str, report: 
     config = reader.get("ReaderConfig")
     if not isinstance(config, dict):
         return
-    place = f"{location}/ReaderConfig"
-    _check_values(config, READER_VALUES, place, report)
-    _check_language(config, language, place, report)
-    report.at_most_one(config, ("MaxItems", "MaxItemsPath"), place)
-    check_numbers(config, READER_NUMBERS, language, place, report)
-    _check_headers(config, place, report)
+    path = f"{location}/ReaderConfig"
+    _check_values(config, READER_VALUES, path, report)
+    _check_language(config, language, path, report)
+    report.at_most_one(config, ("MaxItems", "MaxItemsPath"), path)
+    check_numbers(config, READER_NUMBERS, language, path, report)
+    _check_headers(config, path, report)
 
 
 def _check_headers(config: dict[str, Any], location: str, report: Report) -> None:

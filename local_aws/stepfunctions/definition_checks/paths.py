@@ -57,5 +57,5 @@ def _check_template(value: Any, location: str, report: Report) -> None:
         if not name.endswith(".$"):
             _check_template(each, f"{location}/{name}", report)
         elif not (isinstance(each, str) and (each.startswith("$") or CALL.fullmatch(each))):
-            told = f"The value for the field '{name}' must be a valid JSONPath or a valid intrinsic function call"
-            report.schema(told, location)
+            message = f"The value for the field '{name}' must be a valid JSONPath or a valid intrinsic function call"
+            report.schema(message, location)

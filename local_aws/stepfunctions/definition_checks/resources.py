@@ -46,13 +46,13 @@ def check_task(state: dict[str, Any], language: str, in_express: bool, location:
     resource = state.get("Resource")
     if "Resource" not in state or not report.is_a(resource, str, f"{location}/Resource"):
         return
-    place = f"{location}/Resource"
+    path = f"{location}/Resource"
     parts = str(resource).split(":")
     integration = ":".join(parts[5:])
     if parts[0] != "arn" or len(parts) < 6 or not _is_known(parts, _action(integration)):
-        report.schema(NOT_RECOGNIZED.format(resource), place)
+        report.schema(NOT_RECOGNIZED.format(resource), path)
     elif in_express and parts[2] == "states":
-        _check_in_express(parts, place, report)
+        _check_in_express(parts, path, report)
     if parts[2:5] == ["states", "", ""]:
         field = "Arguments" if language == JSONATA else "Parameters"
         _check_arguments(_action(integration), state.get(field), f"{location}/{field}", report)

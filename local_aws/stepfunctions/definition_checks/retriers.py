@@ -16,21 +16,21 @@ def check_retries(state: dict[str, Any], language: str, location: str, report: R
     for field in ("Retry", "Catch"):
         if field in state and report.is_a(state[field], list, f"{location}/{field}"):
             for index, entry in enumerate(state[field]):
-                place = f"{location}/{field}[{index}]"
-                if report.is_a(entry, dict, place):
-                    _check_errors(entry, index == len(state[field]) - 1, place, report)
-                    (_check_retrier if field == "Retry" else _check_catcher)(entry, language, place, report)
+                path = f"{location}/{field}[{index}]"
+                if report.is_a(entry, dict, path):
+                    _check_errors(entry, index == len(state[field]) - 1, path, report)
+                    (_check_retrier if field == "Retry" else _check_catcher)(entry, language, path, report)
 
 
 def _check_errors(entry: dict[str, Any], is_last: bool, location: str, report: Report) -> None:
     report.required(entry, ("ErrorEquals",), location)
-    place = f"{location}/ErrorEquals"
-    if "ErrorEquals" not in entry or not report.is_filled_list(entry["ErrorEquals"], place):
+    path = f"{location}/ErrorEquals"
+    if "ErrorEquals" not in entry or not report.is_filled_list(entry["ErrorEquals"], path):
         return
     for index, name in enumerate(entry["ErrorEquals"]):
-        report.is_a(name, str, f"{place}[{index}]")
+        report.is_a(name, str, f"{path}[{index}]")
     if ALL in entry["ErrorEquals"] and not (is_last and entry["ErrorEquals"] == [ALL]):
-        report.schema(f"{ALL} must appear alone and at end of list", place)
+        report.schema(f"{ALL} must appear alone and at end of list", path)
 
 
 def _check_retrier(entry: dict[str, Any], _language: str, location: str, report: Report) -> None:

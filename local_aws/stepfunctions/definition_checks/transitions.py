@@ -13,9 +13,9 @@ def check_transitions(machine: dict[str, Any], location: str, report: Report) ->
     """Report the faults of a machine's, a branch's or a processor's transitions."""
     states: dict[str, dict[str, Any]] = machine["States"]
     start = (machine["StartAt"], f"{location}/StartAt")
-    for target, place in (start, *_all_targets(states, location)):
+    for target, path in (start, *_all_targets(states, location)):
         if target not in states:
-            report.add(MISSING_TARGET, f"Missing 'Next' target: {target}", place)
+            report.add(MISSING_TARGET, f"Missing 'Next' target: {target}", path)
     # Inner workflows may loop until an error ends them: AWS checks the outermost one.
     if not location and not any(_is_terminal(state) for state in states.values()):
         report.add(MISSING_END, "Workflow has no terminal state")
@@ -31,8 +31,8 @@ def _is_terminal(state: dict[str, Any]) -> bool:
 
 def _all_targets(states: dict[str, dict[str, Any]], location: str) -> Iterator[tuple[str, str]]:
     for name, state in states.items():
-        for target, place in _targets(state):
-            yield target, f"{location}/States/{name}/{place}"
+        for target, path in _targets(state):
+            yield target, f"{location}/States/{name}/{path}"
 
 
 def _targets(state: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -40,9 +40,9 @@ def diagnose(definition: str, machine_type: str = STANDARD) -> tuple[Diagnostic,
 
 def _add_syntax_error(definition: str, error: ValueError, report: Report) -> None:
     line, column = getattr(error, "lineno", 1), getattr(error, "colno", 1)
-    place = f'[Source: (String)"{definition[:500]}"; line: {line}, column: {column}]'
+    path = f'[Source: (String)"{definition[:500]}"; line: {line}, column: {column}]'
     message = getattr(error, "msg", str(error))
-    report.add("INVALID_JSON_DESCRIPTION", f"{message}\n at {place}", place)
+    report.add("INVALID_JSON_DESCRIPTION", f"{message}\n at {path}", path)
 
 
 def definition_refusal(definition: Any, machine_type: str = STANDARD) -> str | None:
@@ -57,14 +57,14 @@ def checked_definition(operation: Operation) -> Operation:
     """CreateStateMachine or UpdateStateMachine, refused when the definition is."""
 
     def checked(data: dict[str, Any]) -> Response:
-        told = definition_refusal(data.get("definition"), _machine_type(data))
-        return operation(data) if told is None else _error("InvalidDefinition", told)
+        message = definition_refusal(data.get("definition"), _machine_type(data))
+        return operation(data) if message is None else _error("InvalidDefinition", message)
 
     return checked
 
 
 def _machine_type(data: dict[str, Any]) -> str:
-    """The type that is asked for, or that the machine to be updated has."""
+    """The requested type, or that the machine to be updated has."""
     existing = service._state_machines.get(data.get("stateMachineArn")) or {}
     return str(existing.get("type") or data.get("type") or STANDARD)
 
@@ -89,8 +89,8 @@ def _request_fault(data: dict[str, Any], limit: Any) -> str | None:
     constraint = "failed to satisfy constraint: Member must"
     definition = data.get("definition")
     if not definition:
-        told = "not be null" if definition is None else "have length greater than or equal to 1"
-        return f"Value at 'definition' {constraint} {told}"
+        message = "not be null" if definition is None else "have length greater than or equal to 1"
+        return f"Value at 'definition' {constraint} {message}"
     for name, known in ENUMS.items():
         if name in data and data[name] not in known:
             return f"Value '{data[name]}' at '{name}' {constraint} satisfy enum value set: [{', '.join(known)}]"

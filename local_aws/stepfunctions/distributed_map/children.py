@@ -25,7 +25,7 @@ THREADS_FOR_INSTANT_CHILDREN = 2
 
 @dataclass
 class Children:
-    """Runs a Map Run's children. `ended` is told of each child that ended, with its number."""
+    """Runs a Map Run's children. `ended` is called with the number of each child that ended."""
 
     map_run: MapRun
     processor: Record

@@ -30,10 +30,10 @@ class InlineResults:
             else:
                 self._outputs.clear()
 
-    def result(self, place: str) -> list[Any]:
+    def result(self, state_name: str) -> list[Any]:
         """The array of outputs. Raises States.DataLimitExceeded."""
         if self._size > MAXIMUM_PAYLOAD_BYTES:
-            raise result_too_large(place)
+            raise result_too_large(state_name)
         outputs = [self._outputs[number] for number in sorted(self._outputs)]
         if self._transformation != "FLATTEN":
             return outputs

@@ -37,28 +37,28 @@ def open_source(state: State, data: Any, scope: Scope) -> ItemSource:
         items = map_items(state, data, scope)
         return ItemSource(len(items), lambda: ((item, STATE_DATA) for item in items))
     known_resource(reader["Resource"], scope)
-    place = _arguments(reader, data, state, scope)
+    source = _arguments(reader, data, state, scope)
     config = reader.get("ReaderConfig", {})
     limit = _maximum_items(config, data, state, scope)
-    told = _denial(reader["Resource"], place, config, scope)
-    if told is not None:
-        raise state_error(READER_FAILED, told)
+    message = _denial(reader["Resource"], source, config, scope)
+    if message is not None:
+        raise state_error(READER_FAILED, message)
     try:
-        total, read = _from_s3(reader["Resource"], place, config, scope)
+        total, read = _from_s3(reader["Resource"], source, config, scope)
     except (MissingObjectError, UnicodeDecodeError, ValueError) as error:
         raise state_error(READER_FAILED, str(error)) from error
     return ItemSource(min(total, limit), lambda: islice(read(), limit))
 
 
-def _denial(resource: str, place: dict[str, Any], config: State, scope: Scope) -> str | None:
+def _denial(resource: str, source: dict[str, Any], config: State, scope: Scope) -> str | None:
     """Why the state machine's role may not read from there, when IAM is enforced."""
-    bucket = place.get("Bucket", "")
+    bucket = source.get("Bucket", "")
     if not resource.endswith(":s3:listObjectsV2"):
-        return may_use_object(scope, "GetObject", bucket, place.get("Key", ""))
-    told = may_list_bucket(scope, bucket, place.get("Prefix"))
-    if told is None and config.get("Transformation") == "LOAD_AND_FLATTEN":
-        return may_use_object(scope, "GetObject", bucket, f"{place.get('Prefix', '')}any")
-    return told
+        return may_use_object(scope, "GetObject", bucket, source.get("Key", ""))
+    message = may_list_bucket(scope, bucket, source.get("Prefix"))
+    if message is None and config.get("Transformation") == "LOAD_AND_FLATTEN":
+        return may_use_object(scope, "GetObject", bucket, f"{source.get('Prefix', '')}any")
+    return message
 
 
 def _arguments(reader: State, data: Any, state: State, scope: Scope) -> dict[str, Any]:
@@ -78,12 +78,12 @@ def _maximum_items(config: State, data: Any, state: State, scope: Scope) -> int:
 
 
 def _from_s3(
-    resource: str, place: dict[str, Any], config: State, scope: Scope
+    resource: str, location: dict[str, Any], config: State, scope: Scope
 ) -> tuple[int, Callable[[], Iterator[Item]]]:
     if resource.endswith(":s3:listObjectsV2"):
-        return _from_listing(place, config)
-    bucket, key = place.get("Bucket", ""), place.get("Key", "")
-    version = place.get("VersionId")
+        return _from_listing(location, config)
+    bucket, key = location.get("Bucket", ""), location.get("Key", "")
+    version = location.get("VersionId")
     manifest_type = config.get("ManifestType")
     if manifest_type == "ATHENA_DATA":
         return _from_files(_readable(athena_files(bucket, key), scope), config)
@@ -95,8 +95,8 @@ def _from_s3(
     return total, lambda: ((item, source) for item in read_records(open_object(bucket, key, version), key, config))
 
 
-def _from_listing(place: dict[str, Any], config: State) -> tuple[int, Callable[[], Iterator[Item]]]:
-    bucket, prefix = place.get("Bucket", ""), place.get("Prefix", "")
+def _from_listing(source: dict[str, Any], config: State) -> tuple[int, Callable[[], Iterator[Item]]]:
+    bucket, prefix = source.get("Bucket", ""), source.get("Prefix", "")
     keys = list_keys(bucket, prefix)
     if config.get("Transformation", "NONE") == "LOAD_AND_FLATTEN":
         return _from_files([(bucket, key) for key in keys], config)
@@ -105,8 +105,8 @@ def _from_listing(place: dict[str, Any], config: State) -> tuple[int, Callable[[
 
 def _readable(files: list[tuple[str, str]], scope: Scope) -> list[tuple[str, str]]:
     """The files, each of which the state machine's role has to be allowed to read."""
-    told = (may_use_object(scope, "GetObject", *file) for file in files)
-    denial = next((each for each in told if each is not None), None)
+    message = (may_use_object(scope, "GetObject", *file) for file in files)
+    denial = next((each for each in message if each is not None), None)
     if denial is not None:
         raise state_error(READER_FAILED, denial)
     return files

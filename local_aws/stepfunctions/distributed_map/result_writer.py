@@ -40,13 +40,13 @@ def open_destination(state: State, data: Any, scope: Scope) -> Destination | Non
     if "Resource" not in writer:
         return None
     if scope.is_jsonata(state):
-        place = fill_jsonata(writer.get("Arguments", {}), "ResultWriter/Arguments", bindings(data, scope), scope)
+        destination = fill_jsonata(writer.get("Arguments", {}), "ResultWriter/Arguments", bindings(data, scope), scope)
     else:
-        place = fill_json_path(writer.get("Parameters", {}), select_input(state, data, scope), scope)
+        destination = fill_json_path(writer.get("Parameters", {}), select_input(state, data, scope), scope)
     config = writer.get("WriterConfig", {})
     return Destination(
-        bucket=place["Bucket"],
-        prefix=place.get("Prefix", ""),
+        bucket=destination["Bucket"],
+        prefix=destination.get("Prefix", ""),
         transformation=config.get("Transformation", "NONE"),
         is_json_lines=config.get("OutputType", "JSON") == "JSONL",
     )
@@ -55,9 +55,9 @@ def open_destination(state: State, data: Any, scope: Scope) -> Destination | Non
 def write_test_manifest(destination: Destination, identity: Identity, scope: Scope) -> None:
     """What Step Functions does before a Map Run, to learn early that it cannot write."""
     key = destination.key(identity, "manifest.json")
-    told = may_use_object(scope, "PutObject", destination.bucket, key)
-    if told is not None:
-        raise scope.failure(RUNTIME, f"{TEST_MANIFEST_FAILED}. {told}")
+    message = may_use_object(scope, "PutObject", destination.bucket, key)
+    if message is not None:
+        raise scope.failure(RUNTIME, f"{TEST_MANIFEST_FAILED}. {message}")
     try:
         put_object(destination.bucket, key, b"")
         delete_object(destination.bucket, key)

@@ -45,9 +45,9 @@ class Plan:
 
 def run_distributed_map(state: State, data: Any, scope: Scope) -> tuple[Any, str | None]:
     """Run the state's items as children of a new Map Run. Raises StateError, StoppedError."""
-    told = may_start_children(scope)
-    if told is not None:
-        raise scope.failure(RUNTIME, told)
+    message = may_start_children(scope)
+    if message is not None:
+        raise scope.failure(RUNTIME, message)
     history = scope.run.history
     concurrency = maximum_concurrency(state, data, scope)
     given = None if "ItemReader" in state else open_source(state, data, scope)

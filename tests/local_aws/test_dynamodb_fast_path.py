@@ -1,4 +1,4 @@
-"""The short way of an operation answers, and leaves behind, what ministack's own way does."""
+"""The fast path of an operation answers, and leaves behind, what ministack's own code does."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from ministack.services import dynamodb as service
 
 from local_aws.dynamodb.expressions.texts import condition_of, update_of
 from local_aws.dynamodb.expressions.tokens import NotPlainError
-from local_aws.dynamodb.short_ways import with_short_way
+from local_aws.dynamodb.fast_paths import with_fast_path
 from tests.local_aws.random_requests import ATTRIBUTES, Operation, outcome, queries, requests, sorted_items
 
 ORIGINALS: dict[str, Operation] = {
@@ -23,18 +23,18 @@ STRICTER = "operator or function: begins_with"
 
 
 def not_plain(_: dict[str, Any]) -> Any:
-    raise NotPlainError("the operation took the long way")
+    raise NotPlainError("the operation took the ordinary path")
 
 
 @pytest.mark.parametrize("name", ORIGINALS)
 @settings(max_examples=400)
 @given(data=st.data())
-def test_short_way_ends_as_the_long_one(name: str, data: st.DataObject) -> None:
+def test_fast_path_ends_as_the_ordinary_one(name: str, data: st.DataObject) -> None:
     request = data.draw(requests(name))
     items = [{**data.draw(ATTRIBUTES), "pk": {"S": "k"}}]
     expected = outcome(ORIGINALS[name], request, items)
     assume(STRICTER not in str(expected[1].get("message")))
-    assert outcome(with_short_way(name, ORIGINALS[name]), request, items) == expected
+    assert outcome(with_fast_path(name, ORIGINALS[name]), request, items) == expected
 
 
 @pytest.mark.parametrize("sort_type", ["S", "N"])
@@ -44,7 +44,7 @@ def test_short_query_ends_as_the_long_one(sort_type: str, data: st.DataObject) -
     request, items = data.draw(queries(sort_type)), data.draw(sorted_items(sort_type))
     expected = outcome(service._query, request, items, sort_type)
     assume(STRICTER not in str(expected[1].get("message")))
-    assert outcome(with_short_way("Query", service._query), request, items, sort_type) == expected
+    assert outcome(with_fast_path("Query", service._query), request, items, sort_type) == expected
 
 
 @pytest.mark.parametrize("count", [5, 100])
@@ -60,7 +60,7 @@ def test_query_pages_through_a_stretch_of_any_partition(count: int, is_forward: 
     }
     found: list[int] = []
     while True:
-        status, page, _ = outcome(with_short_way("Query", not_plain), request, items, "N")
+        status, page, _ = outcome(with_fast_path("Query", not_plain), request, items, "N")
         assert status == 200
         found += [int(item["sk"]["N"]) for item in page["Items"]]
         if "LastEvaluatedKey" not in page:
@@ -81,7 +81,7 @@ PLAIN_UPDATES = [
 
 
 @pytest.mark.parametrize(("text", "changed"), PLAIN_UPDATES)
-def test_plain_updates_take_the_short_way(text: str, changed: dict[str, Any]) -> None:
+def test_plain_updates_take_the_fast_path(text: str, changed: dict[str, Any]) -> None:
     item = {
         "pk": {"S": "k"},
         "a": {"N": "1"},
@@ -94,7 +94,7 @@ def test_plain_updates_take_the_short_way(text: str, changed: dict[str, Any]) ->
         request["ExpressionAttributeValues"] = {":v": {"N": "5"}}
     if "#0" in text:
         request["ExpressionAttributeNames"] = {"#0": "zero"}
-    status, _, left = outcome(with_short_way("UpdateItem", not_plain), request, [item])
+    status, _, left = outcome(with_fast_path("UpdateItem", not_plain), request, [item])
     expected = {name: value for name, value in (item | changed).items() if value is not None}
     assert (status, left) == (200, {"k": {"__no_sort__": expected}})
 

@@ -1,4 +1,4 @@
-"""Operations whose plain requests take a short way; the others take ministack's."""
+"""Operations whose plain requests take a fast path; the others take ministack's."""
 
 from collections.abc import Callable
 from typing import Any
@@ -24,7 +24,7 @@ CONDITIONAL = frozenset(
 )
 # The members that a plain request may have, and what serves it. The latter changes nothing before it raises
 # NotPlainError.
-SHORT_WAYS: dict[str, tuple[frozenset[str], PlainOperation]] = {
+FAST_PATHS: dict[str, tuple[frozenset[str], PlainOperation]] = {
     "GetItem": (frozenset(("TableName", "Key", "ConsistentRead", "ReturnConsumedCapacity")), single_items.get_item),
     "PutItem": (CONDITIONAL | {"Item"}, single_items.put_item),
     "DeleteItem": (CONDITIONAL | {"Key"}, single_items.delete_item),
@@ -33,16 +33,16 @@ SHORT_WAYS: dict[str, tuple[frozenset[str], PlainOperation]] = {
 }
 
 
-def with_short_way(name: str, operation: Operation) -> Operation:
-    """The operation, with a short way for plain requests if it has one."""
-    if name not in SHORT_WAYS:
+def with_fast_path(name: str, operation: Operation) -> Operation:
+    """The operation, with a fast path for plain requests if it has one."""
+    if name not in FAST_PATHS:
         return operation
-    members, short_way = SHORT_WAYS[name]
+    members, fast_path = FAST_PATHS[name]
 
     def run(data: dict[str, Any]) -> Response:
         try:
             check_members(data, members)
-            return short_way(data, plain_table(data.get("TableName")))
+            return fast_path(data, plain_table(data.get("TableName")))
         except NotPlainError:
             return operation(data)
 
