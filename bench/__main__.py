@@ -11,7 +11,7 @@ from bench.results import RESULTS, merge, table_line
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure the figures asked for. Ends with 1 when one of them misses its goal."""
+    """Measure the requested figures. Ends with 1 when one of them misses its goal."""
     figures = all_figures()
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--only", metavar="FIGURE", choices=sorted(figures), help=", ".join(figures))

@@ -19,10 +19,10 @@ def station_file(number: int) -> bytes:
     """A station's year: every cell in quotes, numbers padded with blanks, 9999.9 where one is missing."""
     source = random.Random(number)
     station = f"{70_000_000_000 + 99_999 * number}"
-    place = [f"{source.uniform(-90, 90):.7f}", f"{source.uniform(-180, 180):.7f}", f"{source.uniform(0, 900):.1f}"]
+    position = [f"{source.uniform(-90, 90):.7f}", f"{source.uniform(-180, 180):.7f}", f"{source.uniform(0, 900):.1f}"]
     name = f"STATION {number}, US"
     days = [date(2025, 1, 1) + timedelta(day) for day in range(DAYS)]
-    rows = [[station, str(day), *place, name, *_weather(source)] for day in days]
+    rows = [[station, str(day), *position, name, *_weather(source)] for day in days]
     return "".join(",".join(f'"{cell}"' for cell in row) + "\n" for row in [HEADER, *rows]).encode()
 
 

@@ -164,7 +164,7 @@ def _seconds(stack: Sandbox, workflow: str, document: dict[str, Any]) -> float:
 
 def _update(table: str, airport: dict[str, Any]) -> bytes:
     """What table_transform sends for an airport."""
-    place = airport["position"]["M"]
+    position = airport["position"]["M"]
     request = {
         "TableName": table,
         "UpdateExpression": "SET #0=:0",
@@ -174,7 +174,7 @@ def _update(table: str, airport: dict[str, Any]) -> bytes:
         "ReturnConsumedCapacity": "TOTAL",
         "Key": {key["name"]: airport[key["name"]] for key in AIRPORT_KEYS},
         "ExpressionAttributeValues": {
-            ":0": {"S": geohash(float(place["latitude"]["N"]), float(place["longitude"]["N"]))}
+            ":0": {"S": geohash(float(position["latitude"]["N"]), float(position["longitude"]["N"]))}
         },
     }
     return json.dumps(request).encode()

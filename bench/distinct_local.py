@@ -11,7 +11,7 @@ import botocore.session
 
 from bench.distinct_policy import REQUEST_UNITS
 from bench.figures import Better, Measurement, figure
-from bench.known_scans import Listing, full_scan, skips, whole_table
+from bench.plain_scans import Listing, full_scan, skips, whole_table
 from bench.real_tables import AIRPORTS_BY_COUNTRY, FLIGHTS_BY_DEST, FLIGHTS_BY_TAILNUM, WEATHER_BY_DAY, RealTable
 from bench.runs import completed
 from bench.scan_simulator import ScanCost
@@ -50,7 +50,7 @@ def airports_by_country() -> Measurement:
 
 
 def compare(real: RealTable) -> Measurement:
-    """Load the table, list its keys in all three ways, and compare what that cost."""
+    """Load the table, list its keys with all three methods, and compare the costs."""
     with tempfile.TemporaryDirectory() as folder, sandbox(Path(folder)) as stack:
         table = _load(stack, real)
         described = stack.dynamodb.describe_table(TableName=table)["Table"]
@@ -60,7 +60,7 @@ def compare(real: RealTable) -> Measurement:
         summary = json.loads(completed(stack, "distinct_keys", {"table": table})["output"])
         run = Listing(_keys_written(stack, summary, scan), _cost(summary["scan"]))
     if not run.keys == full.keys == skipped.keys or summary["counts"]["read"] != len(full.keys):
-        raise AssertionError("the three ways do not find the same keys")
+        raise AssertionError("the three methods do not find the same keys")
     detail = {
         "keys": len(full.keys),
         "items": described["ItemCount"],

@@ -57,7 +57,7 @@ class Turn(NamedTuple):
 
 
 class Worker:
-    """A process that scans a segment whenever it is told to."""
+    """A process that scans a segment on request."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._stdin, self._stdout = cast("IO[str]", process.stdin), cast("IO[str]", process.stdout)

@@ -99,7 +99,7 @@ class BareRequests:
         self._signed = [target.signer(OPERATION, body) + body for body in self._bodies]
 
     def with_wire(self) -> int:
-        """By way of the wire, as many at a time as the sink has."""
+        """Over the wire, as many at a time as the sink has."""
         records = _lines_of(self._file)
         requests: RequestPipeline[None] = RequestPipeline(self._wire, OPERATION, _acknowledged, REQUESTS_IN_FLIGHT)
         for body in self._bodies:

@@ -62,7 +62,7 @@ class ExportedFile:
         return RepeatedRows(b"", self.stored, 1)
 
     def event(self) -> dict[str, Any]:
-        """What ProcessExportFile is asked for: all records into a table, as they stand in the file."""
+        """The event of ProcessExportFile: all records into a table, as they stand in the file."""
         sink = TableSink(TABLE, KeySchema.from_state(KEYS), is_guarded=False)
         md5 = hashlib.md5(self.stored, usedforsecurity=False).digest()
         return {

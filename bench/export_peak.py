@@ -13,7 +13,7 @@ from bench.function_process import run
 from bench.null_endpoint import NullServices, in_process
 
 FILE_BYTES = 1_000_000_000
-# Every slice of rejects decompresses the file anew from its start.
+# Every slice of rejects decompresses the file again from its start.
 REJECTED_BYTES = 100_000_000
 FLIGHTS = 20_000
 WIDE_ITEMS = 100

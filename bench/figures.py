@@ -42,7 +42,7 @@ TOPICS = (
 
 
 class Better(StrEnum):
-    """Which way a figure improves."""
+    """The direction in which a figure improves."""
 
     HIGHER = "higher"
     LOWER = "lower"

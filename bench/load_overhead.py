@@ -38,7 +38,7 @@ class Turn:
 
 
 class Loads:
-    """Both ways to load a flights file, each into a table of its own."""
+    """Both loaders on a flights file, each into a table of its own."""
 
     def __init__(self, stack: Sandbox, data: bytes) -> None:
         self._stack = stack

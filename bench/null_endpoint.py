@@ -65,7 +65,7 @@ class ReadTable(Protocol):
 
 @dataclass
 class NullServices:
-    """What the endpoint serves and has seen; `batches`, the bodies of writes, are kept only when asked for.
+    """What the endpoint serves and has seen; `batches`, the bodies of writes, are kept only on request.
 
     `scan_seconds`, `put_seconds`: how long it waits before it answers a Scan, or a PutObject. `objects`: what was put,
     kept when `keeps_objects`. `read_table` answers BatchGetItem.

@@ -36,7 +36,7 @@ def object_aggregate_overhead() -> Measurement:
 
 
 class Aggregations:
-    """Both ways over the same objects, as many as there are stations, a year of days each."""
+    """Both methods on the same objects, as many as there are stations, a year of days each."""
 
     def __init__(self, stack: Sandbox) -> None:
         self._stack = stack

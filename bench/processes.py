@@ -18,7 +18,7 @@ def peak_megabytes(pid: int) -> float:
 
 
 def forget_peak(pid: int) -> None:
-    """Begin the peak anew, from what the process holds now."""
+    """Reset the peak to what the process holds now."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 

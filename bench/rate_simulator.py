@@ -1,7 +1,7 @@
 """A run's workers on a simulated clock: who comes when, what each could spend, and what all of them did spend.
 
-The rule, the allowances and the beats are the functions' own; simulated are time, the item, and requests that take a
-while. Workers' clocks are apart, answers late, and some beats are lost.
+The rule, the rate limiters and the heartbeats are the functions' own. Simulated are time, the item, and requests that
+take a while. Workers' clocks are apart, responses late, and some heartbeats are lost.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ START_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """One worker from its first beat to its end; without a limit it would spend `capacity` units per second."""
+    """One worker from its first heartbeat to its end; without a limit it would spend `capacity` units per second."""
 
     start: float
     end: float

@@ -22,5 +22,5 @@ def merge(path: Path, name: str, result: Mapping[str, Any]) -> None:
 def table_line(name: str, result: Mapping[str, Any], *, is_met: bool) -> str:
     """One figure as a line of the table."""
     bound = "at least" if result["better"] == Better.HIGHER else "at most"
-    verdict = "met" if is_met else "MISSED"
-    return f"{name:32} {result['value']:>10g} {result['unit']:10} {bound:8} {result['goal']:<6g} {verdict}"
+    word = "met" if is_met else "MISSED"
+    return f"{name:32} {result['value']:>10g} {result['unit']:10} {bound:8} {result['goal']:<6g} {word}"

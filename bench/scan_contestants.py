@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bench.even_table import KEYS, PARTITION
-from bench.known_scans import whole_table
+from bench.plain_scans import whole_table
 from sluice.aws.wire import Wire
 from sluice.dynamodb.keys import KeySchema
 from sluice.run_item.rate_limiter import RateLimiter

@@ -55,8 +55,8 @@ class Requests:
         """As the results show it: without what there is none of, but for the first three."""
         return {
             _camel_case(name): round(getattr(self, name), 1)
-            for place, name in enumerate(_PRICES)
-            if place < _ALWAYS_SHOWN or getattr(self, name)
+            for index, name in enumerate(_PRICES)
+            if index < _ALWAYS_SHOWN or getattr(self, name)
         }
 
 

@@ -8,7 +8,7 @@ from demo.airports import load_airports
 from demo.exports import export_airports
 from demo.flights import count_aircraft
 from demo.objects import warmest_origins
-from demo.place import DemoFailedError, Place, say
+from demo.sandbox import DemoFailedError, DemoSandbox, say
 from demo.transform import add_geohashes
 from demo.weather import copy_storms, put_weather
 from sluice_cli import local
@@ -25,15 +25,15 @@ def main() -> int:
         return 1
     try:
         say(f"local AWS is ready at {aws.endpoint_url}")
-        place = Place(Surroundings(), aws)
-        place.sluice("local", "deploy")
-        load_airports(place)
-        count_aircraft(place)
-        export_airports(place)
-        add_geohashes(place)
-        objects = put_weather(place)
-        copy_storms(place, objects)
-        warmest_origins(place, objects)
+        sandbox = DemoSandbox(Surroundings(), aws)
+        sandbox.sluice("local", "deploy")
+        load_airports(sandbox)
+        count_aircraft(sandbox)
+        export_airports(sandbox)
+        add_geohashes(sandbox)
+        objects = put_weather(sandbox)
+        copy_storms(sandbox, objects)
+        warmest_origins(sandbox, objects)
     except DemoFailedError as error:
         say(str(error))
         return 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from importlib.resources import files
 
-from demo.place import Place, create_table
+from demo.sandbox import DemoSandbox, create_table
 
 TABLE = "airports"
 SOURCE_KEY = "input/airports.csv"
@@ -17,11 +17,11 @@ def airports_csv() -> bytes:
     return (files("airportsdata") / "airports.csv").read_bytes()
 
 
-def load_airports(place: Place) -> None:
+def load_airports(sandbox: DemoSandbox) -> None:
     """Load the airports, and show two of them as the table has them."""
-    place.put_source(SOURCE_KEY, airports_csv())
-    create_table(place.dynamodb, TABLE, "icao")
-    place.run("csv_load", "csv_load.json")
+    sandbox.put_source(SOURCE_KEY, airports_csv())
+    create_table(sandbox.dynamodb, TABLE, "icao")
+    sandbox.run("csv_load", "csv_load.json")
     for icao in SHOWN:
-        item = place.dynamodb.get_item(TableName=TABLE, Key={"icao": {"S": icao}})["Item"]
+        item = sandbox.dynamodb.get_item(TableName=TABLE, Key={"icao": {"S": icao}})["Item"]
         print(json.dumps(item, ensure_ascii=False, sort_keys=True))  # noqa: T201

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from demo.place import Place, create_table, say
+from demo.sandbox import DemoSandbox, create_table, say
 
 TABLE = "flights"
 SOURCE_KEY = "input/flights.csv"
@@ -29,14 +29,14 @@ def flights_csv() -> bytes:
         return packed.read("flights.csv")
 
 
-def count_aircraft(place: Place) -> None:
-    """Load the flights, find and measure each aircraft's, and compare with the two known ways."""
-    place.put_source(SOURCE_KEY, flights_csv())
-    create_table(place.dynamodb, TABLE, "tailnum", "departure")
-    place.run("csv_load", "csv_load_flights.json")
-    place.run("distinct_keys", "distinct_keys.json")
-    say("the same keys in the two ways that are known:")
-    for name, pages in (("full scan", _full_scan(place)), ("one skip per key", _skips(place))):
+def count_aircraft(sandbox: DemoSandbox) -> None:
+    """Load the flights, find and measure each aircraft's, and compare with the two well-known methods."""
+    sandbox.put_source(SOURCE_KEY, flights_csv())
+    create_table(sandbox.dynamodb, TABLE, "tailnum", "departure")
+    sandbox.run("csv_load", "csv_load_flights.json")
+    sandbox.run("distinct_keys", "distinct_keys.json")
+    say("the same keys with the two well-known methods:")
+    for name, pages in (("full scan", _full_scan(sandbox)), ("one skip per key", _skips(sandbox))):
         keys, requests, units = set(), 0, 0.0
         for page in pages:
             keys |= {item["tailnum"]["S"] for item in page["Items"]}
@@ -45,10 +45,10 @@ def count_aircraft(place: Place) -> None:
         print(f"{name:<18} {len(keys):,} keys  {requests:,} requests  {units:,.1f} read units")  # noqa: T201
 
 
-def _full_scan(place: Place) -> Iterator[dict[str, Any]]:
+def _full_scan(sandbox: DemoSandbox) -> Iterator[dict[str, Any]]:
     start: dict[str, Any] = {}
     while True:
-        page: Any = place.dynamodb.scan(
+        page: Any = sandbox.dynamodb.scan(
             TableName=TABLE, ProjectionExpression="tailnum", ReturnConsumedCapacity="TOTAL", **start
         )
         yield page
@@ -57,10 +57,10 @@ def _full_scan(place: Place) -> Iterator[dict[str, Any]]:
         start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
 
-def _skips(place: Place) -> Iterator[dict[str, Any]]:
+def _skips(sandbox: DemoSandbox) -> Iterator[dict[str, Any]]:
     start: dict[str, Any] = {}
     while True:
-        page: Any = place.dynamodb.scan(TableName=TABLE, Limit=1, ReturnConsumedCapacity="TOTAL", **start)
+        page: Any = sandbox.dynamodb.scan(TableName=TABLE, Limit=1, ReturnConsumedCapacity="TOTAL", **start)
         yield page
         if "LastEvaluatedKey" not in page:
             return

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from demo.place import DemoFailedError, Place
+from demo.sandbox import DemoFailedError, DemoSandbox
 from demo.weather import PREFIX
 from sluice_cli.sandbox import Sandbox
 
@@ -26,10 +26,10 @@ WARMEST = """
 """
 
 
-def warmest_origins(place: Place, objects: Mapping[str, bytes]) -> None:
+def warmest_origins(sandbox: DemoSandbox, objects: Mapping[str, bytes]) -> None:
     """Aggregate the objects, and compare with DuckDB. Raises DemoFailedError."""
-    place.run("object_aggregate", EVENT)
-    found, expected = newest_result(place), by_duckdb(objects)
+    sandbox.run("object_aggregate", EVENT)
+    found, expected = newest_result(sandbox), by_duckdb(objects)
     if [each[:2] for each in found] != [each[:2] for each in expected]:
         raise DemoFailedError(f"object_aggregate found {found}, DuckDB {expected}")
     for (*_, mean), (*_, other) in zip(found, expected, strict=True):
@@ -39,12 +39,12 @@ def warmest_origins(place: Place, objects: Mapping[str, bytes]) -> None:
     print(f"{len(found)} months of {len(objects):,} objects: the same in DuckDB")  # noqa: T201
 
 
-def newest_result(place: Sandbox) -> list[tuple[str, str, float]]:
+def newest_result(sandbox: Sandbox) -> list[tuple[str, str, float]]:
     """Month, origin and mean temperature, as the last run has left them."""
-    pages = place.s3.get_paginator("list_objects_v2").paginate(Bucket=place.bucket, Prefix="object_aggregate/")
+    pages = sandbox.s3.get_paginator("list_objects_v2").paginate(Bucket=sandbox.bucket, Prefix="object_aggregate/")
     results = [each for page in pages for each in page["Contents"] if each["Key"].endswith("/result.csv")]
     newest = max(results, key=lambda each: each["LastModified"])["Key"]
-    text = place.s3.get_object(Bucket=place.bucket, Key=newest)["Body"].read().decode()
+    text = sandbox.s3.get_object(Bucket=sandbox.bucket, Key=newest)["Body"].read().decode()
     rows = csv.DictReader(io.StringIO(text))
     return [(row["time_hour:month"], row["origin"], float(row["temp.mean"])) for row in rows]
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from demo.place import Place
+from demo.sandbox import DemoSandbox
 
 EVENT = "table_transform.json"
 
 
-def add_geohashes(place: Place) -> None:
+def add_geohashes(sandbox: DemoSandbox) -> None:
     """Show what would change, change it and verify a sample; show what an undo would do, and undo it."""
-    place.run("table_transform", EVENT)
+    sandbox.run("table_transform", EVENT)
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-geohash"
-    place.run("table_transform", EVENT, "mode=apply", 'verify={"sample": 1000}', name=name)
-    place.sluice("undo", name, "--local")
-    place.sluice("undo", name, "--apply", "--local")
+    sandbox.run("table_transform", EVENT, "mode=apply", 'verify={"sample": 1000}', name=name)
+    sandbox.sluice("undo", name, "--local")
+    sandbox.sluice("undo", name, "--apply", "--local")

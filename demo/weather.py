@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 
 from demo.flights import data_folder
-from demo.place import DemoFailedError, Place, say
+from demo.sandbox import DemoFailedError, DemoSandbox, say
 from sluice_cli.sandbox import Sandbox
 
 PREFIX = "input/weather/"
@@ -32,41 +32,43 @@ def weather_objects() -> Iterator[tuple[str, bytes]]:
         yield f"{PREFIX}{origin}/{year}-{month:02}-{day:02}.csv", body.encode()
 
 
-def put_weather(place: Sandbox) -> dict[str, bytes]:
+def put_weather(sandbox: Sandbox) -> dict[str, bytes]:
     """Put the objects into the data bucket, and return them by their keys."""
     objects = dict(weather_objects())
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         list(
-            pool.map(lambda each: place.s3.put_object(Bucket=place.bucket, Key=each[0], Body=each[1]), objects.items())
+            pool.map(
+                lambda each: sandbox.s3.put_object(Bucket=sandbox.bucket, Key=each[0], Body=each[1]), objects.items()
+            )
         )
-    say(f"put {len(objects):,} objects into s3://{place.bucket}/{PREFIX}")
+    say(f"put {len(objects):,} objects into s3://{sandbox.bucket}/{PREFIX}")
     return objects
 
 
-def copy_storms(place: Place, objects: Mapping[str, bytes]) -> None:
+def copy_storms(sandbox: DemoSandbox, objects: Mapping[str, bytes]) -> None:
     """Query the objects, copy those that a row names, and compare the copies. Raises DemoFailedError."""
-    create_weather_table(place)
-    place.run("athena_map", EVENT)
-    pages = place.s3.get_paginator("list_objects_v2").paginate(Bucket=place.bucket, Prefix=COPIES)
+    create_weather_table(sandbox)
+    sandbox.run("athena_map", EVENT)
+    pages = sandbox.s3.get_paginator("list_objects_v2").paginate(Bucket=sandbox.bucket, Prefix=COPIES)
     copies = [each["Key"] for page in pages for each in page.get("Contents", [])]
     for key in copies:
-        copied = place.s3.get_object(Bucket=place.bucket, Key=key)["Body"].read()
+        copied = sandbox.s3.get_object(Bucket=sandbox.bucket, Key=key)["Body"].read()
         if copied != objects[PREFIX + key.removeprefix(COPIES)]:
             raise DemoFailedError(f"{key} is not the object that it was copied from")
     print(f"{len(copies)} of {len(objects):,} objects copied, such as {copies[0]}")  # noqa: T201
 
 
-def create_weather_table(place: Sandbox) -> None:
+def create_weather_table(sandbox: Sandbox) -> None:
     """The table over the objects, whatever an earlier demo has left."""
     columns = weather_csv().partition("\n")[0].split(",")
-    glue = place.client("glue")
+    glue = sandbox.client("glue")
     if DATABASE not in {each["Name"] for each in glue.get_databases()["DatabaseList"]}:
         glue.create_database(DatabaseInput={"Name": DATABASE})
     if TABLE in {each["Name"] for each in glue.get_tables(DatabaseName=DATABASE)["TableList"]}:
         glue.delete_table(DatabaseName=DATABASE, Name=TABLE)
     storage = {
         "Columns": [{"Name": column, "Type": "string"} for column in columns],
-        "Location": f"s3://{place.bucket}/{PREFIX}",
+        "Location": f"s3://{sandbox.bucket}/{PREFIX}",
         "SerdeInfo": {"SerializationLibrary": OPEN_CSV},
     }
     table = {"Name": TABLE, "StorageDescriptor": storage, "Parameters": {"skip.header.line.count": "1"}}

@@ -18,9 +18,9 @@ EXPECTED_TO_REMAIN = (
 
 def markdown(site: Site, remaining: list[str] | None) -> str:
     """The whole report. `remaining`: what is left in the account, None if nothing was to be deleted."""
-    place = "local AWS" if site.local else f"AWS, {site.region}"
+    environment = "local AWS" if site.local else f"AWS, {site.region}"
     lines = [
-        f"## Sluice end to end on {place}: {'passed' if has_passed(site, remaining) else 'FAILED'}",
+        f"## Sluice end to end on {environment}: {'passed' if has_passed(site, remaining) else 'FAILED'}",
         "",
         f"Commit {_commit()}, Python {platform.python_version()}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC.",
         "",

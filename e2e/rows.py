@@ -36,15 +36,15 @@ def check_athena_map(site: Site) -> str:
     objects = put_weather(site)
     _create_table(site)
     stormy = {key for key, body in objects.items() if _is_stormy(body)}
-    asked = {"query": QUERY, "parameters": [str(STORM_MILES_PER_HOUR)], "database": database_name(site)}
+    query = {"query": QUERY, "parameters": [str(STORM_MILES_PER_HOUR)], "database": database_name(site)}
     destination = {"prefix": COPIES.rstrip("/"), "keys": {"without": PREFIX}}
     copied = site.run(
-        "athena_map", asked | {"action": {"copyObject": {"source": {"uri": "{path}"}, "destination": destination}}}
+        "athena_map", query | {"action": {"copyObject": {"source": {"uri": "{path}"}, "destination": destination}}}
     )
     check_counts(copied, (len(stormy), len(stormy), 0, 0, 0))
     copies = {PREFIX + key.removeprefix(COPIES): site.object(key) for key in site.keys(COPIES)}
     check_equal("copied objects", copies, {key: objects[key] for key in stormy})
-    called = site.run("athena_map", asked | {"action": {"function": processor_name(site)}})
+    called = site.run("athena_map", query | {"action": {"function": processor_name(site)}})
     check_counts(called, (len(stormy), len(stormy), 0, 0, 0))
     seen = sorted(str(row["path"]) for row in items_of_function(site, called["execution"]))
     check_equal("rows that the function has seen", seen, sorted(f"s3://{site.bucket}/{key}" for key in stormy))

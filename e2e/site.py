@@ -44,7 +44,7 @@ class Step:
 
 @dataclass
 class Site:
-    """Clients and commands of one place. `local` is None on AWS."""
+    """Clients and commands of one target. `local` is None on AWS."""
 
     stack_name: str
     region: str
@@ -68,7 +68,7 @@ class Site:
         )
 
     def client(self, service: str) -> Any:
-        """A client of this place."""
+        """A client of this target."""
         endpoint = self.local.endpoint_url if self.local else None
         return self.session.client(service, endpoint_url=endpoint)  # type: ignore[call-overload]
 
@@ -188,7 +188,7 @@ class Site:
             time.sleep(min(left, LONGEST_SLEEP_SECONDS))
 
     def environment(self) -> dict[str, str]:
-        """The environment of tools that work on this place."""
+        """The environment of tools that work on this target."""
         return {**os.environ, "AWS_REGION": self.region, "AWS_DEFAULT_REGION": self.region, "SAM_CLI_TELEMETRY": "0"}
 
 

@@ -18,7 +18,7 @@ LOOK_EVERY_SECONDS = 1
 
 
 def check_table_transform(site: Site) -> str:
-    """Give each airport a geohash: foresee it, stop the run on its way, resume it, and compare the whole table."""
+    """Give each airport a geohash: a dry run first, stop the run midway, resume it, and compare the whole table."""
     table = f"{site.table_prefix}airports"
     expected = {key: _with_geohash(item) for key, item in expected_airports().items()}
     document: dict[str, Any] = {"table": table, "transform": "airports_geohash", "withoutBackup": True}
@@ -30,7 +30,7 @@ def check_table_transform(site: Site) -> str:
 
 
 def _stopped_run(site: Site, document: dict[str, Any]) -> int:
-    """Start a run, stop it on its way, resume it to its end; returns how many items were changed when it stopped."""
+    """Start a run, stop it midway, resume it to its end; returns how many items were changed when it stopped."""
     name = f"check-{token_hex(4)}"
     machine = site.outputs["TableTransformStateMachineArn"]
     site.stepfunctions.start_execution(stateMachineArn=machine, name=name, input=json.dumps(document))

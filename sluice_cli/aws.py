@@ -1,4 +1,4 @@
-"""The way to AWS: the user's own configuration, or local AWS and nothing else."""
+"""Connections to AWS: with the user's own configuration, or to local AWS and nothing else."""
 
 import os
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ OTHER_SIDE_ERRORS = frozenset(
 
 
 @dataclass(frozen=True)
-class Place:
+class Target:
     """Where a command's calls go: local AWS, or (None) wherever the AWS environment leads."""
 
     local: "LocalAws | None" = None
@@ -55,7 +55,7 @@ class Place:
         return f"local AWS at {self.local.endpoint_url}" if self.local else "AWS"
 
     @property
-    def is_gone(self) -> bool:
+    def has_ended(self) -> bool:
         """Whether this local AWS has ended for good; AWS never has."""
         from local_aws.lifecycle import is_running
 
@@ -64,9 +64,9 @@ class Place:
 
 @dataclass(frozen=True)
 class Aws:
-    """The clients that commands need, all of one place."""
+    """The clients that commands need, all for one target."""
 
-    place: Place
+    target: Target
     cloudformation: "CloudFormationClient"
     stepfunctions: "SFNClient"
     s3: "S3Client"
@@ -74,20 +74,20 @@ class Aws:
     dynamodb: "DynamoDBClient"
 
     def __str__(self) -> str:
-        return str(self.place) if self.place.local else f"AWS at {self.stepfunctions.meta.endpoint_url}"
+        return str(self.target) if self.target.local else f"AWS at {self.stepfunctions.meta.endpoint_url}"
 
 
-def connect(place: Place) -> Aws:
+def connect(target: Target) -> Aws:
     """Make the clients. Raises NotDeployedError when the AWS environment has no region or no such profile."""
     # Most of a second goes into this import; help and refused input do without it.
     import boto3
 
     try:
-        session = _local_session(place.local) if place.local else boto3.Session()
-        endpoint_url = place.local.endpoint_url if place.local else None
-        config = _config(place)
+        session = _local_session(target.local) if target.local else boto3.Session()
+        endpoint_url = target.local.endpoint_url if target.local else None
+        config = _config(target)
         return Aws(
-            place,
+            target,
             session.client("cloudformation", endpoint_url=endpoint_url, config=config),
             session.client("stepfunctions", endpoint_url=endpoint_url, config=config),
             session.client("s3", endpoint_url=endpoint_url, config=config),
@@ -95,10 +95,10 @@ def connect(place: Place) -> Aws:
             session.client("dynamodb", endpoint_url=endpoint_url, config=config),
         )
     except BotoCoreError as error:
-        raise explained(error, place) from error
+        raise explained(error, target) from error
 
 
-def _config(place: Place) -> "Config":
+def _config(target: Target) -> "Config":
     """Local AWS is on loopback: no proxy leads there, and settings for AWS's own endpoints do not fit it."""
     from botocore.config import Config
 
@@ -109,7 +109,7 @@ def _config(place: Place) -> "Config":
         user_agent_extra="sluice",
     )
     local = Config(proxies={}, use_fips_endpoint=False, use_dualstack_endpoint=False)
-    return config.merge(local) if place.local else config
+    return config.merge(local) if target.local else config
 
 
 def _local_session(local: "LocalAws") -> "boto3.Session":
@@ -151,10 +151,10 @@ def error_code(error: ClientError) -> str:
     return error.response.get("Error", {}).get("Code", "")
 
 
-def explained(error: BotoCoreError | ClientError, place: Place) -> CommandError:
+def explained(error: BotoCoreError | ClientError, target: Target) -> CommandError:
     """The error as the user should read it, with the exit code that belongs to it."""
     if isinstance(error, NoConnectionError | HTTPClientError):
-        return NotDeployedError(f"cannot reach {place}: {error}")
+        return NotDeployedError(f"cannot reach {target}: {error}")
     if isinstance(error, NoCredentialsError | NoRegionError | ProfileNotFound):
         return NotDeployedError(f"{str(error).rstrip('.')}. Configure AWS, or add --local for local AWS.")
     return CommandError(str(error))

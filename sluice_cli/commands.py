@@ -25,7 +25,7 @@ from sluice_cli.stack import Stack, describe_stack
 from sluice_cli.surroundings import Surroundings
 from sluice_cli.undo import input_undoing
 from sluice_cli.watch import watch
-from sluice_cli.where import command_line, explaining, place_of
+from sluice_cli.where import command_line, explaining, target_of
 
 
 def local_up(options: Namespace, surroundings: Surroundings) -> ExitCode:
@@ -75,9 +75,9 @@ def run(options: Namespace, surroundings: Surroundings) -> ExitCode:
     document = read_input(options.input, surroundings.stdin)
     document = apply_settings(document, [parse_setting(text) for text in options.set])
     name = runs.new_name(datetime.now(UTC)) if options.name is None else runs.check_name(options.name)
-    place = place_of(options, surroundings)
-    with explaining(place):
-        aws = surroundings.connect(place)
+    target = target_of(options, surroundings)
+    with explaining(target):
+        aws = surroundings.connect(target)
         stack = describe_stack(aws, options.stack_name)
         started = runs.planned_run(stack, options.workflow, name)
         document = fill_placeholders(document, stack.outputs)
@@ -89,9 +89,9 @@ def run(options: Namespace, surroundings: Surroundings) -> ExitCode:
 
 def resume_run(options: Namespace, surroundings: Surroundings) -> ExitCode:
     """Go on with a run that ended early, and follow the run that does."""
-    place = place_of(options, surroundings)
-    with explaining(place):
-        aws = surroundings.connect(place)
+    target = target_of(options, surroundings)
+    with explaining(target):
+        aws = surroundings.connect(target)
         stack = describe_stack(aws, options.stack_name)
         earlier = runs.find(aws, stack, options.run)
         _await_stop(aws, stack, earlier, surroundings)
@@ -106,9 +106,9 @@ def resume_run(options: Namespace, surroundings: Surroundings) -> ExitCode:
 def undo_run(options: Namespace, surroundings: Surroundings) -> ExitCode:
     """Show what an undo of a run would do, or undo it, and follow the run that does."""
     settings = [parse_setting(text) for text in options.set]
-    place = place_of(options, surroundings)
-    with explaining(place):
-        aws = surroundings.connect(place)
+    target = target_of(options, surroundings)
+    with explaining(target):
+        aws = surroundings.connect(target)
         stack = describe_stack(aws, options.stack_name)
         undone = runs.find(aws, stack, options.run)
         document = input_undoing(aws, undone, command_line(options, "stop", undone.name), applies=options.apply)
@@ -133,9 +133,9 @@ def _await_stop(aws: Aws, stack: Stack, run: Run, surroundings: Surroundings) ->
 
 def watch_run(options: Namespace, surroundings: Surroundings) -> ExitCode:
     """Follow a run that was started before."""
-    place = place_of(options, surroundings)
-    with explaining(place):
-        aws = surroundings.connect(place)
+    target = target_of(options, surroundings)
+    with explaining(target):
+        aws = surroundings.connect(target)
         stack = describe_stack(aws, options.stack_name)
         found = runs.find(aws, stack, options.run)
         with _saying_how_to_go_on(found, options, surroundings):
@@ -166,12 +166,12 @@ def _print_exports(aws: LocalAws, surroundings: Surroundings) -> None:
 
 @contextmanager
 def _saying_how_to_go_on(run: Run, options: Namespace, surroundings: Surroundings) -> Iterator[None]:
-    """Whatever ends the watching, the run goes on."""
+    """However watching ends, the run continues."""
     try:
         yield
     except (KeyboardInterrupt, BotoCoreError, ClientError):
         surroundings.say(
-            f"the run goes on, watched or not. To watch it again: {command_line(options, 'watch', run.name)}\n"
+            f"the run continues. To watch it again: {command_line(options, 'watch', run.name)}\n"
             f"To stop it: {command_line(options, 'stop', run.name)}"
         )
         raise

@@ -119,7 +119,7 @@ def run_tool(command: list[str], root: Path, environment: Mapping[str, str], sho
 
 
 def write_sam_local(root: Path, aws: Aws, stack_name: str, local: LocalAws) -> Path:
-    """Write what `sam local invoke --env-vars` needs: each function's variables, and the way here."""
+    """Write what `sam local invoke --env-vars` needs: each function's variables, and the connection to local AWS."""
     host = client_environment(local) | {"AWS_ENDPOINT_URL": f"http://{CONTAINER_HOST}:{local.port}"}
     path = root / STATE_DIRECTORY / SAM_LOCAL_FILE
     write_json(path, {name: variables | host for name, variables in _functions(aws, stack_name)})

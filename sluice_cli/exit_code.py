@@ -15,7 +15,7 @@ class ExitCode(IntEnum):
 
 
 class CommandError(Exception):
-    """The command cannot go on; its message is for the user."""
+    """The command cannot continue; its message is for the user."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.FAILED
 

@@ -128,29 +128,29 @@ def _recovery_is_off(table: str) -> str:
 
 def _paused(seen: Seen, recovery: Recovery, command: Callable[..., str]) -> str:
     table, watermark = seen.state.table, seen.state.watermark
-    under_way = "; the export that is under way goes on to its end" if seen.is_running else ""
+    running_note = "; the running export continues" if seen.is_running else ""
     deadline = ""
     if watermark and recovery.period and not seen.coming_gap:
         deadline = f", by {time_text(watermark + recovery.period)}, or a full export will be needed"
     resume = command("export", "resume", "--table", table)
-    return f"the exports are paused{under_way}. They go on after: {resume}{deadline}"
+    return f"the exports are paused{running_note}. To resume them: {resume}{deadline}"
 
 
 def _main_step(seen: Seen, command: Callable[..., str]) -> str:
     state, lease = seen.state, seen.state.lease
     if lease and seen.is_running:
-        then = "; a full one follows it, as a reset was asked for" if state.is_reset_requested else ""
-        return f"nothing to do: an export is under way; follow it: {command('watch', lease.owner_name)}{then}"
+        then = "; a full export follows, because a reset was requested" if state.is_reset_requested else ""
+        return f"nothing to do: an export is running; follow it: {command('watch', lease.owner_name)}{then}"
     if lease:
         return f"{_abandoned(seen)}: the next run takes over what it began; {start_now(command)}"
     if state.is_reset_requested:
-        return f"a reset was asked for: the next run makes a full export; {start_now(command)}"
+        return f"a reset was requested: the next run makes a full export; {start_now(command)}"
     if state.status == FAILED:
         return f"{_failed(seen)}; {start_now(command)}"
     if state.watermark is None:
         return f"there is no complete export yet: the next run makes a full one; {start_now(command)}"
     due = "the exports are up to date" if seen.processing and seen.processing.next else "nothing to do"
-    return _late(seen, state.watermark, command) or f"{due}: {_next_window(state.watermark, seen.now)}"
+    return _lateness(seen, state.watermark, command) or f"{due}: {_next_window(state.watermark, seen.now)}"
 
 
 def _abandoned(seen: Seen) -> str:
@@ -160,7 +160,7 @@ def _abandoned(seen: Seen) -> str:
 
 
 def _failed(seen: Seen) -> str:
-    """A run fails with its export, or before that is known to be started, or while AWS goes on making it."""
+    """A run fails with its export, before the export is known to have started, or while AWS continues the export."""
     if seen.is_begun:
         return "the last run failed, but not the export that it had started: the next run picks that up where it stands"
     last = seen.runs[0] if seen.runs else None
@@ -178,7 +178,7 @@ def _was_tried_since(seen: Seen, failed: PastRun) -> bool:
     return current is not None and failed.end_time is not None and current.started_at > failed.end_time
 
 
-def _late(seen: Seen, watermark: datetime, command: Callable[..., str]) -> str | None:
+def _lateness(seen: Seen, watermark: datetime, command: Callable[..., str]) -> str | None:
     schedule, lag = seen.schedule, seen.now - watermark
     if schedule is None or not schedule.is_enabled or lag <= 2 * schedule.interval + SHORTEST_EXPORT:
         return None

@@ -24,7 +24,7 @@ from sluice_cli.export_state import Flag, TableState
 from sluice_cli.export_view import detail_json, detail_lines, overview_json, overview_lines
 from sluice_cli.stack import Stack, describe_stack
 from sluice_cli.surroundings import Surroundings
-from sluice_cli.where import command_line, explaining, place_of
+from sluice_cli.where import command_line, explaining, target_of
 
 TABLE_NAME = re.compile(r"[a-zA-Z0-9_.\-]{3,255}")
 
@@ -49,8 +49,8 @@ def pause(options: Namespace, surroundings: Surroundings) -> ExitCode:
         state = ledger.state(table)
     surroundings.say(f"the exports of {table} {'are paused' if is_new else 'were paused already'}")
     if _has_lease(state, stack):
-        surroundings.say("the export that is under way goes on to its end")
-    surroundings.say(f"they go on after: {command_line(options, 'export', 'resume', '--table', table)}")
+        surroundings.say("the running export continues")
+    surroundings.say(f"to resume them: {command_line(options, 'export', 'resume', '--table', table)}")
     surroundings.say("a pause that outlasts point-in-time recovery ends with a new full export")
     return ExitCode.SUCCEEDED
 
@@ -61,7 +61,7 @@ def resume(options: Namespace, surroundings: Surroundings) -> ExitCode:
     with _ledger(options, surroundings) as (aws, _stack, ledger):
         table_bytes(aws, table)
         is_new = ledger.put_flag(table, Flag.PAUSED, value=False)
-    surroundings.say(f"the exports of {table} {'go on with the next run' if is_new else 'are not paused'}")
+    surroundings.say(f"the exports of {table} {'continue with the next run' if is_new else 'are not paused'}")
     if is_new:
         surroundings.say(start_now(partial(command_line, options)))
     return ExitCode.SUCCEEDED
@@ -74,11 +74,11 @@ def reset(options: Namespace, surroundings: Surroundings) -> ExitCode:
         size = table_bytes(aws, table)
         is_new = ledger.put_flag(table, Flag.RESET_REQUESTED, value=True)
         state = ledger.state(table)
-    asked = "a reset is asked for" if is_new else "a reset was asked for already"
-    surroundings.say(f"{asked}: the next run makes a full export of {table}")
+    reset_note = "a reset is requested" if is_new else "a reset was requested before"
+    surroundings.say(f"{reset_note}: the next run makes a full export of {table}")
     surroundings.say(f"AWS charges a full export by the table's size, at the moment about {size:,} bytes")
     if _has_lease(state, stack):
-        surroundings.say("the export that is under way goes on to its end first")
+        surroundings.say("the running export ends first")
     if state.is_paused:
         surroundings.say(
             f"the exports are paused; first: {command_line(options, 'export', 'resume', '--table', table)}"
@@ -88,9 +88,9 @@ def reset(options: Namespace, surroundings: Surroundings) -> ExitCode:
 
 @contextmanager
 def _ledger(options: Namespace, surroundings: Surroundings) -> Iterator[tuple[Aws, Stack, Ledger]]:
-    place = place_of(options, surroundings)
-    with explaining(place):
-        aws = surroundings.connect(place)
+    target = target_of(options, surroundings)
+    with explaining(target):
+        aws = surroundings.connect(target)
         stack = describe_stack(aws, options.stack_name)
         yield aws, stack, Ledger(aws.dynamodb, stack.export_ledger)
 

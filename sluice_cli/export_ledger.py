@@ -24,7 +24,7 @@ WINDOW_PREFIX = "PROCESS#"
 # Entries sort as text, attempt 10 before attempt 9: enough are read to sort them by number.
 RUNS_READ = 100
 # What DescribeExecution's status is of an execution that AWS has forgotten.
-GONE = "GONE"
+NO_EXECUTION = "GONE"
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def table_bytes(aws: Aws, table: str) -> int:
 
 
 def no_such_table(aws: Aws, table: str) -> BadInputError:
-    """The table's name is wrong, or the place."""
+    """The table's name is wrong, or the target."""
     return BadInputError(f"there is no table named {table} on {aws}")
 
 
@@ -156,12 +156,12 @@ def recovery(aws: Aws, table: str) -> Recovery | None:
 
 
 def owner_status(aws: Aws, execution_arn: str) -> str:
-    """DescribeExecution's status, or GONE."""
+    """DescribeExecution's status, or GONE if AWS has no such execution."""
     try:
         return aws.stepfunctions.describe_execution(executionArn=execution_arn)["status"]
     except ClientError as error:
         if error_code(error) == UNKNOWN_EXECUTION:
-            return GONE
+            return NO_EXECUTION
         raise
 
 

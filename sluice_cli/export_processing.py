@@ -61,7 +61,7 @@ class Processing:
     """So many windows were queued, the first `processed` of them are in the copy, up to `until`.
 
     `next` is the window whose turn it is, None when none waits; `execution_status` is what AWS says of its execution,
-    where that was asked.
+    where that was requested.
     """
 
     queued: int

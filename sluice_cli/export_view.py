@@ -23,7 +23,7 @@ def overview_lines(states: Sequence[tuple[TableState, Processing | None]], now: 
 
 
 def detail_lines(seen: Seen, steps: Sequence[str]) -> list[str]:
-    """One table: how it stands, what is going on, the last runs, and what to do next."""
+    """One table: its state, what is running, the last runs, and what to do next."""
     state = seen.state
     lines = [
         _line("table", state.table),
@@ -31,7 +31,7 @@ def detail_lines(seen: Seen, steps: Sequence[str]) -> list[str]:
         _line("watermark", time_text(state.watermark) if state.watermark else "none"),
         _line("lag", _lag(state, seen.now)),
         *(_processing(seen.processing) if seen.processing else []),
-        *_listed("asked for", _asked_for(state)),
+        *_listed("requested", _requests(state)),
         _line("recovery", _recovery(seen)),
         _line("schedule", _schedule(seen)),
     ]
@@ -62,7 +62,7 @@ def overview_json(state: TableState, processing: Processing | None, now: datetim
 
 
 def _overview(state: TableState, processing: Processing | None, now: datetime) -> tuple[str, ...]:
-    remarks = _asked_for(state)
+    remarks = _requests(state)
     if processing and processing.next:
         remarks.append(f"processing {processing.next.status}, copy {processing.summary}")
     if state.lease:
@@ -71,7 +71,7 @@ def _overview(state: TableState, processing: Processing | None, now: datetime) -
     return state.table, state.status or NEVER, watermark, _lag(state, now), "; ".join(remarks)
 
 
-def _asked_for(state: TableState) -> list[str]:
+def _requests(state: TableState) -> list[str]:
     return ["paused"] * state.is_paused + ["reset"] * state.is_reset_requested
 
 
@@ -80,8 +80,8 @@ def _processing(processing: Processing) -> list[str]:
     lines, window = [_line("copy", processing.summary)], processing.next
     if window:
         tried = [f"attempt {window.attempt + 1}", window.failure] if window.execution_arn else []
-        told = ", ".join(filter(None, (f"{window.window}: {window.status}", *tried)))
-        lines += _listed("processing", [told, *([window.execution_arn] if window.execution_arn else [])])
+        text = ", ".join(filter(None, (f"{window.window}: {window.status}", *tried)))
+        lines += _listed("processing", [text, *([window.execution_arn] if window.execution_arn else [])])
     return lines
 
 

@@ -104,11 +104,11 @@ def _refuse_conflicts(started: Started, wanted: Mapping[str, Any]) -> None:
     conflicts = started.conflicts(wanted)
     if not conflicts:
         return
-    told = f"local AWS is already running at {started.aws.endpoint_url} {' and '.join(conflicts)}"
+    running = f"local AWS is already running at {started.aws.endpoint_url} {' and '.join(conflicts)}"
     if conflicts == [WITHOUT_FAULTS]:
-        raise CommandError(f"{told}; stop it first with `sluice local down`")
+        raise CommandError(f"{running}; stop it first with `sluice local down`")
     raise CommandError(
-        f"{told}; leave the option out to use it as it is, or stop it with `sluice local down` and start it again"
+        f"{running}; leave the option out to use it as it is, or stop it with `sluice local down` and start it again"
     )
 
 
@@ -117,16 +117,16 @@ def remarks(root: Path, *, is_new: bool) -> list[str]:
     started = read(root)
     if started is None:
         return []
-    told = []
+    notes = []
     bind_host = started.options.get("bind", LOOPBACK)
     if is_new and bind_host != LOOPBACK:
-        told.append(f"it listens on {bind_host}, too: whoever reaches it needs the credentials to use it")
+        notes.append(f"it listens on {bind_host}, too: whoever reaches it needs the credentials to use it")
     if started.aws.data is not None:
         try:
-            told += _data_remarks(DataDirectory(started.aws.data), is_new=is_new)
+            notes += _data_remarks(DataDirectory(started.aws.data), is_new=is_new)
         except DataDirectoryError as error:
-            told.append(str(error))
-    return told
+            notes.append(str(error))
+    return notes
 
 
 def _data_remarks(directory: DataDirectory, *, is_new: bool) -> list[str]:
@@ -135,8 +135,8 @@ def _data_remarks(directory: DataDirectory, *, is_new: bool) -> list[str]:
         return [f"it keeps its state in {directory.path}"]
     if not is_new:
         failure = directory.failure()
-        told = [f"it keeps its state in {directory.path}, last saved at {last.saved_at}"]
-        return told if failure is None else [*told, f"the last attempt to save failed: {failure}"]
+        remarks = [f"it keeps its state in {directory.path}, last saved at {last.saved_at}"]
+        return remarks if failure is None else [*remarks, f"the last attempt to save failed: {failure}"]
     if not directory.is_after_loss():
         return [f"it has loaded the state of {last.saved_at} from {directory.path}"]
     return [
@@ -167,7 +167,7 @@ def down(root: Path) -> Ending:
 
 
 def end(root: Path, local: LocalAws) -> None:
-    """Stop this server; forget it unless another one has taken its place. Raises CommandError as `down` does."""
+    """Stop this server; forget it unless another one has replaced it. Raises CommandError as `down` does."""
     try:
         stop(local)
     except LocalAwsError as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from local_aws.lifecycle import LocalAws, is_running
 from sluice_cli import deploy, local, local_build
-from sluice_cli.aws import Aws, Place
+from sluice_cli.aws import Aws, Target
 from sluice_cli.exit_code import CommandError, ExitCode, NotDeployedError
 from sluice_cli.local_state import STATE_DIRECTORY
 from sluice_cli.packages import package
@@ -29,9 +29,9 @@ Snapshot = frozenset[tuple[Path, int, int]]
 def local_deploy(options: Namespace, surroundings: Surroundings) -> ExitCode:
     """Build and deploy the stack to local AWS; with --watch again after each change of a file."""
     aws = local.require(surroundings.root)
-    place = Place(aws)
-    with explaining(place):
-        deployment = Deployment(surroundings, aws, surroundings.connect(place), options)
+    target = Target(aws)
+    with explaining(target):
+        deployment = Deployment(surroundings, aws, surroundings.connect(target), options)
     if not options.watch:
         deployment.run()
         return ExitCode.SUCCEEDED
@@ -53,7 +53,7 @@ class Deployment:
 
     def run(self) -> None:
         """Build and deploy what has changed. Raises CommandError."""
-        with _taking_turns(self.surroundings), explaining(self.aws.place):
+        with _taking_turns(self.surroundings), explaining(self.aws.target):
             self._build()
             self._deploy()
             file = deploy.write_sam_local(self.surroundings.root, self.aws, self.options.stack_name, self.local)

@@ -44,13 +44,13 @@ class Started:
 
     def conflicts(self, wanted: Mapping[str, Any]) -> list[str]:
         """How the options differ from wanted ones, such as `with --port 4000, not 5000`. What is not wanted is None."""
-        told = []
+        differences = []
         for key, value in wanted.items():
             name, default = OPTIONS[key]
             running = self.options.get(key, default)
             if value is not None and key in self.options and running != value:
-                told.append(f"without {name}" if running == default else f"with {name} {running}, not {value}")
-        return told
+                differences.append(f"without {name}" if running == default else f"with {name} {running}, not {value}")
+        return differences
 
 
 def read(root: Path) -> Started | None:

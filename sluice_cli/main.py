@@ -73,7 +73,7 @@ def _add_run(level: "Commands") -> None:
         default=[],
         help="change the input: a.b=1, list.0=x; JSON when it parses as JSON, else text (repeatable)",
     )
-    parser.add_argument("--name", help="the execution's name; made up when left out")
+    parser.add_argument("--name", help="the execution's name; generated if omitted")
     _add_where(parser)
     _add_json(parser)
     parser.set_defaults(command="sluice_cli.commands:run")
@@ -149,7 +149,7 @@ def _add_rate(level: "Commands") -> None:
             f"--{kind}-units",
             metavar="N",
             type=_units,
-            help=f"{kind} units per second for all workers of the run together; as it is when left out",
+            help=f"{kind} units per second for all workers of the run together; unchanged if omitted",
         )
     _add_where(parser)
     parser.set_defaults(command="sluice_cli.rate:rate")
@@ -170,7 +170,7 @@ def _add_export(level: "Commands") -> None:
         ("resume", "let runs start exports of the table again", "sluice_cli.export_commands:resume"),
         (
             "reset",
-            "make the next export a full one, from which incremental ones go on",
+            "make the next export a full one, from which incremental ones continue",
             "sluice_cli.export_commands:reset",
         ),
     ):
@@ -184,10 +184,10 @@ def _add_export_status(level: "Commands") -> None:
     parser = _add(
         level,
         "status",
-        "tell how the exports stand, what is going on and what to do next",
+        "show the state of the exports, what is running and what to do next",
         "sluice export status --table airports --local",
     )
-    parser.add_argument("--table", metavar="TABLE", help="one table in detail; a line per table when left out")
+    parser.add_argument("--table", metavar="TABLE", help="one table in detail; one line per table if omitted")
     _add_where(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(command="sluice_cli.export_commands:status")
@@ -222,7 +222,7 @@ def _add_local_up(level: "Commands") -> None:
         "start local AWS, until Ctrl-C or in the background",
         'eval "$(sluice local up --detach)"',
     )
-    parser.add_argument("--port", type=_port, help="the port to listen on; any free one when left out")
+    parser.add_argument("--port", type=_port, help="the port to listen on; a free one if omitted")
     parser.add_argument(
         "--bind",
         metavar="ADDRESS",
@@ -304,7 +304,7 @@ def _add_json(parser: ArgumentParser) -> None:
 
 def _units(text: str) -> int:
     if not (text.isdecimal() and 1 <= int(text) <= MOST_UNITS_PER_SECOND):
-        raise ArgumentTypeError(f"{text} is no whole number from 1 to {MOST_UNITS_PER_SECOND:,}")
+        raise ArgumentTypeError(f"{text} is not a whole number from 1 to {MOST_UNITS_PER_SECOND:,}")
     return int(text)
 
 
@@ -316,7 +316,7 @@ def _positive(text: str) -> int:
 
 def _port(text: str) -> int:
     if not (text.isdigit() and 1 <= int(text) <= 65535):
-        raise ArgumentTypeError(f"{text} is no port number")
+        raise ArgumentTypeError(f"{text} is not a port number")
     return int(text)
 
 

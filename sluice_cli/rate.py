@@ -11,16 +11,16 @@ from sluice_cli.run import Run
 from sluice_cli.run_item import READS, WORKERS, WRITES, RunItem, read_item, set_limits
 from sluice_cli.stack import describe_stack
 from sluice_cli.surroundings import Surroundings
-from sluice_cli.where import explaining, place_of
+from sluice_cli.where import explaining, target_of
 
 
 def rate(options: Namespace, surroundings: Surroundings) -> ExitCode:
     """Change the limits that are given, and print those that hold then."""
     requested = {READS: options.read_units, WRITES: options.write_units}
     limits = {name: units for name, units in requested.items() if units is not None}
-    place = place_of(options, surroundings)
-    with explaining(place):
-        aws = surroundings.connect(place)
+    target = target_of(options, surroundings)
+    with explaining(target):
+        aws = surroundings.connect(target)
         stack = describe_stack(aws, options.stack_name)
         table, found = stack.run_table, runs.find(aws, stack, options.run)
         if limits:

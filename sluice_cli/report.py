@@ -228,7 +228,7 @@ def _reason_lines(counts: dict[str, int], examples: dict[str, str]) -> list[str]
     lines = []
     for name in names:
         counted = f"{name} {counts[name]:,}" if name in counts else name
-        # A message of several lines would not be told from the lines that follow.
+        # A message of several lines would look like the lines that follow.
         message = " ".join(examples.get(name, "").split())
         lines.append(_line("", f"{counted}: {message}" if message else counted))
     return lines

@@ -13,7 +13,7 @@ CELL_CHARACTERS = 40
 def result_lines(aws: Aws, summary: Any) -> list[str]:
     """The result's first rows in columns; nothing when there is none, or it may not be read.
 
-    Raises CommandError when S3 cannot be asked.
+    Raises CommandError when S3 cannot be read.
     """
     result = summary.get("result") if isinstance(summary, dict) else None
     if not result:

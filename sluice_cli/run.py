@@ -59,7 +59,7 @@ def start(aws: Aws, stack: Stack, run: Run, document: dict[str, Any]) -> None:
     except (BotoCoreError, ClientError) as error:
         if isinstance(error, ClientError) and error_code(error) in REFUSED:
             raise BadInputError(f"Step Functions refused the run: {error}") from error
-        raise explained(error, aws.place) from error
+        raise explained(error, aws.target) from error
 
 
 def find(aws: Aws, stack: Stack, name_or_arn: str) -> Run:

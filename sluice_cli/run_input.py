@@ -51,7 +51,7 @@ def parse_setting(text: str) -> Setting:
 
 
 def apply_settings(document: dict[str, Any], settings: Iterable[Setting]) -> dict[str, Any]:
-    """The document with each value put in its place, in order; missing objects on the way are made."""
+    """The document with each value set at its path, in order; missing objects along a path are created."""
     for setting in settings:
         document = _put(document, setting.path, setting)
     return document
@@ -90,13 +90,13 @@ def _put(value: Any, path: tuple[str, ...], setting: Setting) -> Any:
     if value is None:
         value = {}
     if not isinstance(value, dict):
-        raise BadInputError(f"--set {setting}: {name} is inside a value that is no object")
+        raise BadInputError(f"--set {setting}: {name} is inside a value that is not an object")
     return value | {name: _put(value.get(name), rest, setting)}
 
 
 def _index(name: str, values: list[Any], setting: Setting) -> int:
     if not (name.isascii() and name.isdigit() and int(name) < len(values)):
-        raise BadInputError(f"--set {setting}: {name} is no index of a list of {len(values)}")
+        raise BadInputError(f"--set {setting}: {name} is not an index of a list of {len(values)}")
     return int(name)
 
 

@@ -20,7 +20,7 @@ Values = Mapping[str, Any]
 def sample_lines(aws: Aws, summary: Any) -> list[str]:
     """What happened to the first items of the sample; nothing when there is none, or it may not be read.
 
-    Raises CommandError when S3 cannot be asked.
+    Raises CommandError when S3 cannot be read.
     """
     sample = summary.get("sample") if isinstance(summary, dict) else None
     if not sample:
@@ -48,30 +48,30 @@ def _one_item(heading: str, before: Values, after: Values) -> list[str]:
 
 
 def _differences(before: Values, after: Values, path: str) -> Iterator[str]:
-    """By name: what is in both maps and differs is gone into as far as it is maps or lists of the same length."""
+    """By name: values in both maps that differ are compared in depth if they are maps or lists of one length."""
     for name in sorted(before.keys() | after.keys()):
-        place = f"{path}.{plain_name(name)}" if path else plain_name(name)
+        name_path = f"{path}.{plain_name(name)}" if path else plain_name(name)
         if name not in before:
-            yield f"+ {place}: {_cut(plain_value(after[name]))}"
+            yield f"+ {name_path}: {_cut(plain_value(after[name]))}"
         elif name not in after:
-            yield f"- {place}: {_cut(plain_value(before[name]))}"
+            yield f"- {name_path}: {_cut(plain_value(before[name]))}"
         else:
-            yield from _value_differences(before[name], after[name], place)
+            yield from _value_differences(before[name], after[name], name_path)
 
 
-def _value_differences(old: Values, new: Values, place: str) -> Iterator[str]:
+def _value_differences(old: Values, new: Values, name_path: str) -> Iterator[str]:
     if is_same(old, new):
         return
     if "M" in old and "M" in new:
-        yield from _differences(old["M"], new["M"], place)
+        yield from _differences(old["M"], new["M"], name_path)
     elif "L" in old and "L" in new and len(old["L"]) == len(new["L"]):
         for number, (each_old, each_new) in enumerate(zip(old["L"], new["L"], strict=True)):
-            yield from _value_differences(each_old, each_new, f"{place}[{number}]")
+            yield from _value_differences(each_old, each_new, f"{name_path}[{number}]")
     else:
         old_text, new_text = plain_value(old), plain_value(new)
         start = _start_shown(old_text, new_text)
-        yield f"- {place}: {_cut(old_text, start)}"
-        yield f"+ {place}: {_cut(new_text, start)}"
+        yield f"- {name_path}: {_cut(old_text, start)}"
+        yield f"+ {name_path}: {_cut(new_text, start)}"
 
 
 def _start_shown(old: str, new: str) -> int:
@@ -79,7 +79,7 @@ def _start_shown(old: str, new: str) -> int:
     if max(len(old), len(new)) <= VALUE_CHARACTERS:
         return 0
     pairs = enumerate(zip(old, new, strict=False))
-    common = next((place for place, (one, other) in pairs if one != other), min(len(old), len(new)))
+    common = next((pairs_index for pairs_index, (one, other) in pairs if one != other), min(len(old), len(new)))
     return max(0, common - CONTEXT_CHARACTERS)
 
 

@@ -83,7 +83,7 @@ def describe_stack(aws: Aws, name: str) -> Stack:
 
 
 def _time_of(answer: Mapping[str, Any]) -> datetime:
-    """AWS's clock, by which it judges leases and windows; the laptop's may be wrong."""
+    """AWS's clock, which leases and windows go by; the laptop's may be wrong."""
     date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
     return parsedate_to_datetime(date) if date else datetime.now(UTC)
 
@@ -91,7 +91,7 @@ def _time_of(answer: Mapping[str, Any]) -> datetime:
 def _not_deployed(name: str, aws: Aws) -> NotDeployedError:
     how = (
         "deploy it with `sluice local deploy`"
-        if aws.place.local
+        if aws.target.local
         else "deploy it with `sam build && sam deploy`, or add --local to use the one on local AWS"
     )
     return NotDeployedError(f"there is no stack named {name} on {aws}; {how}")

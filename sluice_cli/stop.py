@@ -9,7 +9,7 @@ from sluice_cli.resume import RESUMABLE
 from sluice_cli.run_item import RUN_TABLE, set_stop
 from sluice_cli.stack import describe_stack
 from sluice_cli.surroundings import Surroundings
-from sluice_cli.where import command_line, explaining, place_of
+from sluice_cli.where import command_line, explaining, target_of
 
 # Step Functions itself does their work, or functions of yours do: no worker would see the flag.
 WITHOUT_WORKERS = frozenset({"athena_map", "csv_load_direct", "table_export"})
@@ -17,9 +17,9 @@ WITHOUT_WORKERS = frozenset({"athena_map", "csv_load_direct", "table_export"})
 
 def stop_run(options: Namespace, surroundings: Surroundings) -> ExitCode:
     """Stop a run."""
-    place = place_of(options, surroundings)
-    with explaining(place):
-        aws = surroundings.connect(place)
+    target = target_of(options, surroundings)
+    with explaining(target):
+        aws = surroundings.connect(target)
         stack = describe_stack(aws, options.stack_name)
         run = runs.find(aws, stack, options.run)
         name = f"{run.workflow} {run.name}"

@@ -11,7 +11,7 @@ UNREADABLE = frozenset({"403", "404", "AccessDenied", "InvalidRange", "NoSuchBuc
 def first_lines(aws: Aws, bucket: str, key: str) -> list[bytes]:
     """The whole lines in the object's first BYTES_READ bytes; none of one that is missing or may not be read.
 
-    Raises CommandError when S3 cannot be asked.
+    Raises CommandError when S3 cannot be read.
     """
     try:
         answer = aws.s3.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{BYTES_READ - 1}")
@@ -19,6 +19,6 @@ def first_lines(aws: Aws, bucket: str, key: str) -> list[bytes]:
     except (BotoCoreError, ClientError) as error:
         if isinstance(error, ClientError) and error_code(error) in UNREADABLE:
             return []
-        raise explained(error, aws.place) from error
+        raise explained(error, aws.target) from error
     whole, _, _ = beginning.rpartition(b"\n")
     return whole.split(b"\n") if whole else []

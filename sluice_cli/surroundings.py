@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from sluice_cli.aws import Aws, Place, connect
+from sluice_cli.aws import Aws, Target, connect
 
 DEFAULT_STACK_NAME = "sluice"
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -24,7 +24,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Streams, environment, clock, the project's root and the way to AWS."""
+    """Streams, environment, clock, the project's root and the connection to AWS."""
 
     root: Path = PROJECT_ROOT
     stdin: TextIO = field(default_factory=lambda: sys.stdin)
@@ -32,7 +32,7 @@ class Surroundings:
     stderr: TextIO = field(default_factory=lambda: sys.stderr)
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     clock: Clock = field(default_factory=Clock)
-    connect: Callable[[Place], Aws] = connect
+    connect: Callable[[Target], Aws] = connect
     sam: Path = field(default_factory=lambda: Path(sys.executable).with_name("sam"))
 
     def print(self, text: str) -> None:

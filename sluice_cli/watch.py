@@ -1,4 +1,4 @@
-"""Following an execution to its end, whatever happens to single calls on the way."""
+"""Following an execution to its end, even if single calls fail."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -55,7 +55,7 @@ def watch(
 ) -> Ended:
     """Show progress until the execution has ended. `read_rows` reads the run's item.
 
-    Throttles and lost connections are waited out. Raises NotDeployedError when its local AWS is gone.
+    Waits through throttles and lost connections. Raises NotDeployedError when its local AWS has ended.
     """
     watched = Watched(aws, execution_arn, display, read_rows)
     pause, unknown = FIRST_PAUSE_SECONDS, 0
@@ -69,8 +69,8 @@ def watch(
             unknown += is_unknown(error)
             if not is_temporary(error) and not 0 < unknown <= UNKNOWN_TOLERATED:
                 raise
-            if aws.place.is_gone:
-                raise NotDeployedError(f"{aws.place} ended, and the run with it") from error
+            if aws.target.has_ended:
+                raise NotDeployedError(f"{aws.target} ended, and the run with it") from error
             watched.note_trouble(error)
             pause = min(pause * 2, LONGEST_TROUBLED_PAUSE_SECONDS)
         clock.sleep(pause)

@@ -1,4 +1,4 @@
-"""Where a command's calls go: the place and stack that its options name."""
+"""Where a command's calls go: the target and stack that its options name."""
 
 import shlex
 from argparse import Namespace
@@ -8,26 +8,26 @@ from contextlib import contextmanager
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sluice_cli import local
-from sluice_cli.aws import Place, explained
+from sluice_cli.aws import Target, explained
 from sluice_cli.surroundings import DEFAULT_STACK_NAME, Surroundings
 
 
-def place_of(options: Namespace, surroundings: Surroundings) -> Place:
+def target_of(options: Namespace, surroundings: Surroundings) -> Target:
     """Local AWS with --local, else AWS. Raises NotDeployedError when local AWS does not run."""
-    return Place(local.require(surroundings.root) if options.local else None)
+    return Target(local.require(surroundings.root) if options.local else None)
 
 
 @contextmanager
-def explaining(place: Place) -> Iterator[None]:
+def explaining(target: Target) -> Iterator[None]:
     """AWS errors that nothing nearer has answered become messages with an exit code."""
     try:
         yield
     except (BotoCoreError, ClientError) as error:
-        raise explained(error, place) from error
+        raise explained(error, target) from error
 
 
 def command_line(options: Namespace, *words: str) -> str:
-    """Another command for the shell, in the same place and stack."""
+    """Another command for the shell, for the same target and stack."""
     words = ("sluice", *words)
     if options.local:
         words += ("--local",)

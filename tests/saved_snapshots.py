@@ -24,7 +24,7 @@ def wait_until_saved(data: Path) -> None:
 
 
 def kill(aws: LocalAws) -> None:
-    """End the server as `kill -9` does, and return when it is gone."""
+    """End the server as `kill -9` does, and return when it has ended."""
     os.kill(aws.pid, signal.SIGKILL)
     deadline = time.monotonic() + DEADLINE_SECONDS
     while is_running(aws):

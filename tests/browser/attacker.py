@@ -83,7 +83,7 @@ class PageServer:
 
 
 class Line:
-    """The way from the browser to local AWS, with a note of what went over it.
+    """The connection from the browser to local AWS, with a record of what went over it.
 
     With `pages` it leads there at first, and from the page's request `/rebind` on to local AWS. To the browser all of
     it is one server, as when the attacker's name has another address the second time.

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from demo.airports import SOURCE_KEY, TABLE, airports_csv
-from demo.place import create_table
+from demo.sandbox import create_table
 from sluice_cli.deploy import host_parameters, local_environment
 from sluice_cli.main import main
 from sluice_cli.surroundings import PROJECT_ROOT

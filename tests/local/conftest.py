@@ -16,7 +16,7 @@ from tests.permissions.records import Recorder, keep
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    """The deployed stack and ways to use it; each test brings its own table and keys."""
+    """The deployed stack and what tests do with it; each test brings its own table and keys."""
     root: Path = tmp_path_factory.mktemp("project")
     with deployed(root) as stack:
         yield stack

@@ -85,7 +85,7 @@ class Queried:
         """An action; copies keep the whole key unless the destination says otherwise."""
         return {"copyObject": {"source": source, "destination": {"prefix": f"output/{self.name}", **destination}}}
 
-    def asked(self, query: str, action: Mapping[str, Any], **fields: Any) -> dict[str, Any]:
+    def input(self, query: str, action: Mapping[str, Any], **fields: Any) -> dict[str, Any]:
         """An input of athena_map."""
         return {"query": query, "database": self.name, "action": action, **fields}
 

@@ -32,7 +32,7 @@ KEYS = (
     "line\nbreak/a\n.csv",
 )
 BACKSLASHES = ("a\\b.csv", "end\\", '\\"quoted\\"', "a\\,b")
-BY_PLACE = {"bucket": "{id}", "key": "{place}"}
+BY_BUCKET_AND_KEY = {"bucket": "{id}", "key": "{place}"}
 
 
 def rows_of(queried: Queried, keys: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -46,12 +46,12 @@ def failed_rows(stack: Deployed, ended: Ended) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("keys", [KEYS, KEYS + BACKSLASHES], ids=["as csv", "as json lines"])
-@pytest.mark.parametrize("source", [BY_PLACE, {"uri": "s3://{id}/{place}"}], ids=["bucket and key", "uri"])
+@pytest.mark.parametrize("source", [BY_BUCKET_AND_KEY, {"uri": "s3://{id}/{place}"}], ids=["bucket and key", "uri"])
 def test_every_key_is_copied_as_it_is(
     stack: Deployed, queried: Queried, keys: tuple[str, ...], source: dict[str, str]
 ) -> None:
     queried.table(rows_of(queried, keys))
-    document = queried.asked("SELECT * FROM t", queried.copy(source))
+    document = queried.input("SELECT * FROM t", queried.copy(source))
     ended = stack.run("athena_map", document)
     assert (ended.status, ended.counts) == ("SUCCEEDED", (len(keys), len(keys), 0, 0, 0)), ended
     assert queried.copies() == {f"{queried.folder}/objects/{key}": key.encode() for key in keys}
@@ -61,7 +61,7 @@ def test_every_key_is_copied_as_it_is(
 
 def test_summary_has_the_querys_figures(stack: Deployed, queried: Queried) -> None:
     queried.table(rows_of(queried, KEYS[:2]))
-    ended = stack.run("athena_map", queried.asked("SELECT * FROM t", queried.copy(BY_PLACE)))
+    ended = stack.run("athena_map", queried.input("SELECT * FROM t", queried.copy(BY_BUCKET_AND_KEY)))
     size = len(stack.object(f"{queried.folder}/t/rows.json"))
     query = ended.summary["query"]
     assert (query["state"], query["bytesScanned"], query["usd"]) == ("SUCCEEDED", size, 0.00005)
@@ -77,10 +77,10 @@ def test_summary_has_the_querys_figures(stack: Deployed, queried: Queried) -> No
         ({"without": "{folder}/"}, "objects/b/c.csv"),
     ],
 )
-def test_keys_are_kept_as_asked(stack: Deployed, queried: Queried, keys: Any, expected: str) -> None:
+def test_keys_are_kept_as_requested(stack: Deployed, queried: Queried, keys: Any, expected: str) -> None:
     queried.table(rows_of(queried, ("b/c.csv",)))
     filled = {"without": f"{queried.folder}/"} if isinstance(keys, dict) else keys
-    ended = stack.run("athena_map", queried.asked("SELECT * FROM t", queried.copy(BY_PLACE, keys=filled)))
+    ended = stack.run("athena_map", queried.input("SELECT * FROM t", queried.copy(BY_BUCKET_AND_KEY, keys=filled)))
     assert (ended.status, ended.counts) == ("SUCCEEDED", (1, 1, 0, 0, 0)), ended
     assert set(queried.copies()) == {expected.format(bucket=stack.bucket, folder=queried.folder)}
 
@@ -88,7 +88,7 @@ def test_keys_are_kept_as_asked(stack: Deployed, queried: Queried, keys: Any, ex
 def test_changed_object_is_copied_again_and_the_others_are_skipped(stack: Deployed, queried: Queried) -> None:
     rows = rows_of(queried, KEYS[:5])
     queried.table(rows)
-    document = queried.asked("SELECT * FROM t", queried.copy(BY_PLACE))
+    document = queried.input("SELECT * FROM t", queried.copy(BY_BUCKET_AND_KEY))
     assert stack.run("athena_map", document).counts == (5, 5, 0, 0, 0)
     stack.s3.put_object(Bucket=stack.bucket, Key=rows[2]["place"], Body=b"changed")
     ended = stack.run("athena_map", document)
@@ -110,7 +110,7 @@ def test_rows_whose_object_cannot_be_copied_are_rejects(stack: Deployed, queried
         {"id": stack.bucket, "place": f"{queried.folder}/{'k' * 990}", "name": "long"},
     ]
     queried.table(rows)
-    document = queried.asked("SELECT * FROM t", queried.copy(BY_PLACE), batchSize=3, rejectsTolerated=7)
+    document = queried.input("SELECT * FROM t", queried.copy(BY_BUCKET_AND_KEY), batchSize=3, rejectsTolerated=7)
     ended = stack.run("athena_map", document)
     assert (ended.status, ended.counts) == ("SUCCEEDED", (8, 1, 0, 7, 0)), ended
     rejects = {each["record"]["name"]: (each["error"], each["message"]) for each in stack.rejects(ended)}
@@ -131,7 +131,7 @@ def test_rows_whose_object_cannot_be_copied_are_rejects(stack: Deployed, queried
         "CellEmpty": 3,
         "ObjectNotNamed": 1,
     }
-    few = stack.run("athena_map", queried.asked("SELECT * FROM t", queried.copy(BY_PLACE), rejectsTolerated=6))
+    few = stack.run("athena_map", queried.input("SELECT * FROM t", queried.copy(BY_BUCKET_AND_KEY), rejectsTolerated=6))
     assert (few.status, few.error) == ("FAILED", "TooManyRejectsError"), few
     assert "7 of 8 rows were rejected, more than 6 tolerated: CellEmpty 3 (nothing in " in (few.cause or "")
     assert list(few.summary["rejects"]["examples"]) == ["CellEmpty", "NoSuchKey", "InvalidRequest"]
@@ -145,7 +145,7 @@ def test_destination_that_the_stack_may_not_write_is_refused_before_the_query(
     if is_there:
         stack.s3.create_bucket(Bucket=bucket)
     queried.table(rows_of(queried, KEYS[:1]))
-    document = queried.asked("SELECT * FROM t", queried.copy(BY_PLACE, bucket=bucket))
+    document = queried.input("SELECT * FROM t", queried.copy(BY_BUCKET_AND_KEY, bucket=bucket))
     ended = stack.run("athena_map", document)
     assert (ended.status, ended.error, ended.summary["query"]) == ("FAILED", "InvalidInputError", None), ended
     field = "action.copyObject.destination.bucket"
@@ -159,7 +159,9 @@ def test_destination_that_the_stack_may_not_write_is_refused_before_the_query(
 def test_denied_copies_name_action_and_resource(stack: Deployed, queried: Queried, batch_size: int) -> None:
     """The objects of one column's bucket may not be read: that is known for each row only."""
     queried.table([{"id": f"nobodys-{number}", "place": "a/b.csv", "name": "x"} for number in range(3)])
-    ended = stack.run("athena_map", queried.asked("SELECT * FROM t", queried.copy(BY_PLACE), batchSize=batch_size))
+    ended = stack.run(
+        "athena_map", queried.input("SELECT * FROM t", queried.copy(BY_BUCKET_AND_KEY), batchSize=batch_size)
+    )
     assert (ended.status, ended.error, ended.counts) == ("FAILED", "AccessDenied", (3, 0, 0, 0, 3)), ended
     example = ended.summary["failures"]["examples"]["AccessDenied"]
     assert example.startswith("denied: s3:GetObject")
@@ -171,16 +173,16 @@ def test_throttled_copies_are_tried_again(stack: Deployed, queried: Queried) -> 
     queried.table(rows_of(queried, KEYS))
     faults.fail_requests(stack.aws, "CopyObject", times=6, error="SlowDown")
     faults.fail_requests(stack.aws, "CopyObject", times=2, error="InternalError")
-    ended = stack.run("athena_map", queried.asked("SELECT * FROM t", queried.copy(BY_PLACE)))
+    ended = stack.run("athena_map", queried.input("SELECT * FROM t", queried.copy(BY_BUCKET_AND_KEY)))
     assert (ended.status, ended.counts) == ("SUCCEEDED", (len(KEYS), len(KEYS), 0, 0, 0)), ended
 
 
 def test_failed_copies_are_rows_to_feed_back(stack: Deployed, queried: Queried) -> None:
     rows = rows_of(queried, KEYS + BACKSLASHES)
     queried.table(rows)
-    action = queried.copy(BY_PLACE)
+    action = queried.copy(BY_BUCKET_AND_KEY)
     faults.fail_requests(stack.aws, "CopyObject", times=3, error="InvalidArgument")
-    ended = stack.run("athena_map", queried.asked("SELECT * FROM t", action))
+    ended = stack.run("athena_map", queried.input("SELECT * FROM t", action))
     assert (ended.status, ended.error) == ("FAILED", "S3.S3Exception"), ended
     assert ended.counts == (len(rows), len(rows) - 3, 0, 0, 3)
     assert ended.summary["failures"]["errors"] == {"S3.S3Exception": 3}
@@ -194,13 +196,13 @@ def test_failed_copies_are_rows_to_feed_back(stack: Deployed, queried: Queried) 
 def test_tolerated_failures_end_as_partial(stack: Deployed, queried: Queried) -> None:
     queried.table(rows_of(queried, KEYS[:4]))
     faults.fail_requests(stack.aws, "CopyObject", error="InvalidArgument")
-    document = queried.asked("SELECT * FROM t", queried.copy(BY_PLACE), toleratedFailurePercentage=25)
+    document = queried.input("SELECT * FROM t", queried.copy(BY_BUCKET_AND_KEY), toleratedFailurePercentage=25)
     ended = stack.run("athena_map", document)
     assert (ended.status, ended.summary["status"], ended.counts) == ("SUCCEEDED", "PARTIAL", (4, 3, 0, 0, 1)), ended
 
 
 def test_failed_query_ends_the_run_with_athenas_reason(stack: Deployed, queried: Queried) -> None:
-    ended = stack.run("athena_map", queried.asked("SELECT * FROM gone", queried.copy(BY_PLACE)))
+    ended = stack.run("athena_map", queried.input("SELECT * FROM gone", queried.copy(BY_BUCKET_AND_KEY)))
     assert (ended.status, ended.error) == ("FAILED", "QueryFailedError")
     assert str(ended.cause).startswith("TABLE_NOT_FOUND: line 1:15: Table 'awsdatacatalog.")
     assert (ended.summary["query"]["state"], ended.summary["query"]["usd"]) == ("FAILED", 0)
@@ -210,14 +212,14 @@ def test_failed_query_ends_the_run_with_athenas_reason(stack: Deployed, queried:
 def test_cancelled_query_ends_the_run_with_its_reason(stack: Deployed, queried: Queried) -> None:
     queried.table(rows_of(queried, KEYS[:1]))
     faults.fail_queries(stack.aws, state="CANCELLED", reason="Bytes scanned limit was exceeded")
-    ended = stack.run("athena_map", queried.asked("SELECT * FROM t", queried.copy(BY_PLACE)))
+    ended = stack.run("athena_map", queried.input("SELECT * FROM t", queried.copy(BY_BUCKET_AND_KEY)))
     assert (ended.status, ended.error) == ("FAILED", "QueryCancelledError")
     assert str(ended.cause).startswith("Bytes scanned limit was exceeded (query ")
     assert queried.copies() == {}
 
 
 def test_refused_query_ends_the_run_with_athenas_message(stack: Deployed, queried: Queried) -> None:
-    ended = stack.run("athena_map", queried.asked("SELECT FROM WHERE", queried.copy(BY_PLACE)))
+    ended = stack.run("athena_map", queried.input("SELECT FROM WHERE", queried.copy(BY_BUCKET_AND_KEY)))
     assert (ended.status, ended.error, ended.summary["query"]) == ("FAILED", "QueryRefusedError", None)
     assert str(ended.cause).startswith("line 1:")
 
@@ -226,7 +228,7 @@ def test_throttled_query_is_started_once(stack: Deployed, queried: Queried) -> N
     queried.table(rows_of(queried, KEYS[:2]))
     faults.fail_requests(stack.aws, "StartQueryExecution", error="TooManyRequestsException")
     machine, name = stack.machine_arn("athena_map"), f"throttled-{uuid4().hex[:8]}"
-    document = queried.asked("SELECT * FROM t", queried.copy(BY_PLACE))
+    document = queried.input("SELECT * FROM t", queried.copy(BY_BUCKET_AND_KEY))
     arn = stack.stepfunctions.start_execution(stateMachineArn=machine, name=name, input=json.dumps(document))
     ended = stack.wait(arn["executionArn"])
     assert (ended.status, ended.counts) == ("SUCCEEDED", (2, 2, 0, 0, 0)), ended
@@ -244,7 +246,7 @@ def test_no_rows_are_a_success(stack: Deployed, queried: Queried, layout: str | 
     queried.table(rows_of(queried, KEYS[:1]))
     select = "SELECT * FROM t WHERE name = ?"
     query = queried.unload(select, layout) if layout else select
-    ended = stack.run("athena_map", queried.asked(query, queried.copy(BY_PLACE), parameters=["'none'"]))
+    ended = stack.run("athena_map", queried.input(query, queried.copy(BY_BUCKET_AND_KEY), parameters=["'none'"]))
     assert (ended.status, ended.summary["status"], ended.counts) == ("SUCCEEDED", "COMPLETE", (0, 0, 0, 0, 0)), ended
     assert ended.summary["query"]["state"] == "SUCCEEDED"
 
@@ -254,7 +256,7 @@ def test_unloaded_rows_are_copied(stack: Deployed, queried: Queried, layout: str
     rows = rows_of(queried, KEYS + BACKSLASHES)
     rows.append({"id": stack.bucket, "place": None, "name": "null"})
     queried.table(rows)
-    document = queried.asked(queried.unload("SELECT * FROM t", layout), queried.copy(BY_PLACE), batchSize=4)
+    document = queried.input(queried.unload("SELECT * FROM t", layout), queried.copy(BY_BUCKET_AND_KEY), batchSize=4)
     document["rejectsTolerated"] = "any"
     ended = stack.run("athena_map", document)
     copied = len(rows) - 1
@@ -269,7 +271,9 @@ def test_manifest_put_there_by_hand_is_read(stack: Deployed, queried: Queried) -
     """As of a query that local AWS does not run: the machine's Map reads what any manifest lists."""
     rows = rows_of(queried, KEYS)
     queried.table(rows[:1])
-    ended = stack.run("athena_map", queried.asked(queried.unload("SELECT * FROM t", "JSON"), queried.copy(BY_PLACE)))
+    ended = stack.run(
+        "athena_map", queried.input(queried.unload("SELECT * FROM t", "JSON"), queried.copy(BY_BUCKET_AND_KEY))
+    )
     assert ended.counts == (1, 1, 0, 0, 0)
     manifest = f"athena_map/{ended.name}/query/{ended.summary['query']['id']}-manifest.csv"
     stack.object(manifest)
@@ -287,7 +291,7 @@ def test_manifest_put_there_by_hand_is_read(stack: Deployed, queried: Queried) -
 
 
 def map_manifest(stack: Deployed, queried: Queried, manifest: str) -> dict[str, Any]:
-    """A run of the deployed machine from InspectResult on, with what RunQuery would have told."""
+    """A run of the deployed machine from InspectResult on, with what RunQuery would have returned."""
     described = stack.stepfunctions.describe_state_machine(stateMachineArn=stack.machine_arn("athena_map"))
     definition = json.loads(described["definition"])
     states = {name: state for name, state in definition["States"].items() if name not in ("HasQuery", "RunQuery")}
@@ -305,16 +309,16 @@ def map_manifest(stack: Deployed, queried: Queried, manifest: str) -> dict[str, 
     )
     try:
         statement = queried.unload("SELECT 1", "JSON")
-        ended = stack.run("athena_map", queried.asked(statement, queried.copy(BY_PLACE)))
+        ended = stack.run("athena_map", queried.input(statement, queried.copy(BY_BUCKET_AND_KEY)))
     finally:
         stack.stepfunctions.update_state_machine(stateMachineArn=arn, definition=described["definition"])
     assert ended.status == "SUCCEEDED", ended
     return ended.summary
 
 
-def test_bad_column_is_told_by_its_field(stack: Deployed, queried: Queried) -> None:
+def test_bad_column_is_named_by_its_field(stack: Deployed, queried: Queried) -> None:
     queried.table(rows_of(queried, KEYS[:1]))
-    ended = stack.run("athena_map", queried.asked("SELECT place FROM t", queried.copy({"uri": "s3://{id}/{place}"})))
+    ended = stack.run("athena_map", queried.input("SELECT place FROM t", queried.copy({"uri": "s3://{id}/{place}"})))
     assert (ended.status, ended.error) == ("FAILED", "InvalidInputError")
     assert ended.cause == 'action.copyObject.source.uri: the result has no column "id"; it has "place"'
     assert ended.summary["query"]["state"] == "SUCCEEDED"
@@ -334,20 +338,20 @@ def test_bad_column_is_told_by_its_field(stack: Deployed, queried: Queried) -> N
 )
 def test_bad_input_costs_no_query(stack: Deployed, queried: Queried, fields: dict[str, Any], message: str) -> None:
     before = stack.client("athena").list_query_executions()["QueryExecutionIds"]
-    ended = stack.run("athena_map", queried.asked("SELECT 1", queried.copy(BY_PLACE)) | fields)
+    ended = stack.run("athena_map", queried.input("SELECT 1", queried.copy(BY_BUCKET_AND_KEY)) | fields)
     assert (ended.status, ended.error) == ("FAILED", "InvalidInputError"), ended
     assert str(ended.cause).startswith(message)
     assert stack.client("athena").list_query_executions()["QueryExecutionIds"] == before
 
 
-def test_result_of_a_workgroup_with_its_own_place_is_read_at_any_depth(stack: Deployed, queried: Queried) -> None:
+def test_result_of_a_workgroup_with_its_own_location_is_read_at_any_depth(stack: Deployed, queried: Queried) -> None:
     stack.s3.create_bucket(Bucket=RESULT_BUCKET)
-    place = {"OutputLocation": f"s3://{RESULT_BUCKET}/a/b c/d/"}
-    configuration = {"EnforceWorkGroupConfiguration": True, "ResultConfiguration": place}
+    location = {"OutputLocation": f"s3://{RESULT_BUCKET}/a/b c/d/"}
+    configuration = {"EnforceWorkGroupConfiguration": True, "ResultConfiguration": location}
     stack.client("athena").create_work_group(Name=WORK_GROUP, Configuration=configuration)
     rows = rows_of(queried, KEYS)
     queried.table(rows)
-    document = queried.asked("SELECT * FROM t", queried.copy(BY_PLACE), workGroup=WORK_GROUP)
+    document = queried.input("SELECT * FROM t", queried.copy(BY_BUCKET_AND_KEY), workGroup=WORK_GROUP)
     ended = stack.run("athena_map", document)
     assert (ended.status, ended.counts) == ("SUCCEEDED", (len(rows), len(rows), 0, 0, 0)), ended
     key = f"a/b c/d/{ended.summary['query']['id']}.csv"
@@ -362,8 +366,8 @@ def test_other_buckets_are_read_and_written_where_the_stack_allows_it(stack: Dep
     rows = [{"id": SOURCE_BUCKET, "place": key, "name": ""} for key in (*KEYS, "gone")]
     queried.table(rows)
     unload = f"UNLOAD (SELECT * FROM t) TO 's3://{COPY_BUCKET}/rows/' WITH (format = 'PARQUET')"
-    action = queried.copy(BY_PLACE, bucket=COPY_BUCKET, prefix="all", keys="bucket")
-    ended = stack.run("athena_map", queried.asked(unload, action, rejectsTolerated=1))
+    action = queried.copy(BY_BUCKET_AND_KEY, bucket=COPY_BUCKET, prefix="all", keys="bucket")
+    ended = stack.run("athena_map", queried.input(unload, action, rejectsTolerated=1))
     assert (ended.status, ended.counts) == ("SUCCEEDED", (len(rows), len(KEYS), 0, 1, 0)), ended
     assert ended.summary["rejects"]["reasons"] == {"NoSuchKey": 1}
     for key in KEYS:
@@ -375,7 +379,7 @@ def test_run_that_is_stopped_cancels_its_query(stack: Deployed, queried: Queried
     athena = stack.client("athena")
     before = set(athena.list_query_executions()["QueryExecutionIds"])
     faults.let_queries_take(stack.aws, seconds=600)
-    arn = stack.start("athena_map", queried.asked("SELECT 1", queried.copy(BY_PLACE)))
+    arn = stack.start("athena_map", queried.input("SELECT 1", queried.copy(BY_BUCKET_AND_KEY)))
     started = until(lambda: set(athena.list_query_executions()["QueryExecutionIds"]) - before)
     stack.stepfunctions.stop_execution(executionArn=arn)
     assert stack.wait(arn).status == "ABORTED"
@@ -392,7 +396,7 @@ def _ended_query(athena: Any, query: str) -> Any:
 def test_rows_of_partitions_are_copied(stack: Deployed, queried: Queried) -> None:
     rows = rows_of(queried, KEYS[:2])
     queried.partitioned_table({"2026-01-01": rows[:1], "2026-01-02": rows[1:]})
-    ended = stack.run("athena_map", queried.asked("SELECT id, place FROM t", queried.copy(BY_PLACE)))
+    ended = stack.run("athena_map", queried.input("SELECT id, place FROM t", queried.copy(BY_BUCKET_AND_KEY)))
     assert (ended.status, ended.counts) == ("SUCCEEDED", (2, 2, 0, 0, 0)), ended
     assert len(queried.copies()) == 2
 
@@ -400,7 +404,7 @@ def test_rows_of_partitions_are_copied(stack: Deployed, queried: Queried) -> Non
 def test_rows_are_in_no_history_of_the_parent(stack: Deployed, queried: Queried) -> None:
     queried.table(rows_of(queried, ("secret-\\key.csv", "gone.csv")))
     stack.s3.delete_object(Bucket=stack.bucket, Key=f"{queried.folder}/objects/gone.csv")
-    arn = stack.start("athena_map", queried.asked("SELECT * FROM t", queried.copy(BY_PLACE)))
+    arn = stack.start("athena_map", queried.input("SELECT * FROM t", queried.copy(BY_BUCKET_AND_KEY)))
     assert stack.wait(arn).counts == (2, 1, 0, 1, 0)
     pages = stack.stepfunctions.get_paginator("get_execution_history").paginate(executionArn=arn)
     history = json.dumps([page["events"] for page in pages], default=str)

@@ -42,7 +42,7 @@ def test_function_sees_each_row_as_it_is(stack: Deployed, queried: Queried, layo
     rows = rows_of(NASTY)
     queried.table(rows)
     query = queried.unload("SELECT * FROM t", layout) if layout else "SELECT * FROM t"
-    ended = stack.run("athena_map", queried.asked(query, ACTION, batchSize=3))
+    ended = stack.run("athena_map", queried.input(query, ACTION, batchSize=3))
     assert (ended.status, ended.counts) == ("SUCCEEDED", (len(rows), len(rows), 0, 0, 0)), ended
     assert processed_rows(stack, ended.name) == as_seen(rows)
 
@@ -50,7 +50,7 @@ def test_function_sees_each_row_as_it_is(stack: Deployed, queried: Queried, layo
 def test_lone_column_keeps_its_nulls(stack: Deployed, queried: Queried) -> None:
     """NULL is a blank line there, which a CSV reader may leave out."""
     queried.table([{"id": value} for value in ("a", None, "", "b", None)], columns=["id"])
-    ended = stack.run("athena_map", queried.asked("SELECT * FROM t", ACTION))
+    ended = stack.run("athena_map", queried.input("SELECT * FROM t", ACTION))
     assert (ended.status, ended.counts) == ("SUCCEEDED", (5, 5, 0, 0, 0)), ended
     assert processed_rows(stack, ended.name) == as_seen([{"id": value} for value in ("a", "", "", "b", "")])
 
@@ -59,7 +59,7 @@ def test_row_that_is_too_large_is_a_reject(stack: Deployed, queried: Queried) ->
     rows = rows_of(("small", "x" * 300_000, "y" * 100_000))
     rows = [row | {"name": ""} for row in rows]
     queried.table(rows)
-    ended = stack.run("athena_map", queried.asked("SELECT * FROM t", ACTION, rejectsTolerated="50%"))
+    ended = stack.run("athena_map", queried.input("SELECT * FROM t", ACTION, rejectsTolerated="50%"))
     assert (ended.status, ended.counts) == ("SUCCEEDED", (3, 2, 0, 1, 0)), ended
     assert processed_rows(stack, ended.name) == as_seen([rows[0], rows[2]])
     (reject,) = stack.rejects(ended)
@@ -73,7 +73,7 @@ def test_failed_batch_fails_its_rows_which_can_be_fed_back(stack: Deployed, quer
         {"id": f"{'bad' if number in (3, 11) else 'good'}-{number}", "place": "\\", "name": ""} for number in range(20)
     ]
     queried.table(rows)
-    document = queried.asked("SELECT * FROM t", ACTION, batchSize=2, toleratedFailurePercentage=100)
+    document = queried.input("SELECT * FROM t", ACTION, batchSize=2, toleratedFailurePercentage=100)
     ended = stack.run("athena_map", document)
     assert (ended.status, ended.summary["status"], ended.counts) == ("SUCCEEDED", "PARTIAL", (20, 16, 0, 0, 4)), ended
     failures = [json.loads(line) for line in stack.object(ended.summary["failures"]["key"]).splitlines()]
@@ -90,7 +90,7 @@ def test_failed_batch_fails_its_rows_which_can_be_fed_back(stack: Deployed, quer
 def test_run_that_stops_early_names_its_error_and_keeps_the_other_rows(stack: Deployed, queried: Queried) -> None:
     rows = [{"id": f"bad-{number}", "place": "", "name": ""} for number in range(400)]
     queried.table(rows)
-    ended = stack.run("athena_map", queried.asked("SELECT * FROM t", ACTION, batchSize=10, maxConcurrency=2))
+    ended = stack.run("athena_map", queried.input("SELECT * FROM t", ACTION, batchSize=10, maxConcurrency=2))
     assert (ended.status, ended.error, ended.counts) == ("FAILED", "ValueError", (400, 0, 0, 0, 400)), ended
     failed = [json.loads(line) for line in stack.object(ended.summary["failures"]["rows"]).splitlines()]
     assert as_seen(failed) == as_seen(rows)
@@ -101,7 +101,7 @@ def test_function_that_is_killed_is_called_again(stack: Deployed, queried: Queri
     faults.kill_worker(stack.aws, ROW_FUNCTION)
     faults.kill_worker(stack.aws, stack.outputs["InspectResultFunctionName"])
     faults.kill_worker(stack.aws, stack.outputs["SummarizeRowsFunctionName"])
-    ended = stack.run("athena_map", queried.asked("SELECT * FROM t", ACTION))
+    ended = stack.run("athena_map", queried.input("SELECT * FROM t", ACTION))
     assert (ended.status, ended.counts) == ("SUCCEEDED", (4, 4, 0, 0, 0)), ended
 
 
@@ -128,7 +128,7 @@ def test_batch_that_finds_no_free_function_is_given_up_and_can_be_fed_back(stack
     """The machine tries its retries twice; a batch that is throttled less often is done."""
     rows = rows_of(NASTY[:4])
     queried.table(rows)
-    document = queried.asked("SELECT * FROM t", ACTION, batchSize=2, maxConcurrency=1)
+    document = queried.input("SELECT * FROM t", ACTION, batchSize=2, maxConcurrency=1)
     with impatient(stack, "athena_map") as attempts:
         faults.throttle_function(stack.aws, ROW_FUNCTION, times=2 * attempts + attempts)
         ended = stack.run("athena_map", document | {"toleratedFailurePercentage": 50})
@@ -146,7 +146,7 @@ def test_unloaded_rows_are_counted_when_the_counts_are_final(stack: Deployed, qu
     faults.let_map_run_lists_lag(stack.aws, times=1)
     faults.let_map_run_counts_lag(stack.aws, times=2, share=share)
     query = queried.unload("SELECT * FROM t", "JSON")
-    ended = stack.run("athena_map", queried.asked(query, ACTION))
+    ended = stack.run("athena_map", queried.input(query, ACTION))
     assert (ended.status, ended.summary["status"], ended.counts) == ("SUCCEEDED", "COMPLETE", (4, 4, 0, 0, 0)), ended
 
 
@@ -154,7 +154,7 @@ def test_unloaded_rows_are_counted_when_the_counts_are_final(stack: Deployed, qu
 def test_result_without_rows_starts_no_map_run(stack: Deployed, queried: Queried, layout: str | None) -> None:
     queried.table(rows_of(NASTY[:2]))
     query = "SELECT * FROM t WHERE id = 'none'"
-    ended = stack.run("athena_map", queried.asked(queried.unload(query, layout) if layout else query, ACTION))
+    ended = stack.run("athena_map", queried.input(queried.unload(query, layout) if layout else query, ACTION))
     assert (ended.status, ended.summary["status"], ended.counts) == ("SUCCEEDED", "COMPLETE", (0, 0, 0, 0, 0)), ended
     assert map_runs(stack, "athena_map", ended) == []
 

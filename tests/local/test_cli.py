@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from sluice_cli import local
-from sluice_cli.aws import Place, connect
+from sluice_cli.aws import Target, connect
 from sluice_cli.exit_code import ExitCode
 from tests.local.commands import new_terminal
 from tests.unit.cli_aws import FakeTime
@@ -96,7 +96,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     root = tmp_path_factory.mktemp("project")
     try:
         assert new_terminal(root).sluice("local", "up", "--detach") == ExitCode.SUCCEEDED
-        cloudformation = connect(Place(local.require(root))).cloudformation
+        cloudformation = connect(Target(local.require(root))).cloudformation
         cloudformation.create_stack(
             StackName="sluice", TemplateBody=json.dumps(TEMPLATE), Capabilities=["CAPABILITY_IAM"]
         )

@@ -72,7 +72,7 @@ class TestCurl:
         in_a_shell(root, CURL % ("s3", "/bucket-of-curl/key", "-X PUT --data-binary body"))
         assert in_a_shell(root, CURL % ("s3", "/bucket-of-curl/key", "")) == "body"
 
-    def test_is_told_what_to_do_without_credentials(self, aws: LocalAws) -> None:
+    def test_advises_what_to_do_without_credentials(self, aws: LocalAws) -> None:
         assert "sluice local status" in plain_curl(aws, "/")
 
     @pytest.mark.parametrize(

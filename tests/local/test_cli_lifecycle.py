@@ -101,7 +101,7 @@ def test_nothing_is_left_behind_without_a_data_directory(
     assert [each.name for each in (root / ".sluice").iterdir()] == ["lock"]
 
 
-def test_data_directory_is_told_of(root: Path, tmp_path: Path) -> None:
+def test_data_directory_is_mentioned(root: Path, tmp_path: Path) -> None:
     data = tmp_path / "kept"
     _, said = sluice(root, "local", "up", "--detach", "--data", str(data))
     assert f"it keeps its state in {data}" in said

@@ -170,8 +170,8 @@ MAPPING = {"id": "{id}", "n": {"N": "{n}"}}
     ],
 )
 def test_bad_input_is_refused_by_name(stack: Deployed, change: dict[str, Any], error: str, words: str) -> None:
-    ways: dict[str, Any] = {"mapping": MAPPING} if not {"transform", "mapping", "keys"} & set(change) else {}
-    table, document = load(stack, "id,n\n1,2\n", **ways, **change)
+    fields: dict[str, Any] = {"mapping": MAPPING} if not {"transform", "mapping", "keys"} & set(change) else {}
+    table, document = load(stack, "id,n\n1,2\n", **fields, **change)
     ended = stack.run("csv_load", document)
     assert (ended.status, ended.error) == ("FAILED", error)
     assert words in (ended.cause or "")

@@ -171,12 +171,12 @@ def test_counts_that_never_become_final_fail_the_run_by_name(stack: Deployed) ->
 
 
 @pytest.mark.parametrize("output", ["RunTable", "ExportLedgerTable"])
-@pytest.mark.parametrize("place", ["", "arn:aws:dynamodb:us-east-1:000000000000:table/"])
-def test_tables_of_the_stack_are_refused(stack: Deployed, output: str, place: str) -> None:
+@pytest.mark.parametrize("arn_prefix", ["", "arn:aws:dynamodb:us-east-1:000000000000:table/"])
+def test_tables_of_the_stack_are_refused(stack: Deployed, output: str, arn_prefix: str) -> None:
     _, document = load(stack, TEXT)
-    ended = stack.run("csv_load_direct", {**document, "table": place + stack.outputs[output]})
+    ended = stack.run("csv_load_direct", {**document, "table": arn_prefix + stack.outputs[output]})
     assert (ended.status, ended.error) == ("FAILED", "InvalidInputError")
-    name = f"{place}{stack.outputs[output]}"
+    name = f"{arn_prefix}{stack.outputs[output]}"
     assert ended.cause == f"table: {name} is one of the stack's own tables; name one of yours"
 
 

@@ -1,4 +1,4 @@
-"""csv_load when things go wrong half way: nothing is lost, nothing is counted wrong."""
+"""csv_load when things go wrong midway: nothing is lost, nothing is counted wrong."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_killed_worker_changes_nothing(stack: Deployed, on_conflict: str) -> Non
     assert by_id(stack.items(table)) == WHOLE
 
 
-def test_run_stopped_half_way_and_started_again_ends_the_same(stack: Deployed) -> None:
+def test_run_stopped_midway_and_started_again_ends_the_same(stack: Deployed) -> None:
     table, document = load(stack, TEXT, rangeSize=4096, maxConcurrency=1)
     arn = stack.start("csv_load", document)
     while not stack.dynamodb.scan(TableName=table, Limit=1)["Items"]:

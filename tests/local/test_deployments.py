@@ -1,4 +1,4 @@
-"""Deploying the stack: for the first time, again, after a failure, after a deletion, and while a run is under way."""
+"""Deploying the stack: for the first time, again, after a failure, after a deletion, and while a run is active."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def stack(tmp_path: Path) -> Iterator[Deployed]:
         yield Deployed(empty.surroundings, empty.aws)
 
 
-def test_second_deployment_changes_what_was_asked_for(stack: Deployed) -> None:
+def test_second_deployment_changes_what_was_requested(stack: Deployed) -> None:
     assert stack.deploy(GENERATED_NAME) == 0
     assert stack.deploy(GENERATED_NAME) == 0
     assert _log_level(stack) == "INFO"
@@ -38,7 +38,7 @@ def test_second_deployment_changes_what_was_asked_for(stack: Deployed) -> None:
     _check_load(stack)
 
 
-def test_failed_first_deployment_leaves_nothing_in_the_way_of_the_next(stack: Deployed) -> None:
+def test_failed_first_deployment_does_not_block_the_next(stack: Deployed) -> None:
     assert stack.deploy(f"ExportTables={EXPORTED_TABLE}", "ExportProcess={") != 0
     assert _status(stack) == "ROLLBACK_COMPLETE"
     assert _left(stack) == []
@@ -60,7 +60,7 @@ def test_deleted_stack_can_be_deployed_again(stack: Deployed) -> None:
     _check_load(again)
 
 
-def test_run_that_is_under_way_survives_a_deployment(stack: Deployed) -> None:
+def test_run_that_is_running_survives_a_deployment(stack: Deployed) -> None:
     assert stack.deploy() == 0
     items, seconds = 3_000, 60
     table = stack.new_table("id")
@@ -84,7 +84,7 @@ def test_run_that_is_under_way_survives_a_deployment(stack: Deployed) -> None:
     assert all(item["seen"] == {"S": "yes"} for item in stack.items(table))
 
 
-def test_worker_that_dies_goes_on_with_the_new_code(stack: Deployed) -> None:
+def test_worker_that_dies_continues_with_the_new_code(stack: Deployed) -> None:
     """The state machine retries the slice: the attempt after the deployment runs other code than the one before."""
     assert stack.deploy() == 0
     table = stack.new_table("icao")

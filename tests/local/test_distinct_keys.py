@@ -49,10 +49,10 @@ def test_attempt_that_ends_after_the_run_changes_nothing(stack: Deployed) -> Non
         key: dict[str, Any] = {"UserRef": {"S": user}, "ConnectionId": {"N": "0"}}
         stack.dynamodb.delete_item(TableName=table, Key=key)
     for child in child_inputs(stack, ended.name, "segments"):
-        late = stack.client("lambda").invoke(
+        repeated = stack.client("lambda").invoke(
             FunctionName=stack.outputs["ScanDistinctKeysFunctionName"], Payload=json.dumps(child).encode()
         )
-        assert json.loads(late["Payload"].read())["counts"]["keys"] > 3
+        assert json.loads(repeated["Payload"].read())["counts"]["keys"] > 3
     assert users(found_keys(stack, ended.name)) == sorted(sizes)
 
 

@@ -26,28 +26,28 @@ def table(stack: Deployed) -> str:
             AttributeDefinitions=[{"AttributeName": each, "AttributeType": "S"} for each in attributes],
             GlobalSecondaryIndexUpdates=[{"Create": create}],
         )
-    items = [user_item(f"user-{user}", at, **place_of(user, at)) for user in range(USERS) for at in range(20)]
+    items = [user_item(f"user-{user}", at, **location_of(user, at)) for user in range(USERS) for at in range(20)]
     put_items(stack, table, items)
     return table
 
 
-def place_of(user: int, at: int) -> dict[str, str]:
+def location_of(user: int, at: int) -> dict[str, str]:
     """Nowhere for some connections: those are in no index."""
     return {"country": f"c-{user % 7}", "city": f"\U0001f3d9-{at % 3}"} if at % 5 else {}
 
 
-PLACES = [place for user in range(USERS) for at in range(20) if (place := place_of(user, at))]
+LOCATIONS = [location for user in range(USERS) for at in range(20) if (location := location_of(user, at))]
 
 
 @pytest.mark.parametrize(("index", "names"), [("by-country", ["country"]), ("by-place", ["country", "city"])])
 def test_each_index_key_is_found_once_and_measured(stack: Deployed, table: str, index: str, names: list[str]) -> None:
     document = {"table": table, "index": index, "segments": 3, "processor": "measure", "batchSize": 2}
     ended = stack.run("distinct_keys", document)
-    places = sorted({tuple(place[name] for name in names) for place in PLACES})
-    assert (ended.status, ended.counts) == ("SUCCEEDED", (len(places), len(places), 0, 0, 0)), ended
+    expected = sorted({tuple(location[name] for name in names) for location in LOCATIONS})
+    assert (ended.status, ended.counts) == ("SUCCEEDED", (len(expected), len(expected), 0, 0, 0)), ended
     found = found_keys(stack, ended.name)
-    assert sorted(tuple(each[name]["S"] for name in names) for each in found) == places
-    assert ended.summary["scan"]["items"] == len(PLACES)
+    assert sorted(tuple(each[name]["S"] for name in names) for each in found) == expected
+    assert ended.summary["scan"]["items"] == len(LOCATIONS)
     report = [json.loads(line) for line in stack.object(ended.summary["report"]["key"]).splitlines()]
-    assert sum(each["items"] for each in report) == len(PLACES)
+    assert sum(each["items"] for each in report) == len(LOCATIONS)
     assert {tuple(each["key"]) for each in report} == {tuple(names)}

@@ -46,7 +46,7 @@ def test_function_that_died_sees_its_batch_again_and_each_key_counts_once(stack:
     assert max(seen.values()) == 2
 
 
-def test_measuring_goes_on_after_its_worker_was_killed(stack: Deployed) -> None:
+def test_measuring_continues_after_its_worker_was_killed(stack: Deployed) -> None:
     faults.kill_worker(stack.aws, stack.outputs["MeasureCollectionFunctionName"], times=2)
     faults.fail_requests(stack.aws, "Query", times=3)
     try:
@@ -67,8 +67,8 @@ def test_measurement_that_ends_after_the_run_changes_nothing(stack: Deployed) ->
         key: dict[str, Any] = {"UserRef": {"S": user}, "ConnectionId": {"N": str(at)}}
         stack.dynamodb.delete_item(TableName=table, Key=key)
     (child,) = child_inputs(stack, ended.name, "keys")
-    late = invoke(stack, "MeasureCollection", measured_batch(child))
-    assert late["counts"] == {"keys": 2, "items": 3}
+    repeated = invoke(stack, "MeasureCollection", measured_batch(child))
+    assert repeated["counts"] == {"keys": 2, "items": 3}
     assert stack.object(ended.summary["report"]["key"]) == report
 
 

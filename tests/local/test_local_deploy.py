@@ -142,7 +142,9 @@ def test_refused_parameter_fails_the_command(without_sam: Surroundings) -> None:
     assert "NoSuchParameter" in said(without_sam)
 
 
-def test_failed_first_deployment_tells_why_and_is_not_in_the_way(stack: Deployed, without_sam: Surroundings) -> None:
+def test_failed_first_deployment_tells_why_and_does_not_block_the_next(
+    stack: Deployed, without_sam: Surroundings
+) -> None:
     own = ("--stack-name", "second")
     broken = ("--parameter", "ExportTables=orders", "--parameter", "ExportProcess={")
     assert main(["local", "deploy", *own, *broken], without_sam) == 1

@@ -85,7 +85,7 @@ def resources(stack: Deployed) -> dict[str, tuple[str, str]]:
 
 
 def comparable(stack: Deployed, value: Any) -> Any:
-    """A value with logical ids in the place of physical ones, and without times and identities."""
+    """A value with logical ids instead of physical ones, and without times and identities."""
     text = json.dumps(value, default=str, sort_keys=True)
     names = {re.split("[:/]", physical)[-1]: logical for logical, (_, physical) in resources(stack).items()}
     for generated in sorted(names, key=len, reverse=True):
@@ -135,8 +135,8 @@ def described(stack: Deployed, kind: str, name: str) -> Any:
 def code(stack: Deployed) -> dict[str, bytes]:
     """The files of the deployed functions, which share one package."""
     found = stack.client("cloudformation").get_template(StackName="sluice", TemplateStage="Processed")["TemplateBody"]
-    place = found["Resources"]["PlanLoadFunction"]["Properties"]["Code"]
-    package = stack.s3.get_object(Bucket=place["S3Bucket"], Key=place["S3Key"])["Body"].read()
+    location = found["Resources"]["PlanLoadFunction"]["Properties"]["Code"]
+    package = stack.s3.get_object(Bucket=location["S3Bucket"], Key=location["S3Key"])["Body"].read()
     (configuration,) = {
         stack.client("lambda").get_function_configuration(FunctionName=name)["CodeSha256"]
         for kind, name in resources(stack).values()
@@ -164,20 +164,20 @@ def test_processed_templates_are_equal(ours: Deployed, sams: Deployed) -> None:
 
 
 def test_stacks_have_the_same_resources_parameters_and_outputs(ours: Deployed, sams: Deployed) -> None:
-    def told(stack: Deployed) -> Any:
+    def described(stack: Deployed) -> Any:
         (found,) = stack.client("cloudformation").describe_stacks(StackName="sluice")["Stacks"]
         kinds = {name: kind for name, (kind, _) in resources(stack).items()}
         parameters = {each["ParameterKey"]: each["ParameterValue"] for each in found["Parameters"]}
         return kinds, parameters, found["StackStatus"], comparable(stack, stack.outputs)
 
-    assert told(ours) == told(sams)
+    assert described(ours) == described(sams)
 
 
 def test_resources_have_the_same_properties(ours: Deployed, sams: Deployed) -> None:
-    def told(stack: Deployed) -> dict[str, Any]:
+    def properties(stack: Deployed) -> dict[str, Any]:
         return {name: comparable(stack, described(stack, *each)) for name, each in resources(stack).items()}
 
-    first, second = told(ours), told(sams)
+    first, second = properties(ours), properties(sams)
     assert sum(each is not None for each in first.values()) > 60
     for name in first:
         assert first[name] == second[name], name

@@ -1,4 +1,4 @@
-"""Steps that look for an object that is gone by then: the object is named, where S3 could as well deny access."""
+"""Steps that look for an object that was deleted: the object is named, although S3 could deny access."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def invoked(stack: Deployed, step: str, fixture: str) -> Any:
     return invoke(stack, step, json.loads((PROJECT_ROOT / "events" / fixture).read_text()))
 
 
-def test_object_that_is_gone_when_it_is_aggregated_is_unreadable(stack: Deployed) -> None:
+def test_object_that_no_longer_exists_when_it_is_aggregated_is_unreadable(stack: Deployed) -> None:
     answer = invoked(stack, "AggregateObjects", "aggregate_objects/usual.json")
     assert "errorType" not in answer, answer
     assert answer["unreadableSlices"] == [0], answer
 
 
-def test_result_of_a_query_that_is_gone_is_named(stack: Deployed) -> None:
+def test_result_of_a_query_that_no_longer_exists_is_named(stack: Deployed) -> None:
     answer = invoked(stack, "InspectResult", "inspect_result/SourceNotFoundError.json")
     assert (answer["errorType"], "no-such-run/query/x.csv" in answer["errorMessage"]) == ("SourceNotFoundError", True)

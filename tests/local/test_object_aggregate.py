@@ -35,7 +35,7 @@ def put(stack: Deployed, objects: dict[str, bytes]) -> str:
 
 
 def run(stack: Deployed, prefix: str, **fields: Any) -> Ended:
-    """Run object_aggregate over the prefix, by month and name unless told otherwise."""
+    """Run object_aggregate over the prefix, by month and name by default."""
     return stack.run("object_aggregate", MONTHLY | {"prefix": prefix} | fields)
 
 
@@ -206,7 +206,7 @@ def test_column_cases(stack: Deployed, objects: dict[str, bytes], fields: dict[s
 # Objects that are missing from the answer.
 
 
-def test_one_unreadable_object_among_a_thousand_is_no_answer(stack: Deployed) -> None:
+def test_one_unreadable_object_among_a_thousand_fails_the_run(stack: Deployed) -> None:
     objects = {f"{number:04d}.csv": as_csv(daily_rows(number, 2)) for number in range(1000)}
     objects["0500.csv"] = b"not what the others are\n1\n"
     objects["0600.csv.gz"] = b"no gzip"
@@ -293,7 +293,7 @@ def test_batch_longer_than_a_slice_is_finished_by_another_child(stack: Deployed)
     assert (len(lines), lines[1], lines[2], lines[-1]) == (groups + 1, b"000000,1", b"000001,4", b"449999,1")
 
 
-def test_no_groups_asked_for_is_one_group(stack: Deployed) -> None:
+def test_without_group_by_there_is_one_group(stack: Deployed) -> None:
     ended = run(stack, put(stack, mixed_objects(4, 10)), groupBy=[], measures={})
     assert stack.object(ended.summary["result"]["csv"]) == b"rows\n40\n"
 
@@ -330,7 +330,7 @@ def test_bad_input_ends_the_run_before_anything_is_read(
     assert keys_of(stack, ended) == [f"object_aggregate/{ended.name}/summary.json"]
 
 
-def test_batch_that_finds_no_free_function_goes_on_in_a_standard_child(stack: Deployed) -> None:
+def test_batch_that_finds_no_free_function_continues_in_a_standard_child(stack: Deployed) -> None:
     prefix = put(stack, mixed_objects(4, 10))
     with impatient(stack, "object_aggregate") as attempts:
         faults.throttle_function(stack.aws, stack.outputs["AggregateObjectsFunctionName"], times=attempts + 1)

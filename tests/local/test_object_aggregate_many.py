@@ -36,13 +36,18 @@ def prefix(stack: Deployed) -> Iterator[str]:
 
 @pytest.mark.long
 def test_twenty_thousand_objects_take_bounded_memory(stack: Deployed, prefix: str) -> None:
-    asked = {"prefix": prefix, "groupBy": ["STATION"], "measures": {"TEMP": ["count", "mean"]}, "missing": ["9999.9"]}
-    stack.run("object_aggregate", asked | {"prefix": f"{prefix}0000"})
+    document = {
+        "prefix": prefix,
+        "groupBy": ["STATION"],
+        "measures": {"TEMP": ["count", "mean"]},
+        "missing": ["9999.9"],
+    }
+    stack.run("object_aggregate", document | {"prefix": f"{prefix}0000"})
     functions = [f"{step}FunctionName" for step in ("AggregateObjects", "PlanReduction")]
     idle = [worker_bytes(stack, function) for function in functions]
     held = held_bytes(stack)
     forget_peak(stack.aws.pid)
-    ended = stack.run("object_aggregate", asked)
+    ended = stack.run("object_aggregate", document)
     assert (ended.status, ended.counts) == ("SUCCEEDED", (OBJECTS, OBJECTS, 0, 0, 0)), ended
     rows = result_rows(stack, ended.summary)
     assert [int(row["rows"]) for row in rows] == [ROWS * OBJECTS // KINDS] * KINDS

@@ -71,7 +71,7 @@ def start(stack: Deployed, workflow: str, document: dict[str, Any]) -> str:
     return name
 
 
-def test_transform_goes_on_at_the_rate_that_it_is_given(stack: Deployed, table: str) -> None:
+def test_transform_continues_at_the_rate_that_it_is_given(stack: Deployed, table: str) -> None:
     document = {"table": table, **MAPPING, "segments": 3, "maxWriteUnitsPerSecond": 1}
     name = start(stack, "table_transform", document)
     shown, _ = sluice(stack, "rate", name)
@@ -86,7 +86,7 @@ def test_transform_goes_on_at_the_rate_that_it_is_given(stack: Deployed, table: 
 
 
 @pytest.mark.parametrize("processor", ["none", "measure"])
-def test_scan_for_keys_goes_on_at_the_rate_that_it_is_given(stack: Deployed, wide_table: str, processor: str) -> None:
+def test_scan_for_keys_continues_at_the_rate_that_it_is_given(stack: Deployed, wide_table: str, processor: str) -> None:
     document = {"table": wide_table, "segments": 3, "processor": processor, "maxReadUnitsPerSecond": 1}
     name = start(stack, "distinct_keys", document)
     shown, _ = sluice(stack, "rate", name, "--read-units", "20000")

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from sluice_cli import local
-from sluice_cli.aws import Place, connect
+from sluice_cli.aws import Target, connect
 from sluice_cli.deploy import host_parameters
 from sluice_cli.surroundings import PROJECT_ROOT
 
@@ -141,14 +141,14 @@ def test_sam_sync_watch_brings_functions_and_definitions(tmp_path: Path) -> None
 
 
 def answer_of_verify_sample(shell: Shell) -> bytes:
-    functions = connect(Place(local.require(shell.root))).functions
+    functions = connect(Target(local.require(shell.root))).functions
     names = [each["FunctionName"] for each in functions.list_functions()["Functions"]]
     (name,) = [each for each in names if each.startswith("sluice-VerifySampleFunction-")]
     return functions.invoke(FunctionName=name, Payload=b"{}")["Payload"].read()
 
 
 def comment_of_csv_load(shell: Shell) -> str:
-    client = connect(Place(local.require(shell.root))).stepfunctions
+    client = connect(Target(local.require(shell.root))).stepfunctions
     machines = client.list_state_machines()["stateMachines"]
     (arn,) = [each["stateMachineArn"] for each in machines if each["name"].startswith("sluice-csv_load-")]
     comment: str = json.loads(client.describe_state_machine(stateMachineArn=arn)["definition"])["Comment"]

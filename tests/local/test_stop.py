@@ -47,7 +47,7 @@ def seen(stack: Deployed, table: str) -> int:
     return sum("state" in item for item in stack.items(table))
 
 
-def written_late(count: Callable[[], int]) -> int:
+def written_after_stop(count: Callable[[], int]) -> int:
     """How many more there are after a while."""
     before = count()
     time.sleep(LATE_SECONDS)
@@ -65,7 +65,7 @@ def test_stopped_transform_counts_what_it_wrote_and_is_resumed_to_the_whole(stac
     assert f"sluice resume {name} --local" in said
     ended = stack.wait(arn)
     check_stopped(ended)
-    assert written_late(lambda: seen(stack, table)) == 0
+    assert written_after_stop(lambda: seen(stack, table)) == 0
     assert ended.counts[1] == seen(stack, table)
     assert 0 < ended.counts[1] < ITEMS
     item = run_item(stack, f"table_transform/{name}")
@@ -82,7 +82,7 @@ def test_workers_of_an_execution_that_is_stopped_in_the_console_end(stack: Deplo
     stack.stepfunctions.stop_execution(executionArn=arn)
     assert stack.wait(arn).status == "ABORTED"
     until(lambda: run_item(stack, f"table_transform/{name}").get("workers") == 0)
-    assert written_late(lambda: seen(stack, table)) == 0
+    assert written_after_stop(lambda: seen(stack, table)) == 0
     assert 0 < seen(stack, table) < ITEMS
     key = {"run": {"S": f"table_transform/{name}"}}
     item = stack.dynamodb.get_item(TableName=stack.outputs["RunTable"], Key=key)["Item"]
@@ -108,7 +108,7 @@ def test_workers_of_an_execution_that_times_out_end(stack: Deployed, table: str)
     name = arn.rpartition(":")[2]
     assert stack.wait(arn).status == "TIMED_OUT"
     until(lambda: run_item(stack, f"table_transform/{name}").get("workers") == 0)
-    assert written_late(lambda: seen(stack, table)) == 0
+    assert written_after_stop(lambda: seen(stack, table)) == 0
     assert 0 < seen(stack, table) < ITEMS
 
 
@@ -121,7 +121,7 @@ def test_stopped_export_process_is_resumed_to_the_whole(stack: Deployed, table: 
     sluice(stack, "stop", name)
     ended = stack.wait(arn)
     check_stopped(ended)
-    assert written_late(lambda: len(stack.items(copy))) == 0
+    assert written_after_stop(lambda: len(stack.items(copy))) == 0
     assert 0 < ended.counts[1] == len(stack.items(copy)) < ITEMS
     resumed = json.loads(sluice(stack, "resume", name, "--json")[0])
     assert resumed["counts"]["written"] == ITEMS - ended.counts[1]
@@ -147,7 +147,7 @@ def test_stopped_load_is_resumed_to_the_whole(stack: Deployed) -> None:
     assert (again["status"], again["counts"]["rejected"]) == ("COMPLETE", 0)
 
 
-def test_aborted_load_is_continued_after_what_its_slices_have_told(stack: Deployed) -> None:
+def test_aborted_load_is_continued_after_what_its_slices_have_reported(stack: Deployed) -> None:
     table, document = load(stack, TEXT, rangeSize=256_000, maxConcurrency=2, onConflict="keep")
     arn, name = begin(stack, "csv_load", document)
     sluice(stack, "stop", name, "--now")

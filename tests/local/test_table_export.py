@@ -63,7 +63,7 @@ def windows(stack: Deployed, table: str) -> list[tuple[str, str | None, str]]:
 
 
 def current_arn(stack: Deployed, table: str) -> str:
-    """Wait until the ledger has the export that is under way."""
+    """Wait until the ledger has the running export."""
     deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
         current = state_item(stack, table).get("current", {"M": {}})["M"]
@@ -202,8 +202,8 @@ def export_status(stack: Deployed, table: str) -> dict[str, Any]:
     stdout = StringIO()
     arguments = ["export", "status", "--table", table, "--json", "--local"]
     assert main(arguments, replace(stack.surroundings, stdout=stdout)) == 0
-    told: dict[str, Any] = json.loads(stdout.getvalue())
-    return told
+    summary: dict[str, Any] = json.loads(stdout.getvalue())
+    return summary
 
 
 def create_copy(stack: Deployed, name: str) -> None:

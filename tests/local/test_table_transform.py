@@ -98,7 +98,7 @@ def test_items_of_the_target_are_kept(stack: Deployed, table: str) -> None:
     assert by_key(stack, target)["X001"] == kept
 
 
-def test_items_that_differ_from_the_transform_are_told(stack: Deployed, table: str) -> None:
+def test_items_that_differ_from_the_transform_are_reported(stack: Deployed, table: str) -> None:
     """The run's own step, called again after somebody has changed an item."""
     arn = stack.start(
         "table_transform", document(table, mode="apply", verify={"sample": ITEMS}, maxReadUnitsPerSecond=10_000)

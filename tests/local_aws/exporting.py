@@ -75,7 +75,7 @@ class Exporting:
         return int(clock.advance(self.aws, seconds).timestamp())
 
     def new_table(self, *, recovery: bool = True, period_days: int = 35, sort: str | None = None) -> str:
-        """A table with the partition key `pk` (S) and, when asked for, a sort key (N)."""
+        """A table with the partition key `pk` (S) and, on request, a sort key (N)."""
         name = f"t-{uuid.uuid4().hex[:12]}"
         keys = [("pk", "HASH", "S")] + ([(sort, "RANGE", "N")] if sort else [])
         self.dynamodb.create_table(

@@ -75,7 +75,7 @@ def test_result_without_rows_has_a_header(querying: Querying) -> None:
     assert querying.csv("SELECT 1 AS a WHERE false") == '"a"\n'
 
 
-def test_execution_tells_what_was_asked_and_where_the_result_is(querying: Querying) -> None:
+def test_execution_describes_the_request_and_where_the_result_is(querying: Querying) -> None:
     context = {"Catalog": "AwsDataCatalog", "Database": querying.database}
     execution = querying.run("SELECT 1;", QueryExecutionContext=context)
     query_id = execution["QueryExecutionId"]
@@ -176,7 +176,7 @@ def test_parameter_is_an_expression_or_else_a_text(querying: Querying, value: st
     assert querying.lines("SELECT ? AS v -- ?", ExecutionParameters=[value]) == [f'"{text}"']
 
 
-def test_parameters_take_the_places_of_question_marks_in_order(querying: Querying) -> None:
+def test_parameters_replace_question_marks_in_order(querying: Querying) -> None:
     sql = "SELECT '?' AS q, x FROM (VALUES 1, 2, 3) AS t(x) WHERE x > ? ORDER BY x LIMIT ?"
     assert querying.lines(sql, ExecutionParameters=["1", "1"]) == ['"?","2"']
     expected = querying.reason(sql, ExecutionParameters=["1"])
@@ -239,13 +239,13 @@ def test_results_come_in_pages_that_begin_with_the_header(querying: Querying) ->
     ]
 
 
-def test_unknown_query_is_told(querying: Querying) -> None:
+def test_unknown_query_is_reported(querying: Querying) -> None:
     for operation in ("get_query_execution", "get_query_results", "stop_query_execution"):
         with pytest.raises(ClientError, match="QueryExecution none was not found"):
             getattr(querying.athena, operation)(QueryExecutionId="none")
 
 
-def test_work_group_chooses_the_place_and_the_cutoff(querying: Querying) -> None:
+def test_work_group_chooses_the_location_and_the_cutoff(querying: Querying) -> None:
     querying.table("t", {"a": "string"})
     querying.put("t/a.csv", "x\n" * 100)
     configuration = {

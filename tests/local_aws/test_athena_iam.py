@@ -75,7 +75,7 @@ def test_role_with_all_it_needs_runs_the_query(account: Account) -> None:
 
 
 @pytest.mark.parametrize("lacking", [START, GET, CATALOG])
-def test_lacking_right_of_athena_is_told_by_the_integration(account: Account, lacking: tuple[str, ...]) -> None:
+def test_lacking_right_of_athena_is_reported_by_the_integration(account: Account, lacking: tuple[str, ...]) -> None:
     ended = account.run(query(), *without(lacking))
     assert ended["error"] == "Athena.AmazonAthenaException"
     assert ended["cause"].startswith(f"You are not authorized to perform: {lacking[0]} on the resource.")

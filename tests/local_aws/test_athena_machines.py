@@ -115,7 +115,7 @@ def test_results_are_read_by_a_task(querying: Querying, run_state: Run) -> None:
     ]
 
 
-def test_unknown_field_is_told_before_the_call(querying: Querying, run_state: Run) -> None:
+def test_unknown_field_is_reported_before_the_call(querying: Querying, run_state: Run) -> None:
     given = query(querying, "SELECT 1", Query="x")
     # What an expression gives is checked when the task runs.
     ended = run_state({**task(START, {}), "Arguments": "{% $states.input %}"}, given)

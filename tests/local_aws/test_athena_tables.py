@@ -62,7 +62,7 @@ def test_lazy_simple_knows_no_quotes_and_makes_null_of_what_is_wrong(querying: Q
     ]
 
 
-def test_lazy_simple_splits_at_control_a_unless_told(querying: Querying) -> None:
+def test_lazy_simple_splits_at_control_a_by_default(querying: Querying) -> None:
     querying.table("t", {"a": "string", "b": "string"}, LAZY_SIMPLE, serde_parameters={"serialization.format": "1"})
     querying.put("t/x", "a,b\x01c\n")
     assert querying.lines("SELECT * FROM t") == ['"a,b","c"']
@@ -175,7 +175,9 @@ def test_parquet_is_read_with_paths(querying: Querying, tmp_path: Any) -> None:
         (JSON, {"a": "geometry"}, "NOT_SUPPORTED: Unsupported Hive type: geometry"),
     ],
 )
-def test_what_is_not_read_here_is_told(querying: Querying, serde: str, columns: dict[str, str], reason: str) -> None:
+def test_what_is_not_read_here_is_reported(
+    querying: Querying, serde: str, columns: dict[str, str], reason: str
+) -> None:
     querying.table("t", columns, serde)
     querying.put("t/x", "1\n")
     assert querying.reason("SELECT * FROM t").startswith(reason)

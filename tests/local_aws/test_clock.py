@@ -67,7 +67,7 @@ def test_step_ends_no_wait_and_no_timeout(exporting: Exporting) -> None:
     assert exporting.execution(arn)["status"] == "SUCCEEDED"
 
 
-def test_requests_go_on_while_the_clock_is_put_forward(exporting: Exporting) -> None:
+def test_requests_continue_while_the_clock_is_put_forward(exporting: Exporting) -> None:
     table = exporting.new_table()
     with ThreadPoolExecutor(8) as pool:
         writes = [pool.submit(exporting.put, table, f"key-{number}", n=number) for number in range(300)]

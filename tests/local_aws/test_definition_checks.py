@@ -73,7 +73,7 @@ def test_accepts_the_definitions_of_sluice(definition: Definition) -> None:
     assert definition_refusal(definition.text) is None
 
 
-def test_all_errors_are_told_at_once() -> None:
+def test_all_errors_are_reported_at_once() -> None:
     definition = {"StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "X"}, "B": PASS}}
     expected = (
         "Invalid State Machine Definition: 'MISSING_TRANSITION_TARGET: Missing 'Next' target: X at /States/A/Next, "
@@ -91,7 +91,7 @@ def test_missing_end_stands_beside_a_missing_target() -> None:
 
 
 @pytest.mark.parametrize("text", ["{", "not a definition"])
-def test_text_that_is_no_json_is_named_with_its_place(text: str) -> None:
+def test_text_that_is_no_json_is_named_with_its_position(text: str) -> None:
     (found,) = diagnose(text)
     assert found.code == "INVALID_JSON_DESCRIPTION"
     assert found.location is not None
@@ -99,7 +99,7 @@ def test_text_that_is_no_json_is_named_with_its_place(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", [" ", "[]", '"S"'])
-def test_json_that_is_no_object_has_no_place(text: str) -> None:
+def test_json_that_is_no_object_has_no_position(text: str) -> None:
     (found,) = diagnose(text)
     assert (found.message, found.location) == ("Definition must be a valid JSON object", None)
 

@@ -245,7 +245,7 @@ def test_result_files_hold_full_records(client: Client, bucket: str, run_state: 
         ("FLATTEN", "JSON", '[1,{"a":1},2]'),
     ],
 )
-def test_results_are_written_in_the_form_asked_for(
+def test_results_are_written_in_the_requested_form(
     client: Client, bucket: str, run_state: Run, transformation: str, output_type: str, expected: str
 ) -> None:
     form = {"Transformation": transformation, "OutputType": output_type}

@@ -178,7 +178,7 @@ def test_start_key_of_another_schema_is_refused(
     assert expected in refusal(lambda: dynamodb.scan(TableName=collections, ExclusiveStartKey=start_key))
 
 
-def test_start_key_of_no_item_goes_on_at_its_place(dynamodb: Any, collections: str) -> None:
+def test_start_key_of_no_item_continues_at_its_position(dynamodb: Any, collections: str) -> None:
     whole = scanned(dynamodb, collections)
     third = whole.index(key("p7", 3))
     assert scanned(dynamodb, collections, ExclusiveStartKey=key("p7", "2.5"))[0] == key("p7", 3)

@@ -112,7 +112,7 @@ def delete_statement(dynamodb: Any, table: str, item: Item) -> None:
 
 @pytest.mark.parametrize("write_one", [put, update, transact_put, insert, batch_put])
 @pytest.mark.parametrize("new", [key("p3", 7), key("p3", -1), key("p3", 999), key("new", 1)])
-def test_item_that_is_written_stands_in_its_place(
+def test_item_that_is_written_takes_its_position(
     dynamodb: Any, collections: str, write_one: Callable[..., None], new: Item
 ) -> None:
     before = scanned(dynamodb, collections)
@@ -146,7 +146,7 @@ def test_statements_that_are_rolled_back_leave_the_order_as_it_was(dynamodb: Any
     assert scanned(dynamodb, collections) == before
 
 
-def test_table_of_the_same_name_starts_anew(dynamodb: Any, collections: str) -> None:
+def test_table_of_the_same_name_starts_empty(dynamodb: Any, collections: str) -> None:
     dynamodb.delete_table(TableName=collections)
     create(dynamodb, collections)
     assert scanned(dynamodb, collections) == []

@@ -1,4 +1,4 @@
-"""Full exports, continuous backups, and what is told and refused."""
+"""Full exports, continuous backups, and what is reported and refused."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -153,7 +153,7 @@ def test_export_ends_by_itself_after_a_second(exporting: Exporting) -> None:
     assert (ended["EndTime"] - ended["StartTime"]).total_seconds() >= 1
 
 
-def test_start_tells_what_was_asked_for(exporting: Exporting) -> None:
+def test_start_describes_the_request(exporting: Exporting) -> None:
     table = exporting.new_table()
     started = exporting.start(table, S3Prefix="some/where", ClientToken="token-" + table)
 
@@ -178,7 +178,7 @@ def test_full_export_holds_what_was_acknowledged_before_it(exporting: Exporting)
         assert len(exporting.full(table).records) == round_ + 1
 
 
-def test_full_export_is_as_of_the_time_asked_for(exporting: Exporting) -> None:
+def test_full_export_is_as_of_the_requested_time(exporting: Exporting) -> None:
     table = exporting.new_table()
     kept, changed = exporting.put(table, "kept", n=1), exporting.put(table, "changed", n=1)
     removed = exporting.put(table, "removed", n=1)
@@ -228,7 +228,7 @@ def test_export_of_a_missing_table_is_refused(exporting: Exporting) -> None:
         exporting.start("nowhere")
 
 
-def test_missing_export_is_told(exporting: Exporting) -> None:
+def test_missing_export_is_reported(exporting: Exporting) -> None:
     arn = f"{exporting.arn('nowhere')}/export/01700000000000-0a1b2c3d"
     with pytest.raises(exporting.dynamodb.exceptions.ExportNotFoundException, match="01700000000000-0a1b2c3d"):
         exporting.describe(arn)

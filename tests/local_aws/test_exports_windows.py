@@ -100,7 +100,7 @@ def test_windows_that_meet_share_no_write_and_lose_none(exporting: Exporting) ->
     assert [list(window) for window in windows] == [[f"key-{number}"] for number in range(4)]
 
 
-def test_window_ends_now_and_has_both_images_unless_told(exporting: Exporting) -> None:
+def test_window_ends_now_and_has_both_images_by_default(exporting: Exporting) -> None:
     table = exporting.new_table()
     start = exporting.advance(1)
     exporting.put(table, "a")
@@ -163,7 +163,7 @@ def test_changes_older_than_the_period_are_lost(exporting: Exporting) -> None:
     assert found["a"] == ({"pk": {"S": "a"}, "n": {"N": "1"}}, {"pk": {"S": "a"}, "n": {"N": "2"}})
 
 
-def test_running_export_goes_on_when_its_table_is_deleted(exporting: Exporting) -> None:
+def test_running_export_continues_when_its_table_is_deleted(exporting: Exporting) -> None:
     table = exporting.new_table()
     exporting.put(table, "a")
     with exporting.exports_take(HOUR):
@@ -189,7 +189,7 @@ def test_rolled_back_statements_leave_no_trace(exporting: Exporting) -> None:
     assert exporting.incremental(table, start, end).records == []
 
 
-def test_every_way_to_write_is_noted(exporting: Exporting) -> None:
+def test_every_write_operation_is_noted(exporting: Exporting) -> None:
     table = exporting.new_table()
     start = exporting.advance(1)
     _write_with_every_operation(exporting.dynamodb, table)

@@ -163,13 +163,13 @@ def test_paths_to_any_number_of_values_may_find_none(run_path_state: Run, path: 
         ),
     ],
 )
-def test_paths_to_nothing_are_told(run_path_state: Run, fields: dict[str, Any], expected: str) -> None:
+def test_paths_to_nothing_are_reported(run_path_state: Run, fields: dict[str, Any], expected: str) -> None:
     ended = run_path_state({"Type": "Pass", **fields}, {"a": {"b": 1}})
     assert (ended["error"], ended["cause"]) == ("States.Runtime", ENTERED + expected)
 
 
 @pytest.mark.parametrize("field", ["ErrorPath", "CausePath"])
-def test_a_failures_paths_to_nothing_are_told(run_path_state: Run, field: str) -> None:
+def test_a_failures_paths_to_nothing_are_reported(run_path_state: Run, field: str) -> None:
     ended = run_path_state({"Type": "Fail", field: "$.none"}, {"a": 1})
     expected = f"The JSONPath '$.none' specified for the field '{field}' could not be found in the input '{{\"a\":1}}'"
     assert (ended["error"], ended["cause"]) == ("States.Runtime", ENTERED + expected)

@@ -192,7 +192,7 @@ def test_function_has_the_rights_of_its_role(account: Account, allowed: list[tup
 
 
 def test_right_on_a_map_run_is_about_its_arn(account: Account) -> None:
-    """A caller who may describe the Map Run is told that there is none; others are denied."""
+    """A caller who may describe the Map Run gets an error that there is none; others are denied."""
     prefix = "arn:aws:states:us-east-1:000000000000:mapRun:m"
     allowed = account.session("stepfunctions", ("states:DescribeMapRun", f"{prefix}/*"))
     for label, error in (("m/Each:1", "ResourceNotFound"), ("other/Each:1", "AccessDeniedException")):

@@ -142,7 +142,7 @@ def lease(table: str, owner: str, returned: str) -> dict[str, Any]:
     }
 
 
-def test_a_conditional_update_returns_what_it_is_asked_for(call: Call, table: str) -> None:
+def test_a_conditional_update_returns_what_is_requested(call: Call, table: str) -> None:
     update = f"{DYNAMODB}updateItem"
     mine = {"leaseOwner": {"S": "me"}, "status": {"S": "RUNNING"}}
     assert call(update, lease(table, "me", "ALL_NEW"))["Attributes"] == {**KEY, **mine, "version": {"N": "1"}}

@@ -116,7 +116,7 @@ def test_state_machine_beyond_the_quota_sees_the_error(account: Account, busy: s
     assert ended["cause"].startswith("Rate Exceeded. (Service: AWSLambda; Status Code: 429; ")
 
 
-def test_executions_that_ended_free_their_place(account: Account, name: str) -> None:
+def test_executions_that_ended_free_their_slot(account: Account, name: str) -> None:
     created = create(account, name)
     assert [invoke(account, created) for _ in range(5)] == [None] * 5
 

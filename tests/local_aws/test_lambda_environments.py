@@ -140,7 +140,7 @@ def test_exit_code_of_a_worker_is_reported(call: Callable[..., Any]) -> None:
     assert "exit status 3" in call("import sys\ndef handler(e, c): sys.exit(3)")["errorMessage"]
 
 
-def test_functions_go_on_when_their_parent_was_killed(call: Callable[..., Any]) -> None:
+def test_functions_continue_when_their_parent_was_killed(call: Callable[..., Any]) -> None:
     source = "import os\ndef handler(e, c): return os.getppid()"
     os.kill(call(source), signal.SIGKILL)
     assert call("def handler(e, c): return 'done'") == "done"

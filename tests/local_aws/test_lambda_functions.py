@@ -55,7 +55,7 @@ def test_exception_has_its_class_name(function: Function, run_state: Run) -> Non
         ("def handler(e, c): return {1, 2}", "index.handler", "Runtime.MarshalError"),
     ],
 )
-def test_functions_that_cannot_answer_are_told_apart(
+def test_functions_that_cannot_answer_are_distinguished(
     function: Function, run_state: Run, source: str, handler: str, error: str
 ) -> None:
     assert run_state(invoke(function(source, handler=handler)))["error"] == error
@@ -138,7 +138,7 @@ def test_invocations_run_side_by_side_in_own_processes(
         assert len(set(pool.map(call, range(3)))) == 3
 
 
-def test_function_talks_to_this_server_and_has_a_place_of_its_own(
+def test_function_talks_to_this_server_and_has_a_directory_of_its_own(
     function: Function, client: Callable[[str], Any], local_aws: LocalAws
 ) -> None:
     source = (
@@ -181,7 +181,7 @@ def test_new_code_is_used_at_once(function: Function, client: Callable[[str], An
 
 
 @pytest.mark.parametrize("change", ["update", "delete"])
-def test_invocation_under_way_outlives_a_change_of_its_function(
+def test_running_invocation_outlives_a_change_of_its_function(
     function: Function, client: Callable[[str], Any], tmp_path: Path, change: str
 ) -> None:
     source = (

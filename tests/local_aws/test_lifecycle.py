@@ -34,7 +34,7 @@ def wait_until_gone(local_aws: LocalAws) -> None:
         time.sleep(0.02)
 
 
-def test_started_server_answers_and_is_gone_after_stop() -> None:
+def test_started_server_answers_until_it_is_stopped() -> None:
     local_aws = start()
     with urllib.request.urlopen(f"{local_aws.endpoint_url}/_ministack/health") as answer:
         assert answer.status == 200
@@ -46,7 +46,7 @@ def test_started_server_answers_and_is_gone_after_stop() -> None:
     assert not local_aws.directory.exists()
 
 
-def test_stop_is_harmless_when_the_server_is_gone(local_aws: LocalAws) -> None:
+def test_stop_is_harmless_when_the_server_has_ended(local_aws: LocalAws) -> None:
     with running() as short_lived:
         pass
     stop(short_lived)
@@ -68,7 +68,7 @@ def test_server_that_ends_before_it_is_ready_shows_its_log() -> None:
         start(ready_timeout_seconds=0)
 
 
-def test_another_process_with_the_same_pid_is_told_apart(local_aws: LocalAws, tmp_path: Path) -> None:
+def test_another_process_with_the_same_pid_is_distinguished(local_aws: LocalAws, tmp_path: Path) -> None:
     assert not is_running(replace(local_aws, directory=tmp_path))
 
 
@@ -125,7 +125,7 @@ def test_lambda_workers_end_with_the_server(end: str | signal.Signals) -> None:
 
 
 @pytest.mark.parametrize("outlive_caller", [False, True])
-def test_server_outlives_its_caller_only_when_asked(outlive_caller: bool, tmp_path: Path) -> None:
+def test_server_outlives_its_caller_only_on_request(outlive_caller: bool, tmp_path: Path) -> None:
     script = (
         "import local_aws, os\n"
         f"started = local_aws.start(outlive_caller={outlive_caller})\n"

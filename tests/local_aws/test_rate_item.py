@@ -93,7 +93,7 @@ def test_plan_of_a_stopped_run_stops_its_other_shards_and_ends(client: Client, t
     assert [("stoppedAt" in each) for each in items(client, table).values()] == [True] * 3
 
 
-def test_item_that_is_gone_is_created_again(client: Client, table: str, shard: Shard) -> None:
+def test_item_that_no_longer_exists_is_created_again(client: Client, table: str, shard: Shard) -> None:
     tally = shard.heartbeat(ALL, 1.0, WorkDone(), Attempts())
     assert tally.limits == {Kind.READ: 250.5, Kind.WRITE: None}
     (found,) = items(client, table).values()

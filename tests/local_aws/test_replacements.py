@@ -24,6 +24,6 @@ def test_unknown_function_is_named_with_the_version_it_was_written_for(name: str
         replace(part(), name, ("a",), math.sqrt)
 
 
-def test_missing_name_is_told() -> None:
+def test_missing_name_is_reported() -> None:
     with pytest.raises(UnknownMinistackError, match="other is missing"):
         require(part(), "run", "other")

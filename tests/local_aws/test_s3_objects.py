@@ -61,7 +61,7 @@ def test_what_is_deleted_while_it_is_listed_is_left_out(bucket: str) -> None:
     assert [entry["Key"] for entry in listing] == ["c"]
 
 
-def test_missing_bucket_is_told_at_once(bucket: str) -> None:
+def test_missing_bucket_is_reported_at_once(bucket: str) -> None:
     assert has_bucket(bucket)
     assert not has_bucket("none")
     with pytest.raises(MissingObjectError, match="The specified bucket does not exist"):

@@ -161,7 +161,7 @@ def test_a_universal_target_names_its_execution(
     assert (execution["name"], execution["input"]) == ("at-1", '{"a": 1}')
 
 
-def test_a_one_time_schedule_is_gone_when_it_says_so(
+def test_a_one_time_schedule_deletes_itself_if_configured(
     client: Client, machine: Create, role: Create, schedule: Create, executions: Any
 ) -> None:
     target = {"Arn": machine(), "RoleArn": role("states:StartExecution")}

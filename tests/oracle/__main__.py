@@ -1,4 +1,4 @@
-"""Make random tables in local AWS and in dynalite, and read them in random ways from both."""
+"""Make random tables in local AWS and in dynalite, and read them with random requests from both."""
 
 import argparse
 import os

@@ -1,6 +1,6 @@
 """Reads a table page by page from both, and says where they differ.
 
-Where dynalite is known to be wrong, DynamoDB's own rule is asked for instead:
+Where dynalite is known to be wrong, DynamoDB's own rule is expected instead:
 - It ends a page at 1 MB of an internal size, DynamoDB at 1 MB of item size: its page is cut to ours, and
   ours must be the one that crosses 1 MB with its last item.
 - It counts a string's UTF-16 units: capacity is compared where all strings are ASCII, and by item size everywhere.
@@ -36,7 +36,7 @@ class DifferenceError(AssertionError):
 
 @dataclass
 class Comparison:
-    """One operation, asked of local AWS and of dynalite."""
+    """One operation, sent to local AWS and to dynalite."""
 
     local: Any
     dynalite: Any
@@ -62,8 +62,8 @@ class Comparison:
         self._compare_capacity(request, ours, theirs)
         differing = [name for name in sorted({*ours, *theirs}) if _plain(ours.get(name)) != _plain(theirs.get(name))]
         if differing:
-            told = {name: (ours.get(name), theirs.get(name)) for name in differing}
-            raise DifferenceError(f"{request}: local AWS and dynalite differ: {told}"[:3000])
+            differences = {name: (ours.get(name), theirs.get(name)) for name in differing}
+            raise DifferenceError(f"{request}: local AWS and dynalite differ: {differences}"[:3000])
         return ours
 
     def _went_on(self, ours: Answer, theirs: Answer) -> bool:
@@ -110,9 +110,9 @@ class Comparison:
 
 
 def _double(consumed: Answer) -> None:
-    for place in (consumed, consumed.get("Table", {})):
-        if "CapacityUnits" in place:
-            place["CapacityUnits"] *= 2
+    for consumed_by in (consumed, consumed.get("Table", {})):
+        if "CapacityUnits" in consumed_by:
+            consumed_by["CapacityUnits"] *= 2
 
 
 def _plain(value: Any) -> Any:

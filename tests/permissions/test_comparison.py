@@ -28,11 +28,11 @@ def test_permission_that_a_call_needs_is_right() -> None:
     assert faults([READ, WRITE], [record(READ), record(WRITE)], []) == []
 
 
-def test_permission_that_no_call_needs_is_told() -> None:
+def test_permission_that_no_call_needs_is_reported() -> None:
     assert faults([READ, WRITE], [record(READ)], []) == ["unused: Role, WritePlan: s3:PutObject"]
 
 
-def test_permission_that_another_statement_grants_as_well_is_told() -> None:
+def test_permission_that_another_statement_grants_as_well_is_reported() -> None:
     other = Permission("Role", "ReadAll", "s3:GetObject")
     message = faults([READ, other], [record(READ, "Allow", "ReadAll"), record(other)], [])
     assert message == ["another statement allows the same calls: Role, ReadSource: s3:GetObject"]
@@ -43,7 +43,7 @@ def test_call_of_another_role_is_no_use() -> None:
     assert faults([READ], [record(other)], []) == ["unused: Role, ReadSource: s3:GetObject"]
 
 
-def test_denial_is_told_unless_a_test_plans_it() -> None:
+def test_denial_is_reported_unless_a_test_plans_it() -> None:
     denied = Record("Role", "s3:GetObject", "arn:x", "ImplicitDeny", (), "test_x")
     planned = Record("Role", "s3:GetObject", "arn:x", "ImplicitDeny", (), "test_y", is_planned=True)
     message = faults([], [denied, planned], [])
@@ -63,7 +63,7 @@ def test_listed_permission_may_be_unused_and_must_not_be_needed() -> None:
     assert message == ["needed by a run, yet listed as unexercised: Role, WritePlan: s3:PutObject"]
 
 
-def test_entry_about_what_is_not_there_is_told() -> None:
+def test_entry_about_what_is_not_there_is_reported() -> None:
     entry = Unexercised(frozenset(["WritePlan", "Gone"]), frozenset(["s3:PutObject"]), frozenset(), "a reason")
     assert faults([WRITE], [], [entry]) == ["listed as unexercised, yet not in template.yaml: Gone"]
 

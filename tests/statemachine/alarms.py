@@ -54,7 +54,7 @@ class Alarm:
         self.periods[int(time // self.properties["Period"])].append(value)
 
     def evaluate(self, time: float) -> None:
-        """The state now. The period under way counts with what it has."""
+        """The state now. The current period counts with what it has."""
         new = self._state(int(time // self.properties["Period"]))
         if new != self.state and self.properties.get(ACTIONS[new]):
             self.reported.append(new)

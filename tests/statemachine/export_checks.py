@@ -17,13 +17,13 @@ SKEW_SECONDS = 61
 
 
 class Checks:
-    """`state`: the state item as it was last seen; `begun_anew`: starts of full exports that a reset asked for."""
+    """`state`: the state item as it was last seen; `begun_anew`: starts of full exports after a reset."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self.state: dict[str, Any] = {}
         self.gaps: dict[str, str] = {}
-        self.begun_anew: set[str] = set()
+        self.begun_again: set[str] = set()
 
     def after_call(self, execution: Execution, resource: str, given: Any, *, is_export_new: bool) -> None:
         """Check what the call has done."""
@@ -91,14 +91,14 @@ class Checks:
     def _check_taken_over(self, before: dict[str, Any], owner: str | None) -> None:
         running = {each.arn for each in self._world.stage.running}
         if owner in running:
-            late = self._world.now - seconds(before["leaseExpiresAt"])
-            assert late > -SKEW_SECONDS, f"{owner} still had the lease"
+            overdue_seconds = self._world.now - seconds(before["leaseExpiresAt"])
+            assert overdue_seconds > -SKEW_SECONDS, f"{owner} still had the lease"
 
     def _check_flags(self, before: dict[str, Any]) -> None:
         assert self.state.get("paused") == before.get("paused")
         if before.get("resetRequested") and not self.state["resetRequested"]:
             assert self.state["current"]["type"] == "FULL_EXPORT"
-            self.begun_anew.add(self.state["current"]["to"])
+            self.begun_again.add(self.state["current"]["to"])
 
     def _check_watermark(self, before: dict[str, Any], execution: Execution) -> None:
         old, new = before.get("watermark"), self.state.get("watermark")
@@ -113,7 +113,7 @@ class Checks:
             assert begin == old, "the windows do not join"
             assert old not in self.gaps, "a full export must follow a gap"
         elif old is not None:
-            assert end in self.begun_anew or old in self.gaps, "a full export without a reason"
+            assert end in self.begun_again or old in self.gaps, "a full export without a reason"
         self._check_queued(before, export, execution)
 
     def _check_current(self, current: dict[str, Any]) -> None:

@@ -29,7 +29,7 @@ class Outcome:
     seconds: float = 6 * MINUTE
     end: str = "COMPLETED"
     meanwhile: str = "IN_PROGRESS"
-    # How much earlier than asked for AWS says that a window ends.
+    # How much earlier than requested AWS reports that a window ends.
     ends_earlier: int = 0
 
 
@@ -47,7 +47,7 @@ class StartedExport:
 
     @property
     def window(self) -> tuple[str, str | None, str]:
-        """Type, begin and end as asked for."""
+        """Type, begin and end as requested."""
         incremental = self.given.get("IncrementalExportSpecification", {})
         end = incremental.get("ExportToTime") or self.given["ExportTime"]
         return self.given["ExportType"], incremental.get("ExportFromTime"), end

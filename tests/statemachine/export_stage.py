@@ -93,7 +93,7 @@ class Execution:
             self.take_turn()
 
     def take_turn(self) -> None:
-        """Walk until it waits, gives way or ends. Raises what broke the test's own parts."""
+        """Walk until it waits, yields or ends. Raises what broke the test's own parts."""
         if self._walk is None:
             self._walk = _threads.submit(self._run_to_end)
         else:

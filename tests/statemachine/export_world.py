@@ -108,7 +108,7 @@ class World:
         self.stage.run_until(self.stage.now + seconds)
 
     def run(self, document: Any = USUAL, *, skew: float = 0.0, faults: Faults | None = None) -> Execution:
-        """An execution from start to end, together with those that are under way."""
+        """An execution from start to end, together with those that are running."""
         execution = self.start(document, skew=skew, faults=faults)
         self.stage.run_until(self.now + YEAR, ending=execution)
         return execution

@@ -82,9 +82,9 @@ def copy_key(kept: Any, bucket: str, key: str) -> str:
 @given(buckets, keys, st.sampled_from(["whole", "name", "bucket", {"without": "a/"}, {"without": "🗻"}]))
 def test_objects_are_named_by_the_row_whatever_the_key(bucket: str, key: str, kept: Any) -> None:
     by_uri = named({"u": f"s3://{bucket}/{key}"}, {"uri": "{u}"}, keys=kept)
-    by_place = named({"b": bucket, "k": key}, {"bucket": "{b}", "key": "{k}"}, keys=kept)
+    by_bucket_and_key = named({"b": bucket, "k": key}, {"bucket": "{b}", "key": "{k}"}, keys=kept)
     expected = copy_key(kept, bucket, key)
-    for found in (by_uri, by_place):
+    for found in (by_uri, by_bucket_and_key):
         assert found["source"] == {"bucket": bucket, "key": key}
         assert found["error"] == ("" if expected else "KeyNotKept")
         assert found["destination"] == {"bucket": "to", "key": f"out/{expected}"}
@@ -108,13 +108,13 @@ def test_texts_around_columns_stay() -> None:
         ({"b": "x/y", "k": "z"}, "ObjectNotNamed", "the row names no object such as s3://bucket/key"),
     ],
 )
-def test_row_that_names_no_object_is_told_why(row: dict[str, Any], error: str, message: str) -> None:
+def test_row_that_names_no_object_has_a_reason(row: dict[str, Any], error: str, message: str) -> None:
     found = named(row, {"bucket": "{b}", "key": "{k}"})
     assert (found["error"], found["message"]) == (error, message)
 
 
 @pytest.mark.parametrize("uri", ["x", "s3:/x/y", "s3://", "s3://x", "s3://x/", "s3:///y", "S3://x/y", "s3a://x/y"])
-def test_uri_of_no_object_is_told(uri: str) -> None:
+def test_uri_of_no_object_is_reported(uri: str) -> None:
     assert named({"u": uri}, {"uri": "{u}"})["error"] == "ObjectNotNamed"
 
 
@@ -145,7 +145,7 @@ AT_S3 = "(Service: S3, Status Code: {}, Request ID: 1)"
         ("States.Timeout", None, ("States.Timeout", False)),
     ],
 )
-def test_failed_copy_is_told_by_s3s_name_for_it(error: str, cause: str | None, expected: tuple[str, bool]) -> None:
+def test_failed_copy_has_s3s_name_for_the_error(error: str, cause: str | None, expected: tuple[str, bool]) -> None:
     reported = {"Error": error} | ({} if cause is None else {"Cause": cause})
     known = {"input": {"index": 1, "attempt": 2}, "errorOutput": reported}
     found = evaluated(expression("CopyObject", "Catch", "0", "Output"), known)
@@ -178,8 +178,8 @@ def test_denied_copy_names_action_and_resource_in_any_batch(rows: int) -> None:
 
 @pytest.mark.parametrize("cause", ["Access Denied", "x is not authorized to perform: s3:GetObject because of a policy"])
 def test_denied_copy_names_its_objects_if_s3_does_not(cause: str) -> None:
-    place = {"bucket": "b", "key": "k"}
-    given = {"index": 1, "attempt": 1, "source": place, "destination": {"bucket": "to", "key": "out/k"}}
+    source = {"bucket": "b", "key": "k"}
+    given = {"index": 1, "attempt": 1, "source": source, "destination": {"bucket": "to", "key": "out/k"}}
     reported = {"Error": "S3.S3Exception", "Cause": f"{cause} {AT_S3.format(403)}"}
     known = {"input": given, "errorOutput": reported}
     message: str = evaluated(expression("CopyObject", "Catch", "0", "Output"), known)["message"]
@@ -209,7 +209,7 @@ def test_copy_is_tried_again_only_where_that_may_help(found: dict[str, Any], fol
     choices = dict(all_states(definition("athena_map")))["CopyFailedCsv"]["Choices"]
     met = [
         choice["Next"]
-        for place, choice in enumerate(choices)
-        if evaluated(expression("CopyFailed", "Choices", str(place), "Condition"), {"input": found})
+        for number, choice in enumerate(choices)
+        if evaluated(expression("CopyFailed", "Choices", str(number), "Condition"), {"input": found})
     ]
     assert (met or [None])[0] == following

@@ -14,7 +14,7 @@ MINUTE, HOUR = 60, 3600
 BEFORE, AFTER = 65 * MINUTE, 15 * MINUTE
 
 
-def late() -> Alarm:
+def late_alarm() -> Alarm:
     return Alarm(alarm_properties("ExportIsLateFor"))
 
 
@@ -37,13 +37,13 @@ def run_hourly(alarm: Alarm, since: float, hours: int) -> float:
 
 def test_nobody_is_called_before_the_first_export_is_complete() -> None:
     """No run, runs that fail, and a first export that takes days report no lag."""
-    alarm = late()
+    alarm = late_alarm()
     pass_time(alarm, 0, 72 * HOUR)
     assert (alarm.state, alarm.reported) == (INSUFFICIENT_DATA, [])
 
 
 def test_first_export_of_many_hours_is_followed_by_ok() -> None:
-    alarm = late()
+    alarm = late_alarm()
     pass_time(alarm, 0, 20 * HOUR)
     alarm.put(20 * HOUR, AFTER)
     run_hourly(alarm, 20 * HOUR, 5)
@@ -51,13 +51,13 @@ def test_first_export_of_many_hours_is_followed_by_ok() -> None:
 
 
 def test_healthy_schedule_calls_nobody() -> None:
-    alarm = late()
+    alarm = late_alarm()
     run_hourly(alarm, 0, 200)
     assert (alarm.state, alarm.reported) == (OK, [])
 
 
 def test_exports_that_keep_failing_are_late() -> None:
-    alarm = late()
+    alarm = late_alarm()
     end = run_hourly(alarm, 0, 10)
     for hour in range(6):
         alarm.put(end + hour * HOUR, BEFORE + hour * HOUR)
@@ -68,8 +68,8 @@ def test_exports_that_keep_failing_are_late() -> None:
 
 
 @pytest.mark.parametrize("hours", [1, 2, 50])
-def test_schedule_that_dies_is_told_within_a_few_intervals(hours: int) -> None:
-    alarm = late()
+def test_schedule_that_dies_is_reported_within_a_few_intervals(hours: int) -> None:
+    alarm = late_alarm()
     end = run_hourly(alarm, 0, hours)
     pass_time(alarm, end, end + 5 * HOUR)
     assert alarm.reported == [INSUFFICIENT_DATA]
@@ -79,8 +79,8 @@ def test_schedule_that_dies_is_told_within_a_few_intervals(hours: int) -> None:
     assert alarm.state == OK
 
 
-def test_schedule_that_dies_while_exports_are_late_is_told_too() -> None:
-    alarm = late()
+def test_schedule_that_dies_while_exports_are_late_is_reported_too() -> None:
+    alarm = late_alarm()
     for hour in range(6):
         alarm.put(hour * HOUR, 3 * HOUR + hour * HOUR)
         pass_time(alarm, hour * HOUR, (hour + 1) * HOUR)
@@ -90,7 +90,7 @@ def test_schedule_that_dies_while_exports_are_late_is_told_too() -> None:
 
 def test_catching_up_ends_the_alarm() -> None:
     """After three days without a run, one run exports window after window and reports its lag each time."""
-    alarm = late()
+    alarm = late_alarm()
     end = run_hourly(alarm, 0, 10)
     pass_time(alarm, end, end + 72 * HOUR)
     back = end + 72 * HOUR
@@ -120,7 +120,7 @@ def test_copy_is_late_until_a_run_says_otherwise() -> None:
 
 
 @pytest.mark.parametrize("name", ["ExportFailedAlarm", "ExportProcessFailedAlarm"])
-def test_failed_execution_is_told_at_once(name: str) -> None:
+def test_failed_execution_is_reported_at_once(name: str) -> None:
     alarm = Alarm(alarm_properties(name))
     pass_time(alarm, 0, HOUR)
     alarm.put(HOUR, 1)

@@ -31,7 +31,7 @@ def windows(world: World) -> list[tuple[str, Any, str]]:
     return [(each["type"].removesuffix("_EXPORT"), each.get("from"), each["to"]) for each in completed]
 
 
-def test_first_run_makes_a_full_export_and_the_next_one_goes_on_from_there(world: World) -> None:
+def test_first_run_makes_a_full_export_and_the_next_one_continues_from_there(world: World) -> None:
     first = world.run()
     assert first.output["exports"][0].items() >= {"type": "FULL_EXPORT", "from": None, "itemCount": 7}.items()
     world.pass_time(6 * HOUR)
@@ -266,14 +266,14 @@ def test_reset_outlasts_the_export_that_is_picked_up_first(world: World) -> None
 def test_gap_is_recorded_once(world: World) -> None:
     world.run()
     world.pass_time(40 * DAY)
-    late = world.start(faults={"ReadLedger": Fault.STALLED_AFTER})
+    late_run = world.start(faults={"ReadLedger": Fault.STALLED_AFTER})
     world.pass_time(MINUTE)
     world.run()
     (recorded,) = [each for each in world.entries if each["status"] == "PITR_GAP"]
     world.pass_time(DAY)
-    assert "RecordGap" in late.states
+    assert "RecordGap" in late_run.states
     assert recorded in world.entries
-    assert recorded["executionArn"] != late.arn
+    assert recorded["executionArn"] != late_run.arn
 
 
 def test_windows_follow_the_ends_that_aws_tells(world: World) -> None:
@@ -309,7 +309,7 @@ def test_longest_table_name_gives_a_name_that_an_execution_may_have() -> None:
         assert name.startswith("t" * 56 + "-01795")
 
 
-def test_both_engines_of_the_ledger_come_to_the_same() -> None:
+def test_both_engines_of_the_ledger_agree() -> None:
     def story(world: World) -> list[dict[str, Any]]:
         world.service.outcomes.extend([FAILED, Outcome(), Outcome(HOUR), FAILED])
         for _ in range(4):

@@ -40,14 +40,14 @@ def gap(world: World) -> None:
 
 
 def reset(world: World) -> None:
-    """A full export is asked for while one that failed waits to be tried again."""
+    """A full export is requested while a failed one waits for its next attempt."""
     failing(world)
     world.run(WITH_PROCESS)
     world.set_flag("resetRequested", value=True)
 
 
 def started(world: World) -> None:
-    """A run has died while its export was under way."""
+    """A run has died while its export was running."""
     incremental(world)
     world.run(WITH_PROCESS, faults={"DescribeExport": Fault.KILLED_AFTER})
 

@@ -65,7 +65,7 @@ def test_export_of_a_run_that_died_is_picked_up_where_it_stands(world: World) ->
 
 
 @pytest.mark.parametrize("owner", ["run-0", "never-heard-of"])
-def test_lease_of_an_execution_that_is_gone_is_taken_over(world: World, owner: str) -> None:
+def test_lease_of_an_execution_that_no_longer_exists_is_taken_over(world: World, owner: str) -> None:
     world.run(faults={"DescribeExport": Fault.KILLED_AFTER})
     lease = world.state["leaseOwner"].replace("run-0", owner)
     world.set_attribute("leaseOwner", {"S": lease})
@@ -95,7 +95,7 @@ def test_expired_lease_is_taken_over_from_an_owner_that_still_runs(world: World)
         ("ReleaseLease", {"RecordCompletion": Fault.THROTTLED}),
     ],
 )
-def test_owner_that_comes_too_late_leaves_the_heirs_lease_alone(world: World, state: str, trouble: Faults) -> None:
+def test_owner_that_comes_too_late_leaves_the_successors_lease_alone(world: World, state: str, trouble: Faults) -> None:
     seconds = 4 * HOUR if state == "RenewLease" else MINUTE
     end = "FAILED" if state == "ReleaseFailedExport" else "COMPLETED"
     world.service.outcomes.append(Outcome(seconds, end=end))

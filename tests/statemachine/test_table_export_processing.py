@@ -194,8 +194,8 @@ def test_table_that_never_had_process_has_no_windows_to_process(world: World) ->
     assert (world.windows, world.state["queued"]) == ([], 0)
 
 
-def test_ledger_from_before_processing_was_recorded_goes_on(world: World) -> None:
-    """A state item without `queued`, and an export under way whose processing that version has started by its name."""
+def test_ledger_from_before_processing_was_recorded_continues(world: World) -> None:
+    """A state item without `queued`, and a running export whose processing that version has started by its name."""
     world.run(USUAL)
     world.ledger.call(
         "updateItem",

@@ -18,7 +18,7 @@ from botocore.stub import Stubber
 from local_aws.access.credentials import RootCredentials
 from local_aws.lifecycle import LocalAws
 from local_aws.run_directory import LOCK_FILE
-from sluice_cli.aws import Aws, Place
+from sluice_cli.aws import Aws, Target
 from sluice_cli.local_state import Started
 from sluice_cli.main import main
 from sluice_cli.surroundings import Clock, Surroundings
@@ -80,7 +80,7 @@ class StubbedAws:
     dynamodb: Stubber
 
     @classmethod
-    def make(cls, place: Place) -> "StubbedAws":
+    def make(cls, place: Target) -> "StubbedAws":
         session = _session()
         aws = Aws(
             place,
@@ -179,9 +179,9 @@ def _session() -> boto3.Session:
 
 
 @contextmanager
-def stubbed_aws(place: Place | None = None) -> Iterator[StubbedAws]:
+def stubbed_aws(place: Target | None = None) -> Iterator[StubbedAws]:
     """Stubs, each of which must have been used up at the end."""
-    stubbed = StubbedAws.make(place or Place())
+    stubbed = StubbedAws.make(place or Target())
     for stub in stubbed.stubs:
         stub.activate()
     yield stubbed
@@ -207,7 +207,7 @@ class Terminal:
     """Runs `sluice` and keeps what it printed."""
 
     root: Path
-    connect: Callable[[Place], Aws]
+    connect: Callable[[Target], Aws]
     time: FakeTime = field(default_factory=FakeTime)
     stdin: str = ""
     environment: dict[str, str] = field(default_factory=dict)

@@ -147,7 +147,7 @@ def test_one_unreadable_object_among_a_thousand(aws: Batches) -> None:
     assert [each["key"] for each in aws.unreadable(progress)] == ["in/0500.csv"]
 
 
-def test_object_that_changed_or_is_gone_is_named(aws: Batches) -> None:
+def test_object_that_changed_or_is_missing_is_named(aws: Batches) -> None:
     for name in ("changed", "gone", "same"):
         aws.put(f"in/{name}.csv", b"g,x\na,1\n")
     aws.s3.put_object(Bucket=BUCKET, Key="in/changed.csv", Body=b"g,x\na,2\n")

@@ -89,7 +89,7 @@ def body_of(ending: str, rows: list[tuple[str, str]], last: str) -> bytes:
 
 @settings(max_examples=25)
 @given(objects, cuts, st.sampled_from([0, 40, 1 << 20]), st.sampled_from([8, 64]), st.randoms())
-def test_slices_cut_anywhere_and_tried_again_come_to_the_whole(
+def test_slices_cut_anywhere_and_tried_again_give_the_whole_result(
     objects: list[tuple[str, list[tuple[str, str]], str]],
     cuts: list[tuple[int, bool]],
     whole_max_bytes: int,

@@ -44,7 +44,7 @@ def test_goal_is_met_on_its_better_side(better: Better, value: float, is_met: bo
     assert Figure("any", 4, better, "ratio", lambda: Measurement(value)).is_met_by(value) is is_met
 
 
-def test_table_tells_value_goal_and_verdict() -> None:
+def test_table_shows_value_goal_and_result() -> None:
     line = table_line("speed", measured().to_result(Measurement(3.5)), is_met=False)
     assert line.split() == ["speed", "3.5", "ratio", "at", "least", "4", "MISSED"]
 

@@ -10,7 +10,7 @@ from itertools import islice
 import pytest
 
 from bench.distinct_local import over_better
-from bench.known_scans import Listing, full_scan, skips, whole_table
+from bench.plain_scans import Listing, full_scan, skips, whole_table
 from bench.real_tables import AIRPORTS_BY_COUNTRY, FLIGHTS_BY_DEST, FLIGHTS_BY_TAILNUM, WEATHER_BY_DAY, RealTable
 from bench.scan_simulator import ScanCost
 from sluice.dynamodb.keys import KeySchema

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from bench.distinct_cpu import best_cpu_seconds, contestants
 from bench.distinct_parallel import TABLE, scan, workers
 from bench.even_table import KEYS, PARTITION, SORT, EvenTable
-from bench.known_scans import full_scan, skips, whole_table
 from bench.null_endpoint import NullServices, in_thread
+from bench.plain_scans import full_scan, skips, whole_table
 from sluice.dynamodb.keys import KeySchema
 from sluice.workflows.distinct_keys.segment_scan import LARGEST_SORT_KEYS
 
@@ -72,7 +72,7 @@ def test_scan_starts_behind_the_start_key_or_behind_its_collection() -> None:
 
 
 @given(tables)
-def test_known_ways_find_the_same_keys(table: EvenTable) -> None:
+def test_plain_scans_find_the_same_keys(table: EvenTable) -> None:
     def call(_operation: str, body: bytes) -> dict[str, Any]:
         answer: dict[str, Any] = json.loads(table.scan(json.loads(body)))
         return answer

@@ -38,7 +38,7 @@ def aws() -> Iterator[Surroundings]:
 # What the children are told.
 
 
-def test_children_are_told_all_that_they_need(aws: Surroundings) -> None:
+def test_children_get_all_that_they_need(aws: Surroundings) -> None:
     checked = aws.check(sink={"table": "target", "guard": "newerOnly"})
     assert checked.process.to_state() == {
         "formatVersion": 3,
@@ -58,7 +58,7 @@ def test_children_are_told_all_that_they_need(aws: Surroundings) -> None:
     assert (checked.listed_in, checked.files, checked.items) == (ObjectPlace(BUCKET, aws.export.files_key), 2, 2)
 
 
-def test_objects_are_told_with_their_bucket_and_values(aws: Surroundings) -> None:
+def test_objects_have_their_bucket_and_values(aws: Surroundings) -> None:
     state = aws.check(sink={"prefix": "output/birds"}).process.to_state()
     assert state["sink"] == {"type": "objects", "bucket": DATA_BUCKET, "prefix": "output/birds/", "values": "plain"}
     assert Process.from_state(state).to_state() == state

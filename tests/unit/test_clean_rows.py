@@ -147,7 +147,7 @@ def written(rows: Sequence[Sequence[str]], quoting: int, ends: str) -> bytes:
 
 @settings(max_examples=400)
 @given(asked_for, rows, quoted, st.sampled_from(["\n", "\r\n"]), st.sampled_from([1, 16, 1 << 20]))
-def test_rows_of_any_kind_come_to_the_same(
+def test_rows_of_any_kind_give_the_same_result(
     request: Aggregation, rows: list[list[str]], quoting: int, ends: str, block_bytes: int
 ) -> None:
     data = written(rows, quoting, ends)
@@ -160,7 +160,7 @@ lines = st.lists(st.sampled_from([*'g,x1.a" \t\r\0-', "\n", "\n", ",", ",", "\u0
 @settings(max_examples=600)
 @given(lines, st.sampled_from([[], ["9"], ["x"]]), st.sampled_from(['"', None]))
 @example('a,"b\n",1', [], '"')
-def test_text_of_any_kind_comes_to_the_same(text: str, missing: list[str], quote: str | None) -> None:
+def test_text_of_any_kind_gives_the_same_result(text: str, missing: list[str], quote: str | None) -> None:
     aggregation = request(missing=missing, layout={"quote": quote})
     data = b"g,x\n" + text.encode()
     assert outcome(aggregation, data, clean=True) == outcome(aggregation, data, clean=False)
@@ -197,7 +197,7 @@ tricky = st.lists(st.sampled_from(["1", "1,1", '1","1', "1\na", "a"]), max_size=
 @example(request(groupBy=["g"]), [["a", "1", "c"], ["a", "1", "c", "d"]], [], ["g", "x", "d"])
 @example(request(groupBy=["g"]), [["a", "1", "c"], ["a", "1", "1", "c"]], ["1,1"], ["g", "x", "d"])
 @example(request(groupBy=["g"]), [['"a"', '"1"', '"c"'], ['"a"', '"1"', '"1"', '"c"']], ['1","1'], ["g", "x", "d"])
-def test_cells_of_any_kind_come_to_the_same(
+def test_cells_of_any_kind_give_the_same_result(
     request: Aggregation, lines: list[list[str]], missing: list[str], header: list[str]
 ) -> None:
     request = replace(request, missing=MissingTexts(frozenset(missing)))

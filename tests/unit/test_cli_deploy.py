@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sluice_cli.aws import Aws, Place
+from sluice_cli.aws import Aws, Target
 from sluice_cli.deploy import (
     architecture,
     deploy_command,
@@ -30,11 +30,11 @@ USERS_ENVIRONMENT = {
 }
 
 
-def no_aws(place: Place) -> Aws:
+def no_aws(place: Target) -> Aws:
     raise AssertionError(place)
 
 
-def any_aws(place: Place) -> Aws:
+def any_aws(place: Target) -> Aws:
     """Clients that answer nothing."""
     return StubbedAws.make(place).aws
 

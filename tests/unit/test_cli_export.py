@@ -28,7 +28,7 @@ def test_pause_keeps_runs_from_planning_and_from_doing_what_they_planned(exporti
     assert (code, out) == (ExitCode.SUCCEEDED, "")
     assert err.splitlines() == [
         "the exports of airports are paused",
-        "they go on after: sluice export resume --table airports",
+        "to resume them: sluice export resume --table airports",
         "a pause that outlasts point-in-time recovery ends with a new full export",
     ]
     state = exporting.ledger_state()
@@ -47,7 +47,7 @@ def test_pause_before_the_first_export_keeps_that_from_starting(exporting: Expor
 def test_pause_during_an_export_says_that_it_ends_first(exporting: Exporting) -> None:
     exporting.put_state(**LEASE)
 
-    assert "the export that is under way goes on to its end" in exporting.sluice("pause", "--table", "airports")[2]
+    assert "the running export continues" in exporting.sluice("pause", "--table", "airports")[2]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_pause_during_an_export_says_that_it_ends_first(exporting: Exporting) ->
         (
             "reset",
             {"resetRequested": {"BOOL": True}},
-            "a reset was asked for already: the next run makes a full export of airports",
+            "a reset was requested before: the next run makes a full export of airports",
         ),
     ],
 )
@@ -86,7 +86,7 @@ def test_resume_lets_the_next_run_take_up_the_watermark(exporting: Exporting) ->
 
     assert code == ExitCode.SUCCEEDED
     assert err.splitlines() == [
-        "the exports of airports go on with the next run",
+        "the exports of airports continue with the next run",
         "start one now, with the schedule's own input: sluice run table_export --input FILE",
     ]
     state = exporting.ledger_state()
@@ -103,7 +103,7 @@ def test_reset_makes_the_next_export_a_full_one(exporting: Exporting) -> None:
 
     assert code == ExitCode.SUCCEEDED
     assert err.splitlines() == [
-        "a reset is asked for: the next run makes a full export of airports",
+        "a reset is requested: the next run makes a full export of airports",
         "AWS charges a full export by the table's size, at the moment about 0 bytes",
     ]
     state = exporting.ledger_state()
@@ -119,7 +119,7 @@ def test_reset_says_what_comes_before_the_full_export(exporting: Exporting) -> N
     _code, _out, err = exporting.sluice("reset", "--table", "airports")
 
     assert err.splitlines()[2:] == [
-        "the export that is under way goes on to its end first",
+        "the running export ends first",
         "the exports are paused; first: sluice export resume --table airports",
     ]
 
@@ -160,7 +160,7 @@ def test_a_call_that_aws_refuses_exits_1(exporting: Exporting) -> None:
     assert "ResourceNotFoundException" in err
 
 
-def test_hints_name_the_same_place_and_stack(exporting: Exporting) -> None:
+def test_hints_name_the_same_target_and_stack(exporting: Exporting) -> None:
     exporting.put_state()
     exporting.stubbed.expect_stack(OUTPUTS, name="other")
     aws = replace(exporting.stubbed.aws, dynamodb=exporting.dynamodb)

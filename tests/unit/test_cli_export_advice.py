@@ -42,22 +42,22 @@ def test_table_that_is_up_to_date_needs_nothing() -> None:
     assert steps(seen()) == ["nothing to do: the next window begins at 2026-11-21T11:00:00Z"]
 
 
-def test_window_that_is_too_short_yet_is_told_with_its_time() -> None:
+def test_window_that_is_still_too_short_is_reported_with_its_time() -> None:
     assert steps(seen(now=WATERMARK + timedelta(minutes=19))) == [
         "nothing to do: the next window begins at 2026-11-21T11:00:00Z and can be exported from 2026-11-21T11:20:00Z on"
     ]
 
 
-def test_export_under_way_can_be_followed() -> None:
+def test_running_export_can_be_followed() -> None:
     table = seen(status="IN_PROGRESS", current=ACCEPTED, lease=lease(), owner=RUNNING)
 
-    assert steps(table) == ["nothing to do: an export is under way; follow it: sluice watch 8f2e_0"]
+    assert steps(table) == ["nothing to do: an export is running; follow it: sluice watch 8f2e_0"]
 
 
 def test_reset_during_an_export_comes_after_it() -> None:
     table = seen(status="IN_PROGRESS", current=ACCEPTED, lease=lease(), owner=RUNNING, is_reset_requested=True)
 
-    assert steps(table)[0].endswith("; a full one follows it, as a reset was asked for")
+    assert steps(table)[0].endswith("; a full export follows, because a reset was requested")
 
 
 @pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT", "ABORTED", "SUCCEEDED", "GONE"])
@@ -78,7 +78,7 @@ def test_lease_that_has_expired_is_taken_over() -> None:
     ]
 
 
-def test_failed_export_is_told_with_its_failure() -> None:
+def test_failed_export_is_reported_with_its_failure() -> None:
     failure = failed(failureCode="S3NoSuchBucket", failureMessage="The bucket does not exist")
     table = seen(failure, status="FAILED", current=current(begun(attempt=1)))
 
@@ -113,13 +113,13 @@ def test_table_without_an_export_gets_a_full_one() -> None:
     ]
 
 
-def test_reset_is_told() -> None:
+def test_reset_is_reported() -> None:
     table = seen(failed(), status="FAILED", current=BEGUN, is_reset_requested=True)
 
-    assert steps(table) == [f"a reset was asked for: the next run makes a full export; {START}"]
+    assert steps(table) == [f"a reset was requested: the next run makes a full export; {START}"]
 
 
-def test_gap_is_told_until_a_full_export_has_closed_it() -> None:
+def test_gap_is_reported_until_a_full_export_has_closed_it() -> None:
     lost, before = gap(WATERMARK - 48 * HOUR, WATERMARK), completed(None, WATERMARK - 48 * HOUR)
     reported = (
         "changes from 2026-11-19T11:00:00Z to 2026-11-21T11:00:00Z are in no export (PITR_GAP):"
@@ -137,7 +137,7 @@ def test_gap_is_told_until_a_full_export_has_closed_it() -> None:
     assert reported not in steps(seen(completed(None, NOW), lost, before))
 
 
-def test_gap_to_come_is_told_with_the_full_export() -> None:
+def test_gap_to_come_is_reported_with_the_full_export() -> None:
     reach = Recovery(WATERMARK + HOUR / 2, timedelta(days=1))
 
     assert steps(seen(recovery=reach))[0] == (
@@ -154,7 +154,7 @@ def test_export_that_aws_has_accepted_is_finished_before_there_is_a_gap() -> Non
     assert len(steps(table)) == 1
 
 
-def test_recovery_that_is_off_is_told_with_the_command_that_turns_it_on() -> None:
+def test_recovery_that_is_off_is_reported_with_the_command_that_turns_it_on() -> None:
     assert steps(seen(recovery=Recovery(None))) == [
         "point-in-time recovery is off, and nothing can be exported; turn it on:"
         " aws dynamodb update-continuous-backups --table-name airports"
@@ -165,28 +165,27 @@ def test_recovery_that_is_off_is_told_with_the_command_that_turns_it_on() -> Non
 def test_export_that_was_begun_before_recovery_was_turned_off_can_be_followed() -> None:
     table = seen(recovery=Recovery(None), status="IN_PROGRESS", current=ACCEPTED, lease=lease(), owner=RUNNING)
 
-    assert steps(table)[1] == "nothing to do: an export is under way; follow it: sluice watch 8f2e_0"
+    assert steps(table)[1] == "nothing to do: an export is running; follow it: sluice watch 8f2e_0"
 
 
-def test_table_that_is_gone_needs_nothing_more() -> None:
+def test_table_that_no_longer_exists_needs_nothing_more() -> None:
     assert steps(seen(recovery=None, status="FAILED")) == [
         "there is no table named airports any more, so nothing more can be exported"
     ]
 
 
-def test_paused_exports_are_told_with_the_day_by_which_they_should_go_on() -> None:
+def test_paused_exports_are_reported_with_the_day_by_which_they_should_go_on() -> None:
     assert steps(seen(is_paused=True)) == [
-        "the exports are paused. They go on after: sluice export resume --table airports,"
+        "the exports are paused. To resume them: sluice export resume --table airports,"
         " by 2026-12-26T11:00:00Z, or a full export will be needed"
     ]
 
 
-def test_pause_lets_the_export_under_way_end() -> None:
+def test_pause_lets_the_running_export_end() -> None:
     table = seen(is_paused=True, watermark=None, current=ACCEPTED, lease=lease(), owner=RUNNING)
 
     assert steps(table) == [
-        "the exports are paused; the export that is under way goes on to its end."
-        " They go on after: sluice export resume --table airports"
+        "the exports are paused; the running export continues. To resume them: sluice export resume --table airports"
     ]
 
 
@@ -200,7 +199,7 @@ def test_lag_beyond_two_intervals_points_to_the_schedule() -> None:
     assert steps(seen(now=WATERMARK + timedelta(hours=2, minutes=10)))[0].startswith("nothing to do")
 
 
-def test_schedule_that_is_disabled_or_missing_is_told() -> None:
+def test_schedule_that_is_disabled_or_missing_is_reported() -> None:
     later = NOW + 48 * HOUR
 
     assert steps(seen(now=later, schedule=Schedule(HOUR, is_enabled=False)))[1:] == [
@@ -251,7 +250,7 @@ LOOK = "look at it: sluice watch airports-01795262400000-aabbccdd"
         ),
     ],
 )
-def test_processing_that_is_not_complete_is_told_first(
+def test_processing_that_is_not_complete_is_reported_first(
     status: str, waiting: int, execution: str | None, expected: str
 ) -> None:
     failure = {"error": "FilesFailedError", "message": "KeyError"} if status == "FAILED" else {}

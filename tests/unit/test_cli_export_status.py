@@ -120,7 +120,7 @@ def test_status_of_a_table_shows_what_is_going_on_and_the_last_runs(exporting: E
         "next         point-in-time recovery is off, and nothing can be exported; turn it on:"
         " aws dynamodb update-continuous-backups --table-name airports"
         " --point-in-time-recovery-specification PointInTimeRecoveryEnabled=true",
-        "             nothing to do: an export is under way; follow it: sluice watch 8f2e_0",
+        "             nothing to do: an export is running; follow it: sluice watch 8f2e_0",
     ]
 
 
@@ -150,7 +150,7 @@ def test_status_of_a_table_that_was_never_exported(exporting: Exporting) -> None
     assert out.splitlines()[1:4] == ["status       never exported", "watermark    none", "lag          -"]
 
 
-def test_status_of_a_table_that_is_gone_still_shows_its_runs(exporting: Exporting) -> None:
+def test_status_of_a_table_that_no_longer_exists_still_shows_its_runs(exporting: Exporting) -> None:
     exporting.put_run(begun(), "COMPLETED")
     exporting.dynamodb.delete_table(TableName="airports")
 

@@ -6,13 +6,13 @@ import pytest
 
 from local_aws.access.credentials import CREDENTIALS_FILE
 from sluice_cli import local
-from sluice_cli.aws import Aws, Place
+from sluice_cli.aws import Aws, Target
 from sluice_cli.exit_code import CommandError, ExitCode, NotDeployedError
 from sluice_cli.local_state import write_json
 from tests.unit.cli_aws import Terminal, local_aws_seeming_to_run
 
 
-def no_aws(place: Place) -> Aws:
+def no_aws(place: Target) -> Aws:
     raise AssertionError(place)
 
 
@@ -95,7 +95,7 @@ def test_another_data_directory_than_the_running_ones_is_a_conflict(tmp_path: Pa
     assert "with --data /kept, not /other" in shell.stderr.getvalue()
 
 
-def test_callers_that_need_fault_injection_are_told_that_the_running_one_has_none(tmp_path: Path) -> None:
+def test_callers_that_need_fault_injection_are_refused_a_server_without_it(tmp_path: Path) -> None:
     with (
         local_aws_seeming_to_run(tmp_path, **RUNNING),
         pytest.raises(CommandError, match="without fault injection; stop it first"),

@@ -108,7 +108,7 @@ def test_run_that_has_ended_keeps_its_limits(rated: Rated) -> None:
     assert rated.items()[0]["writeUnitsPerSecond"] == {"N": "100"}
 
 
-def test_other_refusals_of_dynamodb_are_told(rated: Rated) -> None:
+def test_other_refusals_of_dynamodb_are_reported(rated: Rated) -> None:
     rated.dynamodb.delete_table(TableName="runs")
     code, _out, err = rated.sluice("--write-units", "500", executions=("RUNNING", "RUNNING"))
     assert code == ExitCode.FAILED

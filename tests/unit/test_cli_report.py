@@ -261,7 +261,7 @@ def test_a_tables_exports_are_shown() -> None:
     ]
 
 
-def test_windows_that_wait_to_be_processed_are_told() -> None:
+def test_windows_that_wait_to_be_processed_are_reported() -> None:
     processing = {"status": "RUNNING", "waiting": 2, "copiedTo": "2026-11-21T11:00:00Z", "executionArn": "arn"}
 
     assert summary_lines(EXPORTED | {"processing": processing})[-1] == (

@@ -33,7 +33,7 @@ def test_rows_are_shown_in_columns() -> None:
         ]
 
 
-def test_more_rows_than_are_shown_are_told() -> None:
+def test_more_rows_than_are_shown_are_reported() -> None:
     with stubbed_aws() as stubbed:
         store(stubbed, b"g,rows\n" + b"".join(b"%s,1\n" % (b"x" * 99) for _ in range(20)))
         lines = result_lines(stubbed.aws, summary(5000))
@@ -41,7 +41,7 @@ def test_more_rows_than_are_shown_are_told() -> None:
         assert lines[2] == f"{'x' * 37}...  1"
 
 
-def test_result_that_is_gone_is_left_out() -> None:
+def test_result_that_no_longer_exists_is_left_out() -> None:
     with stubbed_aws() as stubbed:
         stubbed.s3.add_client_error("get_object", "NoSuchKey", http_status_code=404)
         assert result_lines(stubbed.aws, summary(1)) == []

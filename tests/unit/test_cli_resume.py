@@ -62,7 +62,7 @@ def expect_new_run(stubbed: StubbedAws, document: object) -> None:
 
 @pytest.mark.parametrize("status", ["ABORTED", "FAILED", "TIMED_OUT"])
 @pytest.mark.parametrize("run", ["july", ENDED])
-def test_a_run_that_ended_early_is_gone_on_with(tmp_path: Path, status: str, run: str) -> None:
+def test_a_run_that_ended_early_is_resumed(tmp_path: Path, status: str, run: str) -> None:
     with stubbed_aws() as stubbed:
         expect_ended(stubbed, status, {"table": "airports", "mode": "apply"})
         expect_new_run(stubbed, {"table": "airports", "mode": "apply", "resume": {"run": "july"}})
@@ -76,7 +76,7 @@ def test_a_run_that_ended_early_is_gone_on_with(tmp_path: Path, status: str, run
     assert "changes      360 changed, 1,040 unchanged, 0 deleted" in shell.stdout.getvalue()
 
 
-def test_a_run_that_went_on_with_another_is_itself_gone_on_with(tmp_path: Path) -> None:
+def test_a_run_that_went_on_with_another_is_itself_resumed(tmp_path: Path) -> None:
     with stubbed_aws() as stubbed:
         expect_ended(stubbed, "ABORTED", {"table": "airports", "resume": {"run": "june"}})
         expect_new_run(stubbed, {"table": "airports", "resume": {"run": "july"}})
@@ -87,7 +87,7 @@ def test_a_run_that_went_on_with_another_is_itself_gone_on_with(tmp_path: Path) 
     assert json.loads(shell.stdout.getvalue()) == SUMMARY
 
 
-def test_a_run_with_failed_segments_is_gone_on_with(tmp_path: Path) -> None:
+def test_a_run_with_failed_segments_is_resumed(tmp_path: Path) -> None:
     with stubbed_aws() as stubbed:
         expect_ended(stubbed, "SUCCEEDED", {"table": "airports"}, output='{"status": "PARTIAL"}')
         expect_new_run(stubbed, {"table": "airports", "resume": {"run": "july"}})
@@ -104,7 +104,7 @@ def test_a_run_with_failed_segments_is_gone_on_with(tmp_path: Path) -> None:
         ("FAILED", ["airports"], "", "the input of july is not an object"),
     ],
 )
-def test_a_run_that_cannot_be_gone_on_with_exits_2(
+def test_a_run_that_cannot_be_resumed_exits_2(
     tmp_path: Path, status: str, document: object, output: str, said: str
 ) -> None:
     with stubbed_aws() as stubbed:

@@ -11,7 +11,7 @@ from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError, NoRegionError, ProfileNotFound
 
 from local_aws.lifecycle import LocalAws
-from sluice_cli.aws import Aws, Place, connect, explained
+from sluice_cli.aws import Aws, Target, connect, explained
 from sluice_cli.exit_code import ExitCode
 from sluice_cli.run import EXECUTION_NAME, new_name
 from tests.unit.cli_aws import CREDENTIALS, DIRECT_MACHINE, EXECUTION, SUMMARY, StubbedAws, Terminal, stubbed_aws
@@ -23,7 +23,7 @@ def terminal(tmp_path: Path, stubbed: StubbedAws, stdin: str = "{}") -> Terminal
     return Terminal(tmp_path, lambda _place: stubbed.aws, stdin=stdin)
 
 
-def refuse_to_connect(place: Place) -> Aws:
+def refuse_to_connect(place: Target) -> Aws:
     raise explained(NoRegionError(), place)
 
 
@@ -98,7 +98,7 @@ def test_run_that_ends_badly_says_so_and_exits_accordingly(
         ("{}", ("run", "csv_load", "--input", "-", "--name", "x" * 81)),
     ],
 )
-def test_bad_input_exits_2_before_aws_is_asked(tmp_path: Path, stdin: str, arguments: tuple[str, ...]) -> None:
+def test_bad_input_exits_2_before_any_call_to_aws(tmp_path: Path, stdin: str, arguments: tuple[str, ...]) -> None:
     shell = Terminal(tmp_path, refuse_to_connect, stdin=stdin)
 
     assert shell.sluice(*arguments) == ExitCode.BAD_INPUT
@@ -154,7 +154,7 @@ def test_a_missing_stack_exits_3_and_says_how_to_deploy(tmp_path: Path) -> None:
 
 def test_a_missing_stack_on_local_aws_says_how_to_deploy_there(tmp_path: Path) -> None:
     local = LocalAws("http://127.0.0.1:9", 9, 1, tmp_path)
-    with stubbed_aws(Place(local)) as stubbed:
+    with stubbed_aws(Target(local)) as stubbed:
         stubbed.cloudformation.add_response("describe_stacks", {"Stacks": []})
         shell = terminal(tmp_path, stubbed)
 
@@ -245,7 +245,7 @@ def test_ctrl_c_leaves_the_run_going_and_says_how_to_go_on(tmp_path: Path) -> No
     assert shell.stdout.getvalue() == ""
 
 
-def test_a_watch_that_may_not_go_on_says_that_the_run_does(tmp_path: Path) -> None:
+def test_a_watch_that_may_not_continue_says_that_the_run_does(tmp_path: Path) -> None:
     with stubbed_aws() as stubbed:
         stubbed.expect_stack()
         stubbed.expect_start("{}")
@@ -392,7 +392,7 @@ def test_local_clients_ignore_all_of_the_users_aws_configuration(
         raise SentError
 
     CREDENTIALS.write(tmp_path)
-    aws = connect(Place(LocalAws("http://127.0.0.1:4999", 4999, 1, tmp_path, "eu-west-1")))
+    aws = connect(Target(LocalAws("http://127.0.0.1:4999", 4999, 1, tmp_path, "eu-west-1")))
     call = client(aws)
     call.__self__.meta.events.register("before-send", keep)  # type: ignore[attr-defined]
 

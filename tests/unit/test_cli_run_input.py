@@ -40,7 +40,7 @@ def test_parse_setting_returns_the_json_value_that_was_written(path: list[str], 
 
 
 @given(st.dictionaries(names, json_values, min_size=1), json_values, st.data())
-def test_a_setting_changes_its_own_place_and_nothing_else(
+def test_a_setting_changes_its_own_path_and_nothing_else(
     document: dict[str, Any], value: Any, data: st.DataObject
 ) -> None:
     before = json.dumps(document)
@@ -81,7 +81,7 @@ def test_a_setting_without_a_place_is_bad_input(text: str) -> None:
         parse_setting(text)
 
 
-def test_a_setting_makes_the_objects_on_its_way() -> None:
+def test_a_setting_creates_missing_objects() -> None:
     assert apply_settings({"a": None}, [Setting(("a", "b", "c"), 1)]) == {"a": {"b": {"c": 1}}}
 
 
@@ -98,11 +98,11 @@ def test_a_setting_goes_into_list_elements() -> None:
 @pytest.mark.parametrize(
     ("path", "problem"),
     [
-        (("list", "2"), "2 is no index of a list of 2"),
-        (("list", "-1"), "-1 is no index"),
-        (("list", "x"), "x is no index"),
-        (("list", "²"), "is no index"),
-        (("text", "x"), "x is inside a value that is no object"),
+        (("list", "2"), "2 is not an index of a list of 2"),
+        (("list", "-1"), "-1 is not an index"),
+        (("list", "x"), "x is not an index"),
+        (("list", "²"), "is not an index"),
+        (("text", "x"), "x is inside a value that is not an object"),
     ],
 )
 def test_a_setting_that_leads_nowhere_is_bad_input(path: tuple[str, ...], problem: str) -> None:

@@ -36,7 +36,7 @@ def store(stubbed: StubbedAws, body: bytes) -> None:
     stubbed.s3.add_response("get_object", {"Body": StreamingBody(io.BytesIO(body), len(body))}, WANTED)
 
 
-def test_added_removed_and_changed_attributes_are_told_apart() -> None:
+def test_added_removed_and_changed_attributes_are_distinguished() -> None:
     before = {"ident": {"S": "KATL"}, "old": {"N": "1"}, "name": {"S": "Atlanta"}}
     after = {"ident": {"S": "KATL"}, "geohash": {"S": "djgz"}, "name": {"S": "Hartsfield"}}
 
@@ -70,7 +70,7 @@ def test_long_values_are_shown_where_they_differ() -> None:
     assert shown(before, after) == [f"- text: ...{'x' * 16}old", f"+ text: ...{'x' * 16}new{'y' * 61}..."]
 
 
-def test_a_value_that_is_the_beginning_of_another_is_shown_where_that_goes_on() -> None:
+def test_a_value_that_is_the_beginning_of_another_is_shown_where_they_differ() -> None:
     before, after = {"text": {"S": "x" * 100}}, {"text": {"S": "x" * 100 + "y"}}
 
     assert shown(before, after) == [f"- text: ...{'x' * 16}", f"+ text: ...{'x' * 16}y"]

@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError
 
 from local_aws.lifecycle import LocalAws
-from sluice_cli.aws import Place
+from sluice_cli.aws import Target
 from sluice_cli.exit_code import NotDeployedError
 from sluice_cli.progress import MapRun, Progress
 from sluice_cli.watch import LONGEST_PAUSE_SECONDS, LONGEST_TROUBLED_PAUSE_SECONDS, Ended, watch
@@ -107,7 +107,7 @@ def test_watch_waits_longer_and_longer_between_looks_up_to_a_bound() -> None:
     ("code", "status"),
     [("ThrottlingException", 400), ("TooManyRequestsException", 429), ("Whatever", 503), ("Whatever", 429)],
 )
-def test_watch_goes_on_after_throttles_and_failures_of_aws(code: str, status: int) -> None:
+def test_watch_continues_after_throttles_and_failures_of_aws(code: str, status: int) -> None:
     time = FakeTime()
     with stubbed_aws() as stubbed:
         for _ in range(20):
@@ -127,7 +127,7 @@ def test_watch_goes_on_after_throttles_and_failures_of_aws(code: str, status: in
 @pytest.mark.parametrize(
     "error", [EndpointConnectionError(endpoint_url="https://states"), ConnectTimeoutError(endpoint_url="x")]
 )
-def test_watch_goes_on_after_lost_connections(error: Exception) -> None:
+def test_watch_continues_after_lost_connections(error: Exception) -> None:
     with stubbed_aws() as stubbed:
         lose_connection(stubbed, 7, error)
         stubbed.expect_execution("SUCCEEDED", output="{}")
@@ -139,9 +139,9 @@ def test_watch_goes_on_after_lost_connections(error: Exception) -> None:
     assert len(display.notes) == 1
 
 
-def test_watch_ends_when_its_local_aws_is_gone(tmp_path: Path) -> None:
+def test_watch_ends_when_its_local_aws_has_ended(tmp_path: Path) -> None:
     gone = LocalAws("http://127.0.0.1:9", 9, 1, tmp_path / "gone")
-    with stubbed_aws(Place(gone)) as stubbed:
+    with stubbed_aws(Target(gone)) as stubbed:
         lose_connection(stubbed, 1, EndpointConnectionError(endpoint_url=gone.endpoint_url))
 
         with pytest.raises(NotDeployedError, match="the run with it"):

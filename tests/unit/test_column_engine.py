@@ -64,7 +64,9 @@ json_asked = st.builds(
 @example(
     request(layout={"format": "jsonl"}), ['{"g": 1.50, "x": 1}', '{"g": 1.5, "x": 1}', '{"g": true, "x": 1}'], "\n", 99
 )
-def test_json_of_any_kind_comes_to_the_same(request: Aggregation, lines: list[str], end: str, block_bytes: int) -> None:
+def test_json_of_any_kind_gives_the_same_result(
+    request: Aggregation, lines: list[str], end: str, block_bytes: int
+) -> None:
     data = end.join(lines).encode("utf-8", "surrogatepass")
     same(request, data, block_bytes)
     rows = [row for row in map(as_object, lines) if row is not None]

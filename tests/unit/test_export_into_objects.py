@@ -126,7 +126,7 @@ def test_what_is_no_dynamodb_json_is_rejected(item: Any) -> None:
 
 
 @pytest.mark.parametrize("sink", [OBJECTS, TYPED_OBJECTS])
-def test_changes_are_told_with_both_images(aws: Slices, sink: Json) -> None:
+def test_changes_are_reported_with_both_images(aws: Slices, sink: Json) -> None:
     old, new = bird("wren", 1), bird("wren", 2)
     records = [changed(key_of(old), *images) for images in [(None, new), (old, new), (old, None)]]
     assert counts(aws.process(records, CHANGES, sink)) == (3, 3, 0, 0, 0)

@@ -201,7 +201,7 @@ def test_changes_that_nobody_accounts_for_are_an_error(aws: Slices) -> None:
         requests.close()
 
 
-def test_error_lets_go_of_what_is_on_its_way(aws: Slices) -> None:
+def test_error_releases_what_was_requested(aws: Slices) -> None:
     aws.fake.faults.append(Fault(400, "AccessDeniedException"))
     with wire_to(aws.fake.url, aws.retries) as wire:
         answers: list[Any] = []

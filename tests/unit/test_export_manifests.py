@@ -111,7 +111,7 @@ def test_items_of_a_full_export_need_the_key_attributes(aws: Surroundings) -> No
 
 
 @pytest.mark.parametrize("records", [[], [b"{"], [b""]])
-def test_key_is_not_judged_by_what_cannot_be_read(aws: Surroundings, records: Any) -> None:
+def test_unreadable_object_does_not_decide_about_a_key(aws: Surroundings, records: Any) -> None:
     file = aws.export.put_file("a", records, itemCount=len(records))
     aws.export.put_manifests([file])
     assert aws.check().items == len(records)

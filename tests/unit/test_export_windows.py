@@ -89,7 +89,7 @@ def test_window_has_at_most_a_day() -> None:
     assert decide(ledger(since)).export == incremental(since, since + DAY)
 
 
-def test_gap_is_told_and_followed_by_a_full_export() -> None:
+def test_gap_is_reported_and_followed_by_a_full_export() -> None:
     watermark = EARLIEST - timedelta(seconds=1)
     decision = decide(ledger(watermark))
     assert (decision.action, decision.export, decision.gap) == (Action.START, full(), Gap(watermark, EARLIEST))
@@ -100,13 +100,13 @@ def test_watermark_where_recovery_begins_leaves_no_gap() -> None:
     assert decide(ledger(EARLIEST)).export == incremental(EARLIEST, EARLIEST + DAY)
 
 
-def test_gap_is_told_even_when_the_full_export_must_wait() -> None:
+def test_gap_is_reported_even_when_the_full_export_must_wait() -> None:
     earliest = LATEST + MINUTE
     decision = decide(ledger(LATEST - HOUR), earliest=earliest)
     assert (decision.action, decision.gap) == (Action.NOTHING, Gap(LATEST - HOUR, earliest))
 
 
-def test_reset_makes_a_full_export_whatever_was_under_way() -> None:
+def test_reset_makes_a_full_export_whatever_was_running() -> None:
     for current in (None, incremental(LATEST - HOUR, LATEST), full(LATEST - DAY, attempt=3)):
         decision = decide(ledger(LATEST - HOUR, current, is_reset=True))
         assert decision == Decision(Action.START, "a reset was asked for", full())
@@ -130,13 +130,13 @@ def test_nothing_is_started_while_recovery_is_off() -> None:
         decide(ledger(LATEST - HOUR), earliest=None)
 
 
-def test_failed_window_is_asked_for_again_as_the_next_attempt() -> None:
+def test_failed_window_is_requested_again_as_the_next_attempt() -> None:
     since = LATEST - DAY
     failed = replace(incremental(since, since + HOUR, attempt=1), bucket="misspelt", started_at=NOW - 9 * HOUR)
     assert decide(ledger(since, failed)).export == incremental(since, since + HOUR, attempt=1)
 
 
-def test_failed_full_export_is_asked_for_again_as_of_its_time() -> None:
+def test_failed_full_export_is_requested_again_as_of_its_time() -> None:
     decision = decide(ledger(LATEST - 9 * DAY, full(LATEST - DAY, attempt=2)))
     assert decision.export == full(LATEST - DAY, attempt=2)
     assert decision.reason == "a full export has not completed yet"

@@ -52,7 +52,7 @@ def test_first_attempt_leaves_its_part_and_returns_its_progress(s3: Any) -> None
 
 
 @pytest.mark.parametrize(("part", "late"), [(b"a\nb\n", b"a\n"), (b"", b"a\n"), (b"a\n", b"")])
-def test_late_attempt_takes_over_what_the_first_came_to(s3: Any, part: bytes, late: bytes) -> None:
+def test_late_attempt_takes_over_the_outcome_of_the_first(s3: Any, part: bytes, late: bytes) -> None:
     leave(s3, {"slices": 1}, part)
     assert leave(s3, {"slices": 2}, late) == {"slices": 1}
     assert text(s3, PART) == (part or None)

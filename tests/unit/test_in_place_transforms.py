@@ -252,7 +252,7 @@ def test_target_gets_one_item_several_or_none() -> None:
     assert target(lambda _item: None) == target(lambda _item: []) == []
 
 
-def test_marker_means_something_in_moves_alone() -> None:
+def test_marker_applies_to_moves_only() -> None:
     assert target(lambda _item: DELETE, deletes=True) is DELETE
     with pytest.raises(RejectError, match="DELETE means nothing"):
         target(lambda _item: DELETE)

@@ -94,7 +94,7 @@ def test_clean_result_is_counted_and_left_where_it_is(bucket: Bucket) -> None:
     assert bucket.rows(inspection) == as_read(["a", "b"], rows)
 
 
-def test_scan_goes_on_where_the_slice_before_ended(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scan_continues_where_the_slice_before_ended(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inspecting, "SCAN_BLOCK_BYTES", 100)
     rows: list[list[str | None]] = [[str(number)] for number in range(200)]
     bucket.put(athena_csv(["a"], rows))
@@ -107,7 +107,7 @@ def test_scan_goes_on_where_the_slice_before_ended(bucket: Bucket, monkeypatch: 
 
 @pytest.mark.parametrize("is_time_up", [True, False])
 @pytest.mark.parametrize("place", [0, 2500, 4999])
-def test_damaged_row_has_all_rows_written_anew(
+def test_damaged_row_has_all_rows_rewritten(
     bucket: Bucket, monkeypatch: pytest.MonkeyPatch, place: int, is_time_up: bool
 ) -> None:
     monkeypatch.setattr(inspecting, "PART_BYTES", 20_000)
@@ -173,7 +173,7 @@ def test_result_without_rows_is_not_read(bucket: Bucket) -> None:
     ("columns", "cause"),
     [(["a\\b"], "a backslash or a control character"), (["a" * 5000, "b" * 6000], "a long header")],
 )
-def test_header_that_would_be_damaged_has_rows_written_anew(bucket: Bucket, columns: list[str], cause: str) -> None:
+def test_header_that_would_be_damaged_has_rows_rewritten(bucket: Bucket, columns: list[str], cause: str) -> None:
     rows: list[list[str | None]] = [["x"] * len(columns)]
     bucket.put(athena_csv(columns, rows))
     inspection = bucket.to_end(bucket.inspector.begin(URI, {}))
@@ -181,7 +181,7 @@ def test_header_that_would_be_damaged_has_rows_written_anew(bucket: Bucket, colu
     assert bucket.rows(inspection) == as_read(columns, rows)
 
 
-def test_result_over_10_gb_is_written_anew(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_result_over_10_gb_is_rewritten(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inspecting, "READER_MAX_BYTES", 7)
     bucket.put(athena_csv(["a"], [["x"]]))
     inspection = bucket.to_end(bucket.inspector.begin(URI, {}))
@@ -214,7 +214,7 @@ def test_result_that_is_none_of_athenas_is_malformed(bucket: Bucket, body: bytes
         bucket.to_end(bucket.inspector.begin(URI, {}))
 
 
-def test_result_that_is_overwritten_meanwhile_is_told(bucket: Bucket) -> None:
+def test_result_that_is_overwritten_meanwhile_is_reported(bucket: Bucket) -> None:
     bucket.put(athena_csv(["a"], [["\\"]]))
     begun = bucket.inspector.begin(URI, {})
     bucket.put(athena_csv(["a"], [["other"]]))
@@ -238,7 +238,7 @@ def test_no_given_rows_are_not_read(bucket: Bucket, body: bytes) -> None:
 
 
 @pytest.mark.parametrize(("line", "problem"), [("[1]", "row 2 is not a JSON object"), ("{", "row 2 is not valid JSON")])
-def test_given_line_that_is_no_row_is_told_by_its_number(bucket: Bucket, line: str, problem: str) -> None:
+def test_given_line_that_is_no_row_is_reported_by_its_number(bucket: Bucket, line: str, problem: str) -> None:
     bucket.put(f'{{"a": 1}}\n{line}\n'.encode(), f"s3://{BUCKET}/input/rows.jsonl")
     with pytest.raises(SourceMalformedError, match=problem):
         bucket.to_end(bucket.inspector.begin_given(BUCKET, "input/rows.jsonl"))
@@ -256,14 +256,14 @@ def test_unloaded_rows_are_read_by_their_manifest(bucket: Bucket) -> None:
     assert inspection.check() == inspection
 
 
-def test_more_rows_than_a_map_reads_are_told() -> None:
+def test_more_rows_than_a_map_reads_are_reported() -> None:
     inspection = Inspection(Phase.DONE, Reader.CSV, rows=ROWS_MAX + 1, rejected=1)
     assert inspection.check() == inspection
     with pytest.raises(TooManyRowsError, match="100,000,000"):
         replace(inspection, rejected=0).check()
 
 
-def test_inspection_without_a_source_is_not_gone_on_with(bucket: Bucket) -> None:
+def test_inspection_without_a_source_is_not_resumed(bucket: Bucket) -> None:
     with pytest.raises(SourceMalformedError, match="without a source"):
         bucket.inspector.go_on(Inspection(Phase.SCAN, Reader.CSV), lambda: False)
 
@@ -303,6 +303,6 @@ def test_fixture_ends_as_it_is_named(handler: Any, path: Path) -> None:
         handler(event, Context())
 
 
-def test_missing_result_is_told(bucket: Bucket) -> None:
+def test_missing_result_is_reported(bucket: Bucket) -> None:
     with pytest.raises(SourceNotFoundError):
         bucket.inspector.begin(URI, {})

@@ -88,7 +88,7 @@ def deep(levels: int) -> Any:
         ({"L": ["{name}"], "omitEmpty": ["NA"]}, "mapping.x.omitEmpty", "where the members are spelled out"),
     ],
 )
-def test_a_wrong_value_is_refused_by_its_place(value: Any, field: str, problem: str) -> None:
+def test_a_wrong_value_is_refused_by_its_path(value: Any, field: str, problem: str) -> None:
     error = refused({"mapping": {"id": "{id}", "x": value}})
     assert error.field == field
     assert problem in str(error)
@@ -138,7 +138,7 @@ def test_32_levels_are_taken_and_33_are_refused() -> None:
     "load",
     [{}, {"mapping": None}, {"mapping": {"id": "{id}"}, "keys": ["id"]}, {"transform": "x", "keys": ["id"]}],
 )
-def test_exactly_one_way_is_given(load: dict[str, Any]) -> None:
+def test_exactly_one_item_source_is_given(load: dict[str, Any]) -> None:
     error = refused(load)
     assert error.field == "mapping"
     assert "give one of mapping, transform, keys" in str(error)

@@ -243,7 +243,7 @@ def test_report_lies_where_the_answer_says(handler: Any, dynamodb: QueriedDynamo
     assert progress["counts"] == {"keys": 3, "items": 3}
 
 
-def test_function_stops_with_a_minute_to_spare_and_goes_on_later(handler: Any, dynamodb: QueriedDynamoDB) -> None:
+def test_function_stops_with_a_minute_to_spare_and_continues_later(handler: Any, dynamodb: QueriedDynamoDB) -> None:
     dynamodb.table.page_bytes = 1
     event, slices = dict(USUAL), 0
     while slices == 0 or not event["progress"]["done"]:

@@ -236,7 +236,7 @@ def test_largest_are_fewer_where_keys_are_long_but_always_the_largest() -> None:
     assert [each["bytes"] for each in largest_of(sized(1, 1), sized(2, LARGEST_MAX_BYTES)).lines] == [2]
 
 
-def test_small_collection_takes_no_place_of_a_larger_one_that_is_left_out() -> None:
+def test_small_collection_does_not_displace_a_larger_one_that_is_left_out() -> None:
     largest = largest_of(sized(3, 5000), sized(2, 5000), sized(1, 1))
     assert [each["bytes"] for each in largest.lines] == [3]
     assert largest.left_out == 2

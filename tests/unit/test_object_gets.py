@@ -112,7 +112,7 @@ def test_whole_object_comes_in_one_request(fake: tuple[FakeObjects, ObjectGets])
     assert (objects.paths, objects.connections) == (["/bucket/in/a.csv", "/bucket/in/b.csv"], 1)
 
 
-def test_requests_are_under_way_at_the_same_time(fake: tuple[FakeObjects, ObjectGets]) -> None:
+def test_requests_are_in_flight_at_the_same_time(fake: tuple[FakeObjects, ObjectGets]) -> None:
     objects, gets = fake
     first, second = [gets.begin(a_source(size=len(BODY))) for _ in range(2)]
     assert first
@@ -178,6 +178,6 @@ def test_target_is_the_clients() -> None:
     assert (gets._target.endpoint.url, gets._target.region) == ("https://s3.eu-central-1.amazonaws.com", REGION)
 
 
-def test_without_credentials_botocore_is_asked() -> None:
+def test_without_credentials_botocore_raises_its_own_error() -> None:
     session = Mock(get_credentials=lambda: None)
     assert whole(ObjectGets.like(session, Mock())) is None

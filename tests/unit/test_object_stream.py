@@ -95,7 +95,7 @@ def read_all(stream: SourceStream, size: int = 1000) -> bytes:
     return b"".join(pieces)
 
 
-def test_range_is_asked_for_with_the_pinned_version_and_etag() -> None:
+def test_range_is_requested_with_the_pinned_version_and_etag() -> None:
     s3 = S3(DATA)
     assert read_all(opened(s3, 100, 5000, version_id="v1")) == DATA[100:5000]
     assert s3.requests == [
@@ -116,7 +116,7 @@ def test_object_without_a_version_is_pinned_by_its_etag() -> None:
 
 
 @pytest.mark.parametrize(("start", "end"), [(5, 5), (len(DATA), None), (len(DATA) + 5, None)])
-def test_nothing_is_asked_for_when_there_is_nothing_to_read(start: int, end: int | None) -> None:
+def test_nothing_is_requested_when_there_is_nothing_to_read(start: int, end: int | None) -> None:
     s3 = S3(DATA)
     assert read_all(opened(s3, start, end)) == b""
     assert s3.requests == []
@@ -195,7 +195,7 @@ def test_gzip_may_be_padded_with_zeros() -> None:
     assert read_all(opened_gzip(gzip.compress(DATA) + b"\0" * 600_000)) == DATA
 
 
-def test_gzip_is_read_in_pieces_of_the_size_asked_for() -> None:
+def test_gzip_is_read_in_pieces_of_the_requested_size() -> None:
     assert read_all(opened_gzip(gzip.compress(b"0" * 10_000_000)), 4096) == b"0" * 10_000_000
 
 

@@ -122,7 +122,7 @@ def test_full_page_is_evidence_about_larger_sizes_too() -> None:
     assert after[-1].keys == pytest.approx(4096 * 23 / 24 + 4)
 
 
-def test_next_size_is_guessed_to_go_on_as_the_upper_half_did() -> None:
+def test_next_size_is_guessed_to_continue_as_the_upper_half_did() -> None:
     evidence = renewed((), Page(4, 4.25, [0, 1, 2, 3]), 0.0)
     guessed = estimates(evidence, affordable=0.0)[3]
     assert guessed.units == 8.25

@@ -76,12 +76,12 @@ def test_what_is_left_out_has_its_default() -> None:
     }
 
 
-def test_partial_result_tolerates_any_failure_unless_told() -> None:
+def test_partial_result_tolerates_any_failure_by_default() -> None:
     assert request(onIncomplete="report").tolerated_failure_percentage == 100
     assert request(onIncomplete="report", toleratedFailurePercentage=2.5).tolerated_failure_percentage == 2.5
 
 
-def test_date_parts_and_columns_with_a_colon_are_told_apart() -> None:
+def test_date_parts_and_columns_with_a_colon_are_distinguished() -> None:
     groups = aggregation(groupBy=["DATE:hour", "a:b", ":month", "x:y:day"]).groups
     assert groups == (
         ColumnPart("DATE", DatePart.HOUR),

@@ -107,7 +107,7 @@ def test_answer_has_all_that_the_state_machine_writes_and_calls() -> None:
     }
 
 
-def test_first_export_is_asked_for_as_of_a_time() -> None:
+def test_first_export_is_requested_as_of_a_time() -> None:
     answer = plan(ledger=None)
     assert (answer["version"], answer["watermark"], answer["lagSeconds"]) == (0, None, None)
     del answer["request"]["ClientToken"]

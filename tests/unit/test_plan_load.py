@@ -164,7 +164,7 @@ def test_usual_plan_says_all_that_the_machine_needs(aws: Surroundings) -> None:
     assert rows_of(aws, planned, AIRPORTS.encode()) == list(csv.reader(io.StringIO(AIRPORTS)))[1:]
 
 
-def test_plan_is_gone_on_with_when_the_time_is_up(aws: Surroundings) -> None:
+def test_plan_is_resumed_when_the_time_is_up(aws: Surroundings) -> None:
     body = AIRPORTS.encode() + b'K,,"a\nb",C,S,US,1,2,3,UTC,\n' * 5000
     aws.put("input/airports.csv", body)
     event, calls = an_event(rangeSize=20_000), 0

@@ -101,7 +101,7 @@ def test_buckets_of_the_stack_and_of_columns_are_taken(fields: dict[str, Any]) -
         ),
     ],
 )
-def test_layout_of_the_rows_is_told_by_the_statement(query: str, layout: ResultFormat) -> None:
+def test_statement_decides_the_layout_of_the_rows(query: str, layout: ResultFormat) -> None:
     assert result_format(query) is layout
 
 
@@ -188,7 +188,7 @@ def test_action_is_compiled_for_the_children() -> None:
     }
 
 
-def test_query_is_asked_for_as_athena_takes_it() -> None:
+def test_query_is_requested_as_athena_accepts_it() -> None:
     query = request(parameters=["'x'"], workGroup="reports", database="d", catalog="c").query
     assert query is not None
     arguments = query.to_arguments(RUN, BUCKET)
@@ -202,7 +202,7 @@ def test_query_is_asked_for_as_athena_takes_it() -> None:
     }
 
 
-def test_runs_have_tokens_of_their_own_and_nothing_that_was_not_asked() -> None:
+def test_runs_have_tokens_of_their_own_and_nothing_unrequested() -> None:
     query = request().query
     assert query is not None
     one, again = query.to_arguments(RUN, BUCKET), query.to_arguments(RUN, BUCKET)

@@ -275,12 +275,12 @@ def test_run_fails_by_its_batches_own_error(bucket: Bucket, names: list[str], na
     ]
 
 
-def test_threshold_without_an_error_of_its_own_is_told_as_it_is(bucket: Bucket) -> None:
+def test_threshold_without_an_error_of_its_own_is_unchanged(bucket: Bucket) -> None:
     bucket.put_results("batches", first(0, "PENDING"))
     assert plan(3, error=THRESHOLD)["error"] == THRESHOLD
 
 
-def test_child_that_timed_out_is_told_by_its_status(bucket: Bucket) -> None:
+def test_child_that_timed_out_is_reported_by_its_status(bucket: Bucket) -> None:
     bucket.put_results("batches", first(0, "TIMED_OUT"))
     assert plan(3, error=THRESHOLD)["error"]["name"] == "TIMED_OUT"
 

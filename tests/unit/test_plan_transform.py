@@ -254,7 +254,7 @@ def test_what_cannot_go_well_is_refused_beforehand(aws: Any, fields: Json, messa
     assert message in str(raised.value)
 
 
-def test_filter_that_must_not_be_tried_is_told_as_that(aws: Any) -> None:
+def test_filter_that_must_not_be_tried_is_reported_as_that(aws: Any) -> None:
     wire = tables()
     wire.before = denied
     given = request(where={"expression": "attribute_exists(icao)"})
@@ -263,7 +263,7 @@ def test_filter_that_must_not_be_tried_is_told_as_that(aws: Any) -> None:
 
 
 @pytest.mark.parametrize("fields", [{}, {"target": "nests", "deleteSource": True}])
-def test_table_is_changed_only_with_a_way_back(aws: Any, fields: Json) -> None:
+def test_table_is_changed_only_with_a_backup(aws: Any, fields: Json) -> None:
     assert plan(aws, mode="apply", **fields).job.mode == "apply"
     aws.update_continuous_backups(
         TableName="airports", PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": False}
@@ -400,7 +400,7 @@ def test_run_is_resumed_by_one_other(handler: Any) -> None:
         handler(event("third", resume={"run": "first"}), Context())
 
 
-def test_run_that_resumed_another_and_left_no_plan_gives_way(handler: Any) -> None:
+def test_run_that_resumed_another_and_left_no_plan_is_superseded(handler: Any) -> None:
     handler(event("first", segments=1), Context())
     RunFiles(boto3.client("s3"), BUCKET, replace(RUN, name="second")).claim("first", Purpose.RESUME)
     third = handler(event("third", resume={"run": "first"}), Context())

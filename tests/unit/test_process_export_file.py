@@ -55,7 +55,7 @@ def aws() -> Iterator[Slices]:
 # Slices.
 
 
-def test_slices_go_on_where_the_one_before_has_ended(aws: Slices) -> None:
+def test_slices_continue_where_the_one_before_has_ended(aws: Slices) -> None:
     lines = items(birds(3 * PORTION_LINES + 10))
     event = aws.event(aws.put(lines), FULL, TABLE_SINK)
     first = aws.slice(event, time_is_up_after=0)
@@ -81,7 +81,7 @@ def line_of(number: int, kind: str) -> bytes:
 
 @settings(max_examples=25)
 @given(records_of_birds, st.lists(st.tuples(st.integers(0, 2), st.booleans()), max_size=4), st.booleans())
-def test_slices_cut_anywhere_and_tried_again_come_to_the_whole(
+def test_slices_cut_anywhere_and_tried_again_give_the_whole_result(
     birds: list[tuple[int, str]], cuts: list[tuple[int, bool]], is_guarded: bool
 ) -> None:
     lines = [line_of(*each) for each in birds]

@@ -90,7 +90,7 @@ def test_one_range_of_all_stays_open_from_call_to_call() -> None:
     assert calls > 1
 
 
-def test_ranges_are_about_as_long_as_asked_for() -> None:
+def test_ranges_are_about_as_long_as_requested() -> None:
     ranges, _ = cut(b"1234567\n" * 1000, 100)
     assert {abs(each.end - each.start - 100) < 8 for each in ranges[:-1]} == {True}
 

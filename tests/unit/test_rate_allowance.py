@@ -172,7 +172,7 @@ def test_request_that_must_be_sent_is_admitted_when_the_time_is_up_and_owed() ->
     assert not limiter.settle()
 
 
-def test_workers_that_start_together_go_on_apart() -> None:
+def test_workers_that_start_together_continue_apart() -> None:
     first = []
     for _ in range(20):
         clock = RateClock()
@@ -218,19 +218,19 @@ def demand(rate: float, capacity: float, seconds: float, item_units: float = 1.0
 
 
 @pytest.mark.parametrize("item_units", [0.5, 1.0, 4.0])
-def test_worker_with_less_use_claims_what_it_can_spend(item_units: float) -> None:
+def test_worker_with_less_use_demands_what_it_can_spend(item_units: float) -> None:
     assert demand(100.0, 20.0, 30, item_units) == pytest.approx(20 * CLAIM_MARGIN, rel=0.15)
 
 
-def test_worker_claims_what_it_could_spend_also_while_it_waits() -> None:
+def test_worker_demands_what_it_could_spend_also_while_it_waits() -> None:
     assert demand(40.0, 50.0, 60) == pytest.approx(50 * CLAIM_MARGIN, rel=0.15)
 
 
-def test_worker_that_mostly_waits_claims_all() -> None:
+def test_worker_that_mostly_waits_demands_all() -> None:
     assert demand(10.0, 50.0, 30) == inf
 
 
-def test_worker_claims_all_until_it_has_been_seen_for_a_while() -> None:
+def test_worker_demands_all_until_its_use_is_known() -> None:
     clock = RateClock()
     limiter = clock.limiter(100.0)
     assert limiter.demand() == inf
@@ -239,7 +239,7 @@ def test_worker_claims_all_until_it_has_been_seen_for_a_while() -> None:
     assert limiter.demand() == inf
 
 
-def test_idle_worker_claims_less_and_less() -> None:
+def test_idle_worker_demands_less_and_less() -> None:
     clock = RateClock()
     limiter = clock.limiter(100.0)
     spend(limiter, 50)

@@ -98,7 +98,9 @@ def test_limits_that_were_edited_stay(shard: Shard, table: FakeRunTable) -> None
     assert beat(shard, to_workers=0.0).limits == {Kind.READ: 10, Kind.WRITE: 20}
 
 
-def test_item_that_is_gone_comes_back_with_the_input_s_limits_and_an_end(shard: Shard, table: FakeRunTable) -> None:
+def test_missing_item_is_created_again_with_the_limits_of_the_input_and_an_end(
+    shard: Shard, table: FakeRunTable
+) -> None:
     beat(shard)
     table.items.clear()
     assert beat(shard, to_workers=0.0).limits == {Kind.READ: 250.5, Kind.WRITE: None}
@@ -111,7 +113,7 @@ def test_stop_flag_is_in_the_answer(shard: Shard, table: FakeRunTable) -> None:
     assert beat(shard).is_stopped
 
 
-def test_answer_without_the_counters_is_no_answer() -> None:
+def test_response_without_the_counters_is_unexpected() -> None:
     shard = Shard(lambda *_: {"Attributes": {"workers": {"N": "1"}}}, TABLE, ITEM)
     with pytest.raises(UnexpectedResponseError, match="table_transform/july of runs-table has no 'heartbeats'"):
         beat(shard)

@@ -34,7 +34,7 @@ def test_worker_joins_spends_and_leaves() -> None:
     assert item.workers == 0
 
 
-def test_worker_beats_also_while_it_does_something_else() -> None:
+def test_worker_sends_heartbeats_also_while_it_does_something_else() -> None:
     beaten = Event()
     item = FakeItem()
     item.on_heartbeat = lambda: beaten.set() if item.heartbeats == 2 else None
@@ -64,7 +64,7 @@ def test_run_without_limits_has_a_worker_that_waits_for_nothing() -> None:
             spending.ended(1e9)
 
 
-def test_worker_goes_on_at_the_least_rate_when_nobody_answers() -> None:
+def test_worker_continues_at_the_least_rate_when_nobody_answers() -> None:
     with no_heartbeats().worker(ITEM, never) as pace:
         assert pace.reads.before(1000) is not None
 
@@ -136,7 +136,7 @@ def test_leaving_in_silence_is_left_at_that(clock: RateClock) -> None:
     assert item.workers == 1
 
 
-def test_workers_that_beat_at_the_same_time_wait_a_little_longer(clock: RateClock) -> None:
+def test_workers_that_send_heartbeats_at_the_same_time_wait_a_little_longer(clock: RateClock) -> None:
     item = FakeItem()
     one, _ = member(item, clock)
     one.heartbeat()

@@ -66,13 +66,13 @@ def test_who_is_the_only_one_there_can_be_has_the_whole_limit_at_once() -> None:
     assert [world.period(one) for _ in range(3)] == [[100], [100], [100]]
 
 
-def test_those_who_come_together_share_with_their_second_beat() -> None:
+def test_workers_that_start_together_share_with_their_second_heartbeat() -> None:
     world, four = World(), some(4)
     assert world.period(*four) == [20] * 4
     assert world.period(*four) == [25] * 4
 
 
-def test_who_leaves_makes_room_with_the_next_beat() -> None:
+def test_worker_that_leaves_makes_room_with_the_next_heartbeat() -> None:
     world, (one, two, gone) = World(), some(3)
     for _ in range(3):
         world.period(one, two, gone)
@@ -80,7 +80,7 @@ def test_who_leaves_makes_room_with_the_next_beat() -> None:
     assert world.period(one, two) == [50, 50]
 
 
-def test_who_was_killed_counts_no_more_after_two_periods_without_its_beats() -> None:
+def test_killed_worker_does_not_count_after_two_periods_without_heartbeats() -> None:
     world, (one, two, killed) = World(), some(3)
     for _ in range(3):
         world.period(one, two, killed)
@@ -108,7 +108,7 @@ def test_count_of_workers_that_is_too_small_is_corrected_too() -> None:
     assert world.workers == pytest.approx(3, abs=0.1)
 
 
-def test_one_late_beat_changes_nothing() -> None:
+def test_one_late_heartbeat_changes_nothing() -> None:
     world, (one, late) = World(), some(2)
     for _ in range(3):
         world.period(one, late)
@@ -116,7 +116,7 @@ def test_one_late_beat_changes_nothing() -> None:
     assert world.period(late, late, one)[-1] == 50
 
 
-def test_beats_missed_by_the_worker_itself_count_by_the_time() -> None:
+def test_heartbeats_that_the_worker_itself_missed_count_by_time() -> None:
     world, (one, two, silent) = World(), some(3)
     for _ in range(3):
         world.period(one, two, silent)
@@ -126,7 +126,7 @@ def test_beats_missed_by_the_worker_itself_count_by_the_time() -> None:
     assert world.heartbeat(silent) == pytest.approx(100 / 3)
 
 
-def test_limits_are_those_of_the_last_beat() -> None:
+def test_limits_are_those_of_the_last_heartbeat() -> None:
     world, two = World(), some(2)
     for _ in range(2):
         world.period(*two)
@@ -136,7 +136,7 @@ def test_limits_are_those_of_the_last_beat() -> None:
     assert [each[Kind.WRITE] for each in world.last.values()] == [4, 4]
 
 
-def test_what_modest_workers_leave_goes_to_the_others() -> None:
+def test_what_workers_under_their_share_leave_goes_to_the_others() -> None:
     world, (slow, *fast) = World(), some(5)
     for _ in range(2):
         world.period(slow, *fast)
@@ -145,7 +145,7 @@ def test_what_modest_workers_leave_goes_to_the_others() -> None:
     assert rates == [4, 24, 24, 24, 24]
 
 
-def test_modest_worker_that_has_use_for_more_gets_it_a_beat_after_it_said_so() -> None:
+def test_worker_under_its_share_that_needs_more_gets_it_with_its_next_heartbeat() -> None:
     world, (slow, fast) = World(), some(2)
     for _ in range(2):
         world.period(slow, fast)
@@ -155,7 +155,7 @@ def test_modest_worker_that_has_use_for_more_gets_it_a_beat_after_it_said_so() -
     assert world.period(slow, fast) == [50, 50]
 
 
-def test_all_are_modest_and_have_what_they_claim() -> None:
+def test_all_are_under_their_share_and_have_their_demand() -> None:
     world, two = World(), some(2)
     for _ in range(2):
         world.period(*two)
@@ -164,7 +164,7 @@ def test_all_are_modest_and_have_what_they_claim() -> None:
     assert rates == [10, 20]
 
 
-def test_modest_claims_do_not_outlast_a_limit_that_was_lowered() -> None:
+def test_low_demands_do_not_outlast_a_limit_that_was_lowered() -> None:
     world, (slow, fast) = World(), some(2)
     for _ in range(2):
         world.period(slow, fast)
@@ -175,7 +175,7 @@ def test_modest_claims_do_not_outlast_a_limit_that_was_lowered() -> None:
     assert rates == [[10, 10]] * 3
 
 
-def test_many_modest_workers_that_leave_at_once_do_not_let_the_others_take_too_much() -> None:
+def test_many_workers_that_leave_at_once_do_not_let_the_others_take_too_much() -> None:
     world, under_share, hungry = World(), some(90, most=100), some(10, most=100)
     for _ in range(2):
         world.period(*under_share, *hungry)
@@ -189,7 +189,7 @@ def test_many_modest_workers_that_leave_at_once_do_not_let_the_others_take_too_m
     assert rates == [pytest.approx(10)] * 10
 
 
-def test_item_that_was_made_anew_is_joined_anew_by_all() -> None:
+def test_item_that_was_created_again_is_joined_again_by_all() -> None:
     world, three = World(), some(3)
     for _ in range(3):
         world.period(*three)
@@ -199,7 +199,7 @@ def test_item_that_was_made_anew_is_joined_anew_by_all() -> None:
     assert totals[-1] == pytest.approx(100)
 
 
-def test_workers_that_beat_at_the_same_time_notice_it() -> None:
+def test_workers_that_send_heartbeats_at_the_same_time_notice_it() -> None:
     world, (one, two) = World(), some(2)
     for _ in range(3):
         world.period(one, two)

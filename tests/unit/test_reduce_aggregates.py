@@ -172,7 +172,7 @@ def _reduce_with_retries(merges: Merges, parts: list[list[Row]], ends: list[bool
                 progress = merges.slice(merge, progress, is_time_up)
 
 
-def test_late_attempt_changes_nothing_and_tells_what_the_first_has_come_to() -> None:
+def test_late_attempt_changes_nothing_and_returns_the_outcome_of_the_first() -> None:
     merges = Merges(request())
     last = Merge("last", tuple(merges.put(many(3, 20))), LastMerge(60, None))
     first = merges.slice(last, MergeProgress(), by_turns([False, False, True]))
@@ -303,7 +303,7 @@ def handler() -> Iterator[Any]:
         yield import_module("reduce_aggregates.handler").lambda_handler
 
 
-def test_handler_goes_on_with_its_own_progress(handler: Any) -> None:
+def test_handler_continues_with_its_own_progress(handler: Any) -> None:
     s3 = boto3.client("s3")
     s3.put_object(Bucket=BUCKET, Key="part", Body=part_of(((str(number),), Decimal(number)) for number in range(30)))
     merge = {"name": "last", "parts": ["part"], "last": {"rows": 30, "missing": None}}

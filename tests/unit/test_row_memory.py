@@ -40,7 +40,7 @@ def test_scan_holds_a_block() -> None:
     assert peak_bytes(scan) < BYTES_MAX
 
 
-def test_rows_are_written_anew_as_they_are_read() -> None:
+def test_rows_are_rewritten_as_they_are_read() -> None:
     size = ROWS * len(ROW)
     part = RowLines(a_source(size=size), ("a", "b"), 0, size, 1, io.BytesIO())
 

@@ -179,14 +179,14 @@ def test_shards_of_a_limited_run_keep_the_whole_limit() -> None:
     assert table.numbers("csv_load/july")["workers"] == 0
 
 
-def test_run_without_limits_goes_on_without_its_item() -> None:
+def test_run_without_limits_continues_without_its_item() -> None:
     silent = FakeItem(limit=None, errors=[ServiceUnavailableError("nobody there")] * 9)
     with RunWorker(ITEM, silent, lambda: False) as worker:
         assert worker.writes.before(10**6) is not None
         assert not worker.is_over()
 
 
-def test_course_has_a_sample_every_ten_seconds_and_the_end() -> None:
+def test_series_has_a_sample_every_ten_seconds_and_the_end() -> None:
     course = Course()
     course.begin(1000.0)
     for second in range(1, 26):
@@ -200,7 +200,7 @@ def test_course_has_a_sample_every_ten_seconds_and_the_end() -> None:
     ]
 
 
-def test_short_slice_leaves_no_course() -> None:
+def test_short_slice_leaves_no_series() -> None:
     course = Course()
     course.begin(1000.0)
     course.note(1009.0, done(1))

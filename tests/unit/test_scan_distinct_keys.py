@@ -119,7 +119,7 @@ def test_segment_without_items_takes_one_request_and_leaves_no_keys() -> None:
     )
 
 
-def test_empty_page_with_last_evaluated_key_goes_on_from_it() -> None:
+def test_empty_page_with_last_evaluated_key_continues_from_it() -> None:
     inside = {"pk": {"S": "wren"}, "sk": {"N": "7"}}
     capacity = {"CapacityUnits": 0.5}
     answers: Iterator[Json] = iter(
@@ -177,7 +177,7 @@ def test_policy_learns_where_in_the_page_each_key_comes_first() -> None:
     assert (sizes.seen[0].items, sizes.seen[0].units, list(sizes.seen[0].starts)) == (6, 0.5, starts)
 
 
-def test_table_without_sort_key_goes_on_from_last_evaluated_key() -> None:
+def test_table_without_sort_key_continues_from_last_evaluated_key() -> None:
     table = FakeScan(("pk", "N"))
     for number in range(10):
         table.put({"pk": {"N": str(number)}})
@@ -334,7 +334,7 @@ def test_segments_leave_each_key_in_one_file(handler: Any, server: ScanServer) -
     assert sum(each["counts"]["keys"] for each in progress) == 100
 
 
-def test_slices_go_on_where_the_one_before_stopped(handler: Any, server: ScanServer) -> None:
+def test_slices_continue_where_the_one_before_stopped(handler: Any, server: ScanServer) -> None:
     for number in range(100, 103):
         for sort_key in "ab":
             server.table = server.table if server.table.sort else FakeScan(("pk", "S"), ("sk", "S"), name="airports")
@@ -351,7 +351,7 @@ def test_slices_go_on_where_the_one_before_stopped(handler: Any, server: ScanSer
     }
 
 
-def test_repeated_slice_comes_to_what_its_first_attempt_came_to(handler: Any, server: ScanServer) -> None:
+def test_repeated_slice_takes_the_outcome_of_its_first_attempt(handler: Any, server: ScanServer) -> None:
     first, found = handler.lambda_handler(USUAL, Context()), parts()
     server.table = airports(keys=0)
     assert handler.lambda_handler(USUAL, Context()) == first

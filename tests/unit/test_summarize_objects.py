@@ -173,7 +173,7 @@ def test_message_of_a_functions_error_has_no_stack_trace() -> None:
     assert summarize(reduced=None, error=error)["error"] == {"name": "SourceNotFoundError", "message": "told"}
 
 
-def test_merge_that_failed_is_told_by_its_own_error(s3: Any) -> None:
+def test_merge_that_failed_is_reported_by_its_own_error(s3: Any) -> None:
     place = f"{RUN.results_prefix}/merges/1/a"
     cause = json.dumps({"progress": None, "cause": json.dumps({"errorMessage": "there is no part"})})
     given = json.dumps({"merge": {"name": "1-000007"}})

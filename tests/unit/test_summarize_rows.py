@@ -185,7 +185,7 @@ def test_row_that_no_record_has_does_not_reconcile(bucket: Bucket) -> None:
     assert (more["error"]["message"], counts(more)) == ("4 rows found, 5 accounted for", (5, 5, 0, 0, 0))
 
 
-def test_failed_reader_is_told_as_it_is(bucket: Bucket) -> None:
+def test_error_of_a_failed_reader_is_unchanged(bucket: Bucket) -> None:
     error = {"name": "States.ItemReaderFailed", "message": "no"}
     summary = bucket.summarize(inspected(3), error)
     assert (summary["error"], counts(summary)) == (error, (3, 0, 0, 0, 3))

@@ -163,7 +163,7 @@ def test_threshold_is_the_error_when_no_child_has_one() -> None:
     assert summary_of(records, error=THRESHOLD).error == THRESHOLD
 
 
-def test_cause_that_is_not_lambdas_is_told_as_it_is() -> None:
+def test_cause_that_is_not_from_lambda_is_unchanged() -> None:
     cause = json.dumps({"progress": None, "cause": "The Task timed out"})
     record = {"Status": "FAILED", "Input": child_input(RANGES[0]), "Error": "States.Timeout", "Cause": cause}
     (end,) = outcomes(RANGE_PARTS, RANGES[:1], [record])

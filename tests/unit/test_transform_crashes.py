@@ -97,7 +97,7 @@ FAILURES = st.sampled_from([ThrottledError, ServiceUnavailableError])
 
 @settings(max_examples=200)
 @given(st.sampled_from(sorted(WAYS)), st.lists(st.integers(0, 60), max_size=12, unique=True), FAILURES, st.booleans())
-def test_throttles_end_slices_and_the_next_goes_on(
+def test_throttles_end_slices_and_the_next_continues(
     way: str, throttled: list[int], failure: type[Exception], is_carried_out: bool
 ) -> None:
     expected, _ = undisturbed(way, 12)

@@ -106,7 +106,7 @@ def test_filter_lets_through_what_it_says() -> None:
     assert names(tables) == ["owl", "WREN", "TIT", "JAY"]
 
 
-def test_pages_that_let_nothing_through_are_gone_through() -> None:
+def test_pages_without_matching_items_are_read_on() -> None:
     tables = named(*["owl"] * 10)
     progress = in_place(tables, louder, where=where("#n = :jay", {"#n": "name"}, jay="jay")).run_to_the_end()
     assert (progress.counts.read, progress.done.scanned) == (0, 10)
@@ -142,7 +142,7 @@ def test_item_that_others_change_all_the_time_is_rejected() -> None:
     assert "each of 4 times" in reject["message"]
 
 
-def test_item_that_is_gone_or_filtered_out_by_then_is_skipped() -> None:
+def test_item_that_was_deleted_or_filtered_out_meanwhile_is_skipped() -> None:
     tables = birds_and_nests(bird("a", name="owl", n=1), bird("b", name="owl", n=1))
 
     def write(_number: int, operation: str) -> None:

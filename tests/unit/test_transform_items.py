@@ -250,7 +250,7 @@ def test_stopped_run_begins_no_slice(handler: Any, runs: FakeRunTable) -> None:
 
 
 @pytest.mark.parametrize("on_conflict", ["replace", "reject"])
-def test_slice_comes_to_what_its_first_attempt_came_to(handler: Any, on_conflict: str) -> None:
+def test_slice_takes_the_outcome_of_its_first_attempt(handler: Any, on_conflict: str) -> None:
     event = rejecting(onConflict=on_conflict)
     place = {"Bucket": BUCKET, "Key": "csv_load/fixture/rejects/00000000-0000.jsonl"}
     first = handler.lambda_handler(event, Context())

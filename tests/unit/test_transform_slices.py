@@ -42,7 +42,7 @@ from tests.unit.segment_slices import (
 )
 
 
-def test_slices_go_on_where_the_one_before_stopped() -> None:
+def test_slices_continue_where_the_one_before_stopped() -> None:
     tables = birds_and_nests(*(bird(f"b{number}", name="owl") for number in range(300)), page_items=1_000)
     # What is not to be changed takes nothing to be waited for.
     progress = dry_run(tables, louder).run_to_the_end()
@@ -84,7 +84,7 @@ class Countdown:
         return self._left < 0
 
 
-def test_progress_stays_what_it_was_on_its_way_through_state() -> None:
+def test_progress_survives_the_state() -> None:
     tables = named("owl", "poison", "jay")
     result = in_place(tables, louder).run(None, always)
     state = json.loads(json.dumps(result.progress.to_state()))
@@ -105,7 +105,7 @@ def test_many_rejects_end_a_slice() -> None:
     assert whole.counts == Counts(read=130, rejected=130)
 
 
-def test_throttle_before_anything_was_done_is_told() -> None:
+def test_throttle_before_anything_was_done_is_reported() -> None:
     tables = named("owl")
 
     def throttle(_number: int, operation: str) -> None:

@@ -179,7 +179,7 @@ def test_moved_item_that_cannot_go_back_is_in_the_rejects() -> None:
     assert (reject["error"], reject["record"]) == ("WriteConflict", bird("b0", name="owl", more="x"))
 
 
-def test_poison_on_its_way_to_a_target_is_rejected() -> None:
+def test_poison_bound_for_a_target_is_rejected() -> None:
     tables = named("owl", "jay")
     progress = into_nests(tables, lambda item: nest(item) if item["name"] == "owl" else item["x"]).run().progress
     assert progress.counts == Counts(read=2, written=1, rejected=1)

@@ -167,7 +167,7 @@ def test_comparison_is_the_jobs() -> None:
 # Reading many items.
 
 
-def test_items_come_in_batches_and_what_is_given_back_is_asked_for_again() -> None:
+def test_items_come_in_batches_and_what_is_given_back_is_requested_again() -> None:
     tables = birds_and_nests(*(bird(f"b{number}") for number in range(250)))
     tables.unprocessed = iter([30, 20, 0, 99, 3])
     reads = ConsistentReads(tables, RateLimiter(None, never))

@@ -292,7 +292,7 @@ def test_session_without_credentials_is_named(monkeypatch: pytest.MonkeyPatch) -
         Wire.from_session(Keyless(), region=REGION).call("PutItem", PUT)
 
 
-def test_credentials_are_asked_for_with_each_request(fake: FakeDynamoDB) -> None:
+def test_credentials_are_read_for_each_request(fake: FakeDynamoDB) -> None:
     class Rotating:
         used = 0
 
@@ -318,7 +318,7 @@ def test_credentials_are_asked_for_with_each_request(fake: FakeDynamoDB) -> None
         (b"HTTP/1.1 204 No Content\r\n\r\n", b""),
     ],
 )
-def test_response_is_read_however_its_length_is_told(text: bytes, body: bytes) -> None:
+def test_response_is_read_however_its_length_is_given(text: bytes, body: bytes) -> None:
     assert read_response(BytesIO(text)).body == body
 
 
@@ -342,7 +342,7 @@ def test_broken_response_is_worth_another_attempt(text: bytes) -> None:
             wire.call("PutItem", PUT)
 
 
-def test_backoff_ends_after_its_attempts_or_its_time_and_begins_anew_with_progress() -> None:
+def test_backoff_ends_after_its_attempts_or_its_time_and_begins_again_with_progress() -> None:
     backoff = Backoff(RetryPolicy(attempts=3))
     assert [backoff.is_used_up() for _ in range(3)] == [False, False, True]
     backoff.made_progress()

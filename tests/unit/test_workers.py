@@ -88,7 +88,7 @@ def test_account_that_cannot_be_asked_leaves_what_was_requested_and_says_so() ->
     assert workers_for("files", 50, unknown, limits(read=30)).number == 2
 
 
-def test_notes_of_two_maps_are_told_once() -> None:
+def test_notes_of_two_maps_are_shown_once() -> None:
     workers = Workers(5, ("a",))
     assert notes_of([workers, workers, Workers(1, ("b",)), Workers(9)]) == ["a", "b"]
 

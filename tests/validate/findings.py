@@ -11,11 +11,11 @@ class Finding:
     tool: str
     file: str
     line: int
-    place: str
+    subject: str
     message: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.place}: {self.message} ({self.tool})"
+        return f"{self.file}:{self.line}: {self.subject}: {self.message} ({self.tool})"
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,12 @@ class Accepted:
     tool: str
     message: str
     reason: str
-    place: str | None = None
+    subject: str | None = None
 
     def covers(self, finding: Finding) -> bool:
         """Whether this is such a finding."""
         fits = self.tool == finding.tool and finding.message.startswith(self.message)
-        return fits and self.place in (None, finding.place)
+        return fits and self.subject in (None, finding.subject)
 
 
 def open_findings(findings: Iterable[Finding], accepted: Iterable[Accepted]) -> list[str]:

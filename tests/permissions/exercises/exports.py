@@ -68,14 +68,14 @@ def _versioned(stack: Deployed, arn: str) -> dict[str, str]:
 
 def _changed(stack: Deployed, arn: str, *, is_missing: bool = False) -> dict[str, str]:
     """A copy of the export with a bad item in a data file, or without that file; returns where its summary is."""
-    place = _copied(stack, arn, stack.versioned_bucket() + "-changed")
+    manifest = _copied(stack, arn, stack.versioned_bucket() + "-changed")
     key = data_files(stack, arn)[0]["dataFileS3Key"]
     if is_missing:
-        stack.s3.delete_object(Bucket=place["bucket"], Key=key)
+        stack.s3.delete_object(Bucket=manifest["bucket"], Key=key)
     else:
         body = gzip.decompress(stack.object(key)).replace(b'"tags":{"SS":["a","b"]}', b'"tags":{"SS":["a","a"]}', 1)
-        stack.s3.put_object(Bucket=place["bucket"], Key=key, Body=gzip.compress(body))
-    return place
+        stack.s3.put_object(Bucket=manifest["bucket"], Key=key, Body=gzip.compress(body))
+    return manifest
 
 
 def _copied(stack: Deployed, arn: str, bucket: str) -> dict[str, str]:

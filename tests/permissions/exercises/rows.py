@@ -10,7 +10,7 @@ from tests.local.queried_rows import Queried
 from tests.local.waiting import until
 from tests.permissions.exercises.runs import Execution, Started, call, fixture, run, update
 
-BY_PLACE = {"bucket": "{id}", "key": "{place}"}
+BY_BUCKET_AND_KEY = {"bucket": "{id}", "key": "{place}"}
 ROWS = "SELECT id, place FROM t"
 
 
@@ -21,20 +21,20 @@ def _row(queried: Queried, key: str = "plain.csv") -> dict[str, Any]:
 def _copy(stack: Deployed, **fields: Any) -> dict[str, Any]:
     queried = Queried(stack)
     queried.table([_row(queried)])
-    return queried.asked(ROWS, queried.copy(BY_PLACE), **fields)
+    return queried.input(ROWS, queried.copy(BY_BUCKET_AND_KEY), **fields)
 
 
 def _json_lines(stack: Deployed) -> dict[str, Any]:
     """Rows that Step Functions cannot read as CSV: InspectResult writes them again."""
     queried = Queried(stack)
     queried.table([_row(queried, "a\\b.csv")])
-    return queried.asked(ROWS, queried.copy(BY_PLACE))
+    return queried.input(ROWS, queried.copy(BY_BUCKET_AND_KEY))
 
 
 def _partitions(stack: Deployed) -> dict[str, Any]:
     queried = Queried(stack)
     queried.partitioned_table({"2026-01-01": [_row(queried)]})
-    return queried.asked(ROWS, queried.copy(BY_PLACE))
+    return queried.input(ROWS, queried.copy(BY_BUCKET_AND_KEY))
 
 
 def _other_buckets(stack: Deployed) -> dict[str, Any]:
@@ -45,22 +45,22 @@ def _other_buckets(stack: Deployed) -> dict[str, Any]:
     queried = Queried(stack)
     queried.table([{"id": SOURCE_BUCKET, "place": "a.csv", "name": ""}])
     unload = f"UNLOAD ({ROWS}) TO 's3://{COPY_BUCKET}/{queried.name}/' WITH (format = 'JSON')"
-    action = queried.copy(BY_PLACE, bucket=COPY_BUCKET, prefix=queried.name, keys="bucket")
-    return queried.asked(unload, action)
+    action = queried.copy(BY_BUCKET_AND_KEY, bucket=COPY_BUCKET, prefix=queried.name, keys="bucket")
+    return queried.input(unload, action)
 
 
 def _own_work_group(stack: Deployed) -> dict[str, Any]:
     athena = stack.client("athena")
     if all(each["Name"] != WORK_GROUP for each in athena.list_work_groups()["WorkGroups"]):
         stack.s3.create_bucket(Bucket=RESULT_BUCKET)
-        place = {"OutputLocation": f"s3://{RESULT_BUCKET}/"}
-        configuration: Any = {"EnforceWorkGroupConfiguration": True, "ResultConfiguration": place}
+        location = {"OutputLocation": f"s3://{RESULT_BUCKET}/"}
+        configuration: Any = {"EnforceWorkGroupConfiguration": True, "ResultConfiguration": location}
         athena.create_work_group(Name=WORK_GROUP, Configuration=configuration)
     return _copy(stack, workGroup=WORK_GROUP)
 
 
 def _failed_copy(stack: Deployed) -> dict[str, Any]:
-    """A copy whose object is gone is a reject, which the summary merges."""
+    """A copy whose object is missing is a reject, which the summary merges."""
     document = _copy(stack)
     queried_folder = document["database"]
     stack.s3.delete_object(Bucket=stack.bucket, Key=f"input/{queried_folder}/objects/plain.csv")
@@ -81,7 +81,7 @@ def _stop_query(stack: Deployed) -> Started:
     athena = stack.client("athena")
     before = set(athena.list_query_executions()["QueryExecutionIds"])
     faults.let_queries_take(stack.aws, seconds=600)
-    started = Execution(stack, stack.start("athena_map", Queried(stack).asked("SELECT 1", {"function": ROW_FUNCTION})))
+    started = Execution(stack, stack.start("athena_map", Queried(stack).input("SELECT 1", {"function": ROW_FUNCTION})))
     until(lambda: set(athena.list_query_executions()["QueryExecutionIds"]) - before)
     faults.let_queries_take(stack.aws, seconds=0)
     started.stop()

@@ -17,7 +17,7 @@ class Started(Protocol):
     """Something that ends by itself if nothing is denied."""
 
     def has_ended(self) -> bool:
-        """Whether it has ended, in whatever way."""
+        """Whether it has ended, however it ended."""
 
     def stop(self) -> None:
         """End it. Harmless when it has ended."""
@@ -44,7 +44,7 @@ class Execution:
 
 @dataclass(frozen=True)
 class Awaited:
-    """What shows in some other way that it has ended; `clean_up` ends it."""
+    """Something else that shows that it has ended; `clean_up` ends it."""
 
     look: Callable[[], Any]
     clean_up: Callable[[], Any]

@@ -1,4 +1,4 @@
-"""The two known ways to list a table's partition keys: one after the other, without segments."""
+"""Two well-known methods to list a table's partition keys, in sequence and without segments."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ class DemoFailedError(Exception):
     """A command of the demo ended with another exit code than 0."""
 
 
-class Place(Sandbox):
+class DemoSandbox(Sandbox):
     """Clients of local AWS, and `sluice` on it."""
 
     def sluice(self, *arguments: str) -> None:
