@@ -58,7 +58,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         FIELD: FORMAT,
         "done": planned.is_done,
         "progress": planned.progress.to_state() if planned.progress else None,
-        "load": load_state(load, planned.source, planned.schema, item),
+        "load": load_state(load, planned.source, planned.schema, item, planned.first_run),
         "plan": {
             "bucket": settings.data_bucket,
             "key": run.plan_key,
@@ -75,13 +75,17 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
 
 @dataclass(frozen=True, slots=True)
 class _Planned:
-    """What has been planned so far: `progress` is None when that is all. `before`: what earlier runs have done."""
+    """What has been planned so far: `progress` is None when that is all. `before`: what earlier runs have done.
+
+    `first_run`: the first of the runs that continue each other.
+    """
 
     source: Source
     schema: KeySchema
     ranges: int
     rows: int
     bytes: int
+    first_run: str
     progress: PlanProgress | None = None
     before: WorkBefore = field(default_factory=WorkBefore)
 
@@ -103,6 +107,7 @@ def _plan(run: Run, load: LoadInput, event: dict[str, Any], context: LambdaConte
         after.unfinished.index,
         after.rows,
         after.unfinished.end,
+        run.name,
         None if done else after,
     )
 
@@ -112,15 +117,15 @@ def _resume(run: Run, load: LoadInput) -> _Planned:
     earlier = read_earlier(s3_client(), settings.data_bucket, run, str(load.resumed_run))
     earlier.check(s3_client(), load)
     schema, source, left = find_table(dynamodb_client(), load.table), earlier.plan.source, earlier.left
-    encoder_for(load_state(load, source, schema), source.header, schema)
+    encoder_for(load_state(load, source, schema), source.header, schema, has_identity=True)
     write_ranges(s3_client(), settings.data_bucket, run.plan_key, left)
     rows, size = sum(each.rows for each in left), sum(each.end - each.start for each in left)
-    return _Planned(source, schema, len(left), rows, size, before=earlier.done)
+    return _Planned(source, schema, len(left), rows, size, earlier.first_run, before=earlier.done)
 
 
 def _leave(run: Run, load: LoadInput, planned: _Planned, item: RunItem) -> None:
     """Write what a run needs that continues this one, and the run's item."""
-    plan = LoadPlan(request_of(load), planned.source, planned.schema, planned.before)
+    plan = LoadPlan(request_of(load), planned.source, planned.schema, planned.before, planned.first_run)
     leave_plan_state(s3_client(), settings.data_bucket, run, plan)
     facts = PlanFacts(run.workflow, rows=planned.rows, bytes=planned.bytes, parts=planned.ranges)
     create_item(dynamodb_client(), run_settings.table, item, facts, time.time())

@@ -27,6 +27,7 @@ class Reason(StrEnum):
     ROW_NOT_JSON_OBJECT = "RowNotJsonObject"
     RECORD_INVALID = "RecordInvalid"
     COLUMN_MISSING = "ColumnMissing"
+    COLUMN_UNNAMED = "ColumnUnnamed"
     KEY_MISSING = "KeyMissing"
     KEY_EMPTY = "KeyEmpty"
     KEY_TOO_LONG = "KeyTooLong"

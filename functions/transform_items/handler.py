@@ -61,7 +61,8 @@ def _work(request: SliceRequest, worker: RunWorker) -> dict[str, Any]:
 
 def _slice(request: SliceRequest, worker: RunWorker, *, is_repeat: bool) -> SliceResult:
     source, before = request.source, request.progress
-    encode = encoder_for(request.load, source.header, request.schema)
+    encode = encoder_for(request.load, source.header, request.schema, has_identity=True)
+    encode.identity = request.identity
     stream = open_source(s3_client(), source, before.position, request.range.end)
     with writer_for(wire, request.table, request.on_conflict, request.schema, is_repeat=is_repeat) as writer:
         each = RangeSlice(before, encode, writer, source.header)

@@ -28,7 +28,7 @@ def test_defaults() -> None:
     )
     assert (load.source.dialect.delimiter, load.source.dialect.quote, load.source.headers) == (",", '"', None)
     assert (load.source.version_id, load.source.max_rows) == (None, None)
-    assert (load.way, load.spec, load.on_conflict) == ("keys", ["id"], "replace")
+    assert (load.item_source, load.spec, load.on_conflict) == ("keys", ["id"], "replace")
     assert (load.range_bytes, load.max_concurrency) == (8 << 20, 50)
     assert (load.tolerated_failure_percentage, load.rejects_tolerated) == (0, {"count": 0})
 
@@ -77,7 +77,7 @@ def test_everything_can_be_given() -> None:
     assert load.source.version_id == "v1"
     assert (load.source.dialect.delimiter, load.source.dialect.quote, load.source.headers) == ("¦", None, ("a", "b"))
     assert (load.source.compression, load.source.dialect.encoding, load.source.max_rows) == ("gzip", "iso8859-1", 10)
-    assert (load.way, load.spec) == ("mapping", {"id": "{a}"})
+    assert (load.item_source, load.spec) == ("mapping", {"id": "{a}"})
     assert (load.on_conflict, load.range_bytes, load.max_concurrency) == ("keep", 1024, 1)
     assert (load.tolerated_failure_percentage, load.rejects_tolerated) == (12.5, {"percentage": 1.5})
 

@@ -155,8 +155,7 @@ def test_keys_are_the_tables_key_attributes(keys: Any) -> None:
     ("columns", "schema", "problem"),
     [
         (["name"], ID_SCHEMA, "the source has no column id; it has name"),
-        (["id"], schema_of(id="N"), "the table's key id is N: use a mapping"),
-        (["id", ""], ID_SCHEMA, "column 2 has no name"),
+        (["id", "name", "name"], ID_SCHEMA, 'the column "name" more than once (columns 2 and 3)'),
     ],
 )
 def test_a_header_that_keys_cannot_load_is_refused(columns: list[str], schema: KeySchema, problem: str) -> None:

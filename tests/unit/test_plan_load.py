@@ -155,6 +155,7 @@ def test_usual_plan_says_all_that_the_machine_needs(aws: Surroundings) -> None:
         "table": {"name": "airports", "keys": [{"name": "icao", "type": "S"}]},
         "mapping": an_event()["input"]["mapping"],
         "onConflict": "keep",
+        "firstRun": "planned",
         "resumed": False,
         "runItem": {"readUnitsPerSecond": None, "writeUnitsPerSecond": None, "workers": 7},
     }

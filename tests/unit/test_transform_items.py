@@ -72,7 +72,7 @@ class MemoryWriter:
         self.flush()
 
 
-def encode(row: Row) -> Sequence[Item]:
+def encode(row: Row, _number: int = 0) -> Sequence[Item]:
     """One item for each word of the text; "reject" rejects the row."""
     assert isinstance(row, list)
     if row[1] == "reject":

@@ -29,9 +29,12 @@ class Item(NamedTuple):
 
 
 class RowEncoder(Protocol):
-    """Turns one row into items; raises RejectError when it cannot. No items: the row is skipped."""
+    """Turns one row into items; raises RejectError when it cannot. No items: the row is skipped.
 
-    def __call__(self, row: Row, /) -> Sequence[Item]: ...
+    `number` is the row's number in its source, where rows have one.
+    """
+
+    def __call__(self, row: Row, number: int = 0, /) -> Sequence[Item]: ...
 
 
 MAX_ITEM_BYTES = 400 * 1024

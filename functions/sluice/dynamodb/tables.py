@@ -28,5 +28,5 @@ def describe_table(dynamodb_client: DynamoDBClient, name: str) -> TableDescripti
 
 
 def find_table(dynamodb_client: DynamoDBClient, name: str) -> KeySchema:
-    """The table's primary key. Raises what describe_table raises."""
-    return KeySchema.from_describe_table(describe_table(dynamodb_client, name))
+    """The table's primary key, and the keys of its indexes. Raises what describe_table raises."""
+    return KeySchema.with_indexes(describe_table(dynamodb_client, name))

@@ -1,69 +1,70 @@
-"""From row to item, in one of three ways: a mapping, a transform by name, or keys alone."""
+"""From row to item, by one of three item sources: a mapping, a transform by name, or the keys alone."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from sluice.dynamodb.items import RowEncoder
 from sluice.dynamodb.keys import KeySchema
 from sluice.errors import InvalidInputError
-from sluice.mapping.attributes import Attribute, Scalar
 from sluice.mapping.mapped_rows import MappedRows
 from sluice.mapping.mapping import parse_mapping
-from sluice.mapping.templates import CellTemplate, SourceColumns, listed
-from sluice.mapping.transforms import NaturalRows, TransformedRows, load_transform
+from sluice.mapping.natural_rows import NaturalRows
+from sluice.mapping.row_identity import RowIdentity
+from sluice.mapping.templates import SourceColumns, listed
+from sluice.mapping.transforms import TransformedRows, load_transform
+from sluice.mapping.typed_columns import ColumnOptions, typed_columns
 
-_WAYS = ("mapping", "transform", "keys")
+_ITEM_SOURCES = ("mapping", "transform", "keys")
 
 
-def encoder_for(load: Mapping[str, Any], columns: Sequence[str] | None, schema: KeySchema) -> RowEncoder:
+class SourceEncoder(RowEncoder, Protocol):
+    """Encodes the rows of a source. `identity` is that of the object whose rows come next."""
+
+    identity: RowIdentity
+
+    @property
+    def unseen(self) -> set[str]:
+        """Columns that the input names and no row has had so far; always empty for a source with a header."""
+
+
+def encoder_for(
+    load: Mapping[str, Any], columns: Sequence[str] | None, schema: KeySchema, *, has_identity: bool = False
+) -> SourceEncoder:
     """The encoder that the input asks for; `columns` is the source's header, None where it has none.
 
-    All that can be known without a row is checked: raises InvalidInputError whose field is the exact place.
+    `has_identity`: rows have numbers and come from an object, which templates may take.
+    All that can be known without a row is checked: raises InvalidInputError whose field is the exact path.
     """
-    given = [way for way in _WAYS if load.get(way) is not None]
+    given = [source for source in _ITEM_SOURCES if load.get(source) is not None]
     if len(given) != 1:
-        raise InvalidInputError("mapping", f"give one of {', '.join(_WAYS)}; the input has {listed(given)}")
-    return _ENCODERS[given[0]](load[given[0]], columns, schema)
+        raise InvalidInputError("mapping", f"give one of {', '.join(_ITEM_SOURCES)}; the input has {listed(given)}")
+    return _ENCODERS[given[0]](load, SourceColumns(columns, has_identity=has_identity), schema)
 
 
-def _mapping_encoder(mapping: object, header: Sequence[str] | None, schema: KeySchema) -> RowEncoder:
-    columns = SourceColumns(header)
-    return MappedRows(parse_mapping(mapping, columns, schema), columns, schema)
+def _mapping_encoder(load: Mapping[str, Any], columns: SourceColumns, schema: KeySchema) -> SourceEncoder:
+    return MappedRows(parse_mapping(load["mapping"], columns, schema), columns, schema)
 
 
-def _transform_encoder(name: object, header: Sequence[str] | None, schema: KeySchema) -> RowEncoder:
-    return TransformedRows(load_transform(name), header, schema)
+def _transform_encoder(load: Mapping[str, Any], columns: SourceColumns, schema: KeySchema) -> SourceEncoder:
+    header = columns.names if columns.is_fixed else None
+    return TransformedRows(load_transform(load["transform"]), header, schema)
 
 
-def _keys_encoder(names: object, header: Sequence[str] | None, schema: KeySchema) -> RowEncoder:
-    expected = [key.name for key in schema.attributes]
+def _keys_encoder(load: Mapping[str, Any], columns: SourceColumns, schema: KeySchema) -> SourceEncoder:
+    names, expected = load["keys"], [key.name for key in schema.attributes]
     if not isinstance(names, list) or sorted(map(str, names)) != sorted(expected):
         raise InvalidInputError("keys", f"must be the table's key attributes: {listed(expected)}")
-    return NaturalRows(schema) if header is None else _text_encoder(header, schema)
+    options = ColumnOptions.from_input(load)
+    if not columns.is_fixed:
+        return NaturalRows(schema, options)
+    attributes = typed_columns(columns.names, options, schema)
+    unnamed = [index for index, name in enumerate(columns.names) if not name]
+    return MappedRows(attributes, columns, schema, unnamed=unnamed)
 
 
-def _text_encoder(header: Sequence[str], schema: KeySchema) -> RowEncoder:
-    for key in schema.attributes:
-        if key.name not in header:
-            raise InvalidInputError("keys", f"the source has no column {key.name}; it has {listed(header)}")
-        if key.type != "S":
-            raise InvalidInputError(
-                "keys",
-                f"every column is loaded as S, and the table's key {key.name} is {key.type}: use a mapping",
-            )
-    if "" in header:
-        raise InvalidInputError(
-            "keys", f"column {header.index('') + 1} has no name to be an attribute's: use a mapping"
-        )
-    attributes: dict[str, Attribute] = {
-        name: Scalar(name, "S", CellTemplate.of_column(index, name)) for index, name in enumerate(header)
-    }
-    return MappedRows(attributes, SourceColumns(header), schema)
-
-
-_ENCODERS: dict[str, Callable[[object, Sequence[str] | None, KeySchema], RowEncoder]] = {
+_ENCODERS: dict[str, Callable[[Mapping[str, Any], SourceColumns, KeySchema], SourceEncoder]] = {
     "mapping": _mapping_encoder,
     "transform": _transform_encoder,
     "keys": _keys_encoder,

@@ -4,41 +4,60 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from json.encoder import encode_basestring as quote
-from operator import itemgetter
 from typing import Any
 
 from sluice.dynamodb.items import Item, Row, check_item_size, make_item
-from sluice.dynamodb.keys import KeyAttribute, KeySchema, key_identity
-from sluice.dynamodb.numbers import normal_form
+from sluice.dynamodb.keys import KeyAttribute, KeySchema
 from sluice.errors import RejectError
-from sluice.mapping.attributes import ORDINARY_TEXT, Attribute, Form, ItemForms, Scalar, Slot, picker, place
+from sluice.mapping.attributes import Attribute, Boolean, Form, ItemForms, KeyValue, Scalar, Slot, Unnamed
+from sluice.mapping.row_identity import NOWHERE, RowIdentity
 from sluice.mapping.templates import MISSING, SourceColumns, plain_text
-from sluice.rejects import Reason, located
+from sluice.rejects import Reason
 
-_CHARACTER_MAX_BYTES = 4
 # No form admits it: it stands for a value that has no text.
 _UNORDINARY = "\x00"
 
 
 class MappedRows:
-    """The row encoder of a mapping: one row, one item. `attributes` holds a Scalar for each key attribute."""
+    """The row encoder of a mapping: one row, one item. `attributes` holds a Scalar for each key attribute.
 
-    def __init__(self, attributes: Mapping[str, Attribute], columns: SourceColumns, schema: KeySchema) -> None:
-        self._attributes = list(attributes.items())
+    `unnamed`: columns that must be empty, because they have no name to be an attribute's.
+    """
+
+    def __init__(
+        self,
+        attributes: Mapping[str, Attribute],
+        columns: SourceColumns,
+        schema: KeySchema,
+        *,
+        unnamed: Sequence[int] = (),
+    ) -> None:
+        self.identity: RowIdentity = NOWHERE
         self._columns = columns
-        self._width = len(columns.names)
-        self._keys = [(key, scalar) for key in schema.attributes if isinstance(scalar := attributes[key.name], Scalar)]
-        self._key_readers = [_ordinary_key(key, scalar) for key, scalar in self._keys]
-        self._forms, self._formless, self._required = self._ordinary_forms()
+        self._width = columns.width - len(columns.identity) if columns.is_fixed else 0
+        self._keys = [_key_value(key, attributes[key.name]) for key in schema.attributes]
+        checked = {key.name: _key_value(key, attributes[key.name]) for key in schema.indexed if key.name in attributes}
+        self._attributes = [(name, checked.get(name, attribute)) for name, attribute in attributes.items()]
+        self._attributes += [("", Unnamed(column)) for column in unnamed]
+        self._forms, self._formless, self._required, self._key_readers = self._ordinary_forms()
 
-    def __call__(self, row: Row) -> Sequence[Item]:
+    @property
+    def unseen(self) -> set[str]:
+        """Columns of a source without header that no row has had so far."""
+        return self._columns.unseen
+
+    def __call__(self, row: Row, number: int = 0) -> Sequence[Item]:
         """The row's item. Raises RejectError."""
-        # A list is told at once; asking whether it is a Mapping costs as much as writing four cells.
+        names = self._columns.identity
+        identity = self.identity.cells(names, number) if names else ()
+        # A list is known at once; asking whether it is a Mapping costs as much as writing four cells.
         if not isinstance(row, list) and isinstance(row, Mapping):
-            cells = self._columns.cells(row)
+            cells = self._columns.cells(row, identity)
             return (self._write_ordinary(self._texts(cells), cells) or self._write_exactly(cells),)
         if len(row) != self._width:
             raise RejectError(Reason.ROW_RAGGED, f"the row has {len(row)} values for {self._width} columns")
+        if identity:
+            row = [*row, *identity]
         return (self._write_ordinary(row, row) or self._write_exactly(row),)
 
     def _write_ordinary(self, texts: Sequence[str], cells: Sequence[Any]) -> Item | None:
@@ -50,14 +69,14 @@ class MappedRows:
             if value is not None:
                 members += f",{quote(name)}:{value}"
         try:
-            body = f"{{{members}}}".encode()
+            body = f"{{{members.removeprefix(',')}}}".encode()
         except UnicodeEncodeError:
             return None
         check_item_size(body)
         return Item(tuple([read(texts) for read in self._key_readers]), body)
 
     def _write_exactly(self, cells: Sequence[Any]) -> Item:
-        key = tuple([_exact_key(key, scalar, cells) for key, scalar in self._keys])
+        key = tuple([each.identity(cells) or "" for each in self._keys])
         values = [(name, attribute.encode(cells)) for name, attribute in self._attributes]
         return make_item(key, {name: value for name, value in values if value is not None})
 
@@ -69,48 +88,32 @@ class MappedRows:
         text = None if cell is MISSING and column in self._required else plain_text(cell)
         return _UNORDINARY if text is None else text
 
-    def _ordinary_forms(self) -> tuple[ItemForms | None, list[tuple[str, Attribute]], frozenset[int]]:
+    def _ordinary_forms(self) -> tuple[ItemForms | None, list[tuple[str, Attribute]], frozenset[int], _KeyReaders]:
         """The forms (none where a key has none), attributes without one, columns that may not be missing."""
-        forms = {name: attribute.form() for name, attribute in self._attributes}
-        forms |= {key.name: _key_form(key, scalar) for key, scalar in self._keys}
-        if any(forms[key.name] is None for key, _ in self._keys):
-            return None, self._attributes, frozenset()
-        formed = [(name, form) for name, form in forms.items() if form is not None]
-        formless = [(name, attribute) for name, attribute in self._attributes if forms[name] is None]
+        forms = [(name, attribute, self._form(attribute)) for name, attribute in self._attributes]
+        key_forms = {each.key.name: each.form() for each in self._keys}
+        if any(form is None for form in key_forms.values()):
+            return None, self._attributes, frozenset(), []
+        forms = [(name, attribute, key_forms.get(name, form)) for name, attribute, form in forms]
+        formed = [(name, form) for name, _, form in forms if form is not None]
+        formless = [(name, attribute) for name, attribute, form in forms if form is None]
         required = [part for _, form in formed if form.optional is None for part in form.parts]
         return (
             ItemForms(formed),
             formless,
             frozenset(part.column for part in required if isinstance(part, Slot)),
+            [each.ordinary_identity() for each in self._keys],
         )
 
-
-def _key_form(key: KeyAttribute, scalar: Scalar) -> Form | None:
-    form = scalar.form()
-    if form is None or key.type == "N" or not scalar.columns:
-        return form
-    literal_bytes = sum(len(literal.encode()) for literal in scalar.template.literals)
-    most = (key.max_bytes - literal_bytes) // _CHARACTER_MAX_BYTES // len(scalar.columns)
-    if most < 1:
-        return None
-    pattern = f"{ORDINARY_TEXT}{{1,{most}}}+"
-    return Form(tuple(Slot(part.column, pattern) if isinstance(part, Slot) else part for part in form.parts))
+    def _form(self, attribute: Attribute) -> Form | None:
+        # JSON's booleans are no texts.
+        return None if isinstance(attribute, Boolean) and not self._columns.is_fixed else attribute.form()
 
 
-def _ordinary_key(key: KeyAttribute, scalar: Scalar) -> Callable[[Sequence[str]], str]:
-    """The key's identity, taken from cells that the key's form admits."""
-    column = scalar.template.lone_column
-    if column is None:
-        pattern = "%s".join(literal.replace("%", "%%") for literal in scalar.template.literals)
-        pick = picker(scalar.columns)
-        return lambda cells: pattern % pick(cells)
-    if key.type == "N":
-        return lambda cells: normal_form(cells[column])
-    return itemgetter(column)
+_KeyReaders = list[Callable[[Sequence[str]], str]]
 
 
-def _exact_key(key: KeyAttribute, scalar: Scalar, cells: Sequence[Any]) -> str:
-    try:
-        return key_identity(key, scalar.template.read(cells) or "")
-    except RejectError as error:
-        raise located(place(f"{key.name} (a key)", scalar.template.names), error) from error
+def _key_value(key: KeyAttribute, attribute: Attribute) -> KeyValue:
+    if not isinstance(attribute, Scalar):
+        raise TypeError(f"{key.name} is a key, and no Scalar")
+    return KeyValue(key, attribute)

@@ -11,7 +11,8 @@ from sluice.dynamodb.keys import KeyAttribute, KeySchema, key_identity
 from sluice.dynamodb.numbers import normal_form
 from sluice.dynamodb.values import MAX_LEVELS, binary_text, encode_value, parse_json
 from sluice.errors import InvalidInputError, RejectError
-from sluice.mapping.attributes import Attribute, Boolean, Constant, Form, Scalar, Slot, place
+from sluice.mapping.attributes import UNNAMED_WORDS, Attribute, Boolean, Constant, Form, Scalar, Slot, label
+from sluice.mapping.number_texts import NumberText, date_number, grouped_number
 from sluice.mapping.templates import MISSING, CellTemplate, SourceColumns, is_empty, json_type, missing
 from sluice.rejects import Reason, located, quoted
 
@@ -43,7 +44,7 @@ class SetOf:
             elements = self._elements(cells)
         except RejectError as error:
             names = [name for template in self.templates for name in template.names]
-            raise located(place(self.name, names), error) from error
+            raise located(label(self.name, names), error) from error
         return f'{{"{self.type}":[{",".join(elements)}]}}' if elements else None
 
     def _elements(self, cells: Sequence[Any]) -> list[str]:
@@ -86,7 +87,7 @@ class JsonValue:
                 return None
             return encode_value(self._value(cell), self.level)
         except RejectError as error:
-            raise located(place(self.name, [self.column_name]), error) from error
+            raise located(label(self.name, [self.column_name]), error) from error
 
     def _value(self, cell: object) -> object:
         if cell is MISSING:
@@ -156,20 +157,17 @@ def _separated(groups: Sequence[tuple[str | Slot, ...]]) -> list[str | Slot]:
     return parts
 
 
-_UNNAMED_WORDS = {"true": True, "false": False}
-
-
 @dataclass(frozen=True, slots=True)
 class Where:
-    """Where a value stands: in the input (mapping.lat), in the item (lat), and how many levels deep."""
+    """Where a value is: its path in the input (mapping.lat), its name in the item (lat), how many levels deep."""
 
-    place: str
+    path: str
     name: str
     level: int
 
     def below(self, member: object) -> Where:
-        """One member of the value that stands here."""
-        return Where(f"{self.place}.{member}", f"{self.name}.{member}", self.level + 1)
+        """One member of this value."""
+        return Where(f"{self.path}.{member}", f"{self.name}.{member}", self.level + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +181,8 @@ class _Typed:
     columns: SourceColumns
 
     @property
-    def place(self) -> str:
-        return f"{self.where.place}.{self.kind}"
+    def path(self) -> str:
+        return f"{self.where.path}.{self.kind}"
 
     @property
     def omit(self) -> tuple[str, ...]:
@@ -192,7 +190,7 @@ class _Typed:
         return ("", *words) if isinstance(words, list) else ("",) * words
 
     def error(self, problem: str, modifier: str | None = None) -> InvalidInputError:
-        return InvalidInputError(f"{self.where.place}.{modifier}" if modifier else self.place, problem)
+        return InvalidInputError(f"{self.where.path}.{modifier}" if modifier else self.path, problem)
 
     def template(self, text: object) -> CellTemplate:
         if not isinstance(text, str):
@@ -209,13 +207,13 @@ class _Typed:
         return template
 
     def within(self) -> Where:
-        return Where(self.place, self.where.name, self.where.level)
+        return Where(self.path, self.where.name, self.where.level)
 
 
 def parse_attribute(spec: object, where: Where, columns: SourceColumns) -> Attribute:
-    """Read one value of a mapping, with all that it holds. Raises InvalidInputError that names the place."""
+    """Read one value of a mapping, with all that it holds. Raises InvalidInputError that names its path."""
     if where.level > MAX_LEVELS:
-        raise InvalidInputError(where.place, f"is nested more than {MAX_LEVELS} levels deep")
+        raise InvalidInputError(where.path, f"is nested more than {MAX_LEVELS} levels deep")
     typed = _typed(spec, where, columns)
     attribute = _KINDS[typed.kind].read(typed)
     if isinstance(attribute, Scalar | Boolean | SetOf) and not attribute.columns:
@@ -227,11 +225,11 @@ def _typed(spec: object, where: Where, columns: SourceColumns) -> _Typed:
     if isinstance(spec, str):
         return _Typed("S", spec, {}, where, columns)
     if not isinstance(spec, Mapping):
-        raise InvalidInputError(where.place, 'must be a text such as "{column}" or typed, such as {"N": "{column}"}')
+        raise InvalidInputError(where.path, 'must be a text such as "{column}" or typed, such as {"N": "{column}"}')
     kinds = [name for name in spec if name not in _MODIFIERS]
     if len(kinds) != 1 or kinds[0] not in _KINDS:
         given = " and ".join(map(str, kinds)) or "none"
-        raise InvalidInputError(where.place, f"must have one type of {', '.join(_KINDS)}, and has {given}")
+        raise InvalidInputError(where.path, f"must have one type of {', '.join(_KINDS)}, and has {given}")
     typed = _Typed(kinds[0], spec[kinds[0]], {name: spec[name] for name in spec if name != kinds[0]}, where, columns)
     _check_modifiers(typed)
     return typed
@@ -255,13 +253,49 @@ def _check_constant(attribute: Attribute, typed: _Typed) -> None:
 
 
 def _scalar(typed: _Typed) -> Scalar:
-    return Scalar(typed.where.name, typed.kind, typed.one_template())
+    allow_empty = typed.modifiers.get("allowEmpty", False)
+    if not isinstance(allow_empty, bool):
+        raise typed.error("must be true or false", "allowEmpty")
+    if allow_empty and typed.where.level > 1:
+        raise typed.error("belongs to key attributes", "allowEmpty")
+    return Scalar(typed.where.name, typed.kind, typed.one_template(), _number_text(typed), allow_empty)
+
+
+def _number_text(typed: _Typed) -> NumberText | None:
+    """How the cell's text becomes a number, where it is not one as it is."""
+    given = [name for name in ("date", "decimal", "group") if name in typed.modifiers]
+    if not given:
+        return None
+    if len(given) > 1 and "date" in given:
+        raise typed.error(f"cannot be combined with {given[1]}", "date")
+    return _date_number(typed) if given == ["date"] else _grouped_number(typed)
+
+
+def _date_number(typed: _Typed) -> NumberText:
+    form = typed.modifiers["date"]
+    if not isinstance(form, str) or not form:
+        raise typed.error('must be "iso8601", or a format such as "%Y-%m-%d"', "date")
+    try:
+        return date_number(form)
+    except ValueError as error:
+        raise typed.error(str(error), "date") from error
+
+
+def _grouped_number(typed: _Typed) -> NumberText:
+    for name in ("decimal", "group"):
+        mark = typed.modifiers.get(name, " ")
+        if not isinstance(mark, str) or len(mark) != 1 or mark in "0123456789+-eE":
+            raise typed.error("must be one character, and neither a digit nor part of a number", name)
+    decimal, group = typed.modifiers.get("decimal", "."), typed.modifiers.get("group")
+    if decimal == group:
+        raise typed.error(f"is {quoted(decimal)}, as the decimal separator is; give both", "group")
+    return grouped_number(decimal, group)
 
 
 def _boolean(typed: _Typed) -> Attribute:
     if isinstance(typed.value, bool) and not typed.modifiers:
         return Constant('{"BOOL":true}' if typed.value else '{"BOOL":false}')
-    words = _words(typed) if {"true", "false"} & typed.modifiers.keys() else _UNNAMED_WORDS
+    words = _words(typed) if {"true", "false"} & typed.modifiers.keys() else UNNAMED_WORDS
     return Boolean(typed.where.name, typed.one_template(), words)
 
 
@@ -342,8 +376,11 @@ class _Kind:
     modifiers: frozenset[str]
 
 
+_KEY_MODIFIERS = frozenset({"omitEmpty", "allowEmpty"})
 _KINDS = {
-    **dict.fromkeys(("S", "N", "B"), _Kind(_scalar, frozenset({"omitEmpty"}))),
+    "S": _Kind(_scalar, _KEY_MODIFIERS),
+    "N": _Kind(_scalar, _KEY_MODIFIERS | {"date", "decimal", "group"}),
+    "B": _Kind(_scalar, _KEY_MODIFIERS),
     "BOOL": _Kind(_boolean, frozenset({"omitEmpty", "true", "false"})),
     "NULL": _Kind(_null, frozenset()),
     **dict.fromkeys(("SS", "NS", "BS"), _Kind(_set, frozenset({"omitEmpty", "separator"}))),
@@ -357,9 +394,14 @@ _MAX_NAME_BYTES = 65535
 
 
 def parse_mapping(mapping: object, columns: SourceColumns, schema: KeySchema) -> dict[str, Attribute]:
-    """The attributes of whole items by name. Raises InvalidInputError, whose field is the place: mapping.lat.N."""
+    """The attributes of whole items by name. Raises InvalidInputError, whose field is a path: mapping.lat.N."""
     attributes = parse_attributes(mapping, columns)
-    _check_keys(attributes, schema)
+    for key in schema.attributes:
+        _check_key(key, attributes.get(key.name))
+    for key in schema.indexed:
+        if key.name in attributes:
+            _check_type(key, attributes[key.name])
+    _check_allowances(attributes, schema)
     return attributes
 
 
@@ -368,26 +410,44 @@ def parse_attributes(mapping: object, columns: SourceColumns) -> dict[str, Attri
     if not isinstance(mapping, Mapping) or not mapping:
         raise InvalidInputError("mapping", "must be an object with an entry for each attribute")
     for name in mapping:
-        if not 1 <= len(name.encode("utf-8", "surrogatepass")) <= _MAX_NAME_BYTES:
-            raise InvalidInputError("mapping", f"an attribute name has 1 to {_MAX_NAME_BYTES} bytes")
+        check_name("mapping", name)
     return {name: parse_attribute(spec, Where(f"mapping.{name}", name, 1), columns) for name, spec in mapping.items()}
 
 
-def _check_keys(attributes: Mapping[str, Attribute], schema: KeySchema) -> None:
-    for key in schema.attributes:
-        attribute, place = attributes.get(key.name), f"mapping.{key.name}"
-        if attribute is None:
-            raise InvalidInputError("mapping", f"has no {key.name}, which is a key attribute of the table")
-        if not isinstance(attribute, Scalar) or attribute.type != key.type:
-            raise InvalidInputError(place, f"must be of type {key.type}, as the table's key is")
-        if attribute.template.omit:
-            raise InvalidInputError(f"{place}.omitEmpty", "a key attribute cannot be left out")
-        if not attribute.columns:
-            _check_constant_key(key, attribute.template.literals[0], place)
+def check_name(path: str, name: str) -> None:
+    """Raise InvalidInputError for a name that no attribute can have."""
+    if not 1 <= len(name.encode("utf-8", "surrogatepass")) <= _MAX_NAME_BYTES:
+        raise InvalidInputError(path, f"an attribute name has 1 to {_MAX_NAME_BYTES} bytes")
 
 
-def _check_constant_key(key: KeyAttribute, text: str, place: str) -> None:
+def _check_key(key: KeyAttribute, attribute: Attribute | None) -> None:
+    if attribute is None:
+        raise InvalidInputError("mapping", f"has no {key.name}, which is a key attribute of the table")
+    scalar = _check_type(key, attribute)
+    if scalar.template.omit:
+        raise InvalidInputError(f"mapping.{key.name}.omitEmpty", "a key attribute cannot be left out")
+    if not scalar.columns:
+        _check_constant_key(key, scalar)
+
+
+def _check_type(key: KeyAttribute, attribute: Attribute) -> Scalar:
+    path = f"mapping.{key.name}"
+    if not isinstance(attribute, Scalar) or attribute.type != key.type:
+        raise InvalidInputError(path, f"must be of type {key.type}, as {key.owner} is")
+    if key.index is not None and not attribute.columns:
+        _check_constant_key(key, attribute)
+    return attribute
+
+
+def _check_constant_key(key: KeyAttribute, scalar: Scalar) -> None:
     try:
-        key_identity(key, text)
+        key_identity(key, scalar.text(()) or "")
     except RejectError as error:
-        raise InvalidInputError(place, str(error)) from error
+        raise InvalidInputError(f"mapping.{key.name}", str(error)) from error
+
+
+def _check_allowances(attributes: Mapping[str, Attribute], schema: KeySchema) -> None:
+    keys = {key.name for key in (*schema.attributes, *schema.indexed)}
+    for name, attribute in attributes.items():
+        if isinstance(attribute, Scalar) and attribute.allow_empty and name not in keys:
+            raise InvalidInputError(f"mapping.{name}.allowEmpty", "belongs to key attributes")

@@ -12,6 +12,7 @@ from itertools import chain
 from typing import Any, Final
 
 from sluice.errors import RejectError
+from sluice.mapping.row_identity import IDENTITY_NAMES
 from sluice.rejects import Reason, quoted
 
 
@@ -56,9 +57,9 @@ class CellTemplate:
         return cls(tuple(literals), tuple(map(column_index, names)), tuple(names), omit if names else ())
 
     @classmethod
-    def of_column(cls, index: int, name: str) -> CellTemplate:
+    def of_column(cls, index: int, name: str, omit: tuple[str, ...] = ()) -> CellTemplate:
         """The template that takes one column as it is."""
-        return cls(("", ""), (index,), (name,))
+        return cls(("", ""), (index,), (name,), omit)
 
     @cached_property
     def lone_column(self) -> int | None:
@@ -76,6 +77,15 @@ class CellTemplate:
         if self.omit and all(text in self.omit for text in texts):
             return None
         return "".join(chain(*zip(self.literals, texts, strict=False), self.literals[-1:]))
+
+    def empty_column(self, cells: Sequence[Any]) -> str | None:
+        """The name of the first column that is empty in this row, or among the words `omit`. Raises RejectError."""
+        columns = zip(self.columns, self.names, strict=True)
+        return next((name for index, name in columns if self._is_empty(cells[index], name)), None)
+
+    def _is_empty(self, cell: object, name: str) -> bool:
+        text = self._cell_text(cell, name)
+        return not text or text in self.omit
 
     def _cell_text(self, cell: object, name: str) -> str:
         if cell is MISSING and not self.omit:
@@ -116,28 +126,81 @@ _LISTED_NAMES = 100
 
 
 class SourceColumns:
-    """A source's header, or the fields asked for so far where the source has none."""
+    """A source's header, or the fields named so far where the source has none.
 
-    def __init__(self, header: Sequence[str] | None) -> None:
+    A name is a column's exact name first. In a source without header "a.b" is then the member b of the object a.
+    `has_identity`: $row, $object and $uuid are columns too, behind those of the header.
+    """
+
+    def __init__(self, header: Sequence[str] | None, *, has_identity: bool = False) -> None:
         self.is_fixed = header is not None
-        self._indexes = {name: index for index, name in enumerate(header or ())}
+        self.width = len(header or ())
+        self.identity: list[str] = []
+        self.unseen: set[str] = set()
+        self._has_identity = has_identity
+        self._header = list(header or ())
+        self._indexes = {name: index for index, name in enumerate(self._header)}
+        self._nested: list[tuple[int, tuple[str, ...]]] = []
 
     @property
     def names(self) -> list[str]:
         """The columns in their order."""
-        return list(self._indexes)
+        return self._header if self.is_fixed else list(self._indexes)
 
     def index(self, name: str) -> int:
-        """Where the column stands in a row. Raises ValueError when the header lacks it."""
-        if name not in self._indexes:
-            if self.is_fixed:
-                raise ValueError(f"the source has no column {quoted(name)}; it has {listed(self.names)}")
-            self._indexes[name] = len(self._indexes)
+        """The column's index in a row. Raises ValueError when the header lacks it, or has it twice."""
+        if name in self._indexes:
+            self._check_unique(name)
+        elif self._has_identity and name in IDENTITY_NAMES:
+            self.identity.append(name)
+            self._indexes[name] = self.width if self.is_fixed else len(self._indexes)
+            self.width += self.is_fixed
+        elif self.is_fixed:
+            raise ValueError(f"the source has no column {quoted(name)}; it has {listed(self._header)}")
+        else:
+            self._add_field(name)
         return self._indexes[name]
 
-    def cells(self, record: Mapping[str, Any]) -> list[Any]:
-        """The record's values in the columns' order, MISSING where it has none."""
-        return [record.get(name, MISSING) for name in self._indexes]
+    def _add_field(self, name: str) -> None:
+        self.unseen.add(name)
+        if "." in name:
+            self._nested.append((len(self._indexes), tuple(name.split("."))))
+        self._indexes[name] = len(self._indexes)
+
+    def _check_unique(self, name: str) -> None:
+        if self.is_fixed and self._header.count(name) > 1:
+            raise ValueError(repeated(self._header, name))
+
+    def cells(self, record: Mapping[str, Any], identity: Sequence[str] = ()) -> list[Any]:
+        """The record's values in the columns' order, MISSING where it has none. `identity`: those of self.identity."""
+        cells = [record.get(name, MISSING) for name in self._indexes]
+        for index, path in self._nested:
+            if cells[index] is MISSING:
+                cells[index] = _member(record, path)
+        for name, value in zip(self.identity, identity, strict=False):
+            cells[self._indexes[name]] = value
+        if self.unseen:
+            self.unseen -= {name for name in self.unseen if cells[self._indexes[name]] is not MISSING}
+        return cells
+
+
+def _member(record: Mapping[str, Any], path: Sequence[str]) -> Any:
+    value: Any = record
+    for name in path:
+        if not isinstance(value, Mapping) or name not in value:
+            return MISSING
+        value = value[name]
+    return value
+
+
+def repeated(header: Sequence[str], name: str) -> str:
+    """What is wrong with a column that is in the header more than once."""
+    numbers = [str(number) for number, each in enumerate(header, 1) if each == name]
+    columns = f"columns {', '.join(numbers[:-1])} and {numbers[-1]}"
+    return (
+        f"the header has the column {quoted(name)} more than once ({columns}): "
+        'rename them with source.headers and source.headerRow "replace"'
+    )
 
 
 def listed(names: Sequence[str]) -> str:

@@ -15,49 +15,52 @@ from sluice.dynamodb.items import Item, Row, make_item
 from sluice.dynamodb.keys import KeySchema, plain_key
 from sluice.dynamodb.values import encode_attributes
 from sluice.errors import InvalidInputError, RejectError
+from sluice.mapping.row_identity import NOWHERE, RowIdentity, SourceRow
 from sluice.mapping.templates import listed
 from sluice.rejects import Reason
 
 _MESSAGE_CHARACTERS = 500
 
-Transform = Callable[[dict[str, Any]], Any]
-
-
-class NaturalRows:
-    """The row encoder of JSON Lines without a mapping: each field by the type that JSON gives it."""
-
-    def __init__(self, schema: KeySchema) -> None:
-        self._schema = schema
-
-    def __call__(self, row: Row) -> Sequence[Item]:
-        """The record as an item. Raises RejectError."""
-        return (to_item(_record(row, None), self._schema),)
+# Takes a record, and for csv_load a SourceRow as `row` if it has such a parameter.
+Transform = Callable[..., Any]
 
 
 class TransformedRows:
-    """The row encoder of a user's transform: None is no item, a list any number of them."""
+    """The row encoder of a user's transform: None is no item, a list any number of them.
+
+    A transform with a second parameter `row` gets the row's number, object and UUID there.
+    """
 
     def __init__(self, transform: Transform, header: Sequence[str] | None, schema: KeySchema) -> None:
+        self.identity: RowIdentity = NOWHERE
+        self.unseen: set[str] = set()
         self._transform = transform
+        self._takes_row = takes_row(transform)
         self._header = header
         self._schema = schema
 
-    def __call__(self, row: Row) -> Sequence[Item]:
+    def __call__(self, row: Row, number: int = 0) -> Sequence[Item]:
         """What the transform makes of the record. Raises RejectError."""
-        items = self._items(_record(row, self._header))
+        items = self._items(_record(row, self._header), number)
         return tuple([to_item(item, self._schema) for item in items])
 
-    def _items(self, record: dict[str, Any]) -> Sequence[Any]:
-        result = call_transform(self._transform, record)
+    def _items(self, record: dict[str, Any], number: int) -> Sequence[Any]:
+        more = (self.identity.row(number),) if self._takes_row else ()
+        result = call_transform(self._transform, record, *more)
         if result is None:
             return ()
         return result if isinstance(result, list | tuple) else (result,)
 
 
-def call_transform(transform: Transform, record: dict[str, Any]) -> Any:
+def takes_row(transform: Transform) -> bool:
+    """Whether the transform has a second parameter named `row`."""
+    return list(inspect.signature(transform).parameters)[1:2] == ["row"]
+
+
+def call_transform(transform: Transform, record: dict[str, Any], *more: SourceRow) -> Any:
     """What the transform returns. Raises RejectError for whatever it raises."""
     try:
-        return transform(record)
+        return transform(record, *more)
     # The user's own code can raise anything; it rejects this row and leaves the others alone.
     except (Exception, SystemExit) as error:
         raise transform_failed(error) from error

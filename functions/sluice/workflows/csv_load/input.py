@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sluice.fields import Fields
+from sluice.mapping.typed_columns import OPTIONS
 from sluice.reading.source import SourceInput
 from sluice.runs.input import rejects_tolerated, resumed_run, table_name
 
-WAYS = ("mapping", "transform", "keys")
+ITEM_SOURCES = ("mapping", "transform", "keys")
 CONFLICTS = ("replace", "keep", "reject")
 RANGE_BYTES = 8 << 20
 RANGE_MIN_BYTES = 1 << 10
@@ -18,7 +20,8 @@ RANGE_MAX_BYTES = 1 << 30
 _FIELDS = (
     "source",
     "table",
-    *WAYS,
+    *ITEM_SOURCES,
+    *OPTIONS,
     "onConflict",
     "rangeSize",
     "maxConcurrency",
@@ -30,16 +33,18 @@ _FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class LoadInput:
-    """`way` is how rows become items, one of WAYS, and `spec` what the input says there.
+    """`item_source` is how rows become items, one of ITEM_SOURCES, and `spec` what the input says there.
 
+    `options` are the fields `types`, `omitEmpty` and `rename`, those that are given.
     `rejects_tolerated`: {"count": 5}, {"percentage": 1.5} of the rows, or None for any number.
     `resumed_run`: the run that is continued.
     """
 
     source: SourceInput
     table: str
-    way: str
+    item_source: str
     spec: Any
+    options: Mapping[str, Any]
     on_conflict: str
     range_bytes: int
     max_concurrency: int
@@ -51,12 +56,13 @@ class LoadInput:
     def from_input(cls, raw: object) -> LoadInput:
         """Read the execution's input. Raises InvalidInputError naming the field."""
         fields = Fields(raw, _FIELDS)
-        way = _way(fields)
+        item_source = _item_source(fields)
         return cls(
             source=SourceInput.from_input(fields.raw("source")),
             table=table_name(fields, "table"),
-            way=way,
-            spec=_spec(fields, way),
+            item_source=item_source,
+            spec=_spec(fields, item_source),
+            options=_options(fields, item_source),
             on_conflict=fields.choice("onConflict", CONFLICTS, CONFLICTS[0]),
             range_bytes=fields.integer("rangeSize", RANGE_BYTES, low=RANGE_MIN_BYTES, high=RANGE_MAX_BYTES),
             max_concurrency=fields.integer("maxConcurrency", 50, low=1, high=10_000),
@@ -65,26 +71,41 @@ class LoadInput:
             resumed_run=resumed_run(fields),
         )
 
+    @property
+    def row_state(self) -> dict[str, Any]:
+        """What `encoder_for` needs to know of how rows become items."""
+        return {self.item_source: self.spec, **self.options}
 
-def _way(fields: Fields) -> str:
-    given = [way for way in WAYS if fields.has(way)]
+
+def _item_source(fields: Fields) -> str:
+    given = [source for source in ITEM_SOURCES if fields.has(source)]
     if not given:
-        raise fields.wrong(WAYS[0], f"is required, or one of {' and '.join(WAYS[1:])} instead")
+        raise fields.wrong(ITEM_SOURCES[0], f"is required, or one of {' and '.join(ITEM_SOURCES[1:])} instead")
     if len(given) > 1:
-        raise fields.wrong(given[1], f"cannot be combined with {given[0]}; give one of {', '.join(WAYS)}")
+        raise fields.wrong(given[1], f"cannot be combined with {given[0]}; give one of {', '.join(ITEM_SOURCES)}")
     return given[0]
 
 
-def _spec(fields: Fields, way: str) -> Any:
+def _spec(fields: Fields, item_source: str) -> Any:
     """Only the kind is checked: the encoder checks the rest against the columns and the table's key."""
-    if way == "transform":
-        return fields.text(way)
-    if way == "mapping":
-        mapping = fields.raw(way)
+    if item_source == "transform":
+        return fields.text(item_source)
+    if item_source == "mapping":
+        mapping = fields.raw(item_source)
         if not isinstance(mapping, dict) or not mapping:
-            raise fields.wrong(way, "must be an object that says what an item looks like")
+            raise fields.wrong(item_source, "must be an object that says what an item looks like")
         return mapping
-    keys = fields.texts(way)
+    keys = fields.texts(item_source)
     if len(set(keys)) != len(keys) or len(keys) not in (1, 2) or "" in keys:
-        raise fields.wrong(way, "must name the partition key's column and, where there is one, the sort key's")
+        raise fields.wrong(item_source, "must name the partition key's column and, where there is one, the sort key's")
     return list(keys)
+
+
+def _options(fields: Fields, item_source: str) -> dict[str, Any]:
+    options = {name: fields.raw(name) for name in OPTIONS if fields.has(name)}
+    if item_source != "keys" and options:
+        raise fields.wrong(next(iter(options)), f"belongs to keys; {_INSTEAD[item_source]}")
+    return options
+
+
+_INSTEAD = {"mapping": "a mapping says it for each attribute", "transform": "a transform returns whole items"}

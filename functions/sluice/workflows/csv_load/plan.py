@@ -150,7 +150,7 @@ def begin(s3_client: S3Client, dynamodb_client: DynamoDBClient, load: LoadInput)
     schema = find_table(dynamodb_client, load.table)
     source, start = with_header(s3_client, source)
     state = load_state(load, source, schema)
-    encoder_for(state, source.header, schema)
+    encoder_for(state, source.header, schema, has_identity=True)
     _check_sizes(load, source, state)
     return PlanProgress(source, schema, Range(index=0, start=start, end=start, first_row=1, rows=0))
 
@@ -172,17 +172,21 @@ def advance(
     return cutter.ranges, replace(progress, unfinished=cutter.unfinished), cutter.done
 
 
-def load_state(load: LoadInput, source: Source, schema: KeySchema, item: RunItem | None = None) -> dict[str, Any]:
+def load_state(
+    load: LoadInput, source: Source, schema: KeySchema, item: RunItem | None = None, first_run: str = ""
+) -> dict[str, Any]:
     """What every child gets to know of the load, and of the run's item once that is known.
 
+    `first_run`: the run itself, or the first of those that it continues; rows have the same UUIDs in all of them.
     `resumed`: rows may have been written already by the run that is continued.
     """
     return {
         FIELD: FORMAT,
         "source": source.to_state(),
         "table": {"name": load.table, "keys": schema.to_state()},
-        load.way: load.spec,
+        **load.row_state,
         "onConflict": load.on_conflict,
+        "firstRun": first_run,
         "resumed": load.resumed_run is not None,
         "runItem": item.to_state() if item else None,
     }
@@ -193,7 +197,7 @@ def _check_sizes(load: LoadInput, source: Source, state: Mapping[str, Any]) -> N
     if size > CHILD_INPUT_MAX_BYTES:
         columns = len(source.header or ())
         raise InvalidInputError(
-            load.way,
+            load.item_source,
             f"with the source's {columns} columns it takes {size:,} bytes, more than {CHILD_INPUT_MAX_BYTES:,}",
         )
     if source.compression != GZIP and source.size > RANGES_MAX * load.range_bytes:

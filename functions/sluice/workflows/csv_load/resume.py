@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sluice.dynamodb.keys import KeySchema
 from sluice.errors import InvalidInputError, SourceChangedError
+from sluice.mapping.typed_columns import OPTIONS
 from sluice.reading.source import Source
 from sluice.reading.source_objects import find_source
 from sluice.runs.chains import WorkBefore
@@ -17,7 +18,7 @@ from sluice.runs.paths import Run
 from sluice.runs.plans import read_plan_state
 from sluice.runs.range_progress import RangeProgress
 from sluice.state import VersionedState
-from sluice.workflows.csv_load.input import LoadInput
+from sluice.workflows.csv_load.input import ITEM_SOURCES, LoadInput
 from sluice.workflows.csv_load.plan import Range, read_ranges
 
 if TYPE_CHECKING:
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LoadPlan(VersionedState):
-    """What a resumed run needs to know of a run: `request` is what its input asks for, see `request_of`."""
+    """What a resumed run needs to know of a run: `request` is what its input asks for, see `request_of`.
+
+    `first_run`: the first run of those that continue each other, empty where an earlier version wrote the plan.
+    """
 
     what: ClassVar = "the plan of a run"
 
@@ -34,6 +38,7 @@ class LoadPlan(VersionedState):
     source: Source
     keys: KeySchema
     before: WorkBefore
+    first_run: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,11 @@ class EarlierLoad:
         return self.plan.before.plus(self.progress.values())
 
     @property
+    def first_run(self) -> str:
+        """The first of the runs that continue each other."""
+        return self.plan.first_run or self.name
+
+    @property
     def left(self) -> list[Range]:
         """What is left of the ranges that are not done, each as a range of its own."""
         return [self._rest(each) for each in self.ranges if not self._is_done(each)]
@@ -58,8 +68,8 @@ class EarlierLoad:
     def check(self, s3: S3Client, load: LoadInput) -> None:
         """Raise InvalidInputError when something else is asked for, SourceChangedError when the source has changed."""
         request = request_of(load)
-        for name, value in self.plan.request.items():
-            if request[name] != value:
+        for name in request:
+            if request[name] != self.plan.request.get(name):
                 raise InvalidInputError(name, f"differs from that of {self.name}, which is to be continued")
         source = self.plan.source
         found = find_source(s3, replace(load.source, version_id=source.version_id))
@@ -80,10 +90,10 @@ def request_of(load: LoadInput) -> dict[str, Any]:
     request = {
         "source": load.source.to_request(),
         "table": load.table,
-        load.way: load.spec,
+        **load.row_state,
         "onConflict": load.on_conflict,
     }
-    known: dict[str, Any] = json.loads(json.dumps(dict.fromkeys(("mapping", "transform", "keys")) | request))
+    known: dict[str, Any] = json.loads(json.dumps(dict.fromkeys((*ITEM_SOURCES, *OPTIONS)) | request))
     return known
 
 

@@ -13,6 +13,7 @@ from sluice.dynamodb.writers import OnConflict, Writer
 from sluice.errors import RejectError
 from sluice.fields import Fields
 from sluice.limits import REJECTS_MAX_BYTES
+from sluice.mapping.row_identity import RowIdentity
 from sluice.reading.record_scanner import Block, Grammar
 from sluice.reading.rows import BadRow
 from sluice.reading.source import Source
@@ -54,6 +55,11 @@ class SliceRequest:
         """Where to write."""
         name: str = self.load["table"]["name"]
         return name
+
+    @property
+    def identity(self) -> RowIdentity:
+        """What tells the object's rows from all others."""
+        return RowIdentity(self.load.get("firstRun") or self.run.name, self.source.key)
 
     @property
     def schema(self) -> KeySchema:
@@ -186,7 +192,7 @@ class RangeSlice:
             self._reject(Reject(number, row.reason, row.message, row.record, row.byte_offset))
             return
         try:
-            items = self._encode(row)
+            items = self._encode(row, number)
         except RejectError as error:
             self._reject(Reject(number, error.reason, str(error), self._record(row)))
             return
