@@ -19,13 +19,13 @@ from sluice.errors import ServiceUnavailableError
 from sluice.run_item.item import RunItem
 from sluice.run_item.progress import WorkDone
 from sluice.run_item.rate_limiter import NAP_SECONDS, RateLimiter, Spending
-from sluice.run_item.shares import Claims, Kind, Tally
+from sluice.run_item.shares import Demand, Kind, Tally
 from sluice.run_item.worker import Member
 
 CLOCKS_APART_SECONDS = 1.0
 CLOCK_DRIFT = 50e-6
 ANSWER_SECONDS = (0.004, 0.03)
-LOST_BEATS = 0.003
+LOST_HEARTBEATS = 0.003
 # What requests take, beside what their items are expected to.
 UNEXPECTED = (0.8, 1.2)
 BIN_SECONDS = 0.1
@@ -85,9 +85,9 @@ class SimulatedItem:
         """As `sluice rate`."""
         self.limit = limit
 
-    def heartbeat(self, demand: Claims, to_workers: float, _done: WorkDone, _attempts: Attempts) -> Tally:
+    def heartbeat(self, demand: Demand, to_workers: float, _done: WorkDone, _attempts: Attempts) -> Tally:
         """As `Shard.heartbeat`."""
-        if self.chance.random() < LOST_BEATS:
+        if self.chance.random() < LOST_HEARTBEATS:
             raise ServiceUnavailableError("lost")
         self.workers += to_workers
         self.heartbeats += 1

@@ -1,4 +1,4 @@
-"""CheckExport: an export's manifests and keys are checked, and what every child is told is made."""
+"""CheckExport: check an export's manifests and keys, and make the input of every child."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PlanAggregation: what is asked of the objects below a prefix, checked before any of them is read."""
+"""PlanAggregation: check the request for the objects below a prefix before any of them is read."""
 
 from __future__ import annotations
 

@@ -88,13 +88,13 @@ def _undone(files: RunFiles, request: TransformInput) -> EarlierRun | None:
 
 def _taken_over(files: RunFiles, earlier: EarlierRun) -> EarlierRun:
     """Cut off the workers of the run that is resumed; from then on this run alone continues it."""
-    files.claim(earlier.name, Purpose.RESUME)
+    files.hand_over(earlier.name, Purpose.RESUME)
     return files.seal(earlier)
 
 
 def _close(files: RunFiles, undone: EarlierRun) -> None:
     """Cut off the workers of the run that is undone, and see that none of them writes any more."""
-    files.claim(undone.name, Purpose.UNDO)
+    files.hand_over(undone.name, Purpose.UNDO)
     files.seal(undone).check_quiet(datetime.now(UTC))
 
 

@@ -30,7 +30,7 @@ class TableNotFoundError(SluiceError):
 
 
 class PointInTimeRecoveryError(SluiceError):
-    """Point-in-time recovery is off, and the table cannot be exported, or changed in place without a way back."""
+    """Point-in-time recovery is off, and the table cannot be exported, or changed in place without a backup."""
 
 
 class SourceMalformedError(SluiceError):
@@ -128,7 +128,7 @@ class KeysFailedError(SluiceError):
 
 
 class QueryRefusedError(SluiceError):
-    """Athena did not take the query on: its syntax, its workgroup or the place of its result is wrong."""
+    """Athena did not accept the query: its syntax, its workgroup or the location of its result is wrong."""
 
 
 class QueryFailedError(SluiceError):

@@ -67,9 +67,9 @@ def quoted_names(names: Sequence[str]) -> str:
     return f"{listed} and {others:,} others" if others > 0 else listed or "none"
 
 
-def located(place: str, error: RejectError) -> RejectError:
+def located(path: str, error: RejectError) -> RejectError:
     """The same rejection, its message saying where in the item."""
-    return RejectError(error.reason, f"{place}: {error}")
+    return RejectError(error.reason, f"{path}: {error}")
 
 
 @dataclass(frozen=True, slots=True)

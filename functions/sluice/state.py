@@ -157,12 +157,12 @@ def _read_fields(cls: Any, state: Any, path: str) -> Any:
 def _read_field(field: _Field, state: Mapping[str, Any], path: str) -> Any:
     if field.is_inline:
         return field.decode(state, path)
-    place = f"{path}.{field.key}" if path else field.key
+    field_path = f"{path}.{field.key}" if path else field.key
     if field.key not in state:
         if field.default is None:
-            raise InvalidInputError(place, "is missing")
+            raise InvalidInputError(field_path, "is missing")
         return field.default()
-    return field.decode(state[field.key], place)
+    return field.decode(state[field.key], field_path)
 
 
 @cache

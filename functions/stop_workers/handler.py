@@ -1,4 +1,4 @@
-"""StopWorkers: the workers of a run whose execution was stopped, timed out or failed are told to end."""
+"""StopWorkers: end the workers of a run whose execution was stopped, timed out or failed."""
 
 from __future__ import annotations
 

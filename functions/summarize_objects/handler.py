@@ -51,7 +51,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
 
 
 def _of_merge(run: Run) -> RunError | None:
-    """The error of a merge that failed, in place of "threshold exceeded". PlanReduction reports those of batches."""
+    """The error of a merge that failed, instead of "threshold exceeded". PlanReduction reports those of batches."""
     prefix = f"{run.results_prefix}/merges"
     return read_until_complete(
         lambda: merge_error(map_run_records(s3_client(), settings.data_bucket, prefix, None)), bool

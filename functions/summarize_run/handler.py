@@ -70,10 +70,12 @@ def _outcomes(run: Run, planned: Mapping[str, Any], map_run: Mapping[str, Any] |
     """
     if planned["plan"].get("rows") == 0:
         return []
-    place = planned["plan"]["bucket"], planned["plan"]["key"]
+    plan_object = planned["plan"]["bucket"], planned["plan"]["key"]
     is_export = "process" in planned
     part_type = FILES if is_export else RANGES
-    plan: Sequence[Planned] = read_files(s3_client(), *place) if is_export else read_ranges(s3_client(), *place)
+    plan: Sequence[Planned] = (
+        read_files(s3_client(), *plan_object) if is_export else read_ranges(s3_client(), *plan_object)
+    )
     return read_until_complete(
         lambda: outcomes(
             part_type, plan, map_run_records(s3_client(), settings.data_bucket, run.results_prefix, map_run)

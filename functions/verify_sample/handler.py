@@ -74,8 +74,8 @@ def _sample(run: Run, size: int) -> list[bytes]:
     sample = Sample(size, run.name, SAMPLE_MAX_BYTES)
     for body in _parts(run):
         for line in body.splitlines():
-            if (place := sample.place()) is not None:
-                sample.put(place, line)
+            if (slot := sample.slot()) is not None:
+                sample.put(slot, line)
     return sample.lines
 
 

@@ -106,7 +106,7 @@ class World:
 
     def undo(self, decisions: list[Decision]) -> World:
         """A world in which the runs of this one are undone."""
-        job = replace(self._job, undoes=tuple(self.names), way={})
+        job = replace(self._job, undoes=tuple(self.names), item_source={})
         world = World(self.tables, self._transform, job, decisions, self._write)
         world.s3, world._first = self.s3, f"undo-of-{self.names[-1]}-"
         return world
@@ -142,7 +142,7 @@ class World:
         segment = self._segment(f"{self._first}{self._runs}")
         files: Any = RunFiles(segment.s3, "data", segment.store.run)  # type: ignore[arg-type]
         earlier = EarlierRun(name, self._job.to_state(), Done(), {0: self._last})
-        files.claim(name, Purpose.RESUME)
+        files.hand_over(name, Purpose.RESUME)
         sealed = files.seal(earlier)
         assert files.seal(earlier) == sealed
         self.done = self.done + sealed.segments[0].done

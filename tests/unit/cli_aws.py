@@ -70,7 +70,7 @@ class FakeTime:
 
 @dataclass
 class StubbedAws:
-    """Clients that answer only what they are told to expect."""
+    """Clients that answer only expected calls."""
 
     aws: Aws
     cloudformation: Stubber

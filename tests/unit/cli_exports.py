@@ -108,7 +108,7 @@ def seen(
     processing: Processing | None = None,
     **state: Any,
 ) -> Seen:
-    """The table airports, exported up to the watermark unless told otherwise."""
+    """The table airports, exported up to the watermark by default."""
     known = TableState(**{"table": "airports", "status": "COMPLETED", "watermark": WATERMARK, **state})
     return Seen(known, runs, recovery, owner, schedule, now, processing)
 

@@ -89,7 +89,7 @@ class FakeS3:
         return self._call(upload)
 
     def complete_multipart_upload(self, **given: Any) -> Any:
-        """The parts that are named, as they were when their ETags were told."""
+        """The parts that are named, as they were when their ETags were returned."""
 
         def complete() -> Any:
             parts, named = self._open(given["UploadId"]), given["MultipartUpload"]["Parts"]

@@ -181,7 +181,7 @@ _OPERATIONS: dict[str, Callable[[FakeTables, Json], Json]] = {
 
 
 def denied(_number: int, operation: str) -> None:
-    """What a role without rights is told."""
+    """The error that a role without rights gets."""
     raise AccessDeniedError(f"{operation} is not allowed")
 
 

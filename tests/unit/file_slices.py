@@ -64,7 +64,7 @@ class Slices:
         }
 
     def slice(self, event: Json, time_is_up_after: int = 10**9) -> Json:
-        """One slice; its time is up when it has been asked so often."""
+        """One slice; its time is up after so many checks."""
         asked = iter(range(10**9))
         request = FileRequest.from_event(json.loads(json.dumps(event)))
         with wire_to(self.fake.url, self.retries) as wire:

@@ -146,7 +146,7 @@ def never() -> bool:
 
 
 def after(checks: int) -> Callable[[], bool]:
-    """Time that is up when it has been asked for so often."""
+    """Time that is up after so many checks."""
     request = iter(range(10**9))
     return lambda: next(request) >= checks
 

@@ -15,7 +15,7 @@ from sluice.aws.retry import RetryPolicy
 from sluice.aws.wire import Attempts
 from sluice.errors import SluiceError
 from sluice.run_item.progress import WorkDone
-from sluice.run_item.shares import Claims, Kind, Tally
+from sluice.run_item.shares import Demand, Kind, Tally
 from sluice.run_item.worker import Heartbeats
 from tests.unit.fake_dynamodb import wire_to
 
@@ -35,7 +35,7 @@ class FakeItem:
     may_have_run: bool = False
     on_heartbeat: Callable[[], object] = lambda: None
 
-    def heartbeat(self, demand: Claims, to_workers: float, done: WorkDone, attempts: Attempts) -> Tally:
+    def heartbeat(self, demand: Demand, to_workers: float, done: WorkDone, attempts: Attempts) -> Tally:
         """As Shard.heartbeat."""
         assert set(demand) in (set(Kind), set())
         if self.errors:

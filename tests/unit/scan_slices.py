@@ -17,7 +17,7 @@ from tests.unit.fake_scan import FakeScan, Json
 
 @dataclass
 class FixedPages:
-    """The same Limit always; remembers what it was told."""
+    """The same Limit always; remembers what it learned."""
 
     limit: int | None
     state: PolicyState = field(default_factory=PolicyState.start)

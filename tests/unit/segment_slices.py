@@ -66,17 +66,17 @@ class InlineExecutor(Executor):
         future: Future[Any] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
-        except Exception as error:  # noqa: BLE001 - told when the result is asked for
+        except Exception as error:  # noqa: BLE001 - raised when the result is read
             future.set_exception(error)
         return future
 
 
 def job(**changed: Any) -> TransformJob:
-    """Applied in place, unless told otherwise."""
+    """Applied in place by default."""
     usual = TransformJob(
         table=BIRDS_TABLE,
         target=None,
-        way={},
+        item_source={},
         where=None,
         mode=APPLY,
         total_segments=1,

@@ -1,4 +1,4 @@
-"""CheckExport: every check by its error, and what the children are told."""
+"""CheckExport: every check by its error, and the input of the children."""
 
 from __future__ import annotations
 

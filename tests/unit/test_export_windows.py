@@ -39,7 +39,7 @@ def ledger(watermark: datetime | None = None, current: Export | None = None, *, 
 def decide(
     state: LedgerState, earliest: datetime | None = EARLIEST, now: datetime = NOW, start: datetime | None = None
 ) -> Decision:
-    """The decision; the execution has started right now unless it is told otherwise."""
+    """The decision; the execution has started right now by default."""
     return next_export(ASKED, state, Times(earliest, start or now, now))
 
 
@@ -109,7 +109,7 @@ def test_gap_is_reported_even_when_the_full_export_must_wait() -> None:
 def test_reset_makes_a_full_export_whatever_was_running() -> None:
     for current in (None, incremental(LATEST - HOUR, LATEST), full(LATEST - DAY, attempt=3)):
         decision = decide(ledger(LATEST - HOUR, current, is_reset=True))
-        assert decision == Decision(Action.START, "a reset was asked for", full())
+        assert decision == Decision(Action.START, "a reset was requested", full())
 
 
 def test_pause_leaves_everything_as_it_is() -> None:

@@ -1,4 +1,4 @@
-"""Objects of a slice: asked for ahead, whole or to be streamed, with or without a request of their own."""
+"""Objects of a slice: requested ahead, whole or to be streamed, with or without a request of their own."""
 
 from __future__ import annotations
 

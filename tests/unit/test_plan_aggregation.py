@@ -1,4 +1,4 @@
-"""PlanAggregation: bad input is named before anything is read, and what is asked travels in state as it was meant."""
+"""PlanAggregation: bad input is named before anything is read, and the request travels in state as it was meant."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def request(**fields: Any) -> AggregationInput:
 
 
 def aggregation(**fields: Any) -> Aggregation:
-    """What is asked by such an input; it survives the way through state."""
+    """The request of such an input; it survives state."""
     found = request(**fields).aggregation
     assert Aggregation.from_state(json.loads(json.dumps(found.to_state()))) == found
     return found
@@ -165,7 +165,7 @@ def test_delimiter_follows_the_suffix(suffix: str, delimiter: str) -> None:
         ({"groupBy": ["rows"]}, "groupBy", "two columns rows"),
         ({"groupBy": ["TEMP.mean"]}, "groupBy", "two columns TEMP.mean"),
         ({"measures": ["TEMP"]}, "measures", "must be an object, not a list"),
-        ({"measures": {"TEMP": []}}, "measures.TEMP", "nothing is asked for"),
+        ({"measures": {"TEMP": []}}, "measures.TEMP", "the list is empty"),
         ({"measures": {"TEMP": ["mean", "median"]}}, "measures.TEMP", "median is none of them"),
         ({"measures": {"TEMP": ["mean", "mean"]}}, "measures.TEMP", "mean appears twice"),
         ({"missing": [9999.9]}, "missing[0]", "must be a string"),

@@ -1,4 +1,4 @@
-"""PlanQuery: what is wrong with an input is told by its field, before a query costs anything."""
+"""PlanQuery: what is wrong with an input is named by its field, before a query costs anything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PlanReduction: every listed object is accounted for, and an answer that lacks some is none unless it is asked for."""
+"""PlanReduction: every listed object is accounted for, and an incomplete result is written only on request."""
 
 from __future__ import annotations
 

@@ -402,7 +402,7 @@ def test_run_is_resumed_by_one_other(handler: Any) -> None:
 
 def test_run_that_resumed_another_and_left_no_plan_is_superseded(handler: Any) -> None:
     handler(event("first", segments=1), Context())
-    RunFiles(boto3.client("s3"), BUCKET, replace(RUN, name="second")).claim("first", Purpose.RESUME)
+    RunFiles(boto3.client("s3"), BUCKET, replace(RUN, name="second")).hand_over("first", Purpose.RESUME)
     third = handler(event("third", resume={"run": "first"}), Context())
     assert third["plan"]["segments"] == 1
     with pytest.raises(InvalidInputError, match=r"first was resumed by third"):

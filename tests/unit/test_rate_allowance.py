@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from sluice.errors import AccessDeniedError
 from sluice.run_item.rate_limiter import (
-    CLAIM_MARGIN,
+    DEMAND_MARGIN,
     CREDIT_SECONDS,
-    FIRST_CLAIM_SECONDS,
+    FIRST_DEMAND_SECONDS,
     REQUEST_SECONDS,
     RateLimiter,
     Spending,
@@ -219,11 +219,11 @@ def demand(rate: float, capacity: float, seconds: float, item_units: float = 1.0
 
 @pytest.mark.parametrize("item_units", [0.5, 1.0, 4.0])
 def test_worker_with_less_use_demands_what_it_can_spend(item_units: float) -> None:
-    assert demand(100.0, 20.0, 30, item_units) == pytest.approx(20 * CLAIM_MARGIN, rel=0.15)
+    assert demand(100.0, 20.0, 30, item_units) == pytest.approx(20 * DEMAND_MARGIN, rel=0.15)
 
 
 def test_worker_demands_what_it_could_spend_also_while_it_waits() -> None:
-    assert demand(40.0, 50.0, 60) == pytest.approx(50 * CLAIM_MARGIN, rel=0.15)
+    assert demand(40.0, 50.0, 60) == pytest.approx(50 * DEMAND_MARGIN, rel=0.15)
 
 
 def test_worker_that_mostly_waits_demands_all() -> None:
@@ -235,7 +235,7 @@ def test_worker_demands_all_until_its_use_is_known() -> None:
     limiter = clock.limiter(100.0)
     assert limiter.demand() == inf
     spend(limiter, 1)
-    clock.now += FIRST_CLAIM_SECONDS / 2
+    clock.now += FIRST_DEMAND_SECONDS / 2
     assert limiter.demand() == inf
 
 

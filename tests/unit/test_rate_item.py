@@ -1,4 +1,4 @@
-"""A run's item in the table of runs: what is asked of DynamoDB, and what the answers mean."""
+"""A run's item in the table of runs: the requests to DynamoDB, and what the responses mean."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from sluice.run_item.item_requests import (
     stop_run,
 )
 from sluice.run_item.progress import WorkDone
-from sluice.run_item.shares import Claims, Kind, Tally, limits_in
+from sluice.run_item.shares import Demand, Kind, Tally, limits_in
 from tests.unit.fake_dynamodb import wire_to
 from tests.unit.run_items import TABLE, FakeRunTable, create_run_table
 
@@ -56,14 +56,14 @@ def shard(table: FakeRunTable) -> Shard:
     return Shard(table.call, TABLE, ITEM, now=lambda: NOW)
 
 
-def beat(shard: Shard, demand: Claims = ALL, to_workers: float = 1.0, **done: Any) -> Tally:
+def heartbeat(shard: Shard, demand: Demand = ALL, to_workers: float = 1.0, **done: Any) -> Tally:
     return shard.heartbeat(demand, to_workers, WorkDone(**done), Attempts())
 
 
 def test_heartbeats_of_all_workers_add_up(shard: Shard, table: FakeRunTable) -> None:
-    beat(shard, read=10, written=8, rejected=2, write_units=8.5)
-    beat(shard, read=5, written=5, read_units=0.5, bytes=99)
-    tally = beat(shard, {Kind.READ: 12.345, Kind.WRITE: inf}, -0.125)
+    heartbeat(shard, read=10, written=8, rejected=2, write_units=8.5)
+    heartbeat(shard, read=5, written=5, read_units=0.5, bytes=99)
+    tally = heartbeat(shard, {Kind.READ: 12.345, Kind.WRITE: inf}, -0.125)
     assert (tally.workers, tally.heartbeats) == (1.875, 3)
     assert tally.limits == {Kind.READ: 250.5, Kind.WRITE: None}
     assert tally.under_share == {Kind.READ: 1, Kind.WRITE: 0}
@@ -74,13 +74,13 @@ def test_heartbeats_of_all_workers_add_up(shard: Shard, table: FakeRunTable) -> 
 
 
 def test_who_leaves_is_counted_no_more(shard: Shard) -> None:
-    beat(shard)
+    heartbeat(shard)
     shard.leave(-1.0, WorkDone())
-    assert beat(shard).workers == 1
+    assert heartbeat(shard).workers == 1
 
 
 def test_heartbeat_is_one_small_update_of_the_run_s_item(shard: Shard, table: FakeRunTable) -> None:
-    beat(shard, read=1)
+    heartbeat(shard, read=1)
     (request,) = table.requests
     assert request["Key"] == {"run": {"S": "table_transform/july"}}
     assert request["ReturnValues"] == "ALL_NEW"
@@ -88,35 +88,35 @@ def test_heartbeat_is_one_small_update_of_the_run_s_item(shard: Shard, table: Fa
 
 
 def test_heartbeat_without_limits_and_work_adds_to_two_counters(table: FakeRunTable) -> None:
-    beat(Shard(table.call, TABLE, RunItem("k", NO_LIMITS, 1)), {})
+    heartbeat(Shard(table.call, TABLE, RunItem("k", NO_LIMITS, 1)), {})
     assert table.requests[0]["UpdateExpression"].endswith(" ADD #workers :workers, #heartbeats :heartbeats")
 
 
 def test_limits_that_were_edited_stay(shard: Shard, table: FakeRunTable) -> None:
-    beat(shard)
+    heartbeat(shard)
     table.items[ITEM.key] |= {"readUnitsPerSecond": {"N": "10"}, "writeUnitsPerSecond": {"N": "20"}}
-    assert beat(shard, to_workers=0.0).limits == {Kind.READ: 10, Kind.WRITE: 20}
+    assert heartbeat(shard, to_workers=0.0).limits == {Kind.READ: 10, Kind.WRITE: 20}
 
 
 def test_missing_item_is_created_again_with_the_limits_of_the_input_and_an_end(
     shard: Shard, table: FakeRunTable
 ) -> None:
-    beat(shard)
+    heartbeat(shard)
     table.items.clear()
-    assert beat(shard, to_workers=0.0).limits == {Kind.READ: 250.5, Kind.WRITE: None}
+    assert heartbeat(shard, to_workers=0.0).limits == {Kind.READ: 250.5, Kind.WRITE: None}
     assert table.numbers(ITEM.key)["expiresAt"] == int(NOW) + KEPT_SECONDS
 
 
 def test_stop_flag_is_in_the_answer(shard: Shard, table: FakeRunTable) -> None:
-    assert not beat(shard).is_stopped
+    assert not heartbeat(shard).is_stopped
     table.stop(ITEM.key)
-    assert beat(shard).is_stopped
+    assert heartbeat(shard).is_stopped
 
 
 def test_response_without_the_counters_is_unexpected() -> None:
     shard = Shard(lambda *_: {"Attributes": {"workers": {"N": "1"}}}, TABLE, ITEM)
     with pytest.raises(UnexpectedResponseError, match="table_transform/july of runs-table has no 'heartbeats'"):
-        beat(shard)
+        heartbeat(shard)
 
 
 @pytest.fixture

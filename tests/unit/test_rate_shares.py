@@ -6,7 +6,7 @@ from math import inf
 
 import pytest
 
-from sluice.run_item.shares import Claims, Kind, Rates, Shares, Tally
+from sluice.run_item.shares import Demand, Kind, Rates, Shares, Tally
 
 ALL = dict.fromkeys(Kind, inf)
 PERIOD = 2.0
@@ -24,7 +24,7 @@ class World:
         self.units = dict.fromkeys(Kind, 0.0)
         self.last: dict[Shares, Rates] = {}
 
-    def heartbeat(self, shares: Shares, needs: Claims = ALL) -> float | None:
+    def heartbeat(self, shares: Shares, needs: Demand = ALL) -> float | None:
         """One worker's beat; returns its rate of reads."""
         demand = shares.demand(needs)
         self.workers += shares.to_workers

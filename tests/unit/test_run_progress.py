@@ -25,7 +25,7 @@ from tests.unit.run_items import TABLE, FakeItem, FakeRunTable
 ITEM = RunItem("csv_load/july", NO_LIMITS, 1_200)
 
 
-class Fate(StrEnum):
+class ResponseKind(StrEnum):
     """What becomes of a heartbeat."""
 
     ANSWERED = "answered"
@@ -38,17 +38,17 @@ class Fate(StrEnum):
 class FaultyTable(FakeRunTable):
     """Does with each request what `fate` says."""
 
-    fate = Fate.ANSWERED
+    response = ResponseKind.ANSWERED
 
     def call(self, operation: str, body: bytes, attempts: Attempts | None = None) -> dict[str, Any]:
         """One UpdateItem, which may fail before or after it was carried out."""
         attempts = attempts or Attempts()
-        if self.fate is Fate.THROTTLED:
+        if self.response is ResponseKind.THROTTLED:
             raise ThrottledError("slow down")
-        if self.fate is Fate.ANSWER_LOST:
+        if self.response is ResponseKind.ANSWER_LOST:
             super().call(operation, body)
-        if self.fate is not Fate.ANSWERED:
-            attempts.may_have_run = self.fate is not Fate.REFUSED
+        if self.response is not ResponseKind.ANSWERED:
+            attempts.may_have_run = self.response is not ResponseKind.REFUSED
             raise ServiceUnavailableError("no answer")
         return super().call(operation, body)
 
@@ -62,24 +62,28 @@ def done(rows: int) -> WorkDone:
     return WorkDone(read=rows, written=rows, write_units=2.0 * rows, bytes=10 * rows)
 
 
-heartbeats = st.lists(st.tuples(st.integers(0, 50), st.sampled_from(Fate)), max_size=6)
+heartbeats = st.lists(st.tuples(st.integers(0, 50), st.sampled_from(ResponseKind)), max_size=6)
 workers = st.lists(st.tuples(st.integers(0, 2), heartbeats, st.booleans()), min_size=1, max_size=6)
 
 
 @settings(deadline=None)
 @given(workers)
 def test_no_row_counts_twice_and_only_lost_updates_are_missing(
-    workers: Sequence[tuple[int, Sequence[tuple[int, Fate]], bool]],
+    workers: Sequence[tuple[int, Sequence[tuple[int, ResponseKind]], bool]],
 ) -> None:
     table, counted, missing = FaultyTable(), 0, 0
-    for shard, beats, is_failed in workers:
-        one, rows, told, lost = member(table, shard), 0, 0, 0
-        for more, table.fate in beats:
+    for shard, heartbeats, is_failed in workers:
+        one, rows, reported, lost = member(table, shard), 0, 0, 0
+        for more, table.response in heartbeats:
             rows += more
             one.heartbeat(done(rows))
-            lost += rows - told if table.fate is Fate.LOST else 0
-            told = rows if table.fate in (Fate.ANSWERED, Fate.ANSWER_LOST, Fate.LOST) else told
-        table.fate = Fate.ANSWERED
+            lost += rows - reported if table.response is ResponseKind.LOST else 0
+            reported = (
+                rows
+                if table.response in (ResponseKind.ANSWERED, ResponseKind.ANSWER_LOST, ResponseKind.LOST)
+                else reported
+            )
+        table.response = ResponseKind.ANSWERED
         if is_failed:
             one.fail()
         else:

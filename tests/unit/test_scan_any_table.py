@@ -39,7 +39,7 @@ class DrawnPages:
         return drawn
 
     def observe(self, page: Page) -> None:
-        """As the policy is told."""
+        """As the policy learns it."""
         assert page.items > 0
         assert list(page.starts) == sorted({*page.starts})
         assert page.starts[0] == 0

@@ -40,7 +40,7 @@ def nests(item: Item) -> Any:
     return [{"id": f"{item['pk']}{number}", "n": item["n"]} for number in range(int(item["n"]) % 3 + 1)]
 
 
-WAYS: dict[str, tuple[Callable[[Item], Any], dict[str, Any]]] = {
+TRANSFORMS: dict[str, tuple[Callable[[Item], Any], dict[str, Any]]] = {
     "in_place": (tidied, {}),
     **{
         f"{name}_{on_conflict}": (nests, {"target": NESTS_TABLE, "on_conflict": on_conflict, "deletes_source": moves})
@@ -61,19 +61,19 @@ def contents(tables: FakeTables) -> dict[str, list[Json]]:
     return {name: table.all for name, table in tables.tables.items()}
 
 
-def undisturbed(way: str, items: int) -> tuple[dict[str, list[Json]], int]:
+def undisturbed(kind: str, items: int) -> tuple[dict[str, list[Json]], int]:
     """What the tables hold after a run without any trouble, and how many requests that takes."""
-    transform, changed = WAYS[way]
+    transform, changed = TRANSFORMS[kind]
     tables = tables_of(items)
     Segment(tables, transform, job(**changed)).run()
     return contents(tables), len(tables.log)
 
 
 @pytest.mark.parametrize("is_carried_out", [False, True])
-@pytest.mark.parametrize("way", WAYS)
-def test_crash_at_any_request_leaves_nothing_undone(way: str, is_carried_out: bool) -> None:
-    expected, requests = undisturbed(way, 12)
-    transform, changed = WAYS[way]
+@pytest.mark.parametrize("way", TRANSFORMS)
+def test_crash_at_any_request_leaves_nothing_undone(kind: str, is_carried_out: bool) -> None:
+    expected, requests = undisturbed(kind, 12)
+    transform, changed = TRANSFORMS[kind]
     assert requests >= 7
     for at in range(requests):
         tables = tables_of(12)
@@ -96,12 +96,14 @@ FAILURES = st.sampled_from([ThrottledError, ServiceUnavailableError])
 
 
 @settings(max_examples=200)
-@given(st.sampled_from(sorted(WAYS)), st.lists(st.integers(0, 60), max_size=12, unique=True), FAILURES, st.booleans())
+@given(
+    st.sampled_from(sorted(TRANSFORMS)), st.lists(st.integers(0, 60), max_size=12, unique=True), FAILURES, st.booleans()
+)
 def test_throttles_end_slices_and_the_next_continues(
-    way: str, throttled: list[int], failure: type[Exception], is_carried_out: bool
+    kind: str, throttled: list[int], failure: type[Exception], is_carried_out: bool
 ) -> None:
-    expected, _ = undisturbed(way, 12)
-    transform, changed = WAYS[way]
+    expected, _ = undisturbed(kind, 12)
+    transform, changed = TRANSFORMS[kind]
     tables = tables_of(12)
 
     def throttle(number: int, _operation: str) -> None:
@@ -121,7 +123,7 @@ def test_throttles_end_slices_and_the_next_continues(
     assert contents(tables) == expected
     progress.counts.check("segment")
     # What was deleted without an answer is not there to be read again.
-    is_deleting = way == "in_place" or way.startswith("moved")
+    is_deleting = kind == "in_place" or kind.startswith("moved")
     assert progress.counts.read == 12 or (is_deleting and is_carried_out)
 
 

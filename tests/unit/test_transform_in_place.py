@@ -1,4 +1,4 @@
-"""Items changed in their place: what is asked of DynamoDB, and what becomes of its answers."""
+"""Items changed in place: the requests to DynamoDB, and what its responses lead to."""
 
 from __future__ import annotations
 

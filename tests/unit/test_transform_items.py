@@ -88,7 +88,7 @@ def csv_source(header: tuple[str, ...] = ("id", "text")) -> Source:
 def run_slice(
     text: str, progress: RangeProgress, time_is_up_after: int = 10**9
 ) -> tuple[RangeProgress, list[dict[str, Any]], MemoryWriter]:
-    """One slice of the text; its time is up when it has been asked so often."""
+    """One slice of the text; its time is up after so many checks."""
     source, writer, request = csv_source(), MemoryWriter(), iter(range(10**9))
     data = text.encode()[progress.position :]
     found = blocks(io.BytesIO(data), source.grammar, progress.position, progress.row, 1 << 12)

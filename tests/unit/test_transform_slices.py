@@ -74,7 +74,7 @@ def test_hot_collection_is_worked_through_by_the_same_slices() -> None:
 
 
 class Countdown:
-    """The time is up when it was asked for so often."""
+    """The time is up after so many checks."""
 
     def __init__(self, request: int) -> None:
         self._left = request
@@ -126,14 +126,14 @@ def test_page_that_lacks_what_every_page_has_is_refused() -> None:
 def test_sample_is_of_a_bounded_size() -> None:
     sample = Sample(3, "seed")
     for number in range(1_000):
-        if (place := sample.place()) is not None:
-            sample.put(place, b"%d" % number)
+        if (slot := sample.slot()) is not None:
+            sample.put(slot, b"%d" % number)
     assert len(sample.lines) == 3
     assert max(map(int, sample.lines)) > 100
     large = Sample(100, "seed")
     for _ in range(50):
-        if (place := large.place()) is not None:
-            large.put(place, b"x" * (1 << 20))
+        if (slot := large.slot()) is not None:
+            large.put(slot, b"x" * (1 << 20))
     assert sum(map(len, large.lines)) == SAMPLE_MAX_BYTES
 
 

@@ -1,4 +1,4 @@
-"""Exports by way of a transform: the target is the transform of the source."""
+"""Exports through a transform: the target is the transform of the source."""
 
 from __future__ import annotations
 

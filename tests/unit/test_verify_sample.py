@@ -111,7 +111,7 @@ def test_items_that_others_have_made_something_else_of_are_differences() -> None
         },
         "jay": {
             "key": {"pk": {"S": "jay"}},
-            "message": "the item is gone",
+            "message": "the item no longer exists",
             "expected": bird("jay", name="JAY"),
             "found": None,
         },

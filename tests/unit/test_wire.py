@@ -1,4 +1,4 @@
-"""The wire against a server on loopback that fails as told."""
+"""The wire against a server on loopback that fails as planned."""
 
 from __future__ import annotations
 

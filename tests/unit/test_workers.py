@@ -1,4 +1,4 @@
-"""How many children a run has: never more than asked for, kept busy by its rate, and within half of the account."""
+"""How many children a run has: never more than requested, kept busy by its rate, and within half of the account."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Work under way in threads: several pieces at a time, never two that share a key, in order for each key."""
+"""Work in flight in threads: several pieces at a time, never two that share a key, in order for each key."""
 
 from __future__ import annotations
 

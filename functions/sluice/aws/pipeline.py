@@ -26,7 +26,7 @@ class RequestPipeline(Generic[Task]):
         self._sent: deque[tuple[Task, Connection | None]] = deque()
 
     def send(self, body: bytes, task: Task) -> None:
-        """Send one request; waits for the eldest one while as many as allowed are on their way.
+        """Send one request; waits for the oldest one while as many as allowed are in flight.
 
         Raises TableNotFoundError, AccessDeniedError, UnexpectedResponseError.
         """
@@ -35,12 +35,12 @@ class RequestPipeline(Generic[Task]):
         self._sent.append((task, self._wire.begin(self._operation, body)))
 
     def drain(self) -> None:
-        """Wait until nothing is on its way. Raises likewise."""
+        """Wait until nothing is in flight. Raises likewise."""
         while self._sent:
             self._settle()
 
     def close(self) -> None:
-        """Let go of what is on its way."""
+        """Release what is in flight."""
         for _, connection in self._sent:
             if connection is not None:
                 connection.close()

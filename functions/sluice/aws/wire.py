@@ -1,4 +1,4 @@
-"""The one way to DynamoDB's data plane for bulk work: ready-made JSON bodies over kept-alive connections."""
+"""DynamoDB's data plane for bulk work: ready-made JSON bodies over kept-alive connections."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class RunItem:
     def from_plan(cls, key: str, plan: Mapping[str, Any]) -> Self:
         """Read what a run's plan has from `to_state` as "runItem".
 
-        A run that was planned by an earlier version has "budget" in its place, and that only with a limit.
+        A run that was planned by an earlier version has "budget" instead, and only if it has a limit.
         """
         state = plan.get("runItem", plan.get("budget"))
         if state is None:

@@ -23,7 +23,7 @@ from sluice.aws.wire import Attempts, Target, Wire
 from sluice.errors import StoppedError, TableNotFoundError, UnexpectedResponseError
 from sluice.run_item.item import RunItem, shard_key
 from sluice.run_item.progress import WorkDone
-from sluice.run_item.shares import Claims, Kind, Tally
+from sluice.run_item.shares import Demand, Kind, Tally
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -144,10 +144,10 @@ class Shard:
         self._shard = shard
         self._now = now
 
-    def heartbeat(self, demand: Claims, to_workers: float, done: WorkDone, attempts: Attempts) -> Tally:
+    def heartbeat(self, demand: Demand, to_workers: float, done: WorkDone, attempts: Attempts) -> Tally:
         """Add a heartbeat, `to_workers` and `done`; return how the shard stands then. Raises what `Wire.call` raises.
 
-        `attempts.may_have_run` tells after an error whether they may have been added. An item that is gone is created
+        `attempts.may_have_run` says after an error whether they may have been added. A missing item is created
         again, with the limits of the run's input.
         """
         added = {WORKERS: f"{to_workers:.6f}", HEARTBEATS: "1", **dict(done.counters())}

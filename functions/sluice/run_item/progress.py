@@ -8,7 +8,7 @@ from dataclasses import astuple, dataclass, fields
 
 from sluice.state import State
 
-# The course of a slice has a sample every so many seconds.
+# The course of a slice has a sample each time so many seconds have passed.
 SAMPLE_SECONDS = 10.0
 
 

@@ -20,8 +20,8 @@ CREDIT_SECONDS = 1.0
 # The longest sleep: the rate may change meanwhile, and the time be up.
 NAP_SECONDS = 0.25
 # What a worker has use for is seen over so long, and claimed with a margin: it may be more soon.
-CLAIM_SECONDS, FIRST_CLAIM_SECONDS = 3.0, 1.0
-CLAIM_MARGIN = 1.05
+DEMAND_SECONDS, FIRST_DEMAND_SECONDS = 3.0, 1.0
+DEMAND_MARGIN = 1.05
 TAKES_APART_SECONDS = 0.25
 # Who waits for more of the last period than this could spend more than it was granted.
 HUNGRY_WAIT = 0.5
@@ -46,7 +46,7 @@ class Spending:
     mark: float
 
     def ended(self, units: float, items: int | None = None) -> None:
-        """The request took so many units, for so many items: those asked for, unless told otherwise."""
+        """The request took so many units, for so many items: those requested by default."""
         self.limiter.spent(self, units, self.items if items is None else items)
 
 
@@ -54,7 +54,7 @@ class RateLimiter:
     """Units that flow in at a rate. For any number of threads.
 
     `least` is what the rate can be expected to be until it is known, None for no limit; `item_units` what an item is
-    expected to take until requests have told. `rounding`: a request's units are rounded up to so many. `clock` counts
+    expected to take until requests have shown. `rounding`: a request's units are rounded up to so many. `clock` counts
     seconds, from anywhere.
     """
 
@@ -165,7 +165,7 @@ class RateLimiter:
         self._error = error
 
     def demand(self) -> float:
-        """Units per second that the worker has use for, `inf` when it has for any number; asked once a period.
+        """Units per second that the worker can use, `inf` for any number; called once a period.
 
         That is what it took, over the part of the time in which it did not wait.
         """
@@ -173,15 +173,15 @@ class RateLimiter:
             self._flow()
             now, last_demand, seen = self._so_far, self._last_demand, self._takes
             self._last_demand = now
-            while len(seen) > 1 and seen[1].at <= now.at - CLAIM_SECONDS:
+            while len(seen) > 1 and seen[1].at <= now.at - DEMAND_SECONDS:
                 seen.popleft()
-            if self._rate is None or not seen or now.at - seen[0].at < FIRST_CLAIM_SECONDS:
+            if self._rate is None or not seen or now.at - seen[0].at < FIRST_DEMAND_SECONDS:
                 return inf
             if now.waited_since(last_demand) > HUNGRY_WAIT:
                 return inf
-            # The request under way may end at any time: it counts as soon as that makes the claim smaller.
+            # The request in flight may end at any time: it counts as soon as that makes the demand smaller.
             ends = (now, seen[-1]) if len(seen) > 1 else (now,)
-            return CLAIM_MARGIN * min(each.units_per_second_since(seen[0]) for each in ends)
+            return DEMAND_MARGIN * min(each.units_per_second_since(seen[0]) for each in ends)
 
     @property
     def _so_far(self) -> _Taken:

@@ -44,7 +44,7 @@ def most_workers(limits: Limits, request: int) -> int:
 
 
 # Units per second that a worker has use for; `inf`: all that it can get.
-Claims = Mapping[Kind, float]
+Demand = Mapping[Kind, float]
 # Units per second that a worker may spend; None: without limit.
 Rates = dict[Kind, float | None]
 
@@ -73,7 +73,7 @@ class Tally:
 class Shares:
     """What one worker may spend, from heartbeat to heartbeat.
 
-    The others learn within a period what a worker claims. So it lowers its rate at once, but raises it with the
+    The others learn within a period what a worker demands. So it lowers its rate at once, but raises it with the
     heartbeat after. A new worker does the same: until all have made room for it, it has its part among `most_workers`.
     """
 
@@ -81,7 +81,7 @@ class Shares:
         self._period_seconds = period_seconds
         self._most_workers = most_workers
         self._last: tuple[Tally, float] | None = None
-        self._demand: Claims = {}
+        self._demand: Demand = {}
         self._drift = self._correction = 0.0
         self._levels: dict[Kind, float] = {}
 
@@ -100,12 +100,12 @@ class Shares:
         """Whether many of the others seem to have sent none or two heartbeats: they send theirs when this one does."""
         return abs(self._drift) > CLASHING_PART
 
-    def demand(self, needs: Claims) -> Claims:
-        """What to claim: what the worker has use for, or any number where that is its whole share or more."""
+    def demand(self, needs: Demand) -> Demand:
+        """What to demand: what the worker can use, or any number if that is its whole share or more."""
         return {kind: inf if need >= self._levels.get(kind, 0.0) else need for kind, need in needs.items()}
 
-    def after(self, tally: Tally, demand: Claims, now: float) -> Rates:
-        """The worker's rates after a heartbeat with these claims, at `now` seconds by any steady clock of its own."""
+    def after(self, tally: Tally, demand: Demand, now: float) -> Rates:
+        """The worker's rates after a heartbeat with this demand, at `now` seconds by any steady clock of its own."""
         last, before = self._last, self._demand
         self._last, self._demand = (tally, now), demand
         if last is None:

@@ -16,7 +16,7 @@ from sluice.run_item.item import PERIOD_SECONDS, RunItem
 from sluice.run_item.item_requests import HEARTBEAT_TIMEOUT_SECONDS, Shard, heartbeat_wire
 from sluice.run_item.progress import Course, WorkDone
 from sluice.run_item.rate_limiter import RateLimiter
-from sluice.run_item.shares import Claims, Kind, Shares, Tally
+from sluice.run_item.shares import Demand, Kind, Shares, Tally
 
 # Of workers that send heartbeats at the same time, each waits a little longer: answers would overtake each other.
 LONGEST_PERIOD = 1.1
@@ -27,7 +27,7 @@ _random = random.SystemRandom()
 class SharedItem(Protocol):
     """A shard of the run's item, as `Shard` is."""
 
-    def heartbeat(self, demand: Claims, to_workers: float, done: WorkDone, attempts: Attempts) -> Tally: ...
+    def heartbeat(self, demand: Demand, to_workers: float, done: WorkDone, attempts: Attempts) -> Tally: ...
 
     def leave(self, to_workers: float, done: WorkDone) -> None: ...
 
@@ -100,15 +100,15 @@ class Member:
         """Leave, and take the rows back that heartbeats have added: the slice is to be repeated, or has failed."""
         self.leave(WorkDone(read_units=self._added.read_units, write_units=self._added.write_units))
 
-    def _demand(self) -> Claims:
+    def _demand(self) -> Demand:
         if not self._is_limited:
             return {}
         return self._shares.demand({kind: each.demand() for kind, each in self._limiters.items()})
 
-    def _heed(self, tally: Tally, demand: Claims) -> None:
+    def _heed(self, tally: Tally, demand: Demand) -> None:
         self.is_stopped = self.is_stopped or tally.is_stopped
-        claims = demand or dict.fromkeys(Kind, float("inf"))
-        for kind, rate in self._shares.after(tally, claims, self._clock()).items():
+        limits = demand or dict.fromkeys(Kind, float("inf"))
+        for kind, rate in self._shares.after(tally, limits, self._clock()).items():
             self._limiters[kind].grant(rate)
         self._is_limited = any(limit is not None for limit in tally.limits.values())
 
@@ -211,7 +211,7 @@ class RunWorker:
     def __enter__(self) -> Self:
         self._course.begin(time.time())
         for teller in self._tellers:
-            self._beat(teller)
+            self._send_heartbeat(teller)
         self._thread = Thread(target=self._run, name="heartbeats", daemon=True)
         self._thread.start()
         return self
@@ -247,7 +247,7 @@ class RunWorker:
         due = {each: now + each.pause_seconds for each in self._tellers}
         while not self._is_left.wait(max(0.0, min(due.values()) - time.monotonic())):
             each = min(due, key=lambda teller: due[teller])
-            if not self._beat(each):
+            if not self._send_heartbeat(each):
                 return
             due[each] = max(due[each] + each.pause_seconds, time.monotonic())
 
@@ -255,7 +255,7 @@ class RunWorker:
     def _tellers(self) -> list[Member | Teller]:
         return [self._member, self._teller] if self._teller else [self._member]
 
-    def _beat(self, teller: Member | Teller) -> bool:
+    def _send_heartbeat(self, teller: Member | Teller) -> bool:
         """Send a heartbeat; False when no further one is of use. Without a limit the run goes on without them."""
         done = self._work_done()
         self._course.note(time.time(), done)

@@ -13,7 +13,7 @@ from sluice.state import State
 
 @dataclass(frozen=True, slots=True)
 class WorkBefore(State):
-    """What runs of a chain have done together, as far as their slices have told."""
+    """What runs of a chain have done together, as far as their slices have reported."""
 
     counts: Counts = field(default_factory=Counts)
     write_units: float = 0.0

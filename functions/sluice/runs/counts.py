@@ -10,7 +10,7 @@ from sluice.state import State
 
 @dataclass(frozen=True, slots=True)
 class Counts(State):
-    """Rows by what became of them; a failed row is one whose fate is not known."""
+    """Rows by outcome; a failed row is one whose outcome is not known."""
 
     read: int = 0
     written: int = 0

@@ -86,7 +86,7 @@ class Run(State):
 
     @property
     def plan_state_key(self) -> str:
-        """What a resumed run needs to know of this one: what was asked for, and what became of that."""
+        """What a resumed run needs to know of this one: its request, and the outcome."""
         return f"{self.prefix}plan.json"
 
     @property
@@ -116,7 +116,7 @@ class Run(State):
         return f"{self.prefix}journal/{segment:06d}/{slice_number:04d}-{entry:06d}.jsonl.gz"
 
     @property
-    def claim_key(self) -> str:
+    def handover_key(self) -> str:
         """Which run continues this one, or undoes it."""
         return f"{self.prefix}claim.json"
 
@@ -213,7 +213,7 @@ class Run(State):
 
     @property
     def query_prefix(self) -> str:
-        """Where Athena leaves a query's result, unless its workgroup has a place of its own."""
+        """Where Athena leaves a query's result, unless its workgroup has a location of its own."""
         return f"{self.prefix}query"
 
     def row_part_key(self, part: int) -> str:

@@ -56,9 +56,9 @@ def read_plan_state(s3: S3Client, bucket: str, run: Run, plan_type: type[Plan], 
 
     Raises InvalidInputError when there is none, FormatVersionError, AccessDeniedError, ServiceUnavailableError.
     """
-    place = f"s3://{bucket}/{run.plan_state_key}"
+    uri = f"s3://{bucket}/{run.plan_state_key}"
     try:
-        with aws_errors(place, {"NoSuchKey": SourceNotFoundError(f"there is no {place}")}):
+        with aws_errors(uri, {"NoSuchKey": SourceNotFoundError(f"there is no {uri}")}):
             state = s3.get_object(Bucket=bucket, Key=run.plan_state_key)["Body"].read()
     except SourceNotFoundError as error:
         problem = f"{run.name} is not a run of {run.workflow} that has {planned}; start a new run"

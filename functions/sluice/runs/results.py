@@ -138,7 +138,7 @@ def merge_objects(s3: S3Client, bucket: str, keys: Iterable[str], merged_key: st
 
 
 class ChunkStream(io.RawIOBase):
-    """Pieces of bytes, made when they are asked for, as one stream."""
+    """Pieces of bytes, made on demand, as one stream."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = iter(chunks)

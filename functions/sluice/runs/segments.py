@@ -43,7 +43,7 @@ class Segment(PlanLine):
         return f"segment {self.index}"
 
     @property
-    def place(self) -> str:
+    def label(self) -> str:
         """Where something went wrong."""
         return self.name
 

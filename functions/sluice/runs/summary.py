@@ -150,7 +150,7 @@ def _stop(outcomes: Sequence[RangeOutcome]) -> RunError | None:
 
 
 def _first_cause(error: RunError | None, failed: Sequence[RangeOutcome]) -> RunError | None:
-    """The children's own error in place of "threshold exceeded", where they all ended with one."""
+    """The children's own error instead of "threshold exceeded", if they all ended with one."""
     if error is None or not error.exceeds_threshold:
         return error
     ended = [each for each in failed if each.error]
@@ -160,7 +160,7 @@ def _first_cause(error: RunError | None, failed: Sequence[RangeOutcome]) -> RunE
     first = ended[0]
     several = {"range": RangesFailedError, "file": FilesFailedError, "segment": SegmentsFailedError}[first.planned.kind]
     name = names.pop() if len(names) == 1 else several.__name__
-    where = f"{first.planned.place}: {first.error}: {first.cause}"
+    where = f"{first.planned.label}: {first.error}: {first.cause}"
     return RunError(name, f"{len(ended)} of the {first.planned.kind}s failed; the first is {where}")
 
 

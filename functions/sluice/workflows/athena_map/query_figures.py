@@ -72,7 +72,7 @@ class QueryEnd:
 
 
 def query_end(name: str, cause: str) -> QueryEnd:
-    """What RunQuery's error means: Athena's reason, in place of Step Functions' words for it."""
+    """What RunQuery's error means: Athena's reason instead of Step Functions' message."""
     if name == REFUSED:
         return QueryEnd(QueryRefusedError.__name__, cause.partition(" (Service: ")[0], None)
     if "AccessDeniedException" in cause:

@@ -151,7 +151,7 @@ class RowLines:
 
     def _csv_lines(self, block: Block, columns: Sequence[str]) -> Iterator[bytes]:
         # All values are texts: put together from the columns' names, a line takes a quarter of what json.dumps takes.
-        names = [f"{'{' if place == 0 else ','}{_quoted(column)}:" for place, column in enumerate(columns)]
+        names = [f"{'{' if index == 0 else ','}{_quoted(column)}:" for index, column in enumerate(columns)]
         for record in csv_records(self._text(block.data)):
             if len(record) != len(names):
                 raise self._malformed(f"has {len(record)} values for {len(names)} columns")

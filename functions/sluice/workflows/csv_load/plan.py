@@ -52,7 +52,7 @@ class Range(PlanLine):
         return f"range {self.index}"
 
     @property
-    def place(self) -> str:
+    def label(self) -> str:
         """Where it is in the source, for messages."""
         return f"{self.name} (rows from {self.first_row})"
 

@@ -66,7 +66,7 @@ class EarlierLoad:
         return [self._rest(each) for each in self.ranges if not self._is_done(each)]
 
     def check(self, s3: S3Client, load: LoadInput) -> None:
-        """Raise InvalidInputError when something else is asked for, SourceChangedError when the source has changed."""
+        """Raise InvalidInputError when something else is requested, SourceChangedError when the source has changed."""
         request = request_of(load)
         for name in request:
             if request[name] != self.plan.request.get(name):

@@ -79,7 +79,7 @@ class Largest:
     """Report lines of up to ten collections, the largest first, the first of equals first; fewer where keys are long.
 
     The very largest is always there. `left_out`: bytes of the largest collection that is not, -1 when all are:
-    a smaller one that comes later may not take its place.
+    a later and smaller one may not replace it.
     """
 
     lines: tuple[Line, ...] = ()

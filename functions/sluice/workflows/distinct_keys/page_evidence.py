@@ -1,6 +1,6 @@
 """What pages of each size would have cost and brought, learnt from the pages that were read.
 
-Page sizes are powers of two. A page of 64 items shows what a page of 1, 2, 4 ... 32 items from the same place would
+Page sizes are powers of two. A page of 64 items shows what a page of 1, 2, 4 ... 32 items from the same position would
 have brought, so every page is evidence about its own size and all smaller ones.
 """
 

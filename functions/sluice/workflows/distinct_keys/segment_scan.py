@@ -66,7 +66,7 @@ class SegmentScan:
     """`sort` is the table's sort key; None where every page goes on from LastEvaluatedKey.
 
     That is in a table without sort key, and in an index: the order of items with equal index keys is undefined,
-    so a start key that is no item's has no known place among them.
+    so a start key that is no item's has no known position among them.
     """
 
     table: str

@@ -184,7 +184,7 @@ class SegmentSlice:
 
 
 def _starts(keys: list[Key]) -> list[int]:
-    """Where in the page each key comes first: of equal keys the dictionary keeps the place of the foremost."""
+    """Where in the page each key comes first: of equal keys the dictionary keeps the position of the first."""
     return sorted(dict(zip(reversed(keys), range(len(keys) - 1, -1, -1), strict=True)).values())
 
 

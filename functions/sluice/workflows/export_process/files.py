@@ -92,7 +92,7 @@ class DataFile:
         return self.key
 
     @property
-    def place(self) -> str:
+    def label(self) -> str:
         """Where it is, for messages."""
         return self.key
 

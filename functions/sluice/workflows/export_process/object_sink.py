@@ -196,7 +196,7 @@ class ObjectSink:
             self._upload.write(text)
 
     def flush(self) -> None:
-        """Nothing is on its way."""
+        """Nothing is in flight."""
 
     def commit(self) -> None:
         """Let the object be seen."""

@@ -60,7 +60,7 @@ def check_keys_fit(
 
 
 def _source_schema(dynamodb: DynamoDBClient, summary: Summary) -> KeySchema | None:
-    """The key of the exported table, unless it is gone, out of sight, or another one of the same name."""
+    """The key of the exported table; None if it does not exist, is not accessible, or is another of the same name."""
     if f":dynamodb:{dynamodb.meta.region_name}:" not in summary.table_arn:
         return None
     try:

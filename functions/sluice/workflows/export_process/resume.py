@@ -90,7 +90,7 @@ class EarlierProcess:
         return [each.rest(reached[each.file.index]) for each in self.files if not reached[each.file.index]["done"]]
 
     def check(self, request: ProcessInput) -> None:
-        """Raise InvalidInputError when something else is asked for."""
+        """Raise InvalidInputError when something else is requested."""
         asked = request_of(request)
         for name, value in self.plan.request.items():
             if asked[name] != value:

@@ -46,7 +46,7 @@ class Sink(Protocol):
     """Where records go. Leaving its context lets go of what was begun and not committed."""
 
     def take(self, portion: Portion) -> None:
-        """Accept records; waits while too many are on their way."""
+        """Accept records; waits while too many are in flight."""
 
     def flush(self) -> None:
         """Return when everything taken is settled."""
@@ -243,7 +243,7 @@ class FileWork:
         return earlier_outcome(self._s3, self._data_bucket, self._request.outcome_key)
 
     def _settled(self, opened: OpenedFile, after: RangeProgress) -> dict[str, Any]:
-        """The slice's progress, as the first attempt that ended has told it."""
+        """The slice's progress, as the first attempt that ended reported it."""
         self._check_count(opened, after)
         progress = FileProgress(after, opened.source.etag, opened.source.size).to_state()
         is_object = isinstance(self._request.process.sink, ObjectsSink)

@@ -76,7 +76,7 @@ class ChangeRequests:
         self._troubled.drain()
 
     def close(self) -> None:
-        """Let go of what is on its way."""
+        """Release what is in flight."""
         self._pipeline.close()
         self._troubled.close()
 
@@ -180,7 +180,7 @@ class RawTableSink:
 
 
 class TableChanges(Protocol):
-    """Puts and deletes on their way; an item to be deleted has its key attributes alone."""
+    """Puts and deletes in flight; an item to be deleted has its key attributes alone."""
 
     def write(self, puts: Sequence[Item], deletes: Sequence[Item], origin: Origin, write_micros: int | None) -> None:
         """Accept what a record became. Raises RejectError before anything of it is written."""
@@ -189,7 +189,7 @@ class TableChanges(Protocol):
         """Return when all is settled."""
 
     def close(self) -> None:
-        """Let go of what is on its way."""
+        """Release what is in flight."""
 
 
 class OrderedChanges:

@@ -32,7 +32,7 @@ class Dialect:
 class Shape:
     """What the records of a block are like: `quoted`, for each column of the header, whether its cells are in quotes.
 
-    `is_strict`: those of each column all are, or none is. Else it is known only of columns that are asked for; it
+    `is_strict`: all cells of a column are, or none is. Otherwise it is known only of requested columns; it
     takes re more than twice the time, which is fastest where a set excludes one character only.
     """
 
@@ -54,13 +54,13 @@ class CleanPattern:
 
 
 def clean_pattern(header: Sequence[str], request: Sequence[ColumnPart], dialect: Dialect, shape: Shape) -> CleanPattern:
-    """The pattern for records of a shape under a header that has once each column that is asked for."""
+    """The pattern for records of a shape under a header that has each requested column once."""
     cells: list[str] = []
     found: list[ColumnPart] = []
-    for place, (name, is_quoted) in enumerate(zip(header, shape.quoted, strict=True), 1):
+    for index, (name, is_quoted) in enumerate(zip(header, shape.quoted, strict=True), 1):
         parts = [each for each in dict.fromkeys(request) if each.column == name]
         found += parts
-        cell = _Cell(dialect, shape, is_quoted=is_quoted, is_last=place == len(header))
+        cell = _Cell(dialect, shape, is_quoted=is_quoted, is_last=index == len(header))
         cells.append(cell.of_parts(parts) if parts else cell.that_is_not_asked_for())
     # An empty line is not a record, not even of one column.
     start = "^(?!\n)" if len(header) == 1 else "^"
@@ -198,7 +198,7 @@ class CleanRows:
         # Each record ends with a newline: if they are as many, there is no other, and nothing between them.
         if len(found) != lines * step + 1:
             return None
-        return {column: found[place::step] for place, column in enumerate(pattern.request, 1)}
+        return {column: found[index::step] for index, column in enumerate(pattern.request, 1)}
 
     def _pattern(self, shape: Shape) -> CleanPattern:
         found = self._patterns.get(shape)

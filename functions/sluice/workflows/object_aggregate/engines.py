@@ -28,10 +28,10 @@ ColumnsOf = Callable[[Sequence[Row]], Columns]
 
 def csv_columns(request: Sequence[ColumnPart], header: Sequence[str]) -> ColumnsOf:
     """Takes the requested columns out of the rows of a CSV."""
-    places = {each.column: header.index(each.column) for each in request}
+    index_of = {each.column: header.index(each.column) for each in request}
 
     def take(rows: Sequence[Row]) -> Columns:
-        cells = {name: [row[place] for row in rows] for name, place in places.items()}  # type: ignore[index]
+        cells = {name: [row[index] for row in rows] for name, index in index_of.items()}  # type: ignore[index]
         return {each: _first_characters(cells[each.column], each) for each in request}
 
     return take

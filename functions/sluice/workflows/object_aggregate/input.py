@@ -227,8 +227,8 @@ def _statistics(measures: Fields, column: str) -> tuple[Statistic, ...]:
     names, known = measures.texts(column), tuple(map(str, Statistic))
     wrong = next((each for each in names if each not in known), None)
     if not names or wrong is not None:
-        request = "nothing is asked for" if wrong is None else f"{wrong} is none of them"
-        raise measures.wrong(column, f"must list some of {', '.join(known)}; {request}")
+        found = "the list is empty" if wrong is None else f"{wrong} is not one of them"
+        raise measures.wrong(column, f"must list some of {', '.join(known)}; {found}")
     if (twice := _repeated(names)) is not None:
         raise measures.wrong(column, f"{twice} appears twice")
     return tuple(map(Statistic, names))
@@ -263,7 +263,7 @@ def _top(fields: Fields, groups: Sequence[ColumnPart], measures: Sequence[Measur
     if not fields.has("top"):
         return None
     top = fields.section("top", _TOP_FIELDS)
-    ranked = {each.name(stat): (place, stat) for place, each in enumerate(measures) for stat in each.statistics}
+    ranked = {each.name(stat): (index, stat) for index, each in enumerate(measures) for stat in each.statistics}
     by = top.text("by")
     if by not in ranked:
         raise top.wrong("by", f"{by} is not one of the measures: {', '.join(ranked) or 'there are none'}")
@@ -278,7 +278,7 @@ def _top(fields: Fields, groups: Sequence[ColumnPart], measures: Sequence[Measur
 
 
 def _check_headers(fields: Fields, aggregation: Aggregation) -> None:
-    """Where the input names the columns, what is asked for is among them."""
+    """If the input names the columns, the requested columns are among them."""
     headers = aggregation.layout.headers
     if headers is None:
         return
@@ -291,4 +291,4 @@ def _check_headers(fields: Fields, aggregation: Aggregation) -> None:
 
 
 def _repeated(names: Sequence[str]) -> str | None:
-    return next((each for place, each in enumerate(names) if each in names[:place]), None)
+    return next((each for index, each in enumerate(names) if each in names[:index]), None)

@@ -32,7 +32,7 @@ CleanRowsOf = Callable[[Source], CleanRows | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Position:
     """Where in an object to continue: the offset at which a record begins, and the number of that record."""
 
     offset: int
@@ -52,13 +52,13 @@ class Piece:
     clean: Tally | None = None
 
     @property
-    def end(self) -> Place:
+    def end(self) -> Position:
         """Where the next piece begins."""
-        return Place(self.block.end, self.first_row + self.block.rows)
+        return Position(self.block.end, self.first_row + self.block.rows)
 
 
 class ObjectRecords:
-    """Reads objects in which `columns` are asked for, in blocks of about `block_bytes`."""
+    """Reads the requested `columns` of objects, in blocks of about `block_bytes`."""
 
     def __init__(self, columns: Sequence[str], clean_rows_of: CleanRowsOf, block_bytes: int) -> None:
         self._columns = columns
@@ -78,7 +78,7 @@ class ObjectRecords:
         tally = clean_rows.tally(joined) if clean_rows else None
         return None if tally is None else Piece(source, Block(0, joined, tally.rows.read), 1, tally)
 
-    def pieces(self, open_at: OpenAt, source: Source, place: Place | None) -> Iterator[Piece]:
+    def pieces(self, open_at: OpenAt, source: Source, position: Position | None) -> Iterator[Piece]:
         """The object's records from `place` on (None: all).
 
         Raises SourceMalformedError for an object that is clearly something else, lacks one of the columns or has it
@@ -90,18 +90,18 @@ class ObjectRecords:
             if len(head) == start:
                 return
             source, start = self._with_header(open_at, source, head, start)
-            if place is None and start <= len(head):
-                yield from self._from(_Led(head[start:], stream), source, Place(start, 1))
+            if position is None and start <= len(head):
+                yield from self._from(_Led(head[start:], stream), source, Position(start, 1))
                 return
-        place = place or Place(start, 1)
-        with closing(open_at(place.offset)) as stream:
-            yield from self._from(stream, source, place)
+        position = position or Position(start, 1)
+        with closing(open_at(position.offset)) as stream:
+            yield from self._from(stream, source, position)
 
-    def _from(self, stream: ByteStream, source: Source, place: Place) -> Iterator[Piece]:
-        grammar, row = source.grammar, place.row
+    def _from(self, stream: ByteStream, source: Source, position: Position) -> Iterator[Piece]:
+        grammar, row = source.grammar, position.row
         clean_rows = self._clean_rows_of(source)
         clean = None if clean_rows is None else _CleanFirst(grammar, clean_rows)
-        for block in blocks(stream, clean or grammar, place.offset, row, self._block_bytes):
+        for block in blocks(stream, clean or grammar, position.offset, row, self._block_bytes):
             tally = clean.tally if clean else None
             # A long record is taken alone, out of what was read together.
             yield Piece(source, block, row, tally if tally and tally.rows.read == block.rows else None)
@@ -215,7 +215,7 @@ class PendingObject:
     `rows`, `reasons`, `reject_slices` and `columns` are those of the object's slices so far.
     """
 
-    place: Place | None = None
+    position: Position | None = None
     rows: RowCounts = field(default_factory=RowCounts)
     reasons: Counter[str] = field(default_factory=Counter)
     reject_slices: tuple[int, ...] = ()
@@ -227,7 +227,7 @@ class PendingObject:
         if state is None:
             return cls()
         return cls(
-            Place(state["offset"], state["row"]),
+            Position(state["offset"], state["row"]),
             RowCounts(**state["rows"]),
             Counter(state["reasons"]),
             tuple(state["rejectSlices"]),
@@ -237,21 +237,21 @@ class PendingObject:
 
     def to_state(self) -> dict[str, Any] | None:
         """As the `position` of a BatchProgress."""
-        if self.place is None:
+        if self.position is None:
             return None
         return {
-            "offset": self.place.offset,
-            "row": self.place.row,
+            "offset": self.position.offset,
+            "row": self.position.row,
             "rows": asdict(self.rows),
             "reasons": dict(self.reasons),
             "rejectSlices": list(self.reject_slices),
             "columns": self.columns.to_state(),
         }
 
-    def after(self, place: Place, tally: Tally, number: int) -> PendingObject:
+    def after(self, position: Position, tally: Tally, number: int) -> PendingObject:
         """The object after one more slice, whose rejects, if there are any, have this number."""
         return PendingObject(
-            place,
+            position,
             self.rows + tally.rows,
             self.reasons + tally.reasons,
             (*self.reject_slices, number) if tally.rejects else self.reject_slices,

@@ -21,13 +21,13 @@ _FORMULA_BEGINNINGS = ("=", "+", "-", "@", "\t", "\r")
 
 @dataclass(frozen=True, slots=True)
 class ResultFormat:
-    """How groups are written. `names`: the result's columns. `places`: where the columns of `groupBy` are in a key.
+    """How groups are written. `names`: the result's columns. `indexes`: where the columns of `groupBy` are in a key.
 
     `missing`: objects that the result lacks, None if it has all. `escape_formulas`: see Aggregation.
     """
 
     names: tuple[str, ...]
-    places: tuple[int, ...]
+    indexes: tuple[int, ...]
     measures: tuple[Measure, ...]
     missing: Mapping[str, int] | None
     json_names: tuple[str, ...]
@@ -38,10 +38,10 @@ class ResultFormat:
         """The columns of groupBy, the rows, and each measure's statistics, in the input's order."""
         groups, measures = aggregation.groups, aggregation.measures
         statistics = [each.name(statistic) for each in measures for statistic in each.statistics]
-        places = tuple(map(aggregation.key_columns.index, groups))
+        indexes = tuple(map(aggregation.key_columns.index, groups))
         names = (*(each.name for each in groups), ROWS, *statistics)
         json_names = tuple(json.dumps(each, ensure_ascii=False) for each in names)
-        return cls(names, places, measures, missing, json_names, aggregation.escape_formulas)
+        return cls(names, indexes, measures, missing, json_names, aggregation.escape_formulas)
 
     @property
     def csv_head(self) -> bytes:
@@ -56,7 +56,7 @@ class ResultFormat:
 
     def rows(self, key: Key, tally: GroupTally) -> tuple[bytes, bytes]:
         """One group as a row of the CSV, and as an object on a line; a statistic of no values is empty, and null."""
-        cells, values = [key[place] for place in self.places], self._values(tally)
+        cells, values = [key[index] for index in self.indexes], self._values(tally)
         texts = [*(json.dumps(each, ensure_ascii=False) for each in cells), *(each or "null" for each in values)]
         members = ", ".join(f"{name}: {text}" for name, text in zip(self.json_names, texts, strict=True))
         csv_cells = [*map(self._csv_text, cells), *(each or "" for each in values)]

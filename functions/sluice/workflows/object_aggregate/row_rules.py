@@ -45,21 +45,22 @@ class RowRules:
     """The rules of an aggregation for cells in the order of `columns_of`."""
 
     def __init__(self, aggregation: Aggregation) -> None:
-        places = {name: place for place, name in enumerate(columns_of(aggregation))}
+        index_of = {name: index for index, name in enumerate(columns_of(aggregation))}
         missing = self._missing = aggregation.missing
         self._conditions = [
-            (places[each.column.column], _condition(each, missing.of(each.column.column))) for each in aggregation.where
+            (index_of[each.column.column], _condition(each, missing.of(each.column.column)))
+            for each in aggregation.where
         ]
-        self._keys = [(places[each.column], each) for each in aggregation.key_columns]
-        self._measures = [(places[each.column], each.column) for each in aggregation.measures]
+        self._keys = [(index_of[each.column], each) for each in aggregation.key_columns]
+        self._measures = [(index_of[each.column], each.column) for each in aggregation.measures]
 
     def __call__(self, cells: Cells) -> tuple[Key, Values] | None:
         """The row's group, and a value or None for each measure; None when it is filtered. Raises RejectError."""
-        for place, is_fulfilled in self._conditions:
-            if not is_fulfilled(cells[place]):
+        for index, is_fulfilled in self._conditions:
+            if not is_fulfilled(cells[index]):
                 return None
-        key = tuple([_group(cells[place], each) for place, each in self._keys])
-        return key, [number_of(cells[place], self._missing.of(column), column) for place, column in self._measures]
+        key = tuple([_group(cells[index], each) for index, each in self._keys])
+        return key, [number_of(cells[index], self._missing.of(column), column) for index, column in self._measures]
 
 
 def _group(cell: str, column: ColumnPart) -> str:
@@ -90,8 +91,8 @@ def cells_of_json(columns: Sequence[str]) -> Callable[[Row], Cells]:
 
 def cells_of_csv(columns: Sequence[str], header: Sequence[str]) -> Callable[[Row], Cells]:
     """Takes the cells out of a csv's row."""
-    places = [header.index(name) for name in columns]
-    return lambda row: [row[place] for place in places]  # type: ignore[index]
+    indexes = [header.index(name) for name in columns]
+    return lambda row: [row[index] for index in indexes]  # type: ignore[index]
 
 
 def json_cell(value: object, column: str) -> str:

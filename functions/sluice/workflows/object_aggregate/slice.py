@@ -153,7 +153,7 @@ class BatchSlice:
             self._count(Counts(read=1, skipped=1) if is_skipped else Counts(read=1, written=1))
             return True
         found = next(reads) if isinstance(source, Source) else source
-        if isinstance(found, ObjectRead) and found.data is not None and not self._earlier.place:
+        if isinstance(found, ObjectRead) and found.data is not None and not self._earlier.position:
             self._waiting.append((each, found))
             self._waiting_bytes += len(found.data)
             if self._waiting_bytes >= self._bounds.together_bytes:
@@ -207,7 +207,7 @@ class BatchSlice:
         if not isinstance(found, ObjectRead):
             raise found
         apart = self._new_tally()
-        for piece in self._records.pieces(found.open_at, found.source, self._earlier.place):
+        for piece in self._records.pieces(found.open_at, found.source, self._earlier.position):
             self._engine.tally([piece], apart)
             if self._is_over(is_time_up, apart):
                 self._pending = apart
@@ -218,7 +218,7 @@ class BatchSlice:
         self._progress = replace(
             progress,
             part_slices=(*progress.part_slices, *self._before.pending_slices)
-            if earlier.place
+            if earlier.position
             else progress.part_slices,
             reject_slices=(*progress.reject_slices, *earlier.reject_slices),
             rows=progress.rows + earlier.rows,

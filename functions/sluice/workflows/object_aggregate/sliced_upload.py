@@ -1,7 +1,7 @@
 """An object that several slices write one after the other, none of which holds more than a part of it.
 
 Where one part ends and the next begins depends on nothing but the bytes: an attempt that goes on after another has
-taken its place sends the same parts under the same numbers, which harms nobody.
+replaced it sends the same parts under the same numbers, which is harmless.
 """
 
 from __future__ import annotations
@@ -131,5 +131,5 @@ class SlicedUpload:
     def _errors(self) -> AbstractContextManager[None]:
         name = f"s3://{self._target.bucket}/{self._target.key}"
         # The next attempt finds what that one has come to.
-        gone = ServiceUnavailableError(f"{name}: the upload is over; another attempt has completed it")
-        return aws_errors(name, {"NoSuchUpload": gone})
+        completed = ServiceUnavailableError(f"{name}: the upload is over; another attempt has completed it")
+        return aws_errors(name, {"NoSuchUpload": completed})

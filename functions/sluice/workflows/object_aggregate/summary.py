@@ -184,7 +184,7 @@ def failure_reason(collected: Collected, planned: Mapping[str, Any], error: RunE
 
 
 def _first_cause(collected: Collected, error: RunError) -> RunError:
-    """The children's own error in place of "threshold exceeded"."""
+    """The children's own error instead of "threshold exceeded"."""
     failures = collected.failures
     if not error.exceeds_threshold or not failures.messages:
         return error

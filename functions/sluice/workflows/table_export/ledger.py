@@ -12,7 +12,7 @@ from typing import Any
 def instant(text: str) -> datetime:
     """An ISO-8601 time, such as 2026-11-21T03:31:08.123Z, cut to the second.
 
-    Cut, never rounded up: a window that begins a fraction early repeats a change, one that begins late would lose it.
+    Never rounded up: a window that begins a little early repeats a change; one that begins late would lose a change.
     """
     return _exact(text).replace(microsecond=0)
 
@@ -57,7 +57,7 @@ class Window:
 class Export:
     """One export of a window; `attempt` counts from 0.
 
-    `client_token` is None unless AWS was asked for this attempt, `arn` until its answer is known.
+    `client_token` is None unless this attempt was requested from AWS, `arn` until the response is known.
     """
 
     window: Window
@@ -71,7 +71,7 @@ class Export:
 
     @property
     def is_open(self) -> bool:
-        """Whether AWS was asked for it and the answer was lost: there may be such an export, or not."""
+        """Whether it was requested from AWS and the response was lost: there may be such an export, or not."""
         return self.client_token is not None and self.arn is None
 
     @property

@@ -102,7 +102,7 @@ def _why_full(ledger: LedgerState, gap: Gap | None) -> str:
     if gap:
         return f"changes before {iso(gap.until)} are out of point-in-time recovery's reach"
     if ledger.is_reset_requested:
-        return "a reset was asked for"
+        return "a reset was requested"
     return "a full export has not completed yet" if ledger.watermark else "the table's first export"
 
 

@@ -1,4 +1,4 @@
-"""What PlanExport is asked, and what it answers."""
+"""The event of PlanExport, and its result."""
 
 from __future__ import annotations
 

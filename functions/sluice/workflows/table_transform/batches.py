@@ -1,4 +1,4 @@
-"""Items on their way into the journal: what is to become of each, in pages of up to a megabyte."""
+"""Items to be recorded in the journal: what is to become of each, in pages of up to a megabyte."""
 
 from __future__ import annotations
 

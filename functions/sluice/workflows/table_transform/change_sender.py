@@ -26,7 +26,7 @@ Call = Callable[[str, bytes, Attempts], dict[str, Any]]
 Failure = ThrottledError | ServiceUnavailableError
 
 
-class Verdict(Enum):
+class ChangeResult(Enum):
     """What became of a change.
 
     DONE: it is made, by this request or by an earlier one. ADDED_TO: the item was deleted, with attributes that it did
@@ -53,7 +53,7 @@ class Answer(NamedTuple):
 
     origin: Any
     change: Step
-    verdict: Verdict
+    result: ChangeResult
     units: float = 0.0
     item: Attributes = MappingProxyType({})
     error: Failure | WireError | None = None
@@ -164,7 +164,7 @@ class ChangeSender:
         """In a thread of its own."""
         origin, change, side, *_ = task
         if self.stopped_by is not None:
-            return Answer(origin, change, Verdict.UNANSWERED, error=self.stopped_by)
+            return Answer(origin, change, ChangeResult.UNANSWERED, error=self.stopped_by)
         attempts = Attempts()
         try:
             if isinstance(change, Update):
@@ -173,13 +173,13 @@ class ChangeSender:
                 answer = self._call("DeleteItem", self._requests[side].delete(change), attempts)
         except (ThrottledError, ServiceUnavailableError) as error:
             self.stopped_by = error
-            return Answer(origin, change, Verdict.UNANSWERED, error=error)
+            return Answer(origin, change, ChangeResult.UNANSWERED, error=error)
         except WireError as error:
             return self._refused(task, error, attempts)
         # The condition says nothing of attributes that were added.
         deleted: Attributes = answer.get("Attributes", change.before)
-        verdict = Verdict.DONE if deleted.keys() == change.before.keys() else Verdict.ADDED_TO
-        return Answer(origin, change, verdict, consumed(answer), deleted)
+        result = ChangeResult.DONE if deleted.keys() == change.before.keys() else ChangeResult.ADDED_TO
+        return Answer(origin, change, result, consumed(answer), deleted)
 
     def _refused(self, task: _Task, error: WireError, attempts: Attempts) -> Answer:
         origin, change, side, was_sent, _ = task
@@ -188,10 +188,10 @@ class ChangeSender:
             # The answer does not tell what the refused write cost: at most the item that is there.
             units = float(failed_write_units(change.before, item))
             is_filtered = self._requests[side].is_filtered
-            verdict = _verdict(change, item, is_filtered=is_filtered, was_sent=was_sent or attempts.may_have_run)
-            return Answer(origin, change, verdict, units, item)
+            result = _result_of(change, item, is_filtered=is_filtered, was_sent=was_sent or attempts.may_have_run)
+            return Answer(origin, change, result, units, item)
         if error.name in ITEM_REFUSALS:
-            return Answer(origin, change, Verdict.REFUSED, error=error)
+            return Answer(origin, change, ChangeResult.REFUSED, error=error)
         raise error
 
 
@@ -201,25 +201,25 @@ def consumed(answer: Mapping[str, Any]) -> float:
     return units
 
 
-def _verdict(change: Step, item: Attributes, *, is_filtered: bool, was_sent: bool) -> Verdict:
+def _result_of(change: Step, item: Attributes, *, is_filtered: bool, was_sent: bool) -> ChangeResult:
     """Why the condition did not hold. `was_sent`: an earlier request may have made the change."""
     if isinstance(change, Removal):
-        return _removal_verdict(change, item, is_filtered=is_filtered, was_sent=was_sent)
+        return _removal_result(change, item, is_filtered=is_filtered, was_sent=was_sent)
     if not item:
-        return Verdict.UNKNOWN if was_sent else Verdict.GONE
+        return ChangeResult.UNKNOWN if was_sent else ChangeResult.GONE
     if was_sent and agree(change.after(), item, change.names):
-        return Verdict.DONE
+        return ChangeResult.DONE
     if is_filtered and agree(change.before, item, change.names):
-        return Verdict.LEFT
-    return Verdict.UNKNOWN if was_sent else Verdict.CONFLICT
+        return ChangeResult.LEFT
+    return ChangeResult.UNKNOWN if was_sent else ChangeResult.CONFLICT
 
 
-def _removal_verdict(change: Removal, item: Attributes, *, is_filtered: bool, was_sent: bool) -> Verdict:
+def _removal_result(change: Removal, item: Attributes, *, is_filtered: bool, was_sent: bool) -> ChangeResult:
     if not item:
-        return Verdict.DONE if was_sent else Verdict.GONE
+        return ChangeResult.DONE if was_sent else ChangeResult.GONE
     if is_filtered and agree(change.before, item, change.before):
-        return Verdict.LEFT
-    return Verdict.UNKNOWN if was_sent else Verdict.CONFLICT
+        return ChangeResult.LEFT
+    return ChangeResult.UNKNOWN if was_sent else ChangeResult.CONFLICT
 
 
 def agree(one: Attributes, other: Attributes, names: Iterable[str]) -> bool:

@@ -12,7 +12,7 @@ from sluice.dynamodb.plain import Attributes
 from sluice.errors import RejectError
 from sluice.rejects import Reason
 from sluice.workflows.table_transform.announced import item_of
-from sluice.workflows.table_transform.change_sender import Answer, ChangeSender, Failure, Sending, Step, Verdict
+from sluice.workflows.table_transform.change_sender import Answer, ChangeSender, Failure, Sending, Step, ChangeResult
 from sluice.workflows.table_transform.changes import Change, Removal, Side, Transfer, Update
 from sluice.workflows.table_transform.put_stage import PutRow, PutStage
 from sluice.workflows.table_transform.slice_log import SKIPPED, UNCHANGED, Entry, SliceLog, done
@@ -51,7 +51,7 @@ class _Deletions:
 
 
 class ChangeWriter:
-    """For one thread. `conflicts`: what is to be planned again. `again` is asked only about items just deleted."""
+    """For one thread. `conflicts`: what is to be planned again. `again` is called only for items just deleted."""
 
     def __init__(
         self, sending: Sending, stages: PutStages, log: SliceLog, again: Again, *, put_always_repeats: bool
@@ -172,34 +172,34 @@ class ChangeWriter:
 
     def _updated(self, entry: Entry, answer: Answer) -> None:
         assert entry.change is not None
-        match answer.verdict:
-            case Verdict.DONE:
+        match answer.result:
+            case ChangeResult.DONE:
                 self._log.settle(entry, done(entry.change))
-            case Verdict.GONE | Verdict.LEFT:
+            case ChangeResult.GONE | ChangeResult.LEFT:
                 self._log.settle(entry, SKIPPED)
-            case Verdict.REFUSED:
+            case ChangeResult.REFUSED:
                 self._log.reject(entry, *refusal(answer.change, answer.error))
-            case Verdict.UNKNOWN:
+            case ChangeResult.UNKNOWN:
                 self._log.reject(entry, Reason.WRITE_CONFLICT, UNKNOWN_CHANGE, answer.item)
-            case Verdict.CONFLICT:
+            case ChangeResult.CONFLICT:
                 self.conflicts.append(Conflict(entry, answer.item, None))
 
     def _deleted(self, deletions: _Deletions) -> None:
         """All deletions of an item are answered."""
         entry, transfer = deletions.entry, deletions.transfer
-        by_verdict = {each.verdict: each for each in deletions.answers}
-        if Verdict.UNANSWERED in by_verdict:
+        by_result = {each.result: each for each in deletions.answers}
+        if ChangeResult.UNANSWERED in by_result:
             return
-        if refused := by_verdict.get(Verdict.REFUSED):
+        if refused := by_result.get(ChangeResult.REFUSED):
             self._withdraw(transfer)
             self._log.reject(entry, *refusal(refused.change, refused.error))
-        elif unknown := by_verdict.get(Verdict.UNKNOWN):
+        elif unknown := by_result.get(ChangeResult.UNKNOWN):
             self._log.reject(entry, Reason.WRITE_CONFLICT, NOT_MOVED if transfer.puts else UNKNOWN_CHANGE, unknown.item)
-        elif added := by_verdict.get(Verdict.ADDED_TO):
+        elif added := by_result.get(ChangeResult.ADDED_TO):
             self._added_to(entry, transfer, added)
-        elif conflict := by_verdict.get(Verdict.CONFLICT):
+        elif conflict := by_result.get(ChangeResult.CONFLICT):
             self._conflict(entry, transfer, conflict, len(deletions.answers))
-        elif transfer.puts or Verdict.DONE in by_verdict:
+        elif transfer.puts or ChangeResult.DONE in by_result:
             # Gone: another attempt at the slice may have moved it, so that the put must stay.
             self._log.settle(entry, done(transfer))
         else:

@@ -150,12 +150,12 @@ class RunFiles:
         runs, late_before = tuple(plan.get("runs", ())), plan.get("lateUntil", 0)
         return EarlierRun(name, plan["transform"], before, segments, runs, late_before)
 
-    def claim(self, name: str, purpose: Purpose) -> None:
+    def hand_over(self, name: str, purpose: Purpose) -> None:
         """Make this run the only one that resumes another, or one that undoes it: never both.
 
         Raises InvalidInputError when another run has claimed it.
         """
-        key, mine = replace(self.run, name=name).claim_key, {"run": self.run.name, "purpose": purpose.value}
+        key, mine = replace(self.run, name=name).handover_key, {"run": self.run.name, "purpose": purpose.value}
         found = self._create(key, mine)
         if found is None or found == mine or (purpose is Purpose.UNDO and found["purpose"] == purpose):
             return

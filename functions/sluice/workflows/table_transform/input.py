@@ -32,7 +32,7 @@ class Table(State):
 
 @dataclass(frozen=True, slots=True)
 class TransformJob(VersionedState):
-    """`target` None: in place. `way`: {"transform": name} or {"mapping": {...}}, empty for an undo.
+    """`target` None: in place. `item_source`: {"transform": name} or {"mapping": {...}}, empty for an undo.
 
     `run_item`: see RunItem.to_state. `item_bytes` is the mean of the table, where its size is known.
     `indexes`: the key attributes of secondary indexes, by table. `undoes`: the runs whose changes are taken back,
@@ -43,7 +43,7 @@ class TransformJob(VersionedState):
 
     table: Table
     target: Table | None
-    way: Mapping[str, Any]
+    item_source: Annotated[Mapping[str, Any], Named("way")]
     where: Where | None
     mode: str
     total_segments: int
@@ -91,14 +91,14 @@ class TransformJob(VersionedState):
         return self.mode == DRY_RUN
 
 
-WAYS = ("transform", "mapping")
+ITEM_SOURCES = ("transform", "mapping")
 MODES = (DRY_RUN, APPLY)
 SAMPLE_MAX = 10_000
 
 _FIELDS = (
     "table",
     "target",
-    *WAYS,
+    *ITEM_SOURCES,
     "where",
     "mode",
     "segments",
@@ -115,7 +115,7 @@ _FIELDS = (
     "undo",
 )
 # What an undo takes from the run that it takes back.
-_OF_THE_RUN = ("table", "target", *WAYS, "where", "segments", "onConflict", "deleteSource", "verify")
+_OF_THE_RUN = ("table", "target", *ITEM_SOURCES, "where", "segments", "onConflict", "deleteSource", "verify")
 # Placeholders that are numbers stand for what the run itself compares and sets.
 _NAME = re.compile(r"#(?!\d+$)[A-Za-z0-9_]+")
 _VALUE = re.compile(r":(?!\d+$)[A-Za-z0-9_]+")
@@ -139,13 +139,13 @@ class TransformInput:
 
     `undone_run`: the run that this one takes back; table and target are those of that run then.
 
-    `way` is {"transform": name} or {"mapping": {...}}. `verify_sample`: how many items to verify, None for no check.
+    `item_source` is {"transform": name} or {"mapping": {...}}. `verify_sample`: how many items to verify, or None.
     `rejects_tolerated`: {"count": 5}, {"percentage": 1.5} of the items, or None for any number.
     """
 
     table: str
     target: str | None
-    way: Mapping[str, Any]
+    item_source: Mapping[str, Any]
     where: Where | None
     mode: str
     segments: int | None
@@ -168,7 +168,7 @@ class TransformInput:
         return cls(
             table="" if undone_run else table_name(fields, "table"),
             target=None if undone_run else _target(fields),
-            way={} if undone_run else _way(fields),
+            item_source={} if undone_run else _item_source(fields),
             where=_where(fields),
             mode=fields.choice("mode", MODES, DRY_RUN),
             segments=fields.integer("segments", None, low=1, high=SEGMENTS_MAX),
@@ -219,25 +219,25 @@ def _target(fields: Fields) -> str | None:
     if not fields.has("target"):
         for name in ("onConflict", "deleteSource"):
             if fields.has(name):
-                raise fields.wrong(name, "means nothing without a target: items are changed in their place")
+                raise fields.wrong(name, "means nothing without a target: items are changed in place")
         return None
     target, table = table_name(fields, "target"), table_name(fields, "table")
     if target.rpartition("/")[2] == table.rpartition("/")[2]:
-        raise fields.wrong("target", f"{target} is the table itself; leave it out to change items in their place")
+        raise fields.wrong("target", f"{target} is the table itself; omit it to change items in place")
     return target
 
 
-def _way(fields: Fields) -> dict[str, Any]:
-    given = [way for way in WAYS if fields.has(way)]
+def _item_source(fields: Fields) -> dict[str, Any]:
+    given = [item_source for item_source in ITEM_SOURCES if fields.has(item_source)]
     if len(given) != 1:
-        raise fields.wrong(WAYS[len(given) // 2], f"give one of {' and '.join(WAYS)}")
-    (way,) = given
-    if way == "transform":
-        return {way: fields.text(way)}
-    mapping = fields.raw(way)
+        raise fields.wrong(ITEM_SOURCES[len(given) // 2], f"give one of {' and '.join(ITEM_SOURCES)}")
+    (item_source,) = given
+    if item_source == "transform":
+        return {item_source: fields.text(item_source)}
+    mapping = fields.raw(item_source)
     if not isinstance(mapping, dict) or not mapping:
-        raise fields.wrong(way, "must be an object that says what an item looks like")
-    return {way: mapping}
+        raise fields.wrong(item_source, "must be an object that says what an item looks like")
+    return {item_source: mapping}
 
 
 def _verify_sample(fields: Fields) -> int | None:
@@ -272,25 +272,25 @@ def _placeholders(where: Fields, name: str, pattern: re.Pattern[str]) -> dict[st
     return given
 
 
-def _check_value(value: object, place: str) -> None:
+def _check_value(value: object, value_path: str) -> None:
     """One value in DynamoDB JSON, with all that it holds."""
     if not isinstance(value, dict) or len(value) != 1:
-        raise InvalidInputError(place, 'must be one value in DynamoDB JSON, such as {"S": "open"}')
+        raise InvalidInputError(value_path, 'must be one value in DynamoDB JSON, such as {"S": "open"}')
     ((kind, content),) = value.items()
     if kind not in _KINDS:
-        raise InvalidInputError(place, f"{kind} is no type of DynamoDB's; there are {', '.join(_KINDS)}")
+        raise InvalidInputError(value_path, f"{kind} is no type of DynamoDB's; there are {', '.join(_KINDS)}")
     if not isinstance(content, _KINDS[kind]):
-        raise InvalidInputError(f"{place}.{kind}", f"{kind_of(content)} where {kind_of(_KINDS[kind]())} belongs")
+        raise InvalidInputError(f"{value_path}.{kind}", f"{kind_of(content)} where {kind_of(_KINDS[kind]())} belongs")
     if kind == "M":
         for name, each in content.items():
-            _check_value(each, f"{place}.M.{name}")
+            _check_value(each, f"{value_path}.M.{name}")
     elif isinstance(content, list):
         for number, each in enumerate(content):
-            _check_element(kind, each, f"{place}.{kind}[{number}]")
+            _check_element(kind, each, f"{value_path}.{kind}[{number}]")
 
 
-def _check_element(kind: str, element: object, place: str) -> None:
+def _check_element(kind: str, element: object, value_path: str) -> None:
     if kind == "L":
-        _check_value(element, place)
+        _check_value(element, value_path)
     elif not isinstance(element, str):
-        raise InvalidInputError(place, f"{kind_of(element)} where a string belongs")
+        raise InvalidInputError(value_path, f"{kind_of(element)} where a string belongs")

@@ -100,7 +100,7 @@ def _job(
     return TransformJob(
         table=_table(request.table, described),
         target=target or None,
-        way=request.way,
+        item_source=request.item_source,
         where=request.where,
         mode=request.mode,
         total_segments=total_segments,
@@ -119,10 +119,12 @@ def _table(name: str, described: Mapping[str, Any]) -> Table:
 
 def _check(dynamodb_client: DynamoDBClient, call: Call, request: TransformInput, job: TransformJob) -> None:
     plan_for(job)
-    way = next(iter(job.way), "undo")
+    item_source = next(iter(job.item_source), "undo")
     size = len(json.dumps(job.to_state(), ensure_ascii=False).encode("utf-8", "replace"))
     if size > CHILD_INPUT_MAX_BYTES:
-        raise InvalidInputError(way, f"with all else it takes {size:,} bytes, more than {CHILD_INPUT_MAX_BYTES:,}")
+        raise InvalidInputError(
+            item_source, f"with all else it takes {size:,} bytes, more than {CHILD_INPUT_MAX_BYTES:,}"
+        )
     if request.changes_table and not request.without_backup:
         _check_recovery(dynamodb_client, request.table)
     if request.where:

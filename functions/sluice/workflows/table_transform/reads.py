@@ -115,5 +115,5 @@ class CurrentItems:
         return [self.item(transfer.deletes_on, each) for each in transfer.deletions]
 
     def puts(self, transfer: Transfer) -> list[Attributes | None]:
-        """Those in whose places the transfer puts items, in its order."""
+        """The keys at which the transfer puts items, in its order."""
         return [self.item(transfer.puts_on, item_of(each)) for each in transfer.puts]

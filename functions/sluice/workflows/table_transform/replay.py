@@ -18,7 +18,7 @@ from sluice.workflows.table_transform.reads import CurrentItems
 from sluice.workflows.table_transform.slice_log import Entry, SliceLog, done
 
 # A part and an entry in it.
-_Place = tuple[int, int]
+_Index = tuple[int, int]
 
 
 class Replay:
@@ -53,7 +53,7 @@ class Replay:
 
     def pages(self) -> Iterator[list[Entry]]:
         """The changes that may have to be made, page by page. Each page is counted as it is reached."""
-        last = self._last_places()
+        last = self._last_indexes()
         for index, part in enumerate(list(self._parts)):
             for entry in self._entries(part):
                 self._parts[0] = replace(part, first=entry.number + 1)
@@ -61,7 +61,7 @@ class Replay:
                 yield self._unmade(entries, may_be_made=self._is_repeat or part.was_tried)
             self._parts.pop(0)
 
-    def _last_places(self) -> dict[str, _Place]:
+    def _last_indexes(self) -> dict[str, _Index]:
         """In which part and entry items' changes were announced again, by their keys as text: earlier ones are void."""
         return {
             key: (index, number)
@@ -73,7 +73,7 @@ class Replay:
         entries = self._store.of(part.run).entries(part.slice_number, part.first)
         return islice(entries, part.end - part.first)
 
-    def _page(self, page: JournalEntry, at: _Place, last: Mapping[str, _Place]) -> list[Entry]:
+    def _page(self, page: JournalEntry, at: _Index, last: Mapping[str, _Index]) -> list[Entry]:
         if page.kind is Kind.PAGE:
             for entry, error in rejected_entries(page):
                 self._log.reject(entry, error.reason, str(error))

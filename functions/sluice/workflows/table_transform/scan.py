@@ -127,7 +127,7 @@ class Pages:
         return self._units
 
     def entry(self, item: Attributes) -> Entry:
-        """An item on its way through the slice."""
+        """An item's path through the slice."""
         return Entry(key_in(item, self._schema), item)
 
     def position(self, item: Attributes) -> StartKey:

@@ -37,7 +37,7 @@ PUTS_PER_SLICE = 3
 
 
 class Source(Protocol):
-    """Where items come from, page by page; `entry` is the item's way through the slice, `position` the key after it."""
+    """Where items come from, page by page; `entry` is an item's path through the slice, `position` the key after it."""
 
     def first(self) -> ItemPage: ...
 
@@ -70,7 +70,7 @@ class SliceResult:
 class SliceParts:
     """What a slice works with. `name`: the run's; `executor` writes journal entries while others' changes are sent.
 
-    `open_source` opens the source at the place where the scan goes on.
+    `open_source` opens the source at the position where the scan continues.
     """
 
     name: str
@@ -121,7 +121,7 @@ class BatchReader:
                 return False
             self._planner.take(self._batch, self._source.entry(item))
             self._batch.passed(self._source.position(item))
-            # The next page is on its way: an item that needs no change is held no longer than it takes to see that.
+            # The next page is in flight: an item that needs no change is held no longer than it takes to see that.
             page.items[number] = None
         self._batch.end_page(page, len(page.items))
         return not self._batch.changes or self._hand_over(take)

@@ -32,21 +32,21 @@ class Sample:
         self._offered = 0
         self.lines: list[bytes] = []
 
-    def place(self) -> int | None:
+    def slot(self) -> int | None:
         """The index of the next line, None when it stays out."""
         self._offered += 1
         if len(self.lines) < self._size:
             return len(self.lines)
-        place = int(self._random.random() * self._offered)
-        return place if place < len(self.lines) else None
+        slot = int(self._random.random() * self._offered)
+        return slot if slot < len(self.lines) else None
 
-    def put(self, place: int, line: bytes) -> None:
+    def put(self, slot: int, line: bytes) -> None:
         """Take a line in."""
-        held = len(self.lines[place]) if place < len(self.lines) else 0
+        held = len(self.lines[slot]) if slot < len(self.lines) else 0
         if self._bytes - held + len(line) > self._max_bytes:
             return
         self._bytes += len(line) - held
-        self.lines[place : place + 1] = [line]
+        self.lines[slot : slot + 1] = [line]
 
 
 def sample_line(key: Mapping[str, Any], before: Attributes, after: object) -> bytes:
@@ -228,9 +228,9 @@ class SliceLog:
         self._reasons[reason] += 1
 
     def _take_sample(self, entry: Entry, change: Change) -> None:
-        if (place := self._sample.place()) is not None:
+        if (slot := self._sample.slot()) is not None:
             after = change.after()
-            self._sample.put(place, sample_line(entry.key, entry.item, after))
+            self._sample.put(slot, sample_line(entry.key, entry.item, after))
 
 
 def _reject_line(entry: Entry, result: ItemResult) -> bytes:

@@ -1,4 +1,4 @@
-"""What a transform or a mapping makes of an item: a change in its place, or items of a target table."""
+"""What a transform or a mapping makes of an item: a change in place, or items of a target table."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _IMMUTABLE = frozenset({str, Decimal, bytes, bool, type(None)})
 InPlace = Callable[[Attributes], Change | None]
 
 
-def in_place(way: Mapping[str, Any], schema: KeySchema) -> InPlace:
+def in_place(item_source: Mapping[str, Any], schema: KeySchema) -> InPlace:
     """The change that the input asks for. Raises InvalidInputError whose field is the exact path."""
-    if "transform" in way:
-        return TransformedInPlace(load_transform(way["transform"]), schema)
-    return MappedInPlace(way["mapping"], schema)
+    if "transform" in item_source:
+        return TransformedInPlace(load_transform(item_source["transform"]), schema)
+    return MappedInPlace(item_source["mapping"], schema)
 
 
 class TransformedInPlace:
@@ -104,11 +104,11 @@ def cell(typed: Mapping[str, Any]) -> Any:
 IntoTarget = Callable[[Attributes], Sequence[Item] | Delete]
 
 
-def into_target(way: Mapping[str, Any], target: KeySchema, *, deletes: bool) -> IntoTarget:
-    """What the input asks for; `deletes`: the marker means something. Raises InvalidInputError that names the place."""
-    if "transform" in way:
-        return TransformedForTarget(load_transform(way["transform"]), target, deletes=deletes)
-    return MappedForTarget(encoder_for(way, None, target))
+def into_target(item_source: Mapping[str, Any], target: KeySchema, *, deletes: bool) -> IntoTarget:
+    """What the input requests; `deletes`: deletions are allowed. Raises InvalidInputError that names the place."""
+    if "transform" in item_source:
+        return TransformedForTarget(load_transform(item_source["transform"]), target, deletes=deletes)
+    return MappedForTarget(encoder_for(item_source, None, target))
 
 
 class TransformedForTarget:

@@ -131,7 +131,7 @@ class UndoSource:
         return self._items.read_units
 
     def entry(self, item: UndoItem) -> Entry:
-        """An item on its way through the slice."""
+        """An item's path through the slice."""
         return Entry(item.key, item.source or _NOTHING, item)
 
     def position(self, item: UndoItem) -> StartKey:

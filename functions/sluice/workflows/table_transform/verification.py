@@ -37,8 +37,8 @@ class Verification(Protocol):
 def verification_for(job: TransformJob, reads: ConsistentReads) -> Verification:
     """The comparison for a job. Raises InvalidInputError."""
     if job.target is None:
-        return InPlaceVerification(job.table, in_place(job.way, job.table.schema), reads)
-    transform = into_target(job.way, job.target.schema, deletes=job.deletes_source)
+        return InPlaceVerification(job.table, in_place(job.item_source, job.table.schema), reads)
+    transform = into_target(job.item_source, job.target.schema, deletes=job.deletes_source)
     return TargetVerification(job.table, job.target, transform, reads)
 
 
@@ -61,7 +61,7 @@ class InPlaceVerification:
     def _compare(self, line: Mapping[str, Any], found: Attributes | None) -> Difference | None:
         key = line["key"]
         if found is None:
-            return Difference(key, "the item is gone", line["after"], None) if line["after"] else None
+            return Difference(key, "the item no longer exists", line["after"], None) if line["after"] else None
         try:
             change = self._transform(found)
         except RejectError as error:
@@ -72,7 +72,7 @@ class InPlaceVerification:
 
 
 class TargetVerification:
-    """What an item becomes is in the target; of an item that is gone, what it became as it was read."""
+    """What an item becomes is in the target; of an item that no longer exists, what it became when it was read."""
 
     def __init__(self, table: Table, target: Table, transform: IntoTarget, reads: ConsistentReads) -> None:
         self._table = table

@@ -44,12 +44,12 @@ def plan_for(job: TransformJob) -> Plan:
     if job.undoes:
         return UndoPlan(job.schemas)
     if job.target is None:
-        return plan_in_place(in_place(job.way, job.table.schema))
+        return plan_in_place(in_place(job.item_source, job.table.schema))
     return plan_into_target(_into_target(job, job.target), deletes_source=job.deletes_source)
 
 
 def plan_in_place(transform: InPlace) -> Plan:
-    """Items change in their place."""
+    """Items change in place."""
     return lambda _entry, item: transform(item)
 
 
@@ -68,12 +68,12 @@ def plan_into_target(transform: IntoTarget, *, deletes_source: bool) -> Plan:
 
 
 def _into_target(job: TransformJob, target: Table) -> IntoTarget:
-    return into_target(job.way, target.schema, deletes=job.deletes_source)
+    return into_target(job.item_source, target.schema, deletes=job.deletes_source)
 
 
 @dataclass(frozen=True, slots=True)
 class SliceContext:
-    """What a slice reads and writes through. `threads`: how many requests of a kind are under way at a time."""
+    """What a slice reads and writes through. `threads`: how many requests of a kind are in flight at a time."""
 
     wire: Wire
     store: JournalStore
