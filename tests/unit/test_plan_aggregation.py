@@ -166,7 +166,7 @@ def test_delimiter_follows_the_suffix(suffix: str, delimiter: str) -> None:
         ({"groupBy": ["TEMP.mean"]}, "groupBy", "two columns TEMP.mean"),
         ({"measures": ["TEMP"]}, "measures", "must be an object, not a list"),
         ({"measures": {"TEMP": []}}, "measures.TEMP", "the list is empty"),
-        ({"measures": {"TEMP": ["mean", "median"]}}, "measures.TEMP", "median is none of them"),
+        ({"measures": {"TEMP": ["mean", "median"]}}, "measures.TEMP", "median is not one of them"),
         ({"measures": {"TEMP": ["mean", "mean"]}}, "measures.TEMP", "mean appears twice"),
         ({"missing": [9999.9]}, "missing[0]", "must be a string"),
         ({"where": "TEMP"}, "where", "must be an object"),

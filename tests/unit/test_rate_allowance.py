@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from sluice.errors import AccessDeniedError
 from sluice.run_item.rate_limiter import (
-    DEMAND_MARGIN,
     CREDIT_SECONDS,
+    DEMAND_MARGIN,
     FIRST_DEMAND_SECONDS,
     REQUEST_SECONDS,
     RateLimiter,

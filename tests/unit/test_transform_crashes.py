@@ -70,7 +70,7 @@ def undisturbed(kind: str, items: int) -> tuple[dict[str, list[Json]], int]:
 
 
 @pytest.mark.parametrize("is_carried_out", [False, True])
-@pytest.mark.parametrize("way", TRANSFORMS)
+@pytest.mark.parametrize("kind", TRANSFORMS)
 def test_crash_at_any_request_leaves_nothing_undone(kind: str, is_carried_out: bool) -> None:
     expected, requests = undisturbed(kind, 12)
     transform, changed = TRANSFORMS[kind]

@@ -156,7 +156,7 @@ def test_slice_that_did_not_end_is_begun_again(handler: Any, server: TableServer
     """An earlier attempt announced an item, and put it; what it did not announce is not the run's."""
     server.tables.tables["target"] = FakeTable(ICAO)
     target = {"name": "target", "keys": [{"name": "icao", "type": "S"}]}
-    event = applied(target=target, item_source={"mapping": {"icao": "{icao}"}}, onConflict="reject")
+    event = applied(target=target, way={"mapping": {"icao": "{icao}"}}, onConflict="reject")
     request = SegmentRequest.from_event(event)
     first = SliceJournal(JournalStore(boto3.client("s3"), BUCKET, request.run, 0), 0)
     first.begin()
@@ -177,7 +177,7 @@ def test_slice_that_did_not_end_is_begun_again(handler: Any, server: TableServer
 
 
 def test_rejects_are_a_file(handler: Any) -> None:
-    progress = handler.lambda_handler(applied(item_source={"mapping": {"n": {"N": "{name}"}}}), Context())
+    progress = handler.lambda_handler(applied(way={"mapping": {"n": {"N": "{name}"}}}), Context())
     assert (progress["counts"]["rejected"], progress["rejectSlices"]) == (100, [0])
     rejects = lines(objects()["rejects/00000000-0000.jsonl"])
     assert {each["error"] for each in rejects} == {"NumberInvalid"}
@@ -188,7 +188,7 @@ def test_moves_go_over_the_wire(handler: Any, server: TableServer) -> None:
     server.tables.tables["target"] = FakeTable(ICAO)
     target = {"name": "target", "keys": [{"name": "icao", "type": "S"}]}
     mapping = {"icao": "X{icao}", "name": "{name}"}
-    event = applied(target=target, item_source={"mapping": mapping}, deleteSource=True)
+    event = applied(target=target, way={"mapping": mapping}, deleteSource=True)
     assert handler.lambda_handler(event, Context())["counts"]["written"] == 100
     assert not server.tables.tables["airports"].items
     assert len(server.tables.tables["target"].items) == 100

@@ -159,9 +159,9 @@ def test_what_is_not_in_the_target_is_a_difference() -> None:
 
 def test_comparison_is_the_jobs() -> None:
     reads = ConsistentReads(birds_and_nests(), RateLimiter(None, never))
-    way = {"transform": "airports_geohash"}
-    assert isinstance(verification_for(job(way=way), reads), InPlaceVerification)
-    assert isinstance(verification_for(job(way=way, target=NESTS_TABLE), reads), TargetVerification)
+    item_source = {"transform": "airports_geohash"}
+    assert isinstance(verification_for(job(item_source=item_source), reads), InPlaceVerification)
+    assert isinstance(verification_for(job(item_source=item_source, target=NESTS_TABLE), reads), TargetVerification)
 
 
 # Reading many items.

@@ -12,7 +12,7 @@ from sluice.dynamodb.plain import Attributes
 from sluice.errors import RejectError
 from sluice.rejects import Reason
 from sluice.workflows.table_transform.announced import item_of
-from sluice.workflows.table_transform.change_sender import Answer, ChangeSender, Failure, Sending, Step, ChangeResult
+from sluice.workflows.table_transform.change_sender import Answer, ChangeResult, ChangeSender, Failure, Sending, Step
 from sluice.workflows.table_transform.changes import Change, Removal, Side, Transfer, Update
 from sluice.workflows.table_transform.put_stage import PutRow, PutStage
 from sluice.workflows.table_transform.slice_log import SKIPPED, UNCHANGED, Entry, SliceLog, done
