@@ -1,6 +1,6 @@
 """What a scan for distinct partition keys costs, by plan, over a table of given collections.
 
-A segment is a row of item collections in hash order. A request starts at the first item of a collection, or goes on
+A segment is a row of item collections in hash order. A request starts at the first item of a collection, or continues
 inside one; it evaluates at most Limit items, ends with the item that reaches 1 MiB, and is charged half a read unit per
 started 4 KiB. LastEvaluatedKey is absent only when the segment ended before Limit and before 1 MiB.
 """

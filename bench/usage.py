@@ -52,7 +52,7 @@ class Requests:
         return Requests(*(getattr(self, name) * times for name in _PRICES))
 
     def to_detail(self) -> dict[str, Any]:
-        """As the results show it: without what there is none of, but for the first three."""
+        """As the results show it: without zeros, except for the first three."""
         return {
             _camel_case(name): round(getattr(self, name), 1)
             for index, name in enumerate(_PRICES)

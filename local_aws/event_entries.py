@@ -21,7 +21,7 @@ def install() -> None:
 
 
 def put_events(data: dict[str, Any], allow_aws_source: bool = False) -> Response:
-    """PutEvents: what is wrong with an entry is said in its place."""
+    """PutEvents: the error of an entry is in its entry of the response."""
     entries = data.get("Entries", [])
     faults = [None if allow_aws_source else _fault(entry) for entry in entries]
     if not any(faults):

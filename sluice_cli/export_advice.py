@@ -81,7 +81,7 @@ def start_now(command: Callable[..., str]) -> str:
 
 
 def _processing_steps(seen: Seen, command: Callable[..., str]) -> list[str]:
-    """The exports go on whatever becomes of their processing, so this is a matter of its own."""
+    """The exports continue whatever becomes of their processing, so this is a matter of its own."""
     processing = seen.processing
     if not processing or not processing.next:
         return []

@@ -77,7 +77,7 @@ class Processing:
 
     @property
     def is_failed(self) -> bool:
-        """Whether nothing goes on until somebody mends the cause."""
+        """Whether nothing continues until somebody mends the cause."""
         return self.next is not None and self.next.status == FAILED
 
     @property

@@ -1,4 +1,4 @@
-"""Holds local AWS against expectations recorded on real AWS: python tests/conformance.py RUNNER.
+"""Compares local AWS with expectations recorded on real AWS: python tests/conformance.py RUNNER.
 
 RUNNER is a script that runs recorded Step Functions cases against an endpoint and writes its results as JSON.
 """

@@ -21,7 +21,7 @@ default_user_config["core"]["reset_boto3_session"] = False
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """A worker per core, and at least two: while one waits, the other goes on."""
+    """A worker per core, and at least two: while one waits, the other continues."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return max(2, cores or 1)
 

@@ -50,7 +50,7 @@ class FormatVersionError(SluiceError):
 
 
 class ExportNotCompletedError(SluiceError):
-    """The export has not ended as COMPLETED: it goes on, or it failed."""
+    """The export has not ended as COMPLETED: it continues, or it failed."""
 
 
 class FileDamagedError(SluiceError):
@@ -100,7 +100,7 @@ class ExportFailedError(SluiceError):
 
 
 class ExportStillInProgressError(SluiceError):
-    """The execution has looked at its export as often as its history allows; the next run goes on watching it."""
+    """The execution has looked at its export as often as its history allows; the next run continues watching it."""
 
 
 class UnknownExportStatusError(SluiceError):
@@ -180,7 +180,7 @@ class SettingError(SluiceError):
 
 
 class RejectError(SluiceError):
-    """One row cannot become an item; it is written to the run's rejects and the run goes on.
+    """One row cannot become an item; it is written to the run's rejects and the run continues.
 
     `reason` is one of the names in `sluice.rejects.Reason`.
     """

@@ -20,5 +20,5 @@ RESERVE_MILLISECONDS = 60_000
 
 
 def time_is_up(context: LambdaContext) -> Callable[[], bool]:
-    """Tells, whenever it is called, whether the invocation has no more than its reserve left."""
+    """Returns whether the invocation has only its reserve of time left."""
     return lambda: context.get_remaining_time_in_millis() < RESERVE_MILLISECONDS

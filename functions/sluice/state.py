@@ -20,7 +20,7 @@ from sluice.errors import FormatVersionError, InvalidInputError
 from sluice.fields import kind_of
 
 # A deployment can replace the code of both steps between one step's writing and another's reading. Raise FORMAT with
-# every change that an earlier reader would get wrong, and keep reading the format before: runs that are under way when
+# every change that an earlier reader would get wrong, and keep reading the format before: runs that are active when
 # a version is deployed were planned by the version before it. What a state machine makes of its steps' results is part
 # of the format; an execution keeps the definition that it was started with.
 # 2: progress and plans have numbers. 3: `runItem` replaces `budget`, which readers of 2 need.

@@ -96,7 +96,7 @@ def _in_order(target: PlainTable, partition: str, held: dict[str, Item], positio
 
 
 def _start(start_key: Any, target: PlainTable, wanted: KeyRange) -> str:
-    """The sort key to go on from, which the condition has to let through. Raises NotPlainError."""
+    """The sort key to continue from, which the condition has to let through. Raises NotPlainError."""
     found = target.keys.of_key(start_key)
     kind = target.keys.attributes[1][1]
     if found is None or found[0][0] != wanted.partition:

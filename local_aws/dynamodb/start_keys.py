@@ -1,4 +1,4 @@
-"""ExclusiveStartKey: a place to go on from, where no item needs to be."""
+"""ExclusiveStartKey: a key to continue from, which no item needs to have."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ class InvalidStartKeyError(ValueError):
 def start_position(
     order: Order, own_keys: list[Key], index_keys: list[Key], data: dict[str, Any], slots: range
 ) -> Position | None:
-    """Where a Scan goes on, given the table's keys and the index's, if it reads one. Raises InvalidStartKeyError."""
+    """Where a Scan continues, given the table's keys and the index's, if it reads one. Raises InvalidStartKeyError."""
     start_key = data.get("ExclusiveStartKey")
     if start_key is None:
         return None

@@ -84,7 +84,7 @@ def journal_of(table: dict[str, Any]) -> Journal | None:
 
 
 def start_journal(table: dict[str, Any], period_days: int) -> None:
-    """Keep a journal from now on; one that is there goes on with another period."""
+    """Keep a journal from now on; one that is there continues with another period."""
     known = _journals.get(id(table))
     if known is not None:
         known.period_micros = period_days * DAY_MICROS

@@ -1,4 +1,4 @@
-"""Step Functions: state machines, executions and Map Runs. What was running cannot go on: it has failed."""
+"""Step Functions: state machines, executions and Map Runs. What was running cannot continue: it has failed."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,6 +1,6 @@
 """When snapshots are taken: in the background while something changes, and once more at the end.
 
-A snapshot is taken in a fork of the server, which sees the memory of one moment, while the server goes on. The fork is
+A snapshot is taken in a fork of the server, which sees the memory of one moment while the server runs. The fork is
 made on the event loop, which also sends all answers: what was acknowledged before is in the snapshot.
 """
 

@@ -1,4 +1,4 @@
-"""One occurrence of a schedule on its way to the target: attempts, retries, and the end of them."""
+"""One occurrence of a schedule for its target: attempts, retries, and the end of them."""
 
 import math
 import uuid

@@ -1,4 +1,4 @@
-"""Properties of resources, held against the schemas of CloudFormation's registry, which cfn-lint ships."""
+"""Properties of resources, checked against the schemas of CloudFormation's registry, which cfn-lint ships."""
 
 import functools
 import importlib.util

@@ -106,7 +106,7 @@ def _details_name(kind: str) -> str:
 
 
 class Clock:
-    """The time that an execution sees, and how it waits: tests put one of their own in its place."""
+    """The time that an execution sees, and how it waits: tests replace it with their own."""
 
     def now(self) -> float:
         """Seconds since the epoch."""

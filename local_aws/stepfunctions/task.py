@@ -18,7 +18,7 @@ from local_aws.stepfunctions.retries import with_retries
 from local_aws.stepfunctions.scope import Scope, State, check_size, compact_json
 from local_aws.stepfunctions.templates import integer_field
 
-# The endings of resources whose tasks go on after their call.
+# The endings of resources whose tasks continue after their call.
 WAITING = (".sync", ".sync:2", ".waitForTaskToken")
 
 
@@ -68,7 +68,7 @@ def _call(resource: str, given: Any, limits: Limits, scope: Scope) -> Any:
 
 
 def _call_in_time(resource: str, given: Any, timeout: int, scope: Scope) -> Any:
-    """The call goes on when the time is over; its result is dropped, as that of a Lambda function on AWS."""
+    """The call continues when the time is over; its result is dropped, as that of a Lambda function on AWS."""
     pool = ThreadPoolExecutor(max_workers=1)
     future: Future[Any] = pool.submit(contextvars.copy_context().run, invoke, resource, given, scope)
     pool.shutdown(wait=False)

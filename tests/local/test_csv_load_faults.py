@@ -98,7 +98,7 @@ def test_failed_range_fails_the_run_that_tolerates_none(stack: Deployed) -> None
 
 
 def test_slices_add_up_when_time_is_short(stack: Deployed) -> None:
-    """A function whose time is almost the reserve does a little per call, and goes on where it was."""
+    """A function whose time is almost the reserve does a little per call, and continues where it was."""
     functions = stack.client("lambda")
     name = stack.outputs["TransformItemsFunctionName"]
     text = TEXT + "".join(f"{i},\n,x\n" for i in range(ROWS, 2 * ROWS))

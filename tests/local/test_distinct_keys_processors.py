@@ -81,7 +81,7 @@ def test_run_that_is_stopped_stops_its_processors(stack: Deployed) -> None:
 
 
 def test_failed_keys_can_be_fed_back(stack: Deployed) -> None:
-    """To another processor, and to one that refuses them again; what else begins with the file's key is left alone."""
+    """To another processor, and to one that refuses them again: other keys that begin with the file's key stay."""
     table = new_table(stack, {"a": 1, "bad-1": 2, "c": 1, "bad-2": 3})
     document = {"table": table, **TO_FUNCTION, "batchSize": 1}
     ended = stack.run("distinct_keys", {**document, "toleratedFailurePercentage": 50})

@@ -222,7 +222,7 @@ def copied(stack: Deployed, name: str) -> dict[str, str]:
 
 
 def test_processing_that_fails_is_seen_and_made_good_in_order(stack: Deployed, table: str) -> None:
-    """The copy's table is missing for two windows; the exports go on, and nothing is missing in the end."""
+    """The copy's table is missing for two windows; the exports continue, and nothing is missing in the end."""
     copy = f"{table}-copy"
     document = {"process": {"sink": {"table": "{table}-copy", "guard": "newerOnly"}}}
     first = export(stack, table, **document)

@@ -65,7 +65,7 @@ def test_moves_are_counted_once_when_a_worker_is_killed(stack: Deployed, prices:
 
 
 def test_stopped_run_is_resumed_without_changing_anything_twice(stack: Deployed, prices: str) -> None:
-    """Workers of the stopped run go on for a while beside those of the one that resumes it."""
+    """Workers of the stopped run continue for a while beside those of the one that resumes it."""
     document = {"table": prices, **PREFIX, "segments": 2, "maxWriteUnitsPerSecond": 100}
     arn = stack.start("table_transform", document)
     deadline = time.monotonic() + 60

@@ -1,4 +1,4 @@
-"""What template.yaml grants, held against what the roles did in the tests."""
+"""What template.yaml grants, compared with what the roles did in the tests."""
 
 from __future__ import annotations
 

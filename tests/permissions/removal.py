@@ -53,7 +53,7 @@ class Group:
                 lacks = bool(removed) and any(_lacks(record, each) for record in self._records() for each in removed)
                 if has_ended:
                     break
-                assert time.monotonic() < deadline, f"{started} goes on"
+                assert time.monotonic() < deadline, f"{started} continues"
                 time.sleep(LOOK_EVERY_SECONDS)
         finally:
             started.stop()

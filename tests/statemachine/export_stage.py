@@ -103,7 +103,7 @@ class Execution:
             self._walk.result()
 
     def give_way(self) -> None:
-        """Let the stage choose who goes on."""
+        """Let the stage choose who continues."""
         if self.is_running and not self.stage.is_left_to(self):
             self._hand_over()
 
@@ -142,7 +142,7 @@ class Execution:
 
 
 class Stage:
-    """Where executions run. `call` answers their Tasks; `pick` says whose turn it is when several could go on."""
+    """Where executions run. `call` answers their Tasks; `pick` says whose turn it is when several could continue."""
 
     def __init__(self, definition: dict[str, Any], call: Call, now: float) -> None:
         self.definition = definition
@@ -168,7 +168,7 @@ class Stage:
         return self.running == [execution]
 
     def run_until(self, time: float, ending: Execution | None = None) -> None:
-        """Let all of them go on until then, or until this one has ended."""
+        """Let all of them continue until then, or until this one has ended."""
         self.until = time
         while (running := self.running) and (ending is None or ending.is_running):
             ready = [each for each in running if each.wake_at <= self.now]

@@ -98,13 +98,13 @@ class World:
         return [each["exportArn"] for each in self.windows[: int(self.state.get("queued", 0))]]
 
     def start(self, document: Any = USUAL, *, skew: float = 0.0, faults: Faults | None = None) -> Execution:
-        """An execution that begins when time goes on."""
+        """An execution that begins when time continues."""
         execution = self.stage.start(document, skew)
         self.faults[execution], self.calls[execution] = faults or {}, []
         return execution
 
     def pass_time(self, seconds: float) -> None:
-        """Let executions go on for so long."""
+        """Let executions continue for so long."""
         self.stage.run_until(self.stage.now + seconds)
 
     def run(self, document: Any = USUAL, *, skew: float = 0.0, faults: Faults | None = None) -> Execution:

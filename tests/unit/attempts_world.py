@@ -1,4 +1,4 @@
-"""Runs of a segment whose attempts crash, stall and go on late beside their successors, while others write."""
+"""Runs of a segment whose attempts crash, stall and continue late beside their successors, while others write."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.unit.fake_s3 import FakeS3
 from tests.unit.fake_tables import FakeTables, Json
 from tests.unit.segment_slices import Segment
 
-# What happens at a request. STALL: the attempt goes on late; SWITCH: an attempt that is late goes on for a while.
+# What happens at a request. STALL: the attempt continues late; SWITCH: an attempt that is late continues for a while.
 GO, CRASH_BEFORE, CRASH_AFTER, STALL, SWITCH = "go", "crash before", "crash after", "stall", "switch"
 TIME_UP, STOP, WRITE = "time up", "stop", "write"
 DISTURBANCES = (CRASH_BEFORE, CRASH_AFTER, STALL, SWITCH, SWITCH, TIME_UP, STOP)
@@ -35,7 +35,7 @@ EXPECTED = (CrashError, ServiceUnavailableError)
 
 @dataclass(eq=False)
 class Attempt:
-    """One invocation. `gate` is open while it may go on."""
+    """One invocation. `gate` is open while it may continue."""
 
     segment: Segment
     progress: TransformProgress
@@ -112,7 +112,7 @@ class World:
         return world
 
     def run(self) -> None:
-        """The run, and those that resume it, until one is complete; then attempts that are late go on to their end."""
+        """The run, and those that resume it, until one is complete; then late attempts continue to their end."""
         self._start_run(f"{self._first}0")
         progress = TransformProgress()
         while not progress.is_done:
@@ -137,7 +137,7 @@ class World:
         self._last = TransformProgress()
 
     def _resume(self) -> TransformProgress:
-        """Another run continues this one, whose workers may go on."""
+        """Another run continues this one, whose workers may continue."""
         name = self.names[-1]
         segment = self._segment(f"{self._first}{self._runs}")
         files: Any = RunFiles(segment.s3, "data", segment.store.run)  # type: ignore[arg-type]
@@ -180,7 +180,7 @@ class World:
             return None if message == STOP else attempt
 
     def _go_on(self, attempt: Attempt, *, to_the_end: bool = False) -> str:
-        """Let an attempt go on until something happens to it."""
+        """Let an attempt continue until something happens to it."""
         while True:
             attempt.gate.set()
             message = self._messages.get()

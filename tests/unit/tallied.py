@@ -1,4 +1,4 @@
-"""Objects tallied by the engine and by the reference, for tests that hold the one against the other."""
+"""Objects tallied by the engine and by the reference, for tests that compare them."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def test_many_chunks_give_the_records_of_one_scan(dialect: str, text: str, cuts:
 
 def test_states_of_a_csv_are_those_that_its_reader_can_be_in() -> None:
     # At a record's start, in an unquoted field, in a quoted one, at a field's start, after a CR. After the quote that
-    # may close a field is as at a field's start: another quote opens it, anything else goes on without quotes.
+    # may close a field is as at a field's start: another quote opens it, anything else continues without quotes.
     states = states_for("csv")
     ways = (b"\n", b"xx", b'"xx', b"xx,", b"xx\r", b'"xx"')
     named = [states.step(AT_RECORD_START, data, 0).state for data in ways]

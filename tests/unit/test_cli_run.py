@@ -125,7 +125,7 @@ def test_a_run_that_step_functions_refuses_exits_2(tmp_path: Path, code: str) ->
 
         assert shell.sluice(*RUN) == ExitCode.BAD_INPUT
 
-    assert "the run goes on" not in shell.stderr.getvalue()
+    assert "the run continues" not in shell.stderr.getvalue()
 
 
 def test_a_start_that_is_not_allowed_exits_1(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_a_start_that_is_not_allowed_exits_1(tmp_path: Path) -> None:
 
         assert shell.sluice(*RUN) == ExitCode.FAILED
 
-    assert "the run goes on" not in shell.stderr.getvalue()
+    assert "the run continues" not in shell.stderr.getvalue()
 
 
 def test_a_missing_stack_exits_3_and_says_how_to_deploy(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_parts_are_named_by_the_batch_and_the_slice() -> None:
 
 
 class Batch:
-    """A batch on its way through its slices, as the state machine and S3 see it."""
+    """A batch with its slices, as the state machine and S3 see it."""
 
     def __init__(self, request: MeasureRequest, query: Callable[[bytes], Json]) -> None:
         self.request = request

@@ -49,7 +49,7 @@ def ledger(**changed: Any) -> dict[str, Any]:
 
 
 def current(**changed: Any) -> dict[str, Any]:
-    """The state item while the usual window is under way."""
+    """The state item while the usual window is being exported."""
     return ledger(current={"M": {**plan()["ledgerCurrent"]["M"], **changed}})
 
 

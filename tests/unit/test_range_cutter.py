@@ -1,4 +1,4 @@
-"""Ranges hold the rows of the whole file, wherever they are cut and however often the scan is taken up."""
+"""Ranges hold the rows of the whole file, wherever they are cut and however often the scan is resumed."""
 
 from __future__ import annotations
 

@@ -186,7 +186,7 @@ def test_late_attempt_changes_nothing_and_returns_the_outcome_of_the_first() -> 
 
 
 def test_attempt_whose_upload_another_has_completed_is_tried_again() -> None:
-    """Both go on from the same slice; the one that is overtaken finds the upload gone, and then the outcome."""
+    """Both continue from the same slice; the one that is overtaken finds the upload gone, and then the outcome."""
     merges = Merges(request())
     last = Merge("last", tuple(merges.put(many(3, 40))), LastMerge(120, None))
     begun = merges.slice(last, MergeProgress(), by_turns([False] * 20 + [True]))

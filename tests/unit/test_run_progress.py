@@ -32,11 +32,11 @@ class ResponseKind(StrEnum):
     THROTTLED = "throttled"
     REFUSED = "no connection"
     ANSWER_LOST = "answer lost"
-    LOST = "lost on the way"
+    LOST = "lost in transit"
 
 
 class FaultyTable(FakeRunTable):
-    """Does with each request what `fate` says."""
+    """Answers each request as `response` says."""
 
     response = ResponseKind.ANSWERED
 

@@ -1,4 +1,4 @@
-"""Slices: where they stop and go on, what dry runs foresee, and what a rate admits."""
+"""Slices: where they stop and continue, what dry runs foresee, and what a rate admits."""
 
 from __future__ import annotations
 

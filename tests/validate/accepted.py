@@ -51,7 +51,7 @@ TEMPLATE = (
     Accepted(
         "checkov",
         "CKV_AWS_28",
-        "The items are the limits of runs that are under way, and expire. There is nothing to restore.",
+        "The items are the limits of active runs, and expire. There is nothing to restore.",
         "RunTable",
     ),
     Accepted(

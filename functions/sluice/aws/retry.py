@@ -1,4 +1,4 @@
-"""How long to go on trying: full jitter between attempts, and an end to them."""
+"""How long to keep trying: full jitter between attempts, and an end to them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Backoff:
         self.made_progress()
 
     def made_progress(self) -> None:
-        """Begin anew: only failures without progress between them use up the attempts."""
+        """Begin again: only failures without progress between them use up the attempts."""
         self._failures = 0
         self._since = time.monotonic()
 

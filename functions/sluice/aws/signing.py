@@ -41,7 +41,7 @@ class _Prepared:
 
 
 class SigV4Signer:
-    """Signs with SigV4; each request asks for the credentials anew, so that they are refreshed in time.
+    """Signs with SigV4; the credentials are read for each request, so that they are refreshed in time.
 
     The same as botocore's SigV4Auth in a tenth of its time, which is most of what a request of 25 items costs:
     only the body's hash differs from one request to the next.

@@ -111,7 +111,7 @@ class BatchRequests:
 
 
 class BatchWrite:
-    """One batch on its way into the table: sent again, and split, until all its items are settled."""
+    """One batch of a table: sent again, and split, until all its items are settled."""
 
     def __init__(self, requests: BatchRequests, versions: Collection[Version] = ()) -> None:
         self._attempts = Attempts()

@@ -18,7 +18,7 @@ _is_json_number = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]
 
 
 def plain_json(item: Attributes) -> str:
-    """The item as JSON: a binary is its base64, a set a list. Raises RejectError for what is no DynamoDB JSON."""
+    """The item as JSON: a binary is its base64, a set a list. Raises RejectError for what is not DynamoDB JSON."""
     try:
         return _map(item)
     except (ValueError, TypeError, KeyError, AttributeError) as error:

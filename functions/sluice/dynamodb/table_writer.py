@@ -16,7 +16,7 @@ from sluice.rejects import Reason
 Origin = Any
 Task = TypeVar("Task")
 
-# Refused for what an item holds, so the item is rejected and the run goes on. 413: the body is too large.
+# Refused for what an item holds, so the item is rejected and the run continues. 413: the body is too large.
 ITEM_REFUSALS = frozenset(
     {"ValidationException", "SerializationException", "ItemCollectionSizeLimitExceededException", "413"}
 )
@@ -55,7 +55,7 @@ class WriteOutcome:
 
     @property
     def accounted(self) -> int:
-        """Rows whose fate is known."""
+        """Rows whose outcome is known."""
         return self.written + self.superseded + len(self.skipped) + len(self.rejected) + self.taken
 
     def take_rejected(self) -> list[RejectedWrite]:

@@ -54,7 +54,7 @@ class Begun:
 
 
 class ObjectGets:
-    """For one thread, with any number of requests under way: answers wait in the sockets' buffers.
+    """For one thread, with any number of requests in flight: responses wait in the sockets' buffers.
 
     `resolve` is called once, before the first request; what it returns is None where botocore alone shall read.
     """
@@ -73,7 +73,7 @@ class ObjectGets:
         return cls(lambda: _target(session, client()))
 
     def begin(self, source: Source) -> Begun | None:
-        """Ask for the object as stored; None when that has to be done another way."""
+        """Ask for the object as stored; None if it has to be requested by other means."""
         self._resolve_once()
         if self._target is None or self._signer is None or source.version_id or not _is_plain_bucket(source.bucket):
             return None
@@ -91,7 +91,7 @@ class ObjectGets:
         return Begun(source, connection)
 
     def finish(self, begun: Begun) -> bytes | None:
-        """The whole object; None when it has to be asked for another way."""
+        """The whole object; None if it has to be requested by other means."""
         source, connection = begun.source, begun.connection
         try:
             response = connection.receive()

@@ -1,7 +1,7 @@
 """Where records begin and end in a byte stream: the one place that decides it, for the plan and for the load.
 
 CSV records end exactly where csv.reader ends them (newline="", not strict, doublequote): a quote opens a
-quoted field only at the field's start; inside, two quotes are one; after the closing quote the field goes on
+quoted field only at the field's start; inside, two quotes are one; after the closing quote the field continues
 unquoted. "\n", "\r\n" and a lone "\r" end a record outside quotes. Blank lines are no records.
 """
 
@@ -81,7 +81,7 @@ class CsvGrammar:
         """See Grammar."""
         if self.quote is None or self.quote not in data:
             return None
-        # An open field goes on to the end: it is among those of the last match.
+        # An open field continues to the end: it is among those of the last match.
         start = 0
         for fields in self._quoted_fields.finditer(data):
             start = fields.start()
@@ -142,7 +142,7 @@ class JsonLinesGrammar:
         return starts
 
     def open_quote(self, data: bytes) -> int | None:
-        """No line goes on after its newline."""
+        """No line continues after its newline."""
         return None
 
 
@@ -192,7 +192,7 @@ def first_rows(block: Block, grammar: Grammar, rows: int) -> Block:
 
 
 def read_fully(stream: ByteStream, size: int) -> bytes:
-    """As many bytes as asked for; fewer only at the end."""
+    """As many bytes as requested; fewer only at the end."""
     pieces = []
     while size > 0 and (piece := stream.read(size)):
         pieces.append(piece)

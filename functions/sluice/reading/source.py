@@ -179,6 +179,8 @@ def _format(fields: Fields, name: str) -> str:
     by_name = next((layout for ending, layout in _FORMATS.items() if name.endswith(ending)), None)
     layout = fields.choice("format", (CSV, JSONL, REJECTS), by_name)
     if layout is None:
-        raise fields.wrong("format", f"must be csv, jsonl or rejects, because the key's ending is none of them: {name}")
+        raise fields.wrong(
+            "format", f"must be csv, jsonl or rejects, because the key's ending is not one of them: {name}"
+        )
     refuse_csv_fields(fields, layout)
     return layout

@@ -139,7 +139,7 @@ def open_source(
 
 
 class ObjectStream:
-    """The stored bytes from `start` to `end`. A connection that breaks is taken up where it broke."""
+    """The stored bytes from `start` to `end`. After a broken connection it continues where that broke."""
 
     def __init__(
         self, s3_client: S3Client, source: Source, start: int, end: int | None, retry_policy: RetryPolicy

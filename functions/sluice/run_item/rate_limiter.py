@@ -121,7 +121,7 @@ class RateLimiter:
             self._flow()
             units = self._expected(items)
             if units and not self._taken:
-                # Workers that start together are not to go on in step.
+                # Workers that start together are not to continue in step.
                 self._granted += units * self._chance.uniform(-0.5, 0.5)
             if not self._takes or self._since - self._takes[-1].at >= TAKES_APART_SECONDS:
                 self._takes.append(self._so_far)

@@ -256,7 +256,7 @@ class RunWorker:
         return [self._member, self._teller] if self._teller else [self._member]
 
     def _send_heartbeat(self, teller: Member | Teller) -> bool:
-        """Send a heartbeat; False when no further one is of use. Without a limit the run goes on without them."""
+        """Send a heartbeat; False when no further one is of use. Without a limit the run continues without them."""
         done = self._work_done()
         self._course.note(time.time(), done)
         try:

@@ -1,6 +1,6 @@
 """A slice may be tried more than once at a time; what it comes to is what the first attempt to end has come to.
 
-An invocation whose connection was lost goes on for up to fifteen minutes, while Step Functions has begun the slice
+An invocation whose connection was lost continues for up to fifteen minutes, while Step Functions has begun the slice
 again, and may end after the run. Its progress is lost: its part must not replace the one that was counted.
 """
 

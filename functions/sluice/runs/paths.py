@@ -72,7 +72,7 @@ class Run(State):
         return f"{self.slices_prefix}{part:08d}-{slice_number:06d}"
 
     def part_of_outcome(self, key: str) -> int:
-        """The range or the file whose slice has come to what has this key."""
+        """The range or the file whose outcome has this key."""
         return int(key.removeprefix(self.slices_prefix).partition("-")[0])
 
     def course_key(self, part: int | str, slice_number: int) -> str:

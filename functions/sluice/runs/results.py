@@ -64,7 +64,7 @@ def read_until_complete(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Result:
-    """What `read` finds in the result files, read anew until it accounts for all that was planned, or time is up."""
+    """What `read` finds in the result files, read again until it accounts for all that was planned, or time is up."""
     deadline = clock() + RESULTS_WAIT_SECONDS
     while not is_complete(found := read()) and clock() < deadline:
         sleep(PAUSE_SECONDS)
@@ -118,7 +118,7 @@ def spool() -> tempfile.SpooledTemporaryFile[bytes]:
 
 
 def empty(file: IO[bytes]) -> None:
-    """Begin it anew."""
+    """Begin it again."""
     file.seek(0)
     file.truncate()
 

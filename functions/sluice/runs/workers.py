@@ -42,7 +42,7 @@ class Workers:
 
 
 def read_quota(lambda_client: LambdaClient) -> Quota:
-    """Ask Lambda. Never raises for what AWS answers: a run that may not ask goes on with what its input says."""
+    """Ask Lambda. Never raises for what AWS answers: a run that may not ask continues with what its input says."""
     try:
         with aws_errors("the account"):
             return Quota(lambda_client.get_account_settings()["AccountLimit"]["UnreservedConcurrentExecutions"])

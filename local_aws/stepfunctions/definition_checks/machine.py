@@ -131,7 +131,7 @@ def _check_fields(state: dict[str, Any], kind: str, language: str, location: str
 def _check_next(state: dict[str, Any], location: str, report: Report) -> None:
     if "End" in state and not report.is_a(state["End"], bool, f"{location}/End"):
         return
-    # `"End": false` says no more than no End at all.
+    # `"End": false` means the same as no End at all.
     report.exactly_one({name: 0 for name in ("Next", "End") if state.get(name)}, ("Next", "End"), location)
 
 

@@ -43,7 +43,7 @@ MACHINE_NUMBERS = {"TimeoutSeconds": Bounds(0)}
 def check_numbers(
     given: Mapping[str, Any], numbers: Mapping[str, Bounds], language: str | None, location: str, report: Report
 ) -> None:
-    """Report each number outside its bounds; without a query language expressions are none."""
+    """Report each number outside its bounds; without a query language they may not be expressions."""
     for name, bounds in numbers.items():
         value = given.get(name)
         if name in given and not (language == JSONATA and is_expression_like(value)):

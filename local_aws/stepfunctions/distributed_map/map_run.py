@@ -37,7 +37,7 @@ class Identity:
 
     @classmethod
     def of(cls, parent_arn: str, label: str | None) -> "Identity":
-        """A new Map Run of this execution; without a label a generated one stands in its place."""
+        """A new Map Run of this execution; without a label a generated one replaces it."""
         parts = parent_arn.split(":")
         return cls(":".join(parts[:5]), f"{parts[6]}/{label or new_uuid()}", new_uuid())
 

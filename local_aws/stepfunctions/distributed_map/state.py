@@ -110,7 +110,7 @@ def _failed(map_run: MapRun, error: Any, scope: Scope) -> Exception:
 
 @dataclass
 class _Stream:
-    """Items on their way through a Map Run."""
+    """Items that pass through a Map Run."""
 
     state: State
     data: Any

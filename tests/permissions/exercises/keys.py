@@ -50,7 +50,7 @@ def _started_before(stack: Deployed) -> Started:
 
 
 def _stop_processor(stack: Deployed) -> Started:
-    """Stops a run while its processor goes on."""
+    """Stops a run while its processor continues."""
     before = {each["executionArn"] for each in executions(stack)}
     document = {"table": new_table(stack, {"slow": 1}), "processor": {"stateMachine": PROCESSOR_MACHINE}}
     started = Execution(stack, stack.start("distinct_keys", document))

@@ -30,7 +30,7 @@ def _failed_merge(stack: Deployed) -> dict[str, Any]:
 
 
 def _standard_child(stack: Deployed) -> Started:
-    """A batch that finds no free function goes on in a Standard child."""
+    """A batch that finds no free function continues in a Standard child."""
     with impatient(stack, "object_aggregate") as attempts:
         function = stack.outputs["AggregateObjectsFunctionName"]
         faults.throttle_function(stack.aws, function, times=attempts + 1)

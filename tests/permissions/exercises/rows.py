@@ -77,7 +77,7 @@ def _missing_rows(stack: Deployed) -> dict[str, Any]:
 
 
 def _stop_query(stack: Deployed) -> Started:
-    """Stops a run while its query goes on; the query ends with it."""
+    """Stops a run while its query continues; the query ends with it."""
     athena = stack.client("athena")
     before = set(athena.list_query_executions()["QueryExecutionIds"])
     faults.let_queries_take(stack.aws, seconds=600)

@@ -1,4 +1,4 @@
-"""What an exercise starts, and how long it goes on."""
+"""What an exercise starts, and how long it continues."""
 
 from __future__ import annotations
 

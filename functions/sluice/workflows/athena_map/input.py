@@ -18,7 +18,7 @@ from sluice.runs.input import rejects_tolerated
 from sluice.runs.paths import Run
 from sluice.settings import QuerySettings
 
-# Texts and quoted names stay as they are: what looks like a comment in them is none.
+# Texts and quoted names stay as they are: a comment in them is not a comment of the query.
 _PIECES = re.compile(r"('(?:[^']|'')*'|\"(?:[^\"]|\"\")*\")|--[^\n]*|/\*.*?\*/", re.S)
 _FIRST_WORD = re.compile(r"[\s(]*([a-zA-Z]+)")
 _UNLOADED = re.compile(

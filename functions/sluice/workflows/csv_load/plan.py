@@ -71,7 +71,7 @@ def write_ranges(s3_client: S3Client, bucket: str, key: str, ranges: Iterable[Ra
 
 
 class RangeCutter:
-    """Goes on with the range `unfinished`, to which the next block belongs.
+    """Continues with the range `unfinished`, to which the next block belongs.
 
     `range_bytes` is about how long a range becomes; None makes one range of all. After `cut`, `ranges` are
     those that were finished, and `done` says whether the source's end, or `max_rows`, was reached.
@@ -115,7 +115,7 @@ class RangeCutter:
         return self._max_rows - (self.unfinished.first_row + self.unfinished.rows - 1)
 
     def _finish_range(self) -> None:
-        """A range without a row is none, but for the only one of a source without rows."""
+        """Ranges without a row are left out, except for the only one of a source without rows."""
         ended = self.unfinished
         self.ranges.append(ended)
         self.unfinished = Range(ended.index + 1, ended.end, ended.end, ended.first_row + ended.rows, 0)

@@ -141,7 +141,7 @@ class MeasureRequest:
         return cls(run, collections, keys, scan, progress)
 
     def work_done(self, progress: MeasureProgress) -> WorkDone:
-        """What the slice has done when it has come so far: keys, of which none is read anew, and what reading took."""
+        """What the slice has done when it has come so far: keys, none of which is read again, and what reading took."""
         before = self.progress
         return WorkDone(written=progress.position - before.position, read_units=progress.read_units - before.read_units)
 

@@ -63,7 +63,7 @@ class ScannedPage:
 
 @dataclass(frozen=True, slots=True)
 class SegmentScan:
-    """`sort` is the table's sort key; None where every page goes on from LastEvaluatedKey.
+    """`sort` is the table's sort key; None where every page continues from LastEvaluatedKey.
 
     That is in a table without sort key, and in an index: the order of items with equal index keys is undefined,
     so a start key that is no item's has no known position among them.
@@ -116,7 +116,7 @@ class SegmentScan:
     def page(self, start_key: StartKey | None, answer: Mapping[str, Any]) -> ScannedPage:
         """Read Scan's answer. Raises UnexpectedResponseError when it lacks what every answer has.
 
-        And when a jump led nowhere: a scan that went on would read the same collection for ever.
+        And when a jump led nowhere: a scan that continued would read the same collection for ever.
         """
         try:
             keys = self.partition.of_items(answer["Items"])

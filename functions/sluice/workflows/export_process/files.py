@@ -66,7 +66,7 @@ class DataFile:
 
     @classmethod
     def from_line(cls, line: Mapping[str, Any], index: int) -> DataFile:
-        """Read a line of the manifest. Raises KeyError, TypeError, ValueError for what is none."""
+        """Read a line of the manifest. Raises KeyError, TypeError or ValueError for anything else."""
         key, rows = line[KEY], line[COUNT]
         if not isinstance(key, str) or isinstance(rows, bool) or not isinstance(rows, int) or rows < 0:
             raise ValueError(f"{KEY} {key!r:.100}, {COUNT} {rows!r:.100}")

@@ -125,7 +125,7 @@ def _data_file(line: bytes, index: int, manifest: str, *, verify: bool) -> DataF
 
 
 def _check_md5(s3: S3Client, bucket: str, key: str, md5: str) -> None:
-    """Hold a manifest against the .md5 object beside it."""
+    """Check a manifest against the .md5 object beside it."""
     checksum_key = key.removesuffix(".json") + ".md5"
     try:
         expected = read_whole(s3, pin(s3, bucket, checksum_key)).decode("ascii", "replace").strip()

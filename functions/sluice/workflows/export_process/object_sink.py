@@ -171,7 +171,7 @@ def _utf8(text: str) -> bytes:
 
 
 class ObjectSink:
-    """One object of the lines that records become by `render`; without lines there is none."""
+    """One object of the lines that records become by `render`; without lines there is no object."""
 
     def __init__(self, render: Render, upload: GzipUpload, tally: Tally) -> None:
         self._render = render

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 def check_keys_fit(
     s3: S3Client, dynamodb: DynamoDBClient, sink: TableSink, *, summary: Summary, export: Export, first: DataFile | None
 ) -> None:
-    """Hold the sink's key against the exported table's where that table is there, else against the first record.
+    """Compare the sink's key with the exported table's if that table exists, else with the first record.
 
     Raises InvalidInputError on sink.table. A record that cannot be read is for the child that reads its file.
     """

@@ -102,7 +102,7 @@ class OpenedFile:
 def open_file(
     s3: S3Client, process: Process, file: DataFile, progress: FileProgress | None, held_bytes: int = HELD_BYTES
 ) -> OpenedFile:
-    """Pin the file and hold it against the manifest's MD5, unless a slice before has done so.
+    """Pin the file and compare it with the manifest's MD5, unless a slice before has done so.
 
     A file of at most `held_bytes` is kept when it is verified, and not read a second time.
 

@@ -55,7 +55,7 @@ def part_of_date(cell: str, part: DatePart, column: str) -> str:
 
 @lru_cache(maxsize=1 << 14)
 def valid_part(text: str, part: DatePart) -> str | None:
-    """What the first characters of a date are as a group; None where they are none."""
+    """The group of a date, from its first characters; None if they are not a date."""
     match = _match_date(text) if len(text) == part.characters else None
     if match is None:
         return None

@@ -117,7 +117,7 @@ class _Cell:
         return f"{self._quote}{self._character}*+{self._quote}" if self._is_strict else _any_cell(self._dialect)
 
     def of_parts(self, parts: Sequence[ColumnPart]) -> str:
-        """All parts are taken from the same cell, and the last one goes on to its end."""
+        """All parts are taken from the same cell, and the last one continues to its end."""
         *ahead, last = map(self._of_part, parts)
         return self._quote + "".join(f"(?={each})" for each in ahead) + last + self._quote
 

@@ -123,7 +123,7 @@ class BatchObject(State):
     etag: str
 
     def is_skipped(self, suffix: str) -> bool:
-        """Whether it is none of those to read: a folder's key, or one that ends in something else."""
+        """Whether it is not to be read: a folder's key, or one with another suffix."""
         return not self.key.endswith(suffix) or (self.size == 0 and self.key.endswith("/"))
 
     def source(self, aggregation: Aggregation) -> Source:

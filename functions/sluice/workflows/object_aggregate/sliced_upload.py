@@ -1,6 +1,6 @@
 """An object that several slices write one after the other, none of which holds more than a part of it.
 
-Where one part ends and the next begins depends on nothing but the bytes: an attempt that goes on after another has
+Where one part ends and the next begins depends on nothing but the bytes: an attempt that continues after another has
 replaced it sends the same parts under the same numbers, which is harmless.
 """
 

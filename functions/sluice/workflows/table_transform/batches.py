@@ -34,7 +34,7 @@ Plan = Callable[[Entry, Attributes], Change | None]
 class Batch:
     """The items of one entry of the journal: changes, rejects, and how many stay as they are.
 
-    `start_key`: where the scan goes on after the batch.
+    `start_key`: where the scan continues after the batch.
     """
 
     def __init__(self, start_key: StartKey | None) -> None:
@@ -70,7 +70,7 @@ class Batch:
         return self.bytes >= JOURNAL_PAGE_BYTES
 
     def passed(self, position: StartKey) -> None:
-        """One more item of the page is in the batch, after which the scan goes on at `position`."""
+        """One more item of the page is in the batch, after which the scan continues at `position`."""
         self.start_key = position
         self.scanned += 1
 

@@ -77,7 +77,7 @@ class EarlierRun:
 
     @property
     def left(self) -> dict[int, TransformProgress]:
-        """The segments that were not done, and where to go on."""
+        """The segments that were not done, and where to continue."""
         return {number: each.resumed() for number, each in self.segments.items() if not each.is_done}
 
     def check(self, job: TransformJob) -> None:

@@ -15,7 +15,7 @@ from sluice.runs.segments import Segment
 from sluice.state import Inline, Named, State, VersionedState
 from sluice.workflows.table_transform.input import TransformJob
 
-# Where a segment goes on: a Scan's ExclusiveStartKey, or the position in the journals that an undo takes back.
+# Where a segment continues: a Scan's ExclusiveStartKey, or the position in the journals that an undo takes back.
 StartKey = Mapping[str, Mapping[str, Any]]
 
 

@@ -43,7 +43,7 @@ class Where(NamedTuple):
 class UpdateRequests:
     """Bodies of UpdateItem and DeleteItem on one table. For any number of threads.
 
-    An item that `where` would not let through any more is left alone. Placeholders are numbers, which `where` has not.
+    An item that `where` would not let through any more is not changed. Placeholders are numbers; `where` has none.
     """
 
     def __init__(self, table: str, schema: KeySchema, where: Where | None) -> None:

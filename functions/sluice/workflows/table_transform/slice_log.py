@@ -59,7 +59,7 @@ TRANSFORMED_AGAIN = 3
 
 
 class Outcome(Enum):
-    """SKIPPED: left alone for another reason than that the transform leaves it as it is."""
+    """SKIPPED: not changed, for another reason than that the transform returned it unchanged."""
 
     CHANGED = auto()
     DELETED = auto()
@@ -112,7 +112,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class PageTally:
-    """What a page had beside the changes that it announces. `start_key`: where the scan goes on after it."""
+    """What a page had beside the changes that it announces. `start_key`: where the scan continues after it."""
 
     unchanged: int
     scanned: int

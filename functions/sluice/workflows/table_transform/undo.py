@@ -135,7 +135,7 @@ class UndoSource:
         return Entry(item.key, item.source or _NOTHING, item)
 
     def position(self, item: UndoItem) -> StartKey:
-        """Where to go on after the item."""
+        """Where to continue after the item."""
         return item.position
 
     def _read(self) -> Iterator[ItemPage]:
