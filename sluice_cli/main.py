@@ -47,6 +47,7 @@ def build_parser() -> ArgumentParser:
     _add_resume(level)
     _add_undo(level)
     _add_rate(level)
+    _add_report(level)
     _add_export(level)
     _add_local(level)
     return parser
@@ -153,6 +154,20 @@ def _add_rate(level: "Commands") -> None:
         )
     _add_where(parser)
     parser.set_defaults(command="sluice_cli.rate:rate")
+
+
+def _add_report(level: "Commands") -> None:
+    parser = _add(
+        level,
+        "report",
+        "make a page that shows how a run went, also of a run that died",
+        "sluice report 20260102T030405Z-1a2b3c --local --open",
+    )
+    _add_started_run(parser)
+    parser.add_argument("--output", metavar="FILE", help="where to write the page (default: RUN.html)")
+    parser.add_argument("--open", action="store_true", help="open the page in a browser")
+    _add_where(parser)
+    parser.set_defaults(command="sluice_cli.html_report:write_report")
 
 
 def _add_export(level: "Commands") -> None:

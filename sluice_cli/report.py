@@ -41,7 +41,7 @@ def read_summary(aws: Aws, stack: Stack, run: Run, ended: Ended) -> Any:
     """The run's output; for a failed run what it left in the data bucket, else what is known."""
     if ended.status == SUCCEEDED:
         return json.loads(ended.output)
-    return _stored_summary(aws, stack, run) or _failed_summary(run, ended)
+    return stored_summary(aws, stack, run) or _failed_summary(run, ended)
 
 
 def summary_lines(summary: Any) -> list[str]:
@@ -242,8 +242,8 @@ def _uri(results: dict[str, Any], key: str) -> str:
     return f"s3://{results.get('bucket', '?')}/{key}"
 
 
-def _stored_summary(aws: Aws, stack: Stack, run: Run) -> dict[str, Any] | None:
-    """None when the run ended before it wrote one, or it may not be read: S3 answers both alike."""
+def stored_summary(aws: Aws, stack: Stack, run: Run) -> dict[str, Any] | None:
+    """The summary in the data bucket; None when the run has not written one, or it may not be read."""
     try:
         stored = aws.s3.get_object(
             Bucket=stack.outputs.get(DATA_BUCKET, ""), Key=f"{run.workflow}/{run.name}/summary.json"

@@ -68,14 +68,20 @@ class RunItem:
 
 def read_item(aws: Aws, table: str, run: "Run") -> RunItem | None:
     """The run's item with all of its shards; None when there is none. Raises what the calls raise."""
+    shards = read_shards(aws, table, run)
+    return summed(run.workflow, *shards) if shards else None
+
+
+def read_shards(aws: Aws, table: str, run: "Run") -> list[dict[str, Any]]:
+    """The shards of the run's item in DynamoDB JSON; none when there is no item. Raises what the calls raise."""
     first = aws.dynamodb.get_item(TableName=table, Key=_key(run, 0), ConsistentRead=True).get("Item")
     if first is None:
-        return None
+        return []
     others = [
         aws.dynamodb.get_item(TableName=table, Key=_key(run, shard), ConsistentRead=True).get("Item", {})
         for shard in range(1, _shards(first))
     ]
-    return summed(run.workflow, first, *others)
+    return [first, *others]
 
 
 def rows_reader(aws: Aws, stack: "Stack", run: "Run") -> Callable[[], RunItem | None]:

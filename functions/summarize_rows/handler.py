@@ -14,6 +14,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from sluice.aws.clients import aws_errors, dynamodb_client, s3_client, stepfunctions_client
 from sluice.errors import CountsNotFinalError
 from sluice.fields import Fields
+from sluice.report.leave import leave_report
 from sluice.runs.closing import close_run
 from sluice.runs.paths import Run
 from sluice.runs.results import MapRunCounts, empty, map_run_records, read_until_complete, spool, upload
@@ -46,7 +47,8 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         state = _summarize(run, planned, event).to_state()
         body = json.dumps(state, ensure_ascii=False, indent=2).encode()
         s3_client().put_object(Bucket=settings.data_bucket, Key=run.summary_key, Body=body)
-    close_run(dynamodb_client(), run_table, run, state)
+    item = close_run(dynamodb_client(), run_table, run, state)
+    leave_report(s3_client(), settings.data_bucket, run, state, item)
     logger.info("run summarized", extra={"run": run.name, "status": state["status"], "counts": state["counts"]})
     return state
 

@@ -12,6 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.aws.clients import aws_errors, dynamodb_client, s3_client
 from sluice.fields import Fields
+from sluice.report.leave import leave_report
 from sluice.runs.chains import WorkBefore
 from sluice.runs.closing import close_run
 from sluice.runs.outcomes import LOST, Planned, RangeOutcome, outcomes
@@ -46,7 +47,8 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         summary = replace(summary, notes=notes_in(planned), resumed=_resumed(planned, ends))
         _leave(summary, ends)
     state = summary.to_state()
-    close_run(dynamodb_client(), run_table, run, state)
+    item = close_run(dynamodb_client(), run_table, run, state)
+    leave_report(s3_client(), settings.data_bucket, run, state, item)
     logger.info(
         "run summarized",
         extra={"run": run.name, "status": state["status"], "counts": state["counts"]},

@@ -12,6 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.aws.clients import aws_errors, dynamodb_client, s3_client
 from sluice.fields import Fields
+from sluice.report.leave import leave_report
 from sluice.runs.closing import close_run
 from sluice.runs.outcomes import LOST, RangeOutcome, outcomes
 from sluice.runs.paths import Run
@@ -50,7 +51,8 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         s3_client().put_object(
             Bucket=bucket, Key=run.summary_key, Body=json.dumps(state, ensure_ascii=False, indent=2).encode()
         )
-    close_run(dynamodb_client(), run_table, run, state)
+    item = close_run(dynamodb_client(), run_table, run, state)
+    leave_report(s3_client(), bucket, run, state, item)
     logger.info("run summarized", extra={"run": run.name, "status": state["status"], "counts": state["counts"]})
     return state
 

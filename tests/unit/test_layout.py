@@ -9,7 +9,7 @@ from graphlib import TopologicalSorter
 from tests.package_diagram import FUNCTIONS, MODULES, PAGE, imports, page_with_diagram, relations
 
 # From the bottom to the top. Each workflow is a package of its own above them.
-LAYERS = ("", "aws", "dynamodb", "mapping", "reading", "run_item", "runs")
+LAYERS = ("", "aws", "dynamodb", "mapping", "reading", "run_item", "runs", "report")
 TOP_LEVEL_IMPORTS_MAX = 69
 
 IMPORT_EACH_ALONE = """

@@ -103,22 +103,24 @@ def stop_request(table: str, key: str, by: str, now: float) -> Any:
 
 def close_item(
     client: DynamoDBClient, table: str, key: str, *, status: str, counts: Mapping[str, int], now: float
-) -> None:
-    """Note in shard 0 that the run has ended, how, and with which counts.
+) -> Mapping[str, Any]:
+    """Note in shard 0 that the run has ended, how, and with which counts. Returns the shard in DynamoDB JSON.
 
     Raises UnexpectedResponseError when there is no such item, AccessDeniedError, ServiceUnavailableError.
     """
     typed = {"M": _typed({name: str(count) for name, count in counts.items()})}
     values: Any = {":status": {"S": status}, ":counts": typed, ":endedAt": {"N": f"{now:.3f}"}}
     with aws_errors(f"the item {key} of table {table}"):
-        client.update_item(
+        closed = client.update_item(
             TableName=table,
             Key={KEY: {"S": key}},
             UpdateExpression="SET #status = :status, #counts = :counts, #endedAt = :endedAt",
             ConditionExpression=f"attribute_exists({KEY})",
             ExpressionAttributeNames={f"#{name}": name for name in ("status", "counts", "endedAt")},
             ExpressionAttributeValues=values,
+            ReturnValues="ALL_NEW",
         )
+    return closed["Attributes"]
 
 
 def heartbeat_wire(wire: Wire) -> Wire:

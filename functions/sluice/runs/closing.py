@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 
-def close_run(client: DynamoDBClient, table: str, run: Run, summary: Mapping[str, Any]) -> None:
-    """Note the summary's status and counts in the run's item, if possible: nothing depends on it."""
+def close_run(client: DynamoDBClient, table: str, run: Run, summary: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Note the summary's status and counts in the run's item, if possible: nothing depends on it.
+
+    Returns the item, shard 0 of it, in DynamoDB JSON; empty if there is none.
+    """
     with suppress(SluiceError):
-        close_item(client, table, run.item_key, status=summary["status"], counts=summary["counts"], now=time.time())
+        return close_item(
+            client, table, run.item_key, status=summary["status"], counts=summary["counts"], now=time.time()
+        )
+    return {}

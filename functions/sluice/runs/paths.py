@@ -231,6 +231,11 @@ class Run(State):
         return f"{self.prefix}failed_rows.jsonl"
 
     @property
+    def report_page_key(self) -> str:
+        """The page that shows how the run went."""
+        return f"{self.prefix}report.html"
+
+    @property
     def summary_key(self) -> str:
         """The run's summary."""
         return f"{self.prefix}summary.json"
