@@ -21,16 +21,16 @@ from sluice_cli.run import Run
 from sluice_cli.run_item import RUN_TABLE, read_shards
 from sluice_cli.stack import DATA_BUCKET, EXPORT_LEDGER_TABLE, Stack, describe_stack
 from sluice_cli.surroundings import Surroundings
-from sluice_cli.where import explaining, place_of
+from sluice_cli.where import explaining, target_of
 
 TABLE_EXPORT = "table_export"
 
 
 def write_report(options: Namespace, surroundings: Surroundings) -> ExitCode:
     """Write the page, and open it in a browser if that is asked for."""
-    place = place_of(options, surroundings)
-    with explaining(place):
-        aws = surroundings.connect(place)
+    target = target_of(options, surroundings)
+    with explaining(target):
+        aws = surroundings.connect(target)
         stack = describe_stack(aws, options.stack_name)
         run = runs.find(aws, stack, options.run)
         page = render(gather(aws, stack, run))

@@ -22,7 +22,8 @@ LONG = "x" * 400
 PROBE = """<script>
 addEventListener("load", () => {
   const wide = [...document.querySelectorAll("main *")].filter(
-    (each) => !each.closest(".scroll, pre, svg, .lane b") && each.scrollWidth > each.clientWidth + 1 && each.clientWidth);
+    (each) => !each.closest(".scroll, pre, svg, .lane b") && each.clientWidth && each.scrollWidth > each.clientWidth + 1
+  );
   if (document.documentElement.scrollWidth > innerWidth) wide.push(document.documentElement);
   const unnamed = [...document.querySelectorAll("[role=img]")].filter((each) => !each.getAttribute("aria-label"));
   const colors = getComputedStyle(document.body);

@@ -21,6 +21,10 @@ LAMBDA_CONCURRENCY = "LAMBDA_CONCURRENCY"
 PROCESSOR_FUNCTION = "test-processor-function"
 PROCESSOR_MACHINE = "test-processor-machine"
 ROW_FUNCTION = "test-row-function"
+# Workflows whose last step leaves a report.
+REPORTING = frozenset(
+    {"athena_map", "csv_load", "distinct_keys", "export_process", "object_aggregate", "table_transform"}
+)
 # Named by the parameters, and never created.
 MISSING_FUNCTION = "test-missing-function"
 # A workgroup with a result location of its own, and the bucket of that.
@@ -93,6 +97,8 @@ class Deployed(Sandbox):
         name = found["name"]
         workflow = self.workflow_of(found["stateMachineArn"])
         summary = json.loads(found["output"]) if "output" in found else self._left_behind(workflow, name)
+        if summary and workflow in REPORTING:
+            assert self.object(f"{workflow}/{name}/report.html").startswith(b"<!doctype html>"), "the run's report"
         return Ended(name, found["status"], found.get("error"), found.get("cause"), summary)
 
     def workflow_of(self, state_machine_arn: str) -> str:

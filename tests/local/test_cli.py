@@ -216,6 +216,34 @@ def test_run_can_be_left_watched_and_stopped(project: Path) -> None:
     later = new_terminal(project)
     assert later.sluice("watch", "left", "--local") == ExitCode.FAILED
     assert "object_aggregate left aborted" in later.stderr.getvalue()
+    assert report_of("left", project).count("ABORTED") >= 2
+
+
+def report_of(run: str, project: Path) -> str:
+    """The page that `sluice report` makes of a run."""
+    page = project / f"{run}-page.html"
+    terminal = new_terminal(project)
+    assert terminal.sluice("report", run, "--local", "--output", str(page)) == ExitCode.SUCCEEDED
+    assert terminal.stdout.getvalue() == f"{page}\n"
+    return page.read_text()
+
+
+def test_report_of_a_run_that_succeeded(project: Path) -> None:
+    terminal = new_terminal(project, {"words": ["a", "b"], "bucket": "${DataBucket}"})
+    run = ("run", "object_aggregate", "--local", "--input", "-", "--name", "reported")
+    assert terminal.sluice(*run) == ExitCode.SUCCEEDED
+
+    page = report_of("reported", project)
+    assert "COMPLETE" in page
+    assert "2 read" in page
+
+
+def test_report_that_cannot_be_written_names_the_file(project: Path) -> None:
+    terminal = new_terminal(project, {"words": ["a"], "bucket": "x"})
+    assert terminal.sluice("run", "object_aggregate", "--local", "--input", "-", "--name", "again") == 0
+
+    assert terminal.sluice("report", "again", "--local", "--output", "/missing/page.html") == ExitCode.FAILED
+    assert "--output: /missing/page.html cannot be written" in terminal.stderr.getvalue()
 
 
 def press_ctrl_c() -> None:

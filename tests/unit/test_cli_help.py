@@ -54,6 +54,7 @@ def test_there_are_these_commands() -> None:
         "sluice resume",
         "sluice undo",
         "sluice rate",
+        "sluice report",
         "sluice export",
         "sluice export status",
         "sluice export pause",
