@@ -327,7 +327,9 @@ def test_bad_input_ends_the_run_before_anything_is_read(
     assert (ended.status, ended.error) == ("FAILED", error)
     assert words in (ended.cause or "")
     assert (ended.counts, ended.summary["result"]) == ((0, 0, 0, 0, 0), None)
-    assert keys_of(stack, ended) == [f"object_aggregate/{ended.name}/summary.json"]
+    assert keys_of(stack, ended) == [
+        f"object_aggregate/{ended.name}/{name}" for name in ("report.html", "summary.json")
+    ]
 
 
 def test_batch_that_finds_no_free_function_continues_in_a_standard_child(stack: Deployed) -> None:

@@ -199,6 +199,13 @@ def test_data_is_shown_as_text(s3: Any) -> None:
     assert "49" not in re.findall(r"onerror=alert\(2\)>(\S+)", page.text)
 
 
+def test_bytes_that_are_not_utf_8_are_shown_as_escapes(s3: Any) -> None:
+    put(s3, RUN.rejects_key, {"row": 7, "error": "KeyEmpty", "message": "byte", "record": ["7", "\udcff"]})
+    leave_report(s3, BUCKET, RUN, SUMMARY, {})
+
+    assert b"\\udcff" in s3.get_object(Bucket=BUCKET, Key=RUN.report_page_key)["Body"].read()
+
+
 @pytest.mark.parametrize("after", [None, [{"a": {"S": "1"}}, {"a": {"S": "2"}}]])
 def test_samples_of_deleted_and_multiplied_items_are_shown(s3: Any, after: Any) -> None:
     put(s3, RUN.sample_key, {"key": {"id": {"S": "7"}}, "before": {"a": {"S": "0"}}, "after": after})

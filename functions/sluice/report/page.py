@@ -44,8 +44,8 @@ class Change:
 
 
 def render(facts: RunFacts) -> str:
-    """The page. Raises nothing for whatever data there is."""
-    return _template().render(
+    """The page. Halves of surrogate pairs, which stand for bytes that are not UTF-8, are shown as \\udc80."""
+    page = _template().render(
         facts=facts,
         notes=(facts.summary or {}).get("notes") or [],
         title=f"{facts.run.workflow} {facts.run.name}",
@@ -63,6 +63,7 @@ def render(facts: RunFacts) -> str:
         largest=_largest(facts.summary or {}),
         raw=json.dumps(facts.summary, indent=2, ensure_ascii=False) if facts.summary else None,
     )
+    return page.encode("utf-8", "backslashreplace").decode()
 
 
 @cache
