@@ -1,26 +1,19 @@
 """What each command does, from parsed options to exit code."""
 
-import json
 from argparse import Namespace
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from local_aws.lifecycle import LocalAws
-from sluice_cli import local, report
+from sluice_cli import local
 from sluice_cli import run as runs
 from sluice_cli.aws import Aws
 from sluice_cli.display import open_display
 from sluice_cli.exit_code import ExitCode
-from sluice_cli.progress import duration_text
-from sluice_cli.result_view import result_lines
+from sluice_cli.follow import follow, saying_how_to_continue, start_and_follow
 from sluice_cli.resume import input_going_on
 from sluice_cli.run import Run
 from sluice_cli.run_input import apply_settings, fill_placeholders, parse_setting, read_input
 from sluice_cli.run_item import rows_reader
-from sluice_cli.sample_view import sample_lines
 from sluice_cli.stack import Stack, describe_stack
 from sluice_cli.surroundings import Surroundings
 from sluice_cli.undo import input_undoing
@@ -81,10 +74,8 @@ def run(options: Namespace, surroundings: Surroundings) -> ExitCode:
         stack = describe_stack(aws, options.stack_name)
         started = runs.planned_run(stack, options.workflow, name)
         document = fill_placeholders(document, stack.outputs)
-        with _saying_how_to_go_on(started, options, surroundings):
-            surroundings.say(f"starting {started.workflow} on {aws}: {started.name}")
-            runs.start(aws, stack, started, document)
-            return _follow(aws, stack, started, options, surroundings)
+        surroundings.say(f"starting {started.workflow} on {aws}: {started.name}")
+        return start_and_follow(aws, stack, started, options, surroundings, document=document)
 
 
 def resume_run(options: Namespace, surroundings: Surroundings) -> ExitCode:
@@ -97,10 +88,8 @@ def resume_run(options: Namespace, surroundings: Surroundings) -> ExitCode:
         _await_stop(aws, stack, earlier, surroundings)
         document = input_going_on(aws, earlier, command_line(options, "stop", earlier.name))
         started = runs.planned_run(stack, earlier.workflow, runs.new_name(datetime.now(UTC)))
-        with _saying_how_to_go_on(started, options, surroundings):
-            surroundings.say(f"going on with {earlier.workflow} {earlier.name} on {aws}: {started.name}")
-            runs.start(aws, stack, started, document)
-            return _follow(aws, stack, started, options, surroundings)
+        surroundings.say(f"going on with {earlier.workflow} {earlier.name} on {aws}: {started.name}")
+        return start_and_follow(aws, stack, started, options, surroundings, document=document)
 
 
 def undo_run(options: Namespace, surroundings: Surroundings) -> ExitCode:
@@ -113,11 +102,10 @@ def undo_run(options: Namespace, surroundings: Surroundings) -> ExitCode:
         undone = runs.find(aws, stack, options.run)
         document = input_undoing(aws, undone, command_line(options, "stop", undone.name), applies=options.apply)
         started = runs.planned_run(stack, undone.workflow, runs.new_name(datetime.now(UTC)))
-        with _saying_how_to_go_on(started, options, surroundings):
-            doing = "undoing" if options.apply else "what an undo would do to"
-            surroundings.say(f"{doing} {undone.workflow} {undone.name} on {aws}: {started.name}")
-            runs.start(aws, stack, started, apply_settings(document, settings))
-            exit_code = _follow(aws, stack, started, options, surroundings)
+        doing = "undoing" if options.apply else "what an undo would do to"
+        surroundings.say(f"{doing} {undone.workflow} {undone.name} on {aws}: {started.name}")
+        document = apply_settings(document, settings)
+        exit_code = start_and_follow(aws, stack, started, options, surroundings, document=document)
     if exit_code is ExitCode.SUCCEEDED and not options.apply:
         surroundings.say(f"nothing is changed; to undo it: {command_line(options, 'undo', undone.name)} --apply")
     return exit_code
@@ -138,40 +126,10 @@ def watch_run(options: Namespace, surroundings: Surroundings) -> ExitCode:
         aws = surroundings.connect(target)
         stack = describe_stack(aws, options.stack_name)
         found = runs.find(aws, stack, options.run)
-        with _saying_how_to_go_on(found, options, surroundings):
+        with saying_how_to_continue(found, options, surroundings):
             surroundings.say(f"watching {found.workflow} on {aws}: {found.name}")
-            return _follow(aws, stack, found, options, surroundings)
-
-
-def _follow(aws: Aws, stack: Stack, run: Run, options: Namespace, surroundings: Surroundings) -> ExitCode:
-    with open_display(surroundings) as display:
-        ended = watch(aws, run.execution_arn, display, surroundings.clock, rows_reader(aws, stack, run))
-    outcome = ended.status.lower().replace("_", " ")
-    surroundings.say(f"{run.workflow} {run.name} {outcome} after {duration_text(ended.seconds)}")
-    if ended.error or ended.cause:
-        surroundings.say(f"{ended.error}: {report.readable_cause(ended.cause)}")
-    summary = report.read_summary(aws, stack, run, ended)
-    if options.json:
-        surroundings.print(json.dumps(summary, indent=2, ensure_ascii=False))
-    else:
-        surroundings.print("\n".join(report.summary_lines(summary)))
-        if shown := sample_lines(aws, summary) + result_lines(aws, summary):
-            surroundings.print("\n".join(shown))
-    return report.exit_code(ended)
+            return follow(aws, stack, found, options, surroundings)
 
 
 def _print_exports(aws: LocalAws, surroundings: Surroundings) -> None:
     surroundings.print("\n".join(local.exports(aws)))
-
-
-@contextmanager
-def _saying_how_to_go_on(run: Run, options: Namespace, surroundings: Surroundings) -> Iterator[None]:
-    """However watching ends, the run continues."""
-    try:
-        yield
-    except (KeyboardInterrupt, BotoCoreError, ClientError):
-        surroundings.say(
-            f"the run continues. To watch it again: {command_line(options, 'watch', run.name)}\n"
-            f"To stop it: {command_line(options, 'stop', run.name)}"
-        )
-        raise

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sluice_cli.exit_code import CommandError, ExitCode
+from sluice_cli.load.arguments import add_draft, add_load
 from sluice_cli.surroundings import DEFAULT_STACK_NAME, Surroundings
 
 MOST_UNITS_PER_SECOND = 10**9
@@ -41,6 +42,8 @@ def build_parser() -> ArgumentParser:
         epilog="exit codes: 0 succeeded, 1 failed, 2 bad input, 3 not deployed, 130 interrupted",
     )
     level = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_load(level)
+    _add_draft(level)
     _add_run(level)
     _add_watch(level)
     _add_stop(level)
@@ -51,6 +54,31 @@ def build_parser() -> ArgumentParser:
     _add_export(level)
     _add_local(level)
     return parser
+
+
+def _add_load(level: "Commands") -> None:
+    parser = _add(
+        level,
+        "load",
+        "load a file or S3 objects into a table, with the types that their values have",
+        "sluice load orders.csv --table orders --create --key customer_id,order_id --local",
+    )
+    add_load(parser)
+    _add_where(parser)
+    _add_json(parser)
+    parser.set_defaults(command="sluice_cli.load.command:load")
+
+
+def _add_draft(level: "Commands") -> None:
+    parser = _add(
+        level,
+        "draft",
+        "print the csv_load input for a file, with the mapping spelled out, to edit",
+        "sluice draft orders.csv > load.json",
+    )
+    add_draft(parser)
+    _add_where(parser)
+    parser.set_defaults(command="sluice_cli.load.draft:draft")
 
 
 def _add_run(level: "Commands") -> None:

@@ -79,21 +79,43 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Progress:
-    """A Map Run, or a run's rows, and the pace; None where too little has been seen to tell."""
+class Upload:
+    """The bytes of a file that are on their way to S3."""
 
-    map_run: MapRun | Rows
+    total: int
+    done: int
+    status: str = RUNNING
+    label: ClassVar = "upload"
+    failed: ClassVar = 0
+
+    def head(self) -> list[str]:
+        """How many megabytes."""
+        return [f"{self.done / 1e6:,.1f} of {self.total / 1e6:,.1f} MB"]
+
+    def tail(self) -> list[str]:
+        """Nothing more."""
+        return []
+
+
+Counted = MapRun | Rows | Upload
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A Map Run, a run's rows, or an upload, and the pace; None where too little has been seen to tell."""
+
+    map_run: Counted
     items_per_second: float | None = None
     seconds_left: float | None = None
 
 
 @dataclass
 class Pace:
-    """Measures the rate of a Map Run, or of a run's rows, over the last half minute."""
+    """Measures the rate of a Map Run, of a run's rows, or of an upload, over the last half minute."""
 
     samples: deque[tuple[float, int]] = field(default_factory=deque)
 
-    def measure(self, map_run: MapRun | Rows, now: float) -> Progress:
+    def measure(self, map_run: Counted, now: float) -> Progress:
         """Take the count at `now` (seconds) and tell how fast it goes."""
         self.samples.append((now, map_run.done))
         while len(self.samples) > 2 and self.samples[1][0] <= now - WINDOW_SECONDS:
@@ -115,7 +137,7 @@ def progress_text(progress: Progress) -> str:
     """Counts, rate and time left in words, such as `7 of 12 items, 1 failed, 3.5/s, 1 s left`."""
     run = progress.map_run
     parts = run.head()
-    if progress.items_per_second is not None:
+    if progress.items_per_second is not None and not isinstance(run, Upload):
         parts.append(f"{_rate(progress.items_per_second)}/s")
     if progress.seconds_left is not None:
         parts.append(f"{duration_text(progress.seconds_left)} left")
