@@ -38,6 +38,7 @@ TOPICS = (
     "bench.local_dynamodb",
     "bench.demo_speed",
     "bench.local_deploy",
+    "bench.draft",
 )
 
 

@@ -22,9 +22,7 @@ def add_load(parser: ArgumentParser) -> None:
         default=[],
         help="name an attribute otherwise than its column (repeatable)",
     )
-    parser.add_argument(
-        "--mapping", type=Path, metavar="FILE", help="what an item looks like, such as sluice draft prints"
-    )
+    parser.add_argument("--mapping", type=Path, metavar="FILE", help="what an item looks like: from sluice draft")
     parser.add_argument("--write", choices=WRITES, help="put items (default), update them, or delete them by key")
     parser.add_argument("--on-conflict", choices=CONFLICTS, help="what to do if an item exists (default: replace it)")
     parser.add_argument("--max-write-units", metavar="N", type=int, help="write units per second for the whole run")
@@ -36,14 +34,10 @@ def add_load(parser: ArgumentParser) -> None:
         default=[],
         help="set another field of the csv_load input, such as maxConcurrency=10 (repeatable)",
     )
-    parser.add_argument(
-        "--dry-run", action="store_true", help="read and check all rows, and write nothing to the table"
-    )
+    parser.add_argument("--dry-run", action="store_true", help="read and check all rows, and write none of them")
     parser.add_argument("--name", help="the execution's name; generated if omitted")
     parser.add_argument("--yes", action="store_true", help="do not ask whether a guessed encoding is right")
-    parser.add_argument(
-        "--up", action="store_true", help="with --local: start local AWS and deploy the stack, if needed"
-    )
+    parser.add_argument("--up", action="store_true", help="with --local: start local AWS and deploy the stack first")
     _add_dialect(parser)
 
 
@@ -51,9 +45,7 @@ def add_draft(parser: ArgumentParser) -> None:
     """Which file, and what the user knows of it."""
     _add_file(parser)
     parser.add_argument("--table", metavar="TABLE", help="the table's name (default: the file's)")
-    parser.add_argument(
-        "--key", metavar="COLUMN[,COLUMN]", help="the table's key: of type S unless --types says otherwise"
-    )
+    parser.add_argument("--key", metavar="COLUMN[,COLUMN]", help="the table's key: S unless --types says otherwise")
     _add_types(parser)
     _add_dialect(parser)
 
@@ -62,7 +54,7 @@ def _add_file(parser: ArgumentParser) -> None:
     parser.add_argument(
         "file",
         metavar="FILE",
-        help="a local file, s3://bucket/key, or a quoted s3://bucket/folder/*.csv for many objects",
+        help="a local file, s3://bucket/key, or for many objects 's3://bucket/folder/*.csv'",
     )
 
 

@@ -117,7 +117,7 @@ def _bring_up(options: Namespace, surroundings: Surroundings) -> None:
 
 @dataclass(frozen=True)
 class Load:
-    """A load that is about to be made. `existing`: the table, if there is one; `objects`: the source, if it is in S3."""
+    """A load to be made. `existing`: the table, if there is one; `objects`: the source, if it is in S3."""
 
     request: Request
     surroundings: Surroundings

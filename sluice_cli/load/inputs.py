@@ -35,7 +35,7 @@ def types_input(
     if found.layout != CSV:
         return {"types": dict(given)} if given else {}
     types = {each.name: each.type for each in found.columns.columns if each.name not in from_table}
-    return {"types": types | given, "omitEmpty": sorted(words) or True}
+    return {"types": {**types, **given}, "omitEmpty": sorted(words) or True}
 
 
 def with_types(columns: tuple[Column, ...], given: Mapping[str, str]) -> dict[str, str]:

@@ -102,7 +102,8 @@ class TargetTable:
 
 
 def _no_column(column: str, names: list[str]) -> str:
-    close = get_close_matches(column, names, n=1)
+    same = [name for name in names if name.casefold() == column.casefold()]
+    close = same or get_close_matches(column, names, n=1)
     guess = f" (did you mean {close[0]}?)" if close else ""
     return f"the file has no column {column}{guess}; it has {_named(names)}"
 

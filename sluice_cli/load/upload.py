@@ -18,6 +18,7 @@ from sluice_cli.surroundings import Surroundings
 INPUT_PREFIX = "input/"
 CHECKSUM = "sha256"
 NAME_DIGITS = 16
+SHOWN_FROM_BYTES = 8 << 20
 # A HEAD request has no error code of S3's own; without the right to list, a missing key is a 403.
 NOT_THERE = frozenset({"403", "404"})
 
@@ -82,7 +83,7 @@ def upload(aws: Aws, bucket: str, file: LocalFile, surroundings: Surroundings) -
 
 @dataclass
 class UploadProgress:
-    """Shows the bytes as the threads of an upload send them."""
+    """Shows the bytes as the threads of an upload send them; those of a small file are there before it could."""
 
     total: int
     display: Display
@@ -95,6 +96,8 @@ class UploadProgress:
         """So many bytes more."""
         with self.lock:
             self.done += count
+            if self.total < SHOWN_FROM_BYTES:
+                return
             status = RUNNING if self.done < self.total else "SUCCEEDED"
             now = self.now()
             self.display.show([self.pace.measure(Upload(self.total, self.done, status), now)], now)

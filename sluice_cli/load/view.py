@@ -49,7 +49,7 @@ def _cells(column: Column, kind: str, is_key: bool) -> tuple[str, str, str, str]
 
 
 def _parts(found: Detected) -> list[str]:
-    parts = [LAYOUTS[found.layout] if found.layout in LAYOUTS else found.layout]
+    parts = [LAYOUTS.get(found.layout, found.layout)]
     if found.dialect is not None:
         parts += _dialect_parts(found.dialect)
     if found.compression != NONE:

@@ -48,6 +48,8 @@ def section(prog: str) -> str:
 
 def test_there_are_these_commands() -> None:
     assert set(COMMANDS) == {
+        "sluice load",
+        "sluice draft",
         "sluice run",
         "sluice watch",
         "sluice stop",

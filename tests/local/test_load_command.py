@@ -1,0 +1,284 @@
+"""`sluice load` and `sluice draft` as their users run them, against the deployed stack on local AWS."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sluice_cli.exit_code import ExitCode
+from tests.local.commands import new_terminal
+from tests.local.deployed import Deployed
+from tests.unit.cli_aws import Terminal
+
+ORDERS = 'id;price;active;zip;note\n1;19.90;true;08001;"a; b"\n2;-5;false;00100;\n3;;true;20000;"two\nlines"\n'
+ITEMS = [
+    {"id": {"S": "1"}, "price": {"N": "19.9"}, "active": {"BOOL": True}, "zip": {"S": "08001"}, "note": {"S": "a; b"}},
+    {"id": {"S": "2"}, "price": {"N": "-5"}, "active": {"BOOL": False}, "zip": {"S": "00100"}},
+    {"id": {"S": "3"}, "active": {"BOOL": True}, "zip": {"S": "20000"}, "note": {"S": "two\nlines"}},
+]
+
+
+def new_name() -> str:
+    return f"loaded-{uuid4().hex[:12]}"
+
+
+def by_id(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(items, key=lambda item: str(item["id"]))
+
+
+def sluice(stack: Deployed, *arguments: str) -> tuple[int, Terminal]:
+    """A command on local AWS, and the terminal that shows what it said."""
+    terminal = new_terminal(stack.surroundings.root)
+    return terminal.sluice(*arguments, "--local"), terminal
+
+
+def file(folder: Path, content: str | bytes, name: str = "orders.csv") -> str:
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return str(path)
+
+
+def loaded(stack: Deployed, path: str, *options: str) -> tuple[str, list[dict[str, Any]], Terminal]:
+    """A file in a new table whose key is id: the table, its items, and what was said."""
+    table = new_name()
+    code, terminal = sluice(stack, "load", path, "--table", table, "--create", "--key", "id", *options)
+    assert code == ExitCode.SUCCEEDED, terminal.stderr.getvalue()
+    return table, by_id(stack.items(table)), terminal
+
+
+def run_input(stack: Deployed, name: str) -> dict[str, Any]:
+    machine = stack.machine_arn("csv_load").replace(":stateMachine:", ":execution:")
+    found = stack.stepfunctions.describe_execution(executionArn=f"{machine}:{name}")
+    document: dict[str, Any] = json.loads(found["input"])
+    return document
+
+
+def test_file_becomes_a_table_with_the_types_of_its_values(stack: Deployed, tmp_path: Path) -> None:
+    name = f"load-{uuid4().hex[:8]}"
+    table, items, terminal = loaded(stack, file(tmp_path, ORDERS), "--name", name)
+    assert items == ITEMS
+    shown = terminal.stderr.getvalue()
+    assert "orders.csv: CSV, delimiter semicolon, UTF-8, 3 rows\n" in shown
+    assert "  price   N        19.90    1\n" in shown
+    assert "  id      S (key)  1        0\n" in shown
+    document = run_input(stack, name)
+    assert document["types"] == {"price": "N", "active": "BOOL", "zip": "S", "note": "S"}
+    assert (document["keys"], document["omitEmpty"], document["source"]["delimiter"]) == (["id"], True, ";")
+    assert stack.dynamodb.describe_table(TableName=table)["Table"]["BillingModeSummary"]["BillingMode"] == (
+        "PAY_PER_REQUEST"
+    )
+
+
+def test_same_content_is_uploaded_once(stack: Deployed, tmp_path: Path) -> None:
+    path = file(tmp_path, f"id,n\n1,{uuid4().hex}\n")
+    table, _, first = loaded(stack, path)
+    code, second = sluice(stack, "load", path, "--table", table)
+    assert code == ExitCode.SUCCEEDED
+    assert ("uploaded to s3://" in first.stderr.getvalue(), "already at s3://" in second.stderr.getvalue()) == (
+        True,
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "options"),
+    [
+        (gzip.compress(ORDERS.encode()), "orders.csv.gz", ()),
+        (ORDERS.replace(";", "\t").encode(), "orders.tsv", ()),
+        (ORDERS.partition("\n")[2].encode(), "orders.txt", ("--headers", "id,price,active,zip,note")),
+        (ORDERS.encode(), "orders.dat", ()),
+        (("\ufeff" + ORDERS).encode(), "orders.csv", ()),
+    ],
+    ids=["gzip", "tab", "no_header", "unknown_ending", "byte_order_mark"],
+)
+def test_however_it_is_written_the_items_are_the_same(
+    stack: Deployed, tmp_path: Path, content: bytes, name: str, options: tuple[str, ...]
+) -> None:
+    _, items, _ = loaded(stack, file(tmp_path, content, name), *options)
+    assert [{key: value for key, value in each.items() if key != "note"} for each in items] == [
+        {key: value for key, value in each.items() if key != "note"} for each in ITEMS
+    ]
+
+
+def test_guessed_encoding_is_for_the_user_to_confirm(stack: Deployed, tmp_path: Path) -> None:
+    path, table = file(tmp_path, "id,city\n1,Zürich\n".encode("cp1252")), new_name()
+    code, terminal = sluice(stack, "load", path, "--table", table, "--create", "--key", "id")
+    assert code == ExitCode.BAD_INPUT
+    assert "As cp1252 it has the text: id,city 1,Zürich. If that is right, add --encoding cp1252" in (
+        terminal.stderr.getvalue()
+    )
+    assert table not in stack.dynamodb.list_tables()["TableNames"]
+    for options in (("--encoding", "cp1252"), ("--yes",)):
+        _, items, _ = loaded(stack, path, *options)
+        assert items == [{"id": {"S": "1"}, "city": {"S": "Zürich"}}]
+
+
+def test_types_that_are_given_win(stack: Deployed, tmp_path: Path) -> None:
+    path = file(tmp_path, "id,n,flag\n1,5,true\n2,,false\n")
+    _, items, _ = loaded(stack, path, "--types", "n=S,flag=S")
+    assert items == [
+        {"id": {"S": "1"}, "n": {"S": "5"}, "flag": {"S": "true"}},
+        {"id": {"S": "2"}, "flag": {"S": "false"}},
+    ]
+    _, items, _ = loaded(stack, path, "--types", "id=N")
+    assert [each["id"] for each in items] == [{"N": "1"}, {"N": "2"}]
+
+
+def test_words_that_mean_empty_are_left_out(stack: Deployed, tmp_path: Path) -> None:
+    _, items, _ = loaded(stack, file(tmp_path, "id,n\n1,NA\n2,7\n3,NULL\n4,\n"), "--empty", "NA,NULL")
+    assert items == [{"id": {"S": "1"}}, {"id": {"S": "2"}, "n": {"N": "7"}}, {"id": {"S": "3"}}, {"id": {"S": "4"}}]
+
+
+def test_types_of_keys_and_indexes_come_from_the_table(stack: Deployed, tmp_path: Path) -> None:
+    table = stack.new_table("id", "day", types="NS")
+    code, terminal = sluice(stack, "load", file(tmp_path, "id,day,n\n1,5,x\n"), "--table", table)
+    assert code == ExitCode.SUCCEEDED, terminal.stderr.getvalue()
+    assert stack.items(table) == [{"id": {"N": "1"}, "day": {"S": "5"}, "n": {"S": "x"}}]
+
+
+def test_column_can_be_the_key_under_another_name(stack: Deployed, tmp_path: Path) -> None:
+    table, path = stack.new_table(), file(tmp_path, "ident,n\na,1\n")
+    code, terminal = sluice(stack, "load", path, "--table", table)
+    assert code == ExitCode.BAD_INPUT
+    assert f"the key of table {table} is id, and the file has no column id; it has ident, n." in (
+        terminal.stderr.getvalue()
+    )
+    code, terminal = sluice(stack, "load", path, "--table", table, "--rename", "ident=id")
+    assert code == ExitCode.SUCCEEDED, terminal.stderr.getvalue()
+    assert stack.items(table) == [{"id": {"S": "a"}, "n": {"N": "1"}}]
+
+
+def test_json_lines_keep_the_types_of_json(stack: Deployed, tmp_path: Path) -> None:
+    path = file(tmp_path, '{"id":"a","n":1.5,"m":{"x":[true]}}\n{"id":"b","n":2}\n', "orders.jsonl")
+    _, items, terminal = loaded(stack, path)
+    assert items == [
+        {"id": {"S": "a"}, "n": {"N": "1.5"}, "m": {"M": {"x": {"L": [{"BOOL": True}]}}}},
+        {"id": {"S": "b"}, "n": {"N": "2"}},
+    ]
+    assert "orders.jsonl: JSON Lines, UTF-8, 2 rows" in terminal.stderr.getvalue()
+
+
+def test_rejects_are_shown_with_their_first_reason(stack: Deployed, tmp_path: Path) -> None:
+    path, table = file(tmp_path, "id,n\n1,5\n2,6,7\n3,8\n"), new_name()
+    arguments = ("load", path, "--table", table, "--create", "--key", "id")
+    code, terminal = sluice(stack, *arguments)
+    assert code == ExitCode.FAILED
+    assert "note: 1 row with more or fewer cells than the header will be rejected (RowRagged)" in (
+        terminal.stderr.getvalue()
+    )
+    assert "RowRagged 1" in terminal.stdout.getvalue()
+    assert "rejects.jsonl" in terminal.stdout.getvalue()
+    code, _ = sluice(stack, *arguments, "--rejects-tolerated", "1")
+    assert code == ExitCode.SUCCEEDED
+    assert len(stack.items(table)) == 2
+
+
+def test_draft_is_an_input_that_loads(stack: Deployed, tmp_path: Path) -> None:
+    path, table = file(tmp_path, ORDERS), stack.new_table()
+    code, terminal = sluice(stack, "draft", path, "--table", table, "--key", "id")
+    assert code == ExitCode.SUCCEEDED
+    document = json.loads(terminal.stdout.getvalue())
+    assert document["mapping"] == {
+        "id": "{id}",
+        "price": {"N": "{price}", "omitEmpty": True},
+        "active": {"BOOL": "{active}"},
+        "zip": "{zip}",
+        "note": {"S": "{note}", "omitEmpty": True},
+    }
+    code, terminal = sluice(
+        stack, "load", path, "--table", table, "--mapping", file(tmp_path, json.dumps(document), "m")
+    )
+    assert code == ExitCode.SUCCEEDED, terminal.stderr.getvalue()
+    assert by_id(stack.items(table)) == ITEMS
+    drafted = file(tmp_path, json.dumps(document), "load.json")
+    code, terminal = sluice(stack, "run", "csv_load", "--input", drafted)
+    assert code == ExitCode.SUCCEEDED, terminal.stderr.getvalue()
+
+
+def test_object_in_s3_is_loaded_where_it_is(stack: Deployed) -> None:
+    source, table = stack.put(ORDERS), new_name()
+    address = f"s3://{source['bucket']}/{source['key']}"
+    code, terminal = sluice(stack, "load", address, "--table", table, "--create", "--key", "id")
+    assert code == ExitCode.SUCCEEDED, terminal.stderr.getvalue()
+    assert by_id(stack.items(table)) == ITEMS
+    assert "input/" in terminal.stderr.getvalue()
+    assert "uploaded" not in terminal.stderr.getvalue()
+
+
+BAD = [
+    (("--table", "no-such-table"), "there is no table no-such-table; to create it, add --create --key COLUMN"),
+    (("--table", "no-such-table", "--create"), "--create needs --key"),
+    (
+        ("--table", "no-such-table", "--create", "--key", "ID"),
+        "--key ID: the file has no column ID (did you mean id?); it has id, price, active, zip, note",
+    ),
+    (("--table", "no-such-table", "--create", "--key", "note"), "column note is in the key of table no-such-table"),
+    (("--table", "no-such-table", "--create", "--key", "id", "--types", "id=BOOL"), "a key is of type S, N or B"),
+    (("--table", "{table}", "--create", "--key", "zip"), "exists, and its key is id"),
+    (("--table", "{table}", "--types", "prise=N"), "the file has no column prise (did you mean price?)"),
+    (("--table", "{table}", "--types", "price=X"), "--types price=X: the types are S, N"),
+    (("--table", "{table}", "--types", "id=N"), "--types id=N: id is of type S in table"),
+    (("--table", "{table}", "--types", "price"), "--types price: expected price=N,active=BOOL"),
+    (("--table", "{table}", "--name", ""), "--name (empty): expected 1 to 80 letters"),
+    (("--table", "a b"), "a table name has 3 to 255 letters"),
+    (("--table", "{table}", "--delimiter", ""), "--delimiter: must not be empty"),
+    (("--table", "{table}", "--encoding", "klingon"), "Python knows no such encoding"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), BAD, ids=[" ".join(options) for options, _ in BAD])
+def test_what_cannot_be_loaded_is_said_before_anything_is_written(
+    stack: Deployed, tmp_path: Path, options: tuple[str, ...], message: str
+) -> None:
+    table = stack.new_table()
+    arguments = [each.format(table=table) for each in options]
+    code, terminal = sluice(stack, "load", file(tmp_path, ORDERS), *arguments)
+    assert (code, terminal.stdout.getvalue()) == (ExitCode.BAD_INPUT, "")
+    assert message in terminal.stderr.getvalue()
+    assert stack.items(table) == []
+    assert "no-such-table" not in stack.dynamodb.list_tables()["TableNames"]
+
+
+VALUES = st.sampled_from(
+    [
+        "",
+        "0",
+        "7",
+        "-2.50",
+        "19.90",
+        "007",
+        "1e5",
+        "+1",
+        "NaN",
+        "true",
+        "false",
+        "TRUE",
+        "9" * 38,
+        "9" * 39,
+        "0." + "0" * 131,
+    ]
+)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(columns=st.lists(st.lists(VALUES, min_size=12, max_size=12), min_size=1, max_size=6))
+def test_no_row_is_rejected_for_a_type_that_was_found(
+    stack: Deployed, tmp_path: Path, columns: list[list[str]]
+) -> None:
+    names = ["id", *(f"c{number}" for number in range(len(columns)))]
+    rows = [[f"k{number}", *cells] for number, cells in enumerate(zip(*columns, strict=True))]
+    text = "".join(",".join(row) + "\n" for row in [names, *rows])
+    _, items, _ = loaded(stack, file(tmp_path, text), "--header")
+    assert len(items) == len(rows)
+    for item, (identity, *cells) in zip(items, sorted(rows, key=lambda row: str({"S": row[0]})), strict=True):
+        assert item["id"] == {"S": identity}
+        assert {name for name in names[1:] if name not in item} == {
+            name for name, cell in zip(names[1:], cells, strict=True) if not cell
+        }
