@@ -14,7 +14,7 @@ LARGE_BYTES = 1_000_000_000
 GROUPS = 500_000
 MEASURES = 5
 SMALL_OBJECTS = 64
-# So much is read as a whole, and asked for ahead.
+# Objects up to this size are read whole, and requested ahead.
 SMALL_BYTES = 4 << 20
 
 

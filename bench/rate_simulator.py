@@ -160,8 +160,8 @@ class SimulatedWorker:
             RateLimiter(least[kind], lambda: False, scenario.item_units, clock=self.clock, chance=chance)
             for kind in Kind
         )
-        allowances = {Kind.READ: self._reads, Kind.WRITE: writes}
-        self._member = Member(self._item, allowances, self._run_item, self.clock, chance)
+        limiters = {Kind.READ: self._reads, Kind.WRITE: writes}
+        self._member = Member(self._item, limiters, self._run_item, self.clock, chance)
         self._heartbeat()
         for _ in range(self._shift.requests_at_once):
             self._next_request()

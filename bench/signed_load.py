@@ -53,7 +53,7 @@ def _send(server: Server, requests: Sequence[SignedRequest]) -> Iterator[bytes]:
     address = urlsplit(server.url)
     connection = HTTPConnection(address.hostname or "", address.port, timeout=TIMEOUT_SECONDS)
     for request in requests:
-        # Connects anew where the server has closed the connection, as moto's does after each answer.
+        # Connects again where the server has closed the connection, as moto's does after each answer.
         connection.request("POST", "/", request.body, request.headers)
         response = connection.getresponse()
         body = response.read()

@@ -10,12 +10,12 @@ from typing import Any
 import transforms
 from bench.export_contestants import Clients
 from bench.flights import KEYS, TABLE
-from bench.transforms import flights_carrier
+from bench.transforms import flights_airline
 from sluice.run_item.worker import Heartbeats
 from sluice.workflows.table_transform.progress import SegmentRequest
 from sluice.workflows.table_transform.work import SegmentWork
 
-TRANSFORM = "flights_carrier"
+TRANSFORM = "flights_airline"
 CHANGED = "carrier"
 BUCKET = "bench"
 EVENT = {
@@ -41,7 +41,7 @@ EVENT = {
 @contextmanager
 def bench_transforms() -> Iterator[None]:
     """The transforms of the bench are found beside the user's."""
-    folder = str(Path(flights_carrier.__file__).parent)
+    folder = str(Path(flights_airline.__file__).parent)
     transforms.__path__.append(folder)
     try:
         yield
@@ -66,7 +66,7 @@ def with_table(through: Clients) -> int:
         answer = table.scan(**start)
         for item in answer["Items"]:
             before = item[CHANGED]
-            after = flights_carrier.transform(item)[CHANGED]
+            after = flights_airline.transform(item)[CHANGED]
             if after != before:
                 table.update_item(
                     Key={key["name"]: item[key["name"]] for key in KEYS},

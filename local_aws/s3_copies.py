@@ -11,7 +11,7 @@ from local_aws.exports.permissions import caller_role
 from local_aws.faults import planned
 from local_aws.replacements import replace, require
 from local_aws.role_permissions import denial
-from local_aws.s3_missing_keys import as_told
+from local_aws.s3_missing_keys import with_listing_right
 
 Response = tuple[int, dict[str, str], Any]
 
@@ -57,7 +57,7 @@ def copy_object(bucket_name: str, dest_key: str, headers: dict[str, str]) -> Res
     answer: Response = _original["copy"](bucket_name, dest_key, _with_plain_source(headers))
     if answer[0] == 200:
         return _with_checksums(bucket_name, dest_key, _with_etag_of_one_part(bucket_name, dest_key, answer))
-    return as_told(source[0], source[1], answer)
+    return with_listing_right(source[0], source[1], answer)
 
 
 def _refusal(destination: tuple[str, str], source: tuple[str, str, bool], headers: dict[str, str]) -> Response | None:
@@ -91,7 +91,7 @@ def upload_part_copy(
     if stored is not None and wanted and int(wanted[2]) >= int(wanted[1]) >= stored["size"]:
         return _refused(OUTSIDE)
     answer: Response = _original["part"](bucket_name, dest_key, query_params, _with_plain_source(headers))
-    return as_told(bucket, key, answer)
+    return with_listing_right(bucket, key, answer)
 
 
 def _tagging_denial(source: str, destination: str, headers: dict[str, str]) -> str | None:

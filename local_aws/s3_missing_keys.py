@@ -10,7 +10,7 @@ from local_aws.role_permissions import denial
 Response = tuple[int, dict[str, str], Any]
 
 
-def as_told(bucket: str, key: str, answer: Response) -> Response:
+def with_listing_right(bucket: str, key: str, answer: Response) -> Response:
     """The answer to the caller: a missing key is AccessDenied where its role lacks s3:ListBucket."""
     role_arn = caller_role()
     is_missing = answer[0] == 404 and b"NoSuchBucket" not in (answer[2] or b"")

@@ -7,7 +7,7 @@ from typing import Any
 from ministack.services import s3 as service
 
 from local_aws.replacements import check, replace, require
-from local_aws.s3_missing_keys import as_told
+from local_aws.s3_missing_keys import with_listing_right
 from local_aws.s3_objects import StoredFile
 
 Response = tuple[int, dict[str, str], Any]
@@ -48,7 +48,7 @@ def get_object(
         return _cut(wanted, answer_headers, body)
     if isinstance(body, StoredFile):
         return status, answer_headers, body[:]
-    return as_told(bucket_name, key, (status, answer_headers, body))
+    return with_listing_right(bucket_name, key, (status, answer_headers, body))
 
 
 def head_object(
@@ -58,7 +58,7 @@ def head_object(
     query_params: dict[str, Any] | None = None,
 ) -> Response:
     """HeadObject."""
-    return as_told(bucket_name, key, _original["head_object"](bucket_name, key, headers, query_params))
+    return with_listing_right(bucket_name, key, _original["head_object"](bucket_name, key, headers, query_params))
 
 
 def _cut(wanted: str, headers: dict[str, str], body: Any) -> Response:

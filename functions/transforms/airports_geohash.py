@@ -29,5 +29,5 @@ def geohash(latitude: float, longitude: float) -> str:
         is_upper = point[axis] >= middle
         bounds[axis][not is_upper] = middle
         bits = bits << 1 | is_upper
-    places = range(LENGTH - 1, -1, -1)
-    return "".join(ALPHABET[bits >> BITS_PER_CHARACTER * place & 31] for place in places)
+    shifts = range(LENGTH - 1, -1, -1)
+    return "".join(ALPHABET[bits >> BITS_PER_CHARACTER * shift & 31] for shift in shifts)

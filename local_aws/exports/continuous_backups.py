@@ -105,7 +105,7 @@ def _seconds(micros: int) -> float:
 
 def _create_from_template(logical_id: str, props: dict[str, Any], stack_name: str) -> Any:
     name, attributes = _original["create"](logical_id, props, stack_name)
-    _switch_as_told(name, props)
+    _apply_settings(name, props)
     return name, attributes
 
 
@@ -118,10 +118,10 @@ def _update_from_template(
 ) -> Any:
     name, attributes = _original["update"](physical_id, old_props, new_props, stack_name, logical_id)
     if old_props.get("PointInTimeRecoverySpecification") != new_props.get("PointInTimeRecoverySpecification"):
-        _switch_as_told(name, new_props)
+        _apply_settings(name, new_props)
     return name, attributes
 
 
-def _switch_as_told(name: str, props: dict[str, Any]) -> None:
+def _apply_settings(name: str, props: dict[str, Any]) -> None:
     with one_at_a_time:
         _switch(name, service._tables[name], props.get("PointInTimeRecoverySpecification") or {})

@@ -73,10 +73,10 @@ def execute(func: dict[str, Any], event: Any, request_id: str) -> Any:
         lambda_runtime.release_worker(worker)
         if worker.is_retired:
             lambda_runtime.kill_workers([worker])
-    return _told(answer, invocation_log(answer["log"], config, request_id, time.monotonic() - started))
+    return _response(answer, invocation_log(answer["log"], config, request_id, time.monotonic() - started))
 
 
-def _told(answer: dict[str, Any], log: str) -> dict[str, Any]:
+def _response(answer: dict[str, Any], log: str) -> dict[str, Any]:
     """The answer as ministack passes it on; it takes a log of the source `rie` as it is."""
     result = {"log": log, "log_source": "rie"}
     if "error" in answer:

@@ -18,7 +18,7 @@ OPTIMISED = {
     "arn:aws:states:::aws-sdk:sfn:": "stepfunctions",
 }
 
-# What is no text here is written as JSON.
+# Values that are not texts are written as JSON.
 ANY_JSON = frozenset(("Input", "Payload"))
 
 

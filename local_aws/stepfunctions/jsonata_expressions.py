@@ -32,7 +32,7 @@ class UndefinedError(EvaluationError):
 
 
 class UnsupportedTypeError(EvaluationError):
-    """An expression gave what is no JSON, such as a function."""
+    """An expression returned something other than JSON, such as a function."""
 
 
 def is_expression(value: Any) -> bool:

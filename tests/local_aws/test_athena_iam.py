@@ -13,13 +13,13 @@ from tests.local_aws.accounts import Account
 from tests.local_aws.querying import OPEN_CSV
 
 BUCKET = "queried-bucket"
-PLACE = "us-east-1:000000000000"
-GROUP = f"arn:aws:athena:{PLACE}:workgroup/primary"
-GLUE = f"arn:aws:glue:{PLACE}"
+BUCKET_LOCATION = "us-east-1:000000000000"
+GROUP = f"arn:aws:athena:{BUCKET_LOCATION}:workgroup/primary"
+GLUE = f"arn:aws:glue:{BUCKET_LOCATION}"
 OBJECTS = f"arn:aws:s3:::{BUCKET}"
 START = ("athena:StartQueryExecution", GROUP)
 GET = ("athena:GetQueryExecution", GROUP)
-CATALOG = ("athena:GetDataCatalog", f"arn:aws:athena:{PLACE}:datacatalog/*")
+CATALOG = ("athena:GetDataCatalog", f"arn:aws:athena:{BUCKET_LOCATION}:datacatalog/*")
 LOCATION = ("s3:GetBucketLocation", OBJECTS)
 WRITE = ("s3:PutObject", f"{OBJECTS}/results/*")
 DATABASE = [("glue:GetDatabase", f"{GLUE}:{each}") for each in ("catalog", "database/default", "database/d")]
@@ -167,7 +167,7 @@ def test_data_files_of_a_manifest_have_to_be_readable(account: Account) -> None:
             "States": {"P": {"Type": "Pass", "End": True}},
         },
     }
-    start = ("states:StartExecution", f"arn:aws:states:{PLACE}:stateMachine:*")
+    start = ("states:StartExecution", f"arn:aws:states:{BUCKET_LOCATION}:stateMachine:*")
     manifest = ("s3:GetObject", f"{OBJECTS}/in/*")
     denied = account.run(state, start, manifest)
     assert (denied["error"], "t/x.csv" in denied["cause"]) == ("States.ItemReaderFailed", True)

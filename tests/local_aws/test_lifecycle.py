@@ -27,7 +27,7 @@ from tests.local_aws.sessions import session_of
 DEADLINE_SECONDS = 60
 
 
-def wait_until_gone(local_aws: LocalAws) -> None:
+def wait_until_deleted(local_aws: LocalAws) -> None:
     deadline = time.monotonic() + DEADLINE_SECONDS
     while is_running(local_aws) or local_aws.directory.exists():
         assert time.monotonic() < deadline, "local AWS is still there"
@@ -75,7 +75,7 @@ def test_another_process_with_the_same_pid_is_distinguished(local_aws: LocalAws,
 def test_sigterm_ends_the_server_and_removes_its_directory() -> None:
     local_aws = start()
     os.kill(local_aws.pid, signal.SIGTERM)
-    wait_until_gone(local_aws)
+    wait_until_deleted(local_aws)
     stop(local_aws)
 
 
@@ -141,7 +141,7 @@ def test_server_outlives_its_caller_only_on_request(outlive_caller: bool, tmp_pa
             time.sleep(0.3)
             assert is_running(local_aws)
         else:
-            wait_until_gone(local_aws)
+            wait_until_deleted(local_aws)
     finally:
         stop(local_aws)
 

@@ -236,11 +236,11 @@ def test_machine_is_deleting_until_its_executions_have_ended(client: Client, nam
     ):
         with pytest.raises(states.exceptions.StateMachineDeleting):
             call()  # type: ignore[no-untyped-call]
-    wait_until_gone(states, arn)
+    wait_until_deleted(states, arn)
     states.create_state_machine(name=name, definition=definition, roleArn=ROLE)
 
 
-def wait_until_gone(states: Any, arn: str) -> None:
+def wait_until_deleted(states: Any, arn: str) -> None:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         try:

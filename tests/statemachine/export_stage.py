@@ -43,7 +43,7 @@ class _OwnRun(Run):
     execution: Execution
 
     def check(self) -> None:
-        self.execution.give_way()
+        self.execution.yield_turn()
         super().check()
 
 
@@ -102,7 +102,7 @@ class Execution:
         if not self.is_running:
             self._walk.result()
 
-    def give_way(self) -> None:
+    def yield_turn(self) -> None:
         """Let the stage choose who continues."""
         if self.is_running and not self.stage.is_left_to(self):
             self._hand_over()

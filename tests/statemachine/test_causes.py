@@ -96,7 +96,7 @@ def test_short_causes_are_whole(expression: str) -> None:
 @pytest.mark.parametrize("expression", RANGES)
 @pytest.mark.parametrize("character", HOSTILE)
 def test_largest_progress_of_a_range_is_whole_beside_any_message(expression: str, character: str) -> None:
-    reported = told_with(expression, largest_range(), character)
+    reported = reported_with(expression, largest_range(), character)
     assert reported["progress"] == largest_range()
 
 
@@ -104,11 +104,11 @@ def test_largest_progress_of_a_range_is_whole_beside_any_message(expression: str
 @pytest.mark.parametrize("character", HOSTILE)
 def test_largest_progress_of_a_segment_is_whole_but_for_its_start_key(expression: str, character: str) -> None:
     """The segment's cursor has the key."""
-    reported = told_with(expression, largest_segment(), character)
+    reported = reported_with(expression, largest_segment(), character)
     assert reported["progress"] == largest_segment() | {"startKey": None}
 
 
-def told_with(expression: str, progress: dict[str, Any], character: str) -> dict[str, Any]:
+def reported_with(expression: str, progress: dict[str, Any], character: str) -> dict[str, Any]:
     found = cause_of(expression, "why: " + character * 30_000, progress)
     assert escaped(found) <= MAXIMUM_CAUSE_CHARACTERS
     reported: dict[str, Any] = json.loads(found)

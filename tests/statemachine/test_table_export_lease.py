@@ -59,9 +59,9 @@ def test_export_of_a_run_that_died_is_picked_up_where_it_stands(world: World) ->
     dead = world.start()
     world.pass_time(30 * MINUTE)
     dead.kill()
-    heir = world.run()
-    assert [each["exportArn"] for each in heir.output["exports"]] == list(world.service.exports)
-    assert world.entries[0]["executionArn"] == heir.arn
+    successor = world.run()
+    assert [each["exportArn"] for each in successor.output["exports"]] == list(world.service.exports)
+    assert world.entries[0]["executionArn"] == successor.arn
 
 
 @pytest.mark.parametrize("owner", ["run-0", "never-heard-of"])
@@ -70,17 +70,17 @@ def test_lease_of_an_execution_that_no_longer_exists_is_taken_over(world: World,
     lease = world.state["leaseOwner"].replace("run-0", owner)
     world.set_attribute("leaseOwner", {"S": lease})
     world.set_attribute("leaseExpiresAt", {"S": "2100-01-01T00:00:00.000Z"})
-    heir = world.run()
-    assert "DescribeOwner" in heir.states
-    assert heir.output["status"] == "COMPLETE"
+    successor = world.run()
+    assert "DescribeOwner" in successor.states
+    assert successor.output["status"] == "COMPLETE"
 
 
 def test_expired_lease_is_taken_over_from_an_owner_that_still_runs(world: World) -> None:
     owner = world.start(faults={"RecordStart": Fault.STALLED_BEFORE})
     world.pass_time(HOUR + MINUTE)
-    heir = world.run()
-    assert "DescribeOwner" not in heir.states
-    assert [each["type"] for each in heir.output["exports"]] == ["FULL_EXPORT", "INCREMENTAL_EXPORT"]
+    successor = world.run()
+    assert "DescribeOwner" not in successor.states
+    assert [each["type"] for each in successor.output["exports"]] == ["FULL_EXPORT", "INCREMENTAL_EXPORT"]
     world.pass_time(2 * HOUR)
     assert (owner.output["exports"], len(world.service.exports)) == ([], 2)
 
@@ -148,12 +148,12 @@ def test_export_that_was_never_started_is_started_after_the_search(world: World)
 def test_candidate_that_is_forgotten_during_the_search_is_none(world: World) -> None:
     world.run(faults={"StartExport": Fault.KILLED_AFTER})
     world.pass_time(9 * HOUR)
-    heir = world.start(faults={"ListExports": Fault.STALLED_AFTER})
+    successor = world.start(faults={"ListExports": Fault.STALLED_AFTER})
     world.pass_time(MINUTE)
     world.service.exports.clear()
     world.pass_time(3 * HOUR)
-    assert "CandidateIsGone" in heir.states
-    assert heir.output["exports"][0]["to"] == "2026-11-21T02:55:00Z"
+    assert "CandidateIsGone" in successor.states
+    assert successor.output["exports"][0]["to"] == "2026-11-21T02:55:00Z"
 
 
 def test_search_that_keeps_being_throttled_fails_and_keeps_the_window(world: World) -> None:
@@ -227,8 +227,8 @@ def test_export_that_does_not_end_is_left_to_the_next_run(world: World) -> None:
     assert execution.error == "ExportStillInProgressError"
     assert 15_000 < len(execution.events) < MAXIMUM_EVENTS
     assert "leaseOwner" not in world.state
-    heir = world.start()
+    successor = world.start()
     world.pass_time(HOUR)
-    assert heir.is_running
+    assert successor.is_running
     assert len(world.service.exports) == 1
-    heir.kill()
+    successor.kill()

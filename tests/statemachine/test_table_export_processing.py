@@ -117,8 +117,8 @@ def test_execution_of_a_run_that_died_is_found_and_not_started_twice(world: Worl
     world.processes.outcomes.append(ProcessOutcome(5 * HOUR))
     world.run(WITH_PROCESS, faults={"StartProcess": Fault.KILLED_AFTER})
     world.pass_time(HOUR)
-    heir = world.run(WITH_PROCESS)
-    assert heir.output["processing"]["waiting"] == 0
+    successor = world.run(WITH_PROCESS)
+    assert successor.output["processing"]["waiting"] == 0
     assert attempts(world) == [(0, "SUCCEEDED"), (1, "SUCCEEDED")]
 
 

@@ -54,26 +54,26 @@ class Batches:
         etag = self.s3.put_object(Bucket=BUCKET, Key=key, Body=body)["ETag"]
         self.objects.append({"key": key, "size": len(body), "etag": etag})
 
-    def event(self, asked: Mapping[str, Any], progress: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def event(self, aggregation: Mapping[str, Any], progress: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The payload of a slice."""
-        return {"run": self.run.to_state(), "aggregation": asked, "objects": self.objects, "progress": progress}
+        return {"run": self.run.to_state(), "aggregation": aggregation, "objects": self.objects, "progress": progress}
 
     def slice(
-        self, asked: Mapping[str, Any], progress: Any = None, checks: int | None = None, **options: Any
+        self, aggregation: Mapping[str, Any], progress: Any = None, checks: int | None = None, **options: Any
     ) -> dict[str, Any]:
         """One slice, whose time is up at the check after so many; `options` are Bounds."""
         left = iter(range(checks or 0))
-        request = BatchRequest.from_event(self.event(asked, progress))
+        request = BatchRequest.from_event(self.event(aggregation, progress))
         is_time_up = lambda: checks is not None and next(left, None) is None  # noqa: E731
         return work(self.s3, BOTOCORE_ALONE, BUCKET, request, is_time_up, bounds=Bounds(**options))
 
     def whole(
-        self, asked: Mapping[str, Any], progress: Any = None, checks: int | None = None, **options: Any
+        self, aggregation: Mapping[str, Any], progress: Any = None, checks: int | None = None, **options: Any
     ) -> dict[str, Any]:
         """Slices until the batch ends."""
-        progress = self.slice(asked, progress, checks, **options)
+        progress = self.slice(aggregation, progress, checks, **options)
         while not progress["done"]:
-            progress = self.slice(asked, progress, checks, **options)
+            progress = self.slice(aggregation, progress, checks, **options)
         return dict(progress)
 
     def groups(self, progress: Mapping[str, Any]) -> dict[Key, GroupTally]:

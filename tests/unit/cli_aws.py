@@ -80,10 +80,10 @@ class StubbedAws:
     dynamodb: Stubber
 
     @classmethod
-    def make(cls, place: Target) -> "StubbedAws":
+    def make(cls, target: Target) -> "StubbedAws":
         session = _session()
         aws = Aws(
-            place,
+            target,
             session.client("cloudformation"),
             session.client("stepfunctions"),
             session.client("s3"),
@@ -179,9 +179,9 @@ def _session() -> boto3.Session:
 
 
 @contextmanager
-def stubbed_aws(place: Target | None = None) -> Iterator[StubbedAws]:
+def stubbed_aws(target: Target | None = None) -> Iterator[StubbedAws]:
     """Stubs, each of which must have been used up at the end."""
-    stubbed = StubbedAws.make(place or Target())
+    stubbed = StubbedAws.make(target or Target())
     for stub in stubbed.stubs:
         stub.activate()
     yield stubbed

@@ -29,7 +29,7 @@ NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 WATERMARK = NOW - HOUR
 OWNER = f"{STATES}:execution:sluice-table_export:8f2e_0"
 EXPORT = "arn:aws:dynamodb:eu-west-1:111122223333:table/airports/export/01795262400000-aabbccdd"
-ASKED = ExportInput.from_input({"table": "airports"}, "data")
+REQUEST = ExportInput.from_input({"table": "airports"}, "data")
 RECOVERY = Recovery(NOW - 35 * 24 * HOUR, timedelta(days=35))
 PARAMETERS = {TABLES: "airports,flights", INTERVAL_MINUTES: "60", STATE: "ENABLED"}
 HOURLY = Schedule(HOUR, is_enabled=True)
@@ -51,7 +51,7 @@ def begun(
 ) -> Export:
     """An export of the window that was begun a minute ago."""
     started = NOW - timedelta(minutes=1)
-    return Export(window(since, until), attempt, ASKED.bucket, ASKED.prefix, ASKED.view_type, started, arn=arn)
+    return Export(window(since, until), attempt, REQUEST.bucket, REQUEST.prefix, REQUEST.view_type, started, arn=arn)
 
 
 def run_item(export: Export, status: str, **more: Any) -> dict[str, Any]:
@@ -180,7 +180,7 @@ class Exporting:
         """Exit code, stdout and stderr."""
         self.stubbed.expect_stack(outputs, parameters=PARAMETERS, now=NOW)
         aws = replace(self.stubbed.aws, dynamodb=self.dynamodb)
-        terminal = Terminal(self.root, lambda _place: aws)
+        terminal = Terminal(self.root, lambda _target: aws)
         return terminal.sluice("export", *arguments), terminal.stdout.getvalue(), terminal.stderr.getvalue()
 
 

@@ -65,11 +65,11 @@ class Slices:
 
     def slice(self, event: Json, time_is_up_after: int = 10**9) -> Json:
         """One slice; its time is up after so many checks."""
-        asked = iter(range(10**9))
+        checks = iter(range(10**9))
         request = FileRequest.from_event(json.loads(json.dumps(event)))
         with wire_to(self.fake.url, self.retries) as wire:
             work = FileWork(self.s3, wire, self.heartbeats or no_heartbeats(), DATA_BUCKET, request)
-            return work.run(lambda: next(asked) >= time_is_up_after)
+            return work.run(lambda: next(checks) >= time_is_up_after)
 
     def whole(self, event: Json, time_is_up_after: int = 10**9) -> Json:
         """Slice after slice, until the file is done."""

@@ -213,8 +213,8 @@ def test_airports_go_through_the_handler(monkeypatch: pytest.MonkeyPatch) -> Non
         assert counts(progress) == ((3, 1, 1, 1), (28298, 28298, 0, 0))
         aws = Batches(s3, Run.from_state(event["run"]))
         assert aws.groups(progress)[("IS",)].rows == airports_csv().count(b',"IS",')
-        (gone,) = aws.unreadable(progress)
-        assert (gone["key"], gone["error"]) == ("input/gone.csv", "SourceChangedError")
+        (missing,) = aws.unreadable(progress)
+        assert (missing["key"], missing["error"]) == ("input/gone.csv", "SourceChangedError")
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ def test_slices_cut_anywhere_and_tried_again_give_the_whole_result(
         assert (progress["bytes"], progress["reasons"]) == (expected["bytes"], expected["reasons"])
         assert progress["columns"]["absent"] == expected["columns"]["absent"]
         assert aws.groups(progress) == groups
-        # The offset is told of what could not be decoded, which nothing here is.
+        # The offset is for what could not be decoded, and everything here could be.
         assert sorted(map(str, aws.rejects(progress))) == sorted(map(str, rejects))
 
 

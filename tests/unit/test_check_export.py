@@ -35,7 +35,7 @@ def aws() -> Iterator[Surroundings]:
         yield Surroundings()
 
 
-# What the children are told.
+# The input of the children.
 
 
 def test_children_get_all_that_they_need(aws: Surroundings) -> None:

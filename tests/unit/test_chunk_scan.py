@@ -98,8 +98,8 @@ def test_states_of_a_csv_are_those_that_its_reader_can_be_in() -> None:
     # At a record's start, in an unquoted field, in a quoted one, at a field's start, after a CR. After the quote that
     # may close a field is as at a field's start: another quote opens it, anything else continues without quotes.
     states = states_for("csv")
-    ways = (b"\n", b"xx", b'"xx', b"xx,", b"xx\r", b'"xx"')
-    named = [states.step(AT_RECORD_START, data, 0).state for data in ways]
+    chunks = (b"\n", b"xx", b'"xx', b"xx,", b"xx\r", b'"xx"')
+    named = [states.step(AT_RECORD_START, data, 0).state for data in chunks]
     assert len({*named}) == len(states.all) == 5
     assert named[-1] == named[3]
 

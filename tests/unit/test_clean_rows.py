@@ -124,7 +124,7 @@ conditions = st.builds(
     st.one_of(numbers, st.sampled_from(["", "1", "2026", "a", "2026-01-31"])),
 )
 missing_texts = st.lists(st.sampled_from(["9999.9", "x", "1", ",", '"', 'a","']), max_size=2, unique=True)
-asked_for = st.builds(
+requests = st.builds(
     lambda groups, measures, missing, where: request(
         groupBy=groups,
         measures=[{"column": each, "statistics": ["sum"]} for each in measures],
@@ -146,7 +146,7 @@ def written(rows: Sequence[Sequence[str]], quoting: int, ends: str) -> bytes:
 
 
 @settings(max_examples=400)
-@given(asked_for, rows, quoted, st.sampled_from(["\n", "\r\n"]), st.sampled_from([1, 16, 1 << 20]))
+@given(requests, rows, quoted, st.sampled_from(["\n", "\r\n"]), st.sampled_from([1, 16, 1 << 20]))
 def test_rows_of_any_kind_give_the_same_result(
     request: Aggregation, rows: list[list[str]], quoting: int, ends: str, block_bytes: int
 ) -> None:
@@ -192,7 +192,7 @@ tricky = st.lists(st.sampled_from(["1", "1,1", '1","1', "1\na", "a"]), max_size=
 
 
 @settings(max_examples=600)
-@given(asked_for, raw_lines, tricky, st.sampled_from([["g", "x", "d"], ["d", "g", "x"], ["x", "g", "d"]]))
+@given(requests, raw_lines, tricky, st.sampled_from([["g", "x", "d"], ["d", "g", "x"], ["x", "g", "d"]]))
 @example(request(groupBy=["g"]), [["a", "1", "c"], ['"a"', "1", "c"]], [], ["g", "x", "d"])
 @example(request(groupBy=["g"]), [["a", "1", "c"], ["a", "1", "c", "d"]], [], ["g", "x", "d"])
 @example(request(groupBy=["g"]), [["a", "1", "c"], ["a", "1", "1", "c"]], ["1,1"], ["g", "x", "d"])
@@ -251,7 +251,7 @@ def test_header_whose_quotes_change_for_ever_is_read_row_by_row() -> None:
     records = ObjectRecords(["g"], clean_rows_for(several, columns), 1 << 20)
     tally = Tally(0)
     for number in range(70):
-        cells = [f'"{name}"' if place == number else name for place, name in enumerate(names)]
+        cells = [f'"{name}"' if index == number else name for index, name in enumerate(names)]
         data = f"g,{','.join(names)}\na,{','.join(cells)}\n".encode()
         pieces = list(records.pieces(lambda start, data=data: io.BytesIO(data[start:]), a_source(header=None), None))  # type: ignore[misc]
         ColumnEngine(several, columns).tally(pieces, tally)

@@ -30,13 +30,13 @@ USERS_ENVIRONMENT = {
 }
 
 
-def no_aws(place: Target) -> Aws:
-    raise AssertionError(place)
+def no_aws(target: Target) -> Aws:
+    raise AssertionError(target)
 
 
-def any_aws(place: Target) -> Aws:
+def any_aws(target: Target) -> Aws:
     """Clients that answer nothing."""
-    return StubbedAws.make(place).aws
+    return StubbedAws.make(target).aws
 
 
 def make_sam(directory: Path, exit_code: int = 0) -> Path:

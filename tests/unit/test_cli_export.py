@@ -11,7 +11,7 @@ from sluice.workflows.table_export.ledger import LedgerState
 from sluice.workflows.table_export.next_export import Action, Times, next_export
 from sluice_cli.exit_code import ExitCode
 from tests.unit.cli_aws import OUTPUTS, Terminal, stubbed_aws
-from tests.unit.cli_exports import ASKED, LEASE, NOW, WATERMARK, Exporting, exporting_stack
+from tests.unit.cli_exports import LEASE, NOW, REQUEST, WATERMARK, Exporting, exporting_stack
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_pause_keeps_runs_from_planning_and_from_doing_what_they_planned(exporti
     ]
     state = exporting.ledger_state()
     assert (state.is_paused, state.version, state.watermark) == (True, 8, WATERMARK)
-    assert next_export(ASKED, state, Times(WATERMARK, NOW, NOW)).action is Action.NOTHING
+    assert next_export(REQUEST, state, Times(WATERMARK, NOW, NOW)).action is Action.NOTHING
 
 
 def test_pause_before_the_first_export_keeps_that_from_starting(exporting: Exporting) -> None:
@@ -41,7 +41,7 @@ def test_pause_before_the_first_export_keeps_that_from_starting(exporting: Expor
 
     state = exporting.ledger_state()
     assert (state.is_paused, state.version) == (True, 1)
-    assert next_export(ASKED, state, Times(WATERMARK, NOW, NOW)).action is Action.NOTHING
+    assert next_export(REQUEST, state, Times(WATERMARK, NOW, NOW)).action is Action.NOTHING
 
 
 def test_pause_during_an_export_says_that_it_ends_first(exporting: Exporting) -> None:
@@ -91,7 +91,7 @@ def test_resume_lets_the_next_run_take_up_the_watermark(exporting: Exporting) ->
     ]
     state = exporting.ledger_state()
     assert (state.is_paused, state.version) == (False, 8)
-    planned = next_export(ASKED, state, Times(WATERMARK, NOW, NOW)).export
+    planned = next_export(REQUEST, state, Times(WATERMARK, NOW, NOW)).export
     assert planned is not None
     assert planned.window.since == WATERMARK
 
@@ -108,7 +108,7 @@ def test_reset_makes_the_next_export_a_full_one(exporting: Exporting) -> None:
     ]
     state = exporting.ledger_state()
     assert state.version == 8
-    planned = next_export(ASKED, state, Times(WATERMARK, NOW, NOW)).export
+    planned = next_export(REQUEST, state, Times(WATERMARK, NOW, NOW)).export
     assert planned is not None
     assert planned.window.since is None
 
@@ -137,7 +137,7 @@ def test_a_table_that_does_not_exist_is_bad_input(exporting: Exporting, command:
 @pytest.mark.parametrize("name", ["", "ab", "a/b", "arn:aws:dynamodb:eu-west-1:111122223333:table/airports"])
 def test_a_name_that_no_table_may_have_is_bad_input(tmp_path: Path, command: str, name: str) -> None:
     with stubbed_aws() as stubbed:
-        terminal = Terminal(tmp_path, lambda _place: stubbed.aws)
+        terminal = Terminal(tmp_path, lambda _target: stubbed.aws)
 
         assert terminal.sluice("export", command, "--table", name) == ExitCode.BAD_INPUT
 
@@ -164,7 +164,7 @@ def test_hints_name_the_same_target_and_stack(exporting: Exporting) -> None:
     exporting.put_state()
     exporting.stubbed.expect_stack(OUTPUTS, name="other")
     aws = replace(exporting.stubbed.aws, dynamodb=exporting.dynamodb)
-    terminal = Terminal(exporting.root, lambda _place: aws)
+    terminal = Terminal(exporting.root, lambda _target: aws)
 
     assert terminal.sluice("export", "pause", "--table", "airports", "--stack-name", "other") == ExitCode.SUCCEEDED
 

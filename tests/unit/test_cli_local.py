@@ -12,8 +12,8 @@ from sluice_cli.local_state import write_json
 from tests.unit.cli_aws import Terminal, local_aws_seeming_to_run
 
 
-def no_aws(place: Target) -> Aws:
-    raise AssertionError(place)
+def no_aws(target: Target) -> Aws:
+    raise AssertionError(target)
 
 
 def test_find_returns_the_local_aws_that_runs(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ RUNNING: dict[str, Any] = {"bind": "127.0.0.1", "lambdaConcurrency": 4, "data": 
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "expected"),
     [
         (["--lambda-concurrency", "10"], "with --lambda-concurrency 4, not 10"),
         (["--port", "5000"], "with --port 4999, not 5000"),
@@ -64,15 +64,17 @@ RUNNING: dict[str, Any] = {"bind": "127.0.0.1", "lambdaConcurrency": 4, "data": 
         (["--bind", "0.0.0.0", "--port", "5000"], "with --port 4999, not 5000 and without --bind"),
     ],
 )
-def test_up_with_other_options_than_the_running_one_names_them(tmp_path: Path, options: list[str], told: str) -> None:
+def test_up_with_other_options_than_the_running_one_names_them(
+    tmp_path: Path, options: list[str], expected: str
+) -> None:
     shell = Terminal(tmp_path, no_aws)
 
     with local_aws_seeming_to_run(tmp_path, **RUNNING):
         assert shell.sluice("local", "up", *options) == ExitCode.FAILED
 
     assert shell.stderr.getvalue() == (
-        f"sluice: local AWS is already running at http://127.0.0.1:4999 {told}; leave the option out to use it as it "
-        "is, or stop it with `sluice local down` and start it again\n"
+        f"sluice: local AWS is already running at http://127.0.0.1:4999 {expected}; leave the option out to use "
+        "it as it is, or stop it with `sluice local down` and start it again\n"
     )
     assert shell.stdout.getvalue() == ""
 

@@ -53,7 +53,7 @@ class Rated:
         for status in executions:
             self.stubbed.expect_execution(status)
         aws = replace(self.stubbed.aws, dynamodb=self.dynamodb)
-        terminal = Terminal(self.root, lambda _place: aws)
+        terminal = Terminal(self.root, lambda _target: aws)
         return terminal.sluice("rate", "july", *arguments), terminal.stdout.getvalue(), terminal.stderr.getvalue()
 
     def items(self) -> list[dict[str, Any]]:
@@ -118,7 +118,7 @@ def test_other_refusals_of_dynamodb_are_reported(rated: Rated) -> None:
 def test_stack_without_limits_is_too_old(tmp_path: Path) -> None:
     with stubbed_aws() as stubbed:
         stubbed.expect_stack()
-        terminal = Terminal(tmp_path, lambda _place: stubbed.aws)
+        terminal = Terminal(tmp_path, lambda _target: stubbed.aws)
         assert terminal.sluice("rate", "july") == ExitCode.NOT_DEPLOYED
     assert "has no output RunTable: what is deployed is older than this command" in terminal.stderr.getvalue()
 
@@ -126,7 +126,7 @@ def test_stack_without_limits_is_too_old(tmp_path: Path) -> None:
 @pytest.mark.parametrize("units", ["0", "-1", "1.5", "many", "1000000001", ""])
 def test_units_that_are_no_limit_are_bad_input(tmp_path: Path, units: str) -> None:
     with stubbed_aws() as stubbed, pytest.raises(SystemExit) as ended:
-        Terminal(tmp_path, lambda _place: stubbed.aws).sluice("rate", "july", "--read-units", units)
+        Terminal(tmp_path, lambda _target: stubbed.aws).sluice("rate", "july", "--read-units", units)
     assert ended.value.code == ExitCode.BAD_INPUT
 
 

@@ -32,7 +32,7 @@ SUMMARY: dict[str, Any] = {
 
 
 def terminal(tmp_path: Path, stubbed: StubbedAws) -> Terminal:
-    return Terminal(tmp_path, lambda _place: stubbed.aws)
+    return Terminal(tmp_path, lambda _target: stubbed.aws)
 
 
 def expect_ended(stubbed: StubbedAws, status: str, document: object, **more: str) -> None:

@@ -20,11 +20,11 @@ RUN = ("run", "csv_load", "--input", "-", "--name", "july")
 
 
 def terminal(tmp_path: Path, stubbed: StubbedAws, stdin: str = "{}") -> Terminal:
-    return Terminal(tmp_path, lambda _place: stubbed.aws, stdin=stdin)
+    return Terminal(tmp_path, lambda _target: stubbed.aws, stdin=stdin)
 
 
-def refuse_to_connect(place: Target) -> Aws:
-    raise explained(NoRegionError(), place)
+def refuse_to_connect(target: Target) -> Aws:
+    raise explained(NoRegionError(), target)
 
 
 def test_run_starts_the_workflow_and_prints_the_summary(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_a_value_is_json_when_it_parses_else_text(text: str, value: Any) -> None
 
 
 @pytest.mark.parametrize("text", ["", "a", "=1", "a..b=1", ".a=1", "a.=1"])
-def test_a_setting_without_a_place_is_bad_input(text: str) -> None:
+def test_a_setting_without_a_path_is_bad_input(text: str) -> None:
     with pytest.raises(BadInputError, match="--set"):
         parse_setting(text)
 

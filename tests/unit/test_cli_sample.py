@@ -190,7 +190,7 @@ def watch(tmp_path: Path, stubbed: StubbedAws, *options: str) -> Terminal:
     stubbed.expect_execution("SUCCEEDED")
     stubbed.expect_execution("SUCCEEDED", output=json.dumps(SAMPLED))
     stubbed.expect_map_runs()
-    shell = Terminal(tmp_path, lambda _place: stubbed.aws)
+    shell = Terminal(tmp_path, lambda _target: stubbed.aws)
     assert shell.sluice("watch", "july", *options) == ExitCode.SUCCEEDED
     return shell
 

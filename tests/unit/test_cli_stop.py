@@ -44,7 +44,7 @@ class Stack:
             self.stubbed.stepfunctions.add_response(
                 "stop_execution", {"stopDate": STARTED}, {"executionArn": arn, **ABORT}
             )
-        terminal = Terminal(self.root, lambda _place: replace(self.stubbed.aws, dynamodb=self.dynamodb))
+        terminal = Terminal(self.root, lambda _target: replace(self.stubbed.aws, dynamodb=self.dynamodb))
         assert terminal.sluice("stop", arn, *options) == ExitCode.SUCCEEDED
         return terminal.stderr.getvalue().splitlines()
 

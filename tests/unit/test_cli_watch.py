@@ -140,9 +140,9 @@ def test_watch_continues_after_lost_connections(error: Exception) -> None:
 
 
 def test_watch_ends_when_its_local_aws_has_ended(tmp_path: Path) -> None:
-    gone = LocalAws("http://127.0.0.1:9", 9, 1, tmp_path / "gone")
-    with stubbed_aws(Target(gone)) as stubbed:
-        lose_connection(stubbed, 1, EndpointConnectionError(endpoint_url=gone.endpoint_url))
+    ended = LocalAws("http://127.0.0.1:9", 9, 1, tmp_path / "gone")
+    with stubbed_aws(Target(ended)) as stubbed:
+        lose_connection(stubbed, 1, EndpointConnectionError(endpoint_url=ended.endpoint_url))
 
         with pytest.raises(NotDeployedError, match="the run with it"):
             follow(stubbed)

@@ -44,7 +44,7 @@ conditions = st.builds(
 )
 missing_texts = st.lists(st.sampled_from(["9999.9", "x", "1"]), max_size=2, unique=True)
 missing = st.one_of(missing_texts, st.dictionaries(st.sampled_from(["x", "g", "*"]), missing_texts, min_size=1))
-json_asked = st.builds(
+json_requests = st.builds(
     lambda groups, measures, missing, where: request(
         layout={"format": "jsonl"},
         groupBy=groups,
@@ -60,7 +60,7 @@ json_asked = st.builds(
 
 
 @settings(max_examples=500)
-@given(json_asked, lines, st.sampled_from(["\n", "\r\n"]), st.sampled_from([1, 40, 1 << 20]))
+@given(json_requests, lines, st.sampled_from(["\n", "\r\n"]), st.sampled_from([1, 40, 1 << 20]))
 @example(
     request(layout={"format": "jsonl"}), ['{"g": 1.50, "x": 1}', '{"g": 1.5, "x": 1}', '{"g": true, "x": 1}'], "\n", 99
 )

@@ -18,7 +18,7 @@ NOW = datetime(2026, 11, 21, 3, 31, 8, 250_000, tzinfo=UTC)
 LATEST = datetime(2026, 11, 21, 3, 26, 8, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 EARLIEST = LATEST - 35 * DAY
-ASKED = ExportInput("airports", "bucket", "exports/airports", "NEW_IMAGE", None, 60)
+REQUEST = ExportInput("airports", "bucket", "exports/airports", "NEW_IMAGE", None, 60)
 
 
 def full(until: datetime = LATEST, attempt: int = 0, started_at: datetime = NOW) -> Export:
@@ -40,7 +40,7 @@ def decide(
     state: LedgerState, earliest: datetime | None = EARLIEST, now: datetime = NOW, start: datetime | None = None
 ) -> Decision:
     """The decision; the execution has started right now by default."""
-    return next_export(ASKED, state, Times(earliest, start or now, now))
+    return next_export(REQUEST, state, Times(earliest, start or now, now))
 
 
 def test_first_export_is_a_full_one_five_minutes_behind() -> None:
@@ -142,7 +142,7 @@ def test_failed_full_export_is_requested_again_as_of_its_time() -> None:
     assert decision.reason == "a full export has not completed yet"
 
 
-def test_failed_export_out_of_reach_makes_place_for_a_new_one() -> None:
+def test_failed_export_out_of_reach_makes_room_for_a_new_one() -> None:
     assert decide(ledger(None, full(EARLIEST - MINUTE, attempt=2))).export == full()
 
 

@@ -99,7 +99,7 @@ def test_another_type_is_a_change(before: Any, after: Any) -> None:
     assert changed.removed == ()
 
 
-def test_containers_that_are_changed_in_their_place_are_changes() -> None:
+def test_containers_that_are_changed_in_place_are_changes() -> None:
     def add(item: Item) -> Item:
         item["l"].append(1)
         item["s"].discard("a")

@@ -106,12 +106,12 @@ def test_scan_continues_where_the_slice_before_ended(bucket: Bucket, monkeypatch
 
 
 @pytest.mark.parametrize("is_time_up", [True, False])
-@pytest.mark.parametrize("place", [0, 2500, 4999])
+@pytest.mark.parametrize("damaged", [0, 2500, 4999])
 def test_damaged_row_has_all_rows_rewritten(
-    bucket: Bucket, monkeypatch: pytest.MonkeyPatch, place: int, is_time_up: bool
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch, damaged: int, is_time_up: bool
 ) -> None:
     monkeypatch.setattr(inspecting, "PART_BYTES", 20_000)
-    rows: list[list[str | None]] = [[str(number), "\\" if number == place else "ü"] for number in range(5000)]
+    rows: list[list[str | None]] = [[str(number), "\\" if number == damaged else "ü"] for number in range(5000)]
     bucket.put(athena_csv(["a", "b"], rows))
     begun = bucket.inspector.begin(URI, {})
     inspection = bucket.to_end(begun, lambda: is_time_up)

@@ -134,9 +134,9 @@ def test_worker_that_ends_its_slice_after_the_load_is_continued_counts_nothing(s
     found = earlier(s3, {0: [2]}, "late")
     run = replace(RUN, name="late")
     late = replace(found.progress[0], position=4, row=5, slices=2, done=True).to_state()
-    told = leave_parts(s3, BUCKET, run.part_outcome_key(0, 1), progress=late, parts={"csv_load/late/rejects": b"x"})
-    assert (told["position"], told["done"]) == (2, False)
-    assert outcome_head(s3, BUCKET, run.part_outcome_key(0, 1)) == told
+    outcome = leave_parts(s3, BUCKET, run.part_outcome_key(0, 1), progress=late, parts={"csv_load/late/rejects": b"x"})
+    assert (outcome["position"], outcome["done"]) == (2, False)
+    assert outcome_head(s3, BUCKET, run.part_outcome_key(0, 1)) == outcome
     assert [(each.start, each.rows) for each in found.left] == [(2, 2), (4, 4)]
     again = read_earlier(s3, BUCKET, run, "late")
     assert (again.left, again.done) == (found.left, found.done)

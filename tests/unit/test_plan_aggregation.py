@@ -122,7 +122,7 @@ def test_missing_values_are_compared_without_blanks() -> None:
     assert aggregation(missing=[" 9999.9", "NA "]).missing == MissingTexts(frozenset({"9999.9", "NA"}))
 
 
-def test_missing_values_of_a_column_take_the_place_of_those_of_all_others() -> None:
+def test_missing_values_of_a_column_replace_those_of_all_columns() -> None:
     found = aggregation(missing={"WIND": [" 999.9"], "*": ["NA"]}, where={"GUST": {"atMost": 9}}).missing
     assert found == MissingTexts(frozenset({"NA"}), {"WIND": frozenset({"999.9"})})
     assert [sorted(found.of(each)) for each in ("WIND", "TEMP", "GUST")] == [["999.9"], ["NA"], ["NA"]]

@@ -153,10 +153,10 @@ def test_export_without_an_answer_is_searched_for_once_its_token_does_not_count(
 
 
 def test_reset_is_done_when_its_export_is_begun() -> None:
-    asked_for = {"resetRequested": {"BOOL": True}}
-    answer = plan(ledger=ledger(**asked_for))
+    reset = {"resetRequested": {"BOOL": True}}
+    answer = plan(ledger=ledger(**reset))
     assert (answer["action"], answer["export"]["type"], answer["resetRequested"]) == ("START", "FULL_EXPORT", False)
-    watched = plan(ledger=current(exportArn={"S": "arn"}) | asked_for)
+    watched = plan(ledger=current(exportArn={"S": "arn"}) | reset)
     assert (watched["action"], watched["export"]["exportArn"], watched["resetRequested"]) == ("WATCH", "arn", True)
 
 

@@ -234,7 +234,7 @@ def handler() -> Iterator[Any]:
         yield import_module("plan_query.handler").lambda_handler
 
 
-def test_rows_take_the_place_of_a_query(handler: Any) -> None:
+def test_rows_replace_a_query(handler: Any) -> None:
     boto3.client("s3").put_object(Bucket=BUCKET, Key="input/rows.jsonl", Body=b"{}")
     rows = {"bucket": BUCKET, "key": "input/rows.jsonl"}
     planned = handler(USUAL | {"input": {"rows": rows, "action": {"function": "my-function"}}}, Context())

@@ -109,14 +109,14 @@ class Bucket:
 
     def put_results(self, name: str, *records: Json) -> None:
         """A manifest, and one file of records for each status."""
-        place = f"{RUN.results_prefix}/{name}/a"
+        folder = f"{RUN.results_prefix}/{name}/a"
         listed: dict[str, list[Json]] = {}
         for status in ("SUCCEEDED", "FAILED", "PENDING"):
             ended = status if status != "FAILED" else ("FAILED", "TIMED_OUT")
             lines = [json.dumps(each) + "\n" for each in records if each["Status"] in ended]
-            self.put(f"{place}/{status}_0.jsonl", "".join(lines))
-            listed[status] = [{"Key": f"{place}/{status}_0.jsonl"}] if lines else []
-        self.put(f"{place}/manifest.json", json.dumps({"MapRunArn": MAP_RUN, "ResultFiles": listed}))
+            self.put(f"{folder}/{status}_0.jsonl", "".join(lines))
+            listed[status] = [{"Key": f"{folder}/{status}_0.jsonl"}] if lines else []
+        self.put(f"{folder}/manifest.json", json.dumps({"MapRunArn": MAP_RUN, "ResultFiles": listed}))
 
 
 @pytest.fixture

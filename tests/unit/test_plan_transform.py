@@ -116,17 +116,17 @@ def test_filter_may_compare_with_any_value() -> None:
         ({"resume": {"run": "a", "from": 1}}, "resume.from: unknown field"),
         ({"where": {}}, "where.expression: is required"),
         ({"where": {"expression": "a", "names": []}}, "where.names: must be an object, not a list"),
-        ({"where": {"expression": "a", "names": {"a": "b"}}}, "where.names: a is no placeholder such as #status"),
-        ({"where": {"expression": "a", "names": {"#0": "b"}}}, "where.names: #0 is no placeholder such as #status"),
+        ({"where": {"expression": "a", "names": {"a": "b"}}}, "where.names: a must be a placeholder such as #status"),
+        ({"where": {"expression": "a", "names": {"#0": "b"}}}, "where.names: #0 must be a placeholder such as #status"),
         ({"where": {"expression": "a", "names": {"#a": 5}}}, "where.names.#a: must be an attribute's name"),
         ({"where": {"expression": "a", "names": {"#a": ""}}}, "where.names.#a: must be an attribute's name"),
         (
             {"where": {"expression": "a", "values": {":1": {"S": ""}}}},
-            "where.values: :1 is no placeholder such as :stat",
+            "where.values: :1 must be a placeholder such as :stat",
         ),
         ({"where": {"expression": "a", "values": {":a": "b"}}}, "where.values.:a: must be one value in DynamoDB JSON"),
         ({"where": {"expression": "a", "values": {":a": {}}}}, "where.values.:a: must be one value in DynamoDB JSON"),
-        ({"where": {"expression": "a", "values": {":a": {"X": ""}}}}, "where.values.:a: X is no type of DynamoDB's"),
+        ({"where": {"expression": "a", "values": {":a": {"X": ""}}}}, "where.values.:a: X is not a DynamoDB type"),
         (
             {"where": {"expression": "a", "values": {":a": {"N": 1}}}},
             "where.values.:a.N: a number where a string belongs",
@@ -297,8 +297,8 @@ def event(name: str = "fixture", **fields: Any) -> Json:
 
 def lines(planned: Json) -> list[Json]:
     """The segments' lines."""
-    place = planned["plan"]
-    body = boto3.client("s3").get_object(Bucket=place["bucket"], Key=place["key"])["Body"].read()
+    plan_object = planned["plan"]
+    body = boto3.client("s3").get_object(Bucket=plan_object["bucket"], Key=plan_object["key"])["Body"].read()
     return [json.loads(line) for line in body.splitlines()]
 
 

@@ -119,16 +119,16 @@ class Birds:
         self.taken: list[tuple[float, int]] = []
         self._tally = tally
         self._clock = clock
-        self._on_their_way = 0
+        self._in_flight = 0
 
     def take(self, portion: Portion) -> None:
         self.taken.append((self._clock.now, len(portion.lines)))
-        self._on_their_way += len(portion.lines)
+        self._in_flight += len(portion.lines)
         self._tally.written += len(portion.lines)
 
     def flush(self) -> None:
-        self._tally.write_units += 3 * self._on_their_way
-        self._on_their_way = 0
+        self._tally.write_units += 3 * self._in_flight
+        self._in_flight = 0
 
     def commit(self) -> None: ...
 

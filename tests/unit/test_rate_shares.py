@@ -73,9 +73,9 @@ def test_workers_that_start_together_share_with_their_second_heartbeat() -> None
 
 
 def test_worker_that_leaves_makes_room_with_the_next_heartbeat() -> None:
-    world, (one, two, gone) = World(), some(3)
+    world, (one, two, leaving) = World(), some(3)
     for _ in range(3):
-        world.period(one, two, gone)
+        world.period(one, two, leaving)
     world.leave()
     assert world.period(one, two) == [50, 50]
 

@@ -53,7 +53,7 @@ NUMBERS = st.decimals(
 )
 ROWS = st.lists(st.tuples(st.tuples(TEXTS, TEXTS), st.none() | NUMBERS), max_size=8)
 PARTS = st.lists(ROWS, max_size=9)
-PLACES = {"g": 0, "h": 1}
+INDEXES = {"g": 0, "h": 1}
 
 
 def expected(groups: dict[Key, GroupTally]) -> dict[Key, list[Decimal | None]]:
@@ -120,7 +120,7 @@ def test_top_groups_are_those_of_a_sort(
     top = {"measure": 0, "statistic": statistic, "per": per, "count": count, "order": order}
     merges = Merges(request(top=top))
     columns = [*per, *(each for each in ("g", "h") if each not in per)]
-    stored = [[(tuple(key[PLACES[each]] for each in columns), value) for key, value in part] for part in parts]
+    stored = [[(tuple(key[INDEXES[each]] for each in columns), value) for key, value in part] for part in parts]
     done = merges.reduce(stored, 3, by_turns(ends))
     groups = tallied(row for part in stored for row in part)
     competing: dict[Key, list[tuple[Fraction, Key]]] = {}

@@ -88,11 +88,11 @@ def test_rows_without_a_last_newline_are_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("uri", "place"),
+    ("uri", "expected"),
     [("s3://b/k.csv", ("b", "k.csv")), ("s3://b/a/b c/d//e.csv", ("b", "a/b c/d//e.csv"))],
 )
-def test_uri_is_split_at_any_depth(uri: str, place: tuple[str, str]) -> None:
-    assert split_uri(uri) == place
+def test_uri_is_split_at_any_depth(uri: str, expected: tuple[str, str]) -> None:
+    assert split_uri(uri) == expected
 
 
 @pytest.mark.parametrize("uri", ["b/k", "s3://b", "s3://b/", "s3:///k"])

@@ -193,8 +193,8 @@ def index_table(items: int) -> FakeScan:
     """Two keys of two attributes each, and an index sort key that all items share."""
     table = FakeScan(("pk", "S"), ("sk", "N"), TWO_COUNTRIES)
     for number in range(items):
-        place = {"country": {"S": "Ö\n\U0010ffff"}, "%s of {}": {"N": str(number % 2)}}
-        table.put({"pk": {"S": "wren"}, "sk": {"N": str(number)}, "seen": {"S": "today"}} | place, 300_000)
+        location = {"country": {"S": "Ö\n\U0010ffff"}, "%s of {}": {"N": str(number % 2)}}
+        table.put({"pk": {"S": "wren"}, "sk": {"N": str(number)}, "seen": {"S": "today"}} | location, 300_000)
     return table
 
 

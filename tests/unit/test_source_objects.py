@@ -26,7 +26,7 @@ from sluice.reading.source_objects import find_source
 from sluice.workflows.csv_load.input import LoadInput
 from sluice.workflows.csv_load.plan import begin
 
-ASKED = SourceInput.from_input({"bucket": "data", "key": "rows.csv", "versionId": "v1", "headers": ["id"]})
+REQUEST = SourceInput.from_input({"bucket": "data", "key": "rows.csv", "versionId": "v1", "headers": ["id"]})
 TABLE = {
     "TableStatus": "ACTIVE",
     "KeySchema": [{"AttributeName": "at", "KeyType": "RANGE"}, {"AttributeName": "id", "KeyType": "HASH"}],
@@ -63,7 +63,7 @@ def test_source_is_pinned(s3: tuple[Any, Stubber]) -> None:
     client, stubber = s3
     expected = {"Bucket": "data", "Key": "rows.csv", "VersionId": "v1"}
     stubber.add_response("get_object", an_object(7) | {"VersionId": "v1"}, expected)
-    source = find_source(client, ASKED)
+    source = find_source(client, REQUEST)
     assert (source.version_id, source.etag, source.size, source.header) == ("v1", '"e"', 7, ("id",))
 
 
@@ -92,7 +92,7 @@ def test_source_that_cannot_be_had_is_named(
     client, stubber = s3
     stubber.add_client_error("get_object", code, "said so", status)
     with pytest.raises(error, match=problem):
-        find_source(client, ASKED)
+        find_source(client, REQUEST)
 
 
 def test_key_schema_is_read_by_name(dynamodb: tuple[Any, Stubber]) -> None:

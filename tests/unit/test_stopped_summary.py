@@ -59,6 +59,6 @@ def test_error_of_its_own_fails_a_stopped_run() -> None:
     assert summary(*STOPPED, error=RunError("States.Runtime", "broken")).status is Status.FAILED
 
 
-def test_range_that_no_child_has_told_of_fails_a_stopped_run() -> None:
+def test_range_that_no_child_has_reported_fails_a_stopped_run() -> None:
     found = summary(*STOPPED[:2])
     assert (found.status, found.error and found.error.name) == (Status.FAILED, "CountsDoNotReconcileError")

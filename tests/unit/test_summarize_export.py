@@ -124,11 +124,11 @@ def test_rejects_are_merged_by_the_files_own_numbers(aws: Surroundings) -> None:
     aws.s3.put_object(Bucket=DATA_BUCKET, Key=f"{results}/SUCCEEDED_0.jsonl", Body=body)
     listed = {"ResultFiles": {"SUCCEEDED": [{"Key": f"{results}/SUCCEEDED_0.jsonl", "Size": 1}]}}
     aws.s3.put_object(Bucket=DATA_BUCKET, Key=f"{results}/manifest.json", Body=json.dumps(listed).encode())
-    place = {"bucket": BUCKET, "key": aws.export.files_key, "files": 3, "items": 30}
+    plan_object = {"bucket": BUCKET, "key": aws.export.files_key, "files": 3, "items": 30}
     summary = import_module("summarize_run.handler").lambda_handler(
         {
             "run": RUN.to_state(),
-            "planned": {"process": {}, "plan": place, "rejectsTolerated": None},
+            "planned": {"process": {}, "plan": plan_object, "rejectsTolerated": None},
             "mapRun": {"ResultWriterDetails": {"Bucket": DATA_BUCKET, "Key": f"{results}/manifest.json"}},
             "error": None,
         },

@@ -174,7 +174,7 @@ def test_message_of_a_functions_error_has_no_stack_trace() -> None:
 
 
 def test_merge_that_failed_is_reported_by_its_own_error(s3: Any) -> None:
-    place = f"{RUN.results_prefix}/merges/1/a"
+    folder = f"{RUN.results_prefix}/merges/1/a"
     cause = json.dumps({"progress": None, "cause": json.dumps({"errorMessage": "there is no part"})})
     given = json.dumps({"merge": {"name": "1-000007"}})
     records = [
@@ -182,9 +182,9 @@ def test_merge_that_failed_is_reported_by_its_own_error(s3: Any) -> None:
         {"Status": "FAILED", "Input": given, "Error": "SourceNotFoundError", "Cause": cause},
     ]
     for number, record in enumerate(records):
-        s3.put_object(Bucket=BUCKET, Key=f"{place}/{number}.jsonl", Body=json.dumps(record).encode())
-    files = {"PENDING": [{"Key": f"{place}/0.jsonl"}], "FAILED": [{"Key": f"{place}/1.jsonl"}]}
-    s3.put_object(Bucket=BUCKET, Key=f"{place}/manifest.json", Body=json.dumps({"ResultFiles": files}).encode())
+        s3.put_object(Bucket=BUCKET, Key=f"{folder}/{number}.jsonl", Body=json.dumps(record).encode())
+    files = {"PENDING": [{"Key": f"{folder}/0.jsonl"}], "FAILED": [{"Key": f"{folder}/1.jsonl"}]}
+    s3.put_object(Bucket=BUCKET, Key=f"{folder}/manifest.json", Body=json.dumps({"ResultFiles": files}).encode())
     error = {"name": "States.ExceedToleratedFailureThreshold", "message": "exceeded"}
     assert summarize(reduced=None, error=error)["error"] == {
         "name": "SourceNotFoundError",

@@ -54,9 +54,9 @@ def test_summary_of_outcomes_has_them_too(step: str) -> None:
         event = fixture(step, "usual") | {"planned": None, "mapRun": None, "error": {"name": "X", "message": "x"}}
         handler = import_module(f"{step}.handler").lambda_handler
         assert handler(event, Context())["notes"] == []
-        place = {"bucket": BUCKET, "key": "plan.jsonl"}
+        plan_object = {"bucket": BUCKET, "key": "plan.jsonl"}
         boto3.client("s3").put_object(Bucket=BUCKET, Key="plan.jsonl", Body=b"")
-        planned = {"notes": [NOTE], "plan": place, "transform": {"mode": "apply"}}
+        planned = {"notes": [NOTE], "plan": plan_object, "transform": {"mode": "apply"}}
         assert handler(event | {"planned": planned}, Context())["notes"] == [NOTE]
 
 
@@ -85,7 +85,7 @@ def test_children_that_call_no_function_are_not_held_back(step: str, changed: Js
     with mock_aws():
         _make(step)
         event = fixture(step, "usual")
-        planned = _handled(step, event | {"input": event["input"] | changed}, is_asked=step == "plan_scan")
+        planned = _handled(step, event | {"input": event["input"] | changed}, is_called=step == "plan_scan")
     assert planned["maxConcurrency"] == 50
 
 
@@ -110,9 +110,9 @@ def _make(step: str) -> None:
         )
 
 
-def _handled(step: str, event: Json, *, is_asked: bool = True) -> Json:
+def _handled(step: str, event: Json, *, is_called: bool = True) -> Json:
     with Stubber(lambda_client()) as stubber:
-        if is_asked:
+        if is_called:
             stubber.add_response("get_account_settings", LIMIT, {})
         planned: Json = import_module(f"{step}.handler").lambda_handler(event, Context())
         stubber.assert_no_pending_responses()

@@ -130,10 +130,10 @@ def test_throttles_end_slices_and_the_next_continues(
 def test_error_that_no_retry_mends_ends_the_slice() -> None:
     tables = tables_of(12)
 
-    def gone(number: int, _operation: str) -> None:
+    def delete_item(number: int, _operation: str) -> None:
         if number == 3:
             raise TableNotFoundError("there is no table birds")
 
-    tables.before = gone
+    tables.before = delete_item
     with pytest.raises(TableNotFoundError):
         Segment(tables, tidied, job()).run()

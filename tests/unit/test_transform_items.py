@@ -252,12 +252,12 @@ def test_stopped_run_begins_no_slice(handler: Any, runs: FakeRunTable) -> None:
 @pytest.mark.parametrize("on_conflict", ["replace", "reject"])
 def test_slice_takes_the_outcome_of_its_first_attempt(handler: Any, on_conflict: str) -> None:
     event = rejecting(onConflict=on_conflict)
-    place = {"Bucket": BUCKET, "Key": "csv_load/fixture/rejects/00000000-0000.jsonl"}
+    location = {"Bucket": BUCKET, "Key": "csv_load/fixture/rejects/00000000-0000.jsonl"}
     first = handler.lambda_handler(event, Context())
-    left = boto3.client("s3").get_object(**place)["Body"].read()
+    left = boto3.client("s3").get_object(**location)["Body"].read()
     event["load"]["mapping"]["elevationFeet"] = {"N": "{icao}"}
     assert handler.lambda_handler(event, Context()) == first
-    assert boto3.client("s3").get_object(**place)["Body"].read() == left
+    assert boto3.client("s3").get_object(**location)["Body"].read() == left
 
 
 def test_block_rows_are_what_parse_returns() -> None:

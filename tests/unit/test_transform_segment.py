@@ -91,8 +91,9 @@ def handler(server: TableServer, endpoint: None) -> Iterator[Any]:
         yield import_module("transform_segment.handler")
 
 
-def applied(segment: int = 0, progress: Json | None = None, **changed: Any) -> Json:
+def applied(item_source: Json | None = None, segment: int = 0, progress: Json | None = None, **changed: Any) -> Json:
     job = USUAL["transform"] | {"mode": "apply", "totalSegments": 1, **changed}
+    job |= {"way": item_source} if item_source else {}
     return USUAL | {"transform": job, "segment": {"segment": segment}, "progress": progress}
 
 
@@ -156,7 +157,7 @@ def test_slice_that_did_not_end_is_begun_again(handler: Any, server: TableServer
     """An earlier attempt announced an item, and put it; what it did not announce is not the run's."""
     server.tables.tables["target"] = FakeTable(ICAO)
     target = {"name": "target", "keys": [{"name": "icao", "type": "S"}]}
-    event = applied(target=target, way={"mapping": {"icao": "{icao}"}}, onConflict="reject")
+    event = applied({"mapping": {"icao": "{icao}"}}, target=target, onConflict="reject")
     request = SegmentRequest.from_event(event)
     first = SliceJournal(JournalStore(boto3.client("s3"), BUCKET, request.run, 0), 0)
     first.begin()
@@ -177,7 +178,7 @@ def test_slice_that_did_not_end_is_begun_again(handler: Any, server: TableServer
 
 
 def test_rejects_are_a_file(handler: Any) -> None:
-    progress = handler.lambda_handler(applied(way={"mapping": {"n": {"N": "{name}"}}}), Context())
+    progress = handler.lambda_handler(applied({"mapping": {"n": {"N": "{name}"}}}), Context())
     assert (progress["counts"]["rejected"], progress["rejectSlices"]) == (100, [0])
     rejects = lines(objects()["rejects/00000000-0000.jsonl"])
     assert {each["error"] for each in rejects} == {"NumberInvalid"}
@@ -188,7 +189,7 @@ def test_moves_go_over_the_wire(handler: Any, server: TableServer) -> None:
     server.tables.tables["target"] = FakeTable(ICAO)
     target = {"name": "target", "keys": [{"name": "icao", "type": "S"}]}
     mapping = {"icao": "X{icao}", "name": "{name}"}
-    event = applied(target=target, way={"mapping": mapping}, deleteSource=True)
+    event = applied({"mapping": mapping}, target=target, deleteSource=True)
     assert handler.lambda_handler(event, Context())["counts"]["written"] == 100
     assert not server.tables.tables["airports"].items
     assert len(server.tables.tables["target"].items) == 100

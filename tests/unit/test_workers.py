@@ -77,7 +77,7 @@ def test_only_what_decides_is_noted() -> None:
     assert "requested 50, used 5, because the account's" in account
 
 
-def test_account_that_cannot_be_asked_leaves_what_was_requested_and_says_so() -> None:
+def test_account_that_cannot_be_read_leaves_what_was_requested_and_says_so() -> None:
     unknown = Quota(None, "AccessDeniedException: an SCP")
     workers = workers_for("files", 50, unknown)
     assert workers.number == 50

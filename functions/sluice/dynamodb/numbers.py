@@ -32,7 +32,7 @@ class Number(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Number:
-        """Take a text apart exactly. Raises RejectError when it is no number in DynamoDB's grammar."""
+        """Take a text apart exactly. Raises RejectError if it is not a number in DynamoDB's grammar."""
         match = _match_number(text)
         if match is None:
             raise RejectError(Reason.NUMBER_INVALID, f"{quoted(text)} is not a number")

@@ -153,7 +153,7 @@ def _rejected_row(text: str) -> Row | BadRow:
     if isinstance(record, list):
         return BadRow(Reason.ROW_RAGGED, "the record lists values without columns", record, 0)
     if not isinstance(record, dict):
-        return BadRow(Reason.ROW_NOT_JSON_OBJECT, "the record is no object of columns", record, 0)
+        return BadRow(Reason.ROW_NOT_JSON_OBJECT, "the record is not a JSON object", record, 0)
     if "\\u" in text and _has_escaped_byte(json.dumps(record, ensure_ascii=False, default=str)):
         return BadRow(Reason.ROW_UNDECODABLE, "the record has an escaped byte, such as \\udce9", record, 0)
     return record

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from sluice.errors import CountsDoNotReconcileError
 from sluice.runs.counts import Counts
 
-# Step Functions cuts long causes, which are no JSON then. Whole characters and escapes only.
+# Step Functions cuts long causes, which makes them invalid JSON. Whole characters and escapes only.
 _ERROR_MESSAGE = re.compile(r'\{\s*"errorMessage":\s*"((?:[^"\\]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*)')
 
 

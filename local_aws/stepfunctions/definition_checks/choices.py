@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from local_aws.stepfunctions.definition_checks.fields import JSONATA, misplaced, told_misplaced
+from local_aws.stepfunctions.definition_checks.fields import JSONATA, misplaced, misplaced_message
 from local_aws.stepfunctions.definition_checks.report import Report
 from local_aws.stepfunctions.definition_checks.scalars import NOT_A_TIMESTAMP, is_timestamp
 
@@ -35,7 +35,7 @@ def check_choices(state: dict[str, Any], language: str, location: str, report: R
 
 def _check_rule(rule: dict[str, Any], language: str, more: tuple[str, ...], location: str, report: Report) -> None:
     for name in misplaced(rule, language):
-        report.schema(told_misplaced(name, language), location)
+        report.schema(misplaced_message(name, language), location)
     report.unsupported(rule, (*more, *SELECTORS, *COMPARISONS, "Comment"), location)
     if sum(name in rule for name in SELECTORS) != 1:
         message = ", ".join(SELECTORS)

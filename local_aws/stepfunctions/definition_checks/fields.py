@@ -63,7 +63,7 @@ def misplaced(names: Collection[str], language: str) -> list[str]:
     return [name for name in other if name in names]
 
 
-def told_misplaced(name: str, language: str) -> str:
+def misplaced_message(name: str, language: str) -> str:
     """What Step Functions says about such a field."""
     other = JSONPATH if language == JSONATA else JSONATA
     message = f"field '{name}' is only supported for the '{other}' QueryLanguage"

@@ -116,7 +116,7 @@ def _check_fields(state: dict[str, Any], kind: str, language: str, location: str
     report.required(state, fields.REQUIRED.get(kind, ()), location)
     report.unsupported(state, known, location)
     for name in fields.misplaced({each for each in state if each in known}, language):
-        report.schema(fields.told_misplaced(name, language), location)
+        report.schema(fields.misplaced_message(name, language), location)
     for names in fields.EXCLUDING:
         report.at_most_one(state, names, location)
     if kind == "Wait":

@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from local_aws.stepfunctions.definition_checks.fields import PROCESSORS, misplaced, told_misplaced
+from local_aws.stepfunctions.definition_checks.fields import PROCESSORS, misplaced, misplaced_message
 from local_aws.stepfunctions.definition_checks.report import Report
 from local_aws.stepfunctions.definition_checks.scalars import BATCH_NUMBERS, READER_NUMBERS, check_numbers
 
@@ -120,7 +120,7 @@ def _check_resource(given: dict[str, Any], known: tuple[str, ...], location: str
 
 def _check_language(given: dict[str, Any], language: str, location: str, report: Report) -> None:
     for name in misplaced(given, language):
-        report.schema(told_misplaced(name, language), location)
+        report.schema(misplaced_message(name, language), location)
 
 
 def _check_values(given: dict[str, Any], known: Mapping[str, tuple[str, ...]], location: str, report: Report) -> None:

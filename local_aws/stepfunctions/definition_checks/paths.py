@@ -21,7 +21,7 @@ FUNCTIONS = (
 )
 CALL = re.compile(rf"States\.({'|'.join(FUNCTIONS)})\(.*\)", re.DOTALL)
 # A reference path leads to one place.
-MANY_PLACES = re.compile(r"[*?@]|\.\.")
+SEVERAL_VALUES = re.compile(r"[*?@]|\.\.")
 
 
 def check_paths(state: dict[str, Any], location: str, report: Report) -> None:
@@ -43,7 +43,7 @@ def _check_path(name: str, value: Any, location: str, report: Report) -> None:
         return
     if not value.startswith("$"):
         report.schema("Value must be a valid JSONPath.", location)
-    elif name in REFERENCES and MANY_PLACES.search(re.sub(r"'[^']*'", "", value)):
+    elif name in REFERENCES and SEVERAL_VALUES.search(re.sub(r"'[^']*'", "", value)):
         report.schema("Value is not a Reference Path", location)
 
 

@@ -122,11 +122,11 @@ def _faults(given: dict[str, Any], shape: Any, is_closed: bool = True) -> list[s
         if plain in members:
             found += [] if plain != name else _value_faults(name, value, members[name])
         elif is_closed:
-            found.append(_told_unknown(plain, members))
+            found.append(_unknown_message(plain, members))
     return found
 
 
-def _told_unknown(name: str, members: dict[str, Any]) -> str:
+def _unknown_message(name: str, members: dict[str, Any]) -> str:
     likely = next((each for each in members if each.lower() == name.lower()), None)
     return f'The field "{name}" is not supported by Step Functions' + (f". Did you mean '{likely}'?" if likely else "")
 

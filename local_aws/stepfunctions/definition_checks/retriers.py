@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from local_aws.stepfunctions.definition_checks.fields import misplaced, told_misplaced
+from local_aws.stepfunctions.definition_checks.fields import misplaced, misplaced_message
 from local_aws.stepfunctions.definition_checks.report import Report
 from local_aws.stepfunctions.definition_checks.scalars import RETRY_NUMBERS, check_numbers
 
@@ -44,4 +44,4 @@ def _check_catcher(entry: dict[str, Any], language: str, location: str, report: 
     report.unsupported(entry, CATCHER, location)
     report.required(entry, ("Next",), location)
     for name in misplaced(entry, language):
-        report.schema(told_misplaced(name, language), location)
+        report.schema(misplaced_message(name, language), location)

@@ -105,7 +105,7 @@ class RangeCutter:
         rows = self.unfinished.rows + block.rows
         self.unfinished = replace(self.unfinished, end=block.end, rows=rows)
         length = block.end - self.unfinished.start
-        # To the nearest block: each is a little shorter than asked for.
+        # To the nearest block: each is a little shorter than requested.
         if self._range_bytes is not None and length + len(block.data) // 2 >= self._range_bytes:
             self._finish_range()
 

@@ -128,7 +128,7 @@ class TransformedLines:
         record = read_record(line, self._export)
         new, old = self._items(record.new), self._items(record.old)
         keys = (_plain_record if self._is_plain else dumped)(record).keys
-        # Of old items it is told that there were any: which of them became which new one, nothing says.
+        # Of old items only their existence is recorded: nothing says which of them became which new one.
         before = old[0] if old else None
         after: list[bytes | None] = [*new] or [None] * bool(old)
         return b"".join(

@@ -61,7 +61,7 @@ def clean_pattern(header: Sequence[str], request: Sequence[ColumnPart], dialect:
         parts = [each for each in dict.fromkeys(request) if each.column == name]
         found += parts
         cell = _Cell(dialect, shape, is_quoted=is_quoted, is_last=index == len(header))
-        cells.append(cell.of_parts(parts) if parts else cell.that_is_not_asked_for())
+        cells.append(cell.of_parts(parts) if parts else cell.unused())
     # An empty line is not a record, not even of one column.
     start = "^(?!\n)" if len(header) == 1 else "^"
     text = start + re.escape(dialect.delimiter).join(cells) + "\n"
@@ -112,7 +112,7 @@ class _Cell:
         self._character = _none_of(*excluded)
         self._quote = re.escape(dialect.quote) if is_quoted and dialect.quote else ""
 
-    def that_is_not_asked_for(self) -> str:
+    def unused(self) -> str:
         """A cell of any text."""
         return f"{self._quote}{self._character}*+{self._quote}" if self._is_strict else _any_cell(self._dialect)
 

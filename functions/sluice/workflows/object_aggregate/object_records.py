@@ -23,7 +23,7 @@ from sluice.workflows.object_aggregate.tally import Tally
 _UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _GZIP_MARK = b"\x1f\x8b"
-_LEAD_BYTES = 64 << 10
+_HEAD_BYTES = 64 << 10
 # Bounds the memory where the headers of all objects differ.
 _HEADERS_MAX = 256
 
@@ -85,7 +85,7 @@ class ObjectRecords:
         twice, or has a quote that is never closed; and what the stream raises.
         """
         with closing(open_at(0)) as stream:
-            head = read_fully(stream, _LEAD_BYTES)
+            head = read_fully(stream, _HEAD_BYTES)
             start = _text_start(head, source)
             if len(head) == start:
                 return
@@ -132,7 +132,7 @@ def _header_on_one_line(source: Source, head: bytes, start: int) -> Block | None
 
 def _first_record(open_at: OpenAt, source: Source, start: int) -> Block:
     with closing(open_at(start)) as stream:
-        for block in blocks(stream, source.grammar, start, 0, _LEAD_BYTES):
+        for block in blocks(stream, source.grammar, start, 0, _HEAD_BYTES):
             if block.rows:
                 return first_rows(block, source.grammar, 1)
     raise SourceMalformedError(f"{source} has no header row, only blank lines")

@@ -32,7 +32,7 @@ class ChangeResult(Enum):
     DONE: it is made, by this request or by an earlier one. ADDED_TO: the item was deleted, with attributes that it did
     not have when it was read. CONFLICT: attributes that the change is about have other values now. UNKNOWN: likewise,
     but the change may have been made before. LEFT: they have not, but the run's filter leaves the item out now.
-    GONE: the item is. REFUSED: the table does not take it. UNANSWERED: DynamoDB throttled, or failed.
+    MISSING: the item no longer exists. REFUSED: the table does not take it. UNANSWERED: DynamoDB throttled, or failed.
     """
 
     DONE = auto()
@@ -40,7 +40,7 @@ class ChangeResult(Enum):
     ADDED_TO = auto()
     CONFLICT = auto()
     LEFT = auto()
-    GONE = auto()
+    MISSING = auto()
     REFUSED = auto()
     UNANSWERED = auto()
 
@@ -206,7 +206,7 @@ def _result_of(change: Step, item: Attributes, *, is_filtered: bool, was_sent: b
     if isinstance(change, Removal):
         return _removal_result(change, item, is_filtered=is_filtered, was_sent=was_sent)
     if not item:
-        return ChangeResult.UNKNOWN if was_sent else ChangeResult.GONE
+        return ChangeResult.UNKNOWN if was_sent else ChangeResult.MISSING
     if was_sent and agree(change.after(), item, change.names):
         return ChangeResult.DONE
     if is_filtered and agree(change.before, item, change.names):
@@ -216,7 +216,7 @@ def _result_of(change: Step, item: Attributes, *, is_filtered: bool, was_sent: b
 
 def _removal_result(change: Removal, item: Attributes, *, is_filtered: bool, was_sent: bool) -> ChangeResult:
     if not item:
-        return ChangeResult.DONE if was_sent else ChangeResult.GONE
+        return ChangeResult.DONE if was_sent else ChangeResult.MISSING
     if is_filtered and agree(change.before, item, change.before):
         return ChangeResult.LEFT
     return ChangeResult.UNKNOWN if was_sent else ChangeResult.CONFLICT

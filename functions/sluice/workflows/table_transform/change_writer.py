@@ -175,7 +175,7 @@ class ChangeWriter:
         match answer.result:
             case ChangeResult.DONE:
                 self._log.settle(entry, done(entry.change))
-            case ChangeResult.GONE | ChangeResult.LEFT:
+            case ChangeResult.MISSING | ChangeResult.LEFT:
                 self._log.settle(entry, SKIPPED)
             case ChangeResult.REFUSED:
                 self._log.reject(entry, *refusal(answer.change, answer.error))

@@ -61,7 +61,7 @@ class TransformJob(VersionedState):
         given = state
         if isinstance(state, Mapping):
             given = {"indexes": {}, "undoes": [], "runItem": state.get("budget"), **state}
-        # Slots make a class anew, which a plain super() does not know.
+        # `slots` creates a second class, which a plain super() does not know.
         return super(TransformJob, cls).from_state(given)
 
     @property
@@ -268,7 +268,7 @@ def _placeholders(where: Fields, name: str, pattern: re.Pattern[str]) -> dict[st
     example = "#status" if name == "names" else ":status"
     for alias in given:
         if not pattern.fullmatch(alias):
-            raise where.wrong(name, f"{alias} is no placeholder such as {example}, which is not a number")
+            raise where.wrong(name, f"{alias} must be a placeholder such as {example}, and not a number")
     return given
 
 
@@ -278,7 +278,7 @@ def _check_value(value: object, value_path: str) -> None:
         raise InvalidInputError(value_path, 'must be one value in DynamoDB JSON, such as {"S": "open"}')
     ((kind, content),) = value.items()
     if kind not in _KINDS:
-        raise InvalidInputError(value_path, f"{kind} is no type of DynamoDB's; there are {', '.join(_KINDS)}")
+        raise InvalidInputError(value_path, f"{kind} is not a DynamoDB type; use one of {', '.join(_KINDS)}")
     if not isinstance(content, _KINDS[kind]):
         raise InvalidInputError(f"{value_path}.{kind}", f"{kind_of(content)} where {kind_of(_KINDS[kind]())} belongs")
     if kind == "M":

@@ -59,7 +59,7 @@ class Done(State):
     @classmethod
     def from_state(cls, state: Any) -> Self:
         """Read what `to_state` returns; runs before the journal planned no puts."""
-        # Slots make a class anew, which a plain super() does not know.
+        # `slots` creates a second class, which a plain super() does not know.
         return super(Done, cls).from_state({"plannedPuts": 0, **state})
 
     def __add__(self, other: Done) -> Done:
