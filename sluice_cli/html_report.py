@@ -27,7 +27,7 @@ TABLE_EXPORT = "table_export"
 
 
 def write_report(options: Namespace, surroundings: Surroundings) -> ExitCode:
-    """Write the page, and open it in a browser if that is asked for."""
+    """Write the page, and open it in a browser on request."""
     target = target_of(options, surroundings)
     with explaining(target):
         aws = surroundings.connect(target)

@@ -80,7 +80,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Upload:
-    """The bytes of a file that are on their way to S3."""
+    """The bytes of a file that are being sent to S3."""
 
     total: int
     done: int

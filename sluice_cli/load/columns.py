@@ -22,7 +22,7 @@ _match_numbers = re.compile(rf"(?:(?:{NUMBER})?+\n)*+").fullmatch
 
 @dataclass(frozen=True)
 class Column:
-    """A column. `example` is its first value, "" where it has none; `other`: the first value that is no number.
+    """A column. `example` is its first value, "" where it has none; `other`: the first value that is not a number.
 
     `empty` counts cells; it is None where only a sample was read.
     """

@@ -121,7 +121,7 @@ def test_slice_leaves_its_sample_and_a_cursor(handler: Any, server: TableServer)
 
 
 def test_segments_are_the_whole_table(handler: Any) -> None:
-    ends = [handler.lambda_handler(applied(number, totalSegments=4), Context()) for number in range(4)]
+    ends = [handler.lambda_handler(applied(segment=number, totalSegments=4), Context()) for number in range(4)]
     assert sum(each["counts"]["read"] for each in ends) == 100
 
 
@@ -220,7 +220,7 @@ def test_fixture_ends_as_it_is_named(handler: Any, path: Path) -> None:
 
 
 def test_request_names_its_files() -> None:
-    request = SegmentRequest.from_event(applied(3, TransformProgress(slices=2).to_state()))
+    request = SegmentRequest.from_event(applied(segment=3, progress=TransformProgress(slices=2).to_state()))
     assert request.rejects_key == f"{PREFIX}rejects/00000003-0002.jsonl"
     assert request.sample_key == f"{PREFIX}sample/000003-0002.jsonl"
     assert NESTS.partition.name == "id"
