@@ -17,10 +17,9 @@ from sluice.dynamodb.writers import OnConflict, writer_for
 from sluice.mapping.encoders import encoder_for
 from sluice.reading.dialect import CSV, Dialect
 from sluice.reading.record_scanner import blocks
-from sluice.reading.rows import parse
 from sluice.reading.source import ObjectPin, Source
 from sluice.runs.range_progress import RangeProgress
-from sluice.workflows.csv_load.slice import RangeSlice
+from sluice.workflows.csv_load.slice import RangeSlice, Stretch
 
 REGION = "us-east-1"
 
@@ -36,12 +35,8 @@ def with_sluice(text: str, url: str) -> None:
         Wire.from_session(session, region=REGION, endpoint_url=url) as wire,
         writer_for(wire, TABLE, OnConflict.REPLACE, schema, is_repeat=False) as writer,
     ):
-        RangeSlice(progress, encode, writer, source.header).run(
-            blocks(io.BytesIO(data[header:]), source.grammar, header, 1),
-            lambda block: parse(block, source),
-            source.grammar,
-            lambda: False,
-        )
+        rows = blocks(io.BytesIO(data[header:]), source.grammar, header, 1)
+        RangeSlice(progress, writer).run([Stretch(source, encode, rows, header, 1)], lambda: False)
 
 
 def with_batch_writer(text: str, url: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -15,13 +16,15 @@ from sluice.fields import Fields
 from sluice.report.leave import leave_report
 from sluice.runs.chains import WorkBefore
 from sluice.runs.closing import close_run
-from sluice.runs.outcomes import LOST, Planned, RangeOutcome, outcomes
+from sluice.runs.outcomes import LOST, SUCCEEDED, Planned, RangeOutcome, message_in, outcomes
 from sluice.runs.paths import Run
-from sluice.runs.results import map_run_records, merge_objects, read_until_complete
+from sluice.runs.plans import iterate_plan
+from sluice.runs.results import map_run_records, merge_objects, read_until_complete, upload_chunks
 from sluice.runs.summary import RunError, Summary, notes_in, summarize
 from sluice.settings import RunSettings, Settings
 from sluice.state import readable
-from sluice.workflows.csv_load.plan import RANGES, read_ranges
+from sluice.workflows.csv_load.files import FileLines, read_file_counts
+from sluice.workflows.csv_load.ranges import RANGES, Range, read_brief_ranges
 from sluice.workflows.export_process.files import FILES, read_files
 
 settings = Settings.from_env()
@@ -43,8 +46,15 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     error = RunError.from_state(event.get("error"))
     with aws_errors(f"s3://{settings.data_bucket}/{run.prefix}"):
         ends = _outcomes(run, planned, event.get("mapRun")) if planned else []
+        error = _inspection_error(run, error) if error and not planned else error
         summary = summarize(run, settings.data_bucket, ends, planned.get("rejectsTolerated"), error)
-        summary = replace(summary, notes=notes_in(planned), resumed=_resumed(planned, ends))
+        summary = replace(
+            summary,
+            notes=notes_in(planned),
+            resumed=_resumed(planned, ends),
+            files=_leave_files(run, planned, ends),
+            unreadable=_unreadable(run, planned),
+        )
         _leave(summary, ends)
     state = summary.to_state()
     item = close_run(dynamodb_client(), run_table, run, state)
@@ -65,6 +75,35 @@ def _resumed(planned: Mapping[str, Any], ends: Sequence[RangeOutcome]) -> dict[s
     return {"run": resumed["run"], "total": WorkBefore.from_state(resumed["done"]).plus(reached).to_state()}
 
 
+def _inspection_error(run: Run, error: RunError) -> RunError:
+    """The error of the first child that could not inspect its objects, instead of "threshold exceeded"."""
+    if not error.exceeds_threshold:
+        return error
+    records = map_run_records(s3_client(), settings.data_bucket, run.inspections_prefix, None)
+    failed = next((each for each in records if each["Status"] not in ("SUCCEEDED", "PENDING")), None)
+    return RunError(failed["Error"], message_in(failed["Cause"])) if failed and failed.get("Error") else error
+
+
+def _leave_files(run: Run, planned: Mapping[str, Any], ends: Sequence[RangeOutcome]) -> dict[str, Any] | None:
+    """Write what became of the rows of each object; None where the run has one object, whose counts are the run's."""
+    load = planned.get("load") or {}
+    if load.get("keyPrefix") is None:
+        return None
+    bucket, key = planned["plan"]["bucket"], planned["plan"]["key"]
+    # A run without rows has no children.
+    ended = ends or [RangeOutcome(each, SUCCEEDED) for each in read_brief_ranges(s3_client(), bucket, key)]
+    plan = iterate_plan(s3_client(), bucket, key, Range.from_state)
+    files = FileLines(load["keyPrefix"], partial(read_file_counts, s3_client(), settings.data_bucket, run))
+    upload_chunks(s3_client(), settings.data_bucket, run.files_key, files.lines(plan, ended))
+    return {"key": run.files_key, "objects": files.number}
+
+
+def _unreadable(run: Run, planned: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Where the objects are listed that the run has skipped, because they could not be read."""
+    number = planned.get("unreadable")
+    return {"key": run.unreadable_key, "objects": number} if number else None
+
+
 def _outcomes(run: Run, planned: Mapping[str, Any], map_run: Mapping[str, Any] | None) -> list[RangeOutcome]:
     """What became of each planned range or file; waits for result files that name them all, but not for ever.
 
@@ -76,7 +115,7 @@ def _outcomes(run: Run, planned: Mapping[str, Any], map_run: Mapping[str, Any] |
     is_export = "process" in planned
     part_type = FILES if is_export else RANGES
     plan: Sequence[Planned] = (
-        read_files(s3_client(), *plan_object) if is_export else read_ranges(s3_client(), *plan_object)
+        read_files(s3_client(), *plan_object) if is_export else read_brief_ranges(s3_client(), *plan_object)
     )
     return read_until_complete(
         lambda: outcomes(

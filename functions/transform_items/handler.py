@@ -12,19 +12,18 @@ from sluice.aws.clients import s3_client
 from sluice.aws.wire import Wire
 from sluice.dynamodb.writers import OnConflict, writer_for
 from sluice.limits import time_is_up
-from sluice.mapping.encoders import encoder_for
-from sluice.reading.record_scanner import blocks
-from sluice.reading.rows import parse
-from sluice.reading.streams import open_source
+from sluice.reading.object_gets import ObjectGets
 from sluice.run_item.worker import Heartbeats, RunWorker
 from sluice.runs.attempts import earlier_outcome, leave_parts, was_tried_before
 from sluice.runs.courses import leave_course
 from sluice.settings import RunSettings, Settings
 from sluice.workflows.csv_load.slice import RangeSlice, SliceRequest, SliceResult
+from sluice.workflows.csv_load.stretches import Stretches
 
 settings = Settings.from_env()
 logger = Logger()
 wire = Wire.from_session(botocore.session.get_session())
+gets = ObjectGets.like(botocore.session.get_session(), s3_client)
 heartbeats = Heartbeats.to(RunSettings.from_env().table, wire)
 
 
@@ -54,22 +53,16 @@ def _work(request: SliceRequest, worker: RunWorker) -> dict[str, Any]:
     if progress is None:
         result = _slice(request, worker, is_repeat=is_repeat or request.may_have_rows)
         parts = {request.rejects_key: b"".join(result.rejects)}
+        if request.range.pieces:
+            parts[request.files_key] = result.files_lines()
         progress = leave_parts(s3, bucket, request.outcome_key, progress=result.progress.to_state(), parts=parts)
         leave_course(s3, bucket, request.course_key, worker)
     return progress
 
 
 def _slice(request: SliceRequest, worker: RunWorker, *, is_repeat: bool) -> SliceResult:
-    source, before = request.source, request.progress
-    encode = encoder_for(request.load, source.header, request.schema, has_identity=True)
-    encode.identity = request.identity
-    stream = open_source(s3_client(), source, before.position, request.range.end)
+    stretches = Stretches(s3_client(), gets, request)
     with writer_for(wire, request.table, request.on_conflict, request.schema, is_repeat=is_repeat) as writer:
-        each = RangeSlice(before, encode, writer, source.header)
+        each = RangeSlice(request.progress, writer)
         worker.watch(lambda: each.work_done)
-        return each.run(
-            blocks(stream, source.grammar, before.position, before.row),
-            lambda block: parse(block, source),
-            source.grammar,
-            worker.is_over,
-        )
+        return each.run(stretches, worker.is_over)

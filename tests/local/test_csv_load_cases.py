@@ -51,8 +51,6 @@ PENDING = frozenset(
         "dup_keys",
         "update_mode",
         "delete_mode",
-        "prefix",
-        "folder_key",
         "tab_word",
         "wrong_delim",
         "rejects_all_tolerated",

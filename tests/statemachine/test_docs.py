@@ -11,7 +11,7 @@ import pytest
 
 from sluice import errors
 from sluice.errors import SluiceError
-from sluice.reading import source
+from sluice.reading import object_set, source
 from sluice.rejects import Reason
 from sluice.runs.destination import DESTINATION_FIELDS
 from sluice.workflows.athena_map import input as athena_map
@@ -92,7 +92,7 @@ def fields_in_page(workflow: str) -> set[str]:
 
 
 def test_input_tables_have_every_field() -> None:
-    sources = {f"source.{each}" for each in source._FIELDS}
+    sources = {f"source.{each}" for each in (*source.SOURCE_FIELDS, *object_set.SET_FIELDS)}
     assert fields_in_page("csv_load") == {*csv_load._FIELDS, *sources} - {"source"}
     assert fields_in_page("table_export") == set(table_export._FIELDS)
     sink = {f"sink.{each}" for each in export_process._SINK_FIELDS}

@@ -19,7 +19,8 @@ from sluice.runs.range_progress import RangeProgress
 from sluice.runs.segments import read_segments
 from sluice.state import FIELD, FORMAT, READABLE, readable
 from sluice.workflows.athena_map.inspection import Inspection, Phase, Reader
-from sluice.workflows.csv_load.plan import PlanProgress, read_ranges
+from sluice.workflows.csv_load.plan import PlanProgress
+from sluice.workflows.csv_load.ranges import read_ranges
 from sluice.workflows.csv_load.slice import SliceRequest
 from sluice.workflows.distinct_keys.measure_slice import MeasureProgress, MeasureRequest
 from sluice.workflows.distinct_keys.slice import ScanRequest, SegmentProgress

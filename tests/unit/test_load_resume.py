@@ -24,7 +24,7 @@ from sluice.runs.paths import Run
 from sluice.runs.plans import leave_plan_state
 from sluice.runs.range_progress import RangeProgress
 from sluice.workflows.csv_load.input import LoadInput
-from sluice.workflows.csv_load.plan import Range, write_ranges
+from sluice.workflows.csv_load.ranges import Range, write_ranges
 from sluice.workflows.csv_load.resume import EarlierLoad, LoadPlan, read_earlier, request_of
 from tests.fixtures import fixture
 
@@ -110,7 +110,7 @@ def test_each_row_is_counted_once_however_often_the_load_is_continued(
         for each in ranges:
             counted.update(work(s3, run, each, slices[each.index]))
         earlier = read_earlier(s3, BUCKET, run, run.name)
-        ranges, before = earlier.left, earlier.done
+        ranges, before = [*earlier.left()], earlier.done
         assert rows_of(ranges) + counted == whole
         assert before.counts == Counts(sum(counted.values()), sum(counted.values()))
         assert before.write_units == sum(counted.values())
@@ -137,14 +137,14 @@ def test_worker_that_ends_its_slice_after_the_load_is_continued_counts_nothing(s
     outcome = leave_parts(s3, BUCKET, run.part_outcome_key(0, 1), progress=late, parts={"csv_load/late/rejects": b"x"})
     assert (outcome["position"], outcome["done"]) == (2, False)
     assert outcome_head(s3, BUCKET, run.part_outcome_key(0, 1)) == outcome
-    assert [(each.start, each.rows) for each in found.left] == [(2, 2), (4, 4)]
+    assert [(each.start, each.rows) for each in found.left()] == [(2, 2), (4, 4)]
     again = read_earlier(s3, BUCKET, run, "late")
-    assert (again.left, again.done) == (found.left, found.done)
+    assert ([*again.left()], again.done) == ([*found.left()], found.done)
 
 
 def test_nothing_is_left_of_a_run_whose_slices_have_all_ended(s3: Any) -> None:
     found = earlier(s3, {0: [4], 1: [1, 3]}, "whole")
-    assert (found.left, found.done.counts) == ([], Counts(8, 8))
+    assert ([*found.left()], found.done.counts) == ([], Counts(8, 8))
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from sluice.errors import (
 from sluice.reading.record_scanner import Block
 from sluice.reading.rows import parse
 from sluice.reading.source import Source
-from sluice.workflows.csv_load.plan import Range, read_ranges
+from sluice.workflows.csv_load.ranges import Range, read_ranges
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
 from tests.unit.run_items import create_run_table
@@ -130,9 +130,11 @@ def test_usual_plan_says_all_that_the_machine_needs(aws: Surroundings) -> None:
         "notes": [],
         "done": True,
         "progress": None,
+        "inspect": None,
         "load": None,
         "plan": None,
         "maxConcurrency": 7,
+        "unreadable": 0,
         "toleratedFailurePercentage": 0,
         "rejectsTolerated": {"percentage": 2.0},
         "resumed": None,
@@ -154,6 +156,7 @@ def test_usual_plan_says_all_that_the_machine_needs(aws: Surroundings) -> None:
         },
         "table": {"name": "airports", "keys": [{"name": "icao", "type": "S"}]},
         "mapping": an_event()["input"]["mapping"],
+        "keyPrefix": None,
         "onConflict": "keep",
         "firstRun": "planned",
         "resumed": False,

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from sluice.reading.record_scanner import Block, blocks
 from sluice.reading.rows import BadRow, parse
-from sluice.workflows.csv_load.plan import Range, RangeCutter
+from sluice.workflows.csv_load.plan import RangeCutter
+from sluice.workflows.csv_load.ranges import Range
 from tests.unit.sources import a_source
 
 GRAMMAR = a_source().grammar

@@ -11,7 +11,7 @@ from sluice.runs.outcomes import outcomes
 from sluice.runs.paths import Run
 from sluice.runs.range_progress import RangeProgress
 from sluice.runs.summary import RunError, Status, Summary, summarize
-from sluice.workflows.csv_load.plan import RANGES, Range
+from sluice.workflows.csv_load.ranges import RANGES, Range
 
 RUN = Run("csv_load", "july", "arn:aws:states:us-east-1:000000000000:execution:csv_load:july")
 PLAN = [Range(index, 10 * index, 10 * index + 10, 10 * index + 1, 10) for index in range(3)]

@@ -20,8 +20,8 @@ from sluice.runs.outcomes import LOST, SUCCEEDED, RangeOutcome, outcomes
 from sluice.runs.paths import Run
 from sluice.runs.range_progress import RangeProgress
 from sluice.runs.summary import RunError, Summary, summarize
-from sluice.workflows.csv_load.plan import RANGES as RANGE_PARTS
-from sluice.workflows.csv_load.plan import Range, write_ranges
+from sluice.workflows.csv_load.ranges import RANGES as RANGE_PARTS
+from sluice.workflows.csv_load.ranges import Range, write_ranges
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
 

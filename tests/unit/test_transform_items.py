@@ -28,7 +28,7 @@ from sluice.reading.source import ObjectPin, Source
 from sluice.rejects import Reason
 from sluice.runs.range_progress import RangeProgress
 from sluice.settings import Settings
-from sluice.workflows.csv_load.slice import RangeSlice
+from sluice.workflows.csv_load.slice import RangeSlice, Stretch
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
 from tests.unit.run_items import FakeRunTable
@@ -92,9 +92,8 @@ def run_slice(
     source, writer, request = csv_source(), MemoryWriter(), iter(range(10**9))
     data = text.encode()[progress.position :]
     found = blocks(io.BytesIO(data), source.grammar, progress.position, progress.row, 1 << 12)
-    result = RangeSlice(progress, encode, writer, source.header).run(
-        found, lambda block: parse(block, source), source.grammar, lambda: next(request) >= time_is_up_after
-    )
+    stretch = Stretch(source, encode, found, progress.position, progress.row)
+    result = RangeSlice(progress, writer).run([stretch], lambda: next(request) >= time_is_up_after)
     assert writer.is_flushed
     return result.progress, [json.loads(line) for line in result.rejects], writer
 

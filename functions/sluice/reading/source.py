@@ -102,7 +102,7 @@ def bucket_name(fields: Fields, bucket: str) -> str:
     return bucket
 
 
-_FIELDS = (
+SOURCE_FIELDS = (
     "bucket",
     "key",
     "versionId",
@@ -148,7 +148,7 @@ class SourceInput:
     @classmethod
     def from_input(cls, source: object) -> SourceInput:
         """Read the input's `source`. Raises InvalidInputError."""
-        fields = Fields(source, _FIELDS, "source")
+        fields = Fields(source, SOURCE_FIELDS, "source")
         bucket, key = bucket_name(fields, fields.text("bucket")), object_key(fields, "key")
         name = key.lower().removesuffix(".gz")
         layout = _format(fields, name)

@@ -39,6 +39,29 @@ class Run(State):
         return f"{self.prefix}plan.jsonl"
 
     @property
+    def tasks_key(self) -> str:
+        """What the children look through that inspect a source, one task per line."""
+        return f"{self.prefix}tasks.jsonl"
+
+    @property
+    def inspections_prefix(self) -> str:
+        """Where the Map Run that inspects a source writes its result files."""
+        return f"{self.prefix}inspections"
+
+    def inspected_key(self, task: int, slice_number: int) -> str:
+        """What one slice of an inspection has found."""
+        return f"{self.prefix}inspected/{task:08d}-{slice_number:04d}.jsonl"
+
+    def files_part_key(self, range_index: int, slice_number: int) -> str:
+        """What one slice of a range has done of each of its objects."""
+        return f"{self.prefix}files/{range_index:08d}-{slice_number:04d}.jsonl"
+
+    @property
+    def files_key(self) -> str:
+        """What the run has done of each object."""
+        return f"{self.prefix}files.jsonl"
+
+    @property
     def segments_key(self) -> str:
         """The segments of a scan, one per line."""
         return f"{self.prefix}segments.jsonl"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from sluice.aws.clients import aws_errors
 from sluice.errors import InvalidInputError, SourceNotFoundError
 from sluice.runs.paths import Run
+from sluice.runs.results import upload_chunks
 from sluice.state import FIELD, FORMAT, State, VersionedState, readable
 
 if TYPE_CHECKING:
@@ -36,6 +37,24 @@ def read_plan(s3: S3Client, bucket: str, key: str, from_state: Callable[[Mapping
     with aws_errors(name, {"NoSuchKey": SourceNotFoundError(f"there is no plan {name}")}):
         body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     return [from_state(json.loads(line)) for line in body.splitlines()]
+
+
+def iterate_plan(
+    s3: S3Client, bucket: str, key: str, from_state: Callable[[Mapping[str, Any]], Part]
+) -> Iterator[Part]:
+    """The same, one line in memory at a time."""
+    name = f"s3://{bucket}/{key}"
+    with aws_errors(name, {"NoSuchKey": SourceNotFoundError(f"there is no plan {name}")}):
+        body = s3.get_object(Bucket=bucket, Key=key)["Body"]
+        for line in body.iter_lines(chunk_size=1 << 20):
+            yield from_state(json.loads(line))
+
+
+def stream_plan(s3: S3Client, bucket: str, key: str, lines: Iterable[Mapping[str, Any]]) -> None:
+    """Write a plan that is too long for memory; nothing is written where making a line raises."""
+    chunks = (json.dumps({FIELD: FORMAT, **line}).encode() + b"\n" for line in lines)
+    with aws_errors(f"s3://{bucket}/{key}"):
+        upload_chunks(s3, bucket, key, chunks)
 
 
 def write_plan(s3: S3Client, bucket: str, key: str, lines: Iterable[Mapping[str, Any]]) -> None:

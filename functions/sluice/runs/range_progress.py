@@ -15,6 +15,7 @@ class RangeProgress(VersionedState):
     """What the slices so far have done, and where the next one starts.
 
     `position`: byte offset of the next record in the decompressed source; `row`: its number, the first data row is 1.
+    `piece`: in a range of several objects, the index of the piece that both are about.
     `slices`: slices done; `reject_slices`: the numbers of those that left a file of rejects.
     """
 
@@ -28,3 +29,4 @@ class RangeProgress(VersionedState):
     write_units: float = 0.0
     reject_slices: tuple[int, ...] = ()
     reasons: Counter[str] = field(default_factory=Counter)
+    piece: int = 0

@@ -132,6 +132,11 @@ def upload(s3: S3Client, file: IO[bytes], bucket: str, key: str) -> None:
 CHUNK_BYTES = 1 << 20
 
 
+def upload_chunks(s3: S3Client, bucket: str, key: str, chunks: Iterable[bytes]) -> None:
+    """Write an object that may be too long for memory. Nothing is written where `chunks` raises."""
+    s3.upload_fileobj(io.BufferedReader(ChunkStream(chunks), CHUNK_BYTES), bucket, key)
+
+
 def merge_objects(s3: S3Client, bucket: str, keys: Iterable[str], merged_key: str) -> None:
     """Write one object that holds the others, one after the other."""
     s3.upload_fileobj(io.BufferedReader(MergedObjects(s3, bucket, keys)), bucket, merged_key)

@@ -69,6 +69,7 @@ class Summary:
     """What a run did, as it is returned, printed and kept in summary.json.
 
     `resumed`: {"run": the run that this one continues, "total": what they did together}.
+    `files` and `unreadable`: {"key", "objects"} of the files that list a run's objects, and those that it skipped.
     """
 
     run: Run
@@ -80,11 +81,13 @@ class Summary:
     error: RunError | None
     notes: Sequence[str] = ()
     resumed: Mapping[str, Any] | None = None
+    files: Mapping[str, Any] | None = None
+    unreadable: Mapping[str, Any] | None = None
 
     @property
     def status(self) -> Status:
         """FAILED with an error; else PARTIAL when anything failed."""
-        return Status.of(self.error, is_partial=bool(self.counts.failed or self.failed_batches))
+        return Status.of(self.error, is_partial=bool(self.counts.failed or self.failed_batches or self.unreadable))
 
     def to_state(self) -> dict[str, Any]:
         """The summary object that every workflow ends with."""
@@ -100,7 +103,7 @@ class Summary:
             "error": {"name": self.error.name, "message": self.error.message} if self.error else None,
             "notes": list(self.notes),
             "resumed": self.resumed,
-        }
+        } | {name: each for name, each in (("files", self.files), ("unreadable", self.unreadable)) if each}
 
 
 def summarize(

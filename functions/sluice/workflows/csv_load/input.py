@@ -8,6 +8,7 @@ from typing import Any
 
 from sluice.fields import Fields
 from sluice.mapping.typed_columns import OPTIONS
+from sluice.reading.object_set import ObjectSet, source_of
 from sluice.reading.source import SourceInput
 from sluice.runs.input import rejects_tolerated, resumed_run, table_name
 
@@ -33,7 +34,9 @@ _FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class LoadInput:
-    """`item_source` is how rows become items, one of ITEM_SOURCES, and `spec` what the input says there.
+    """`objects`: what is read. `source`: the object, or an example of what several have in common.
+
+    `item_source` is how rows become items, one of ITEM_SOURCES, and `spec` what the input says there.
 
     `options` are the fields `types`, `omitEmpty` and `rename`, those that are given.
     `rejects_tolerated`: {"count": 5}, {"percentage": 1.5} of the rows, or None for any number.
@@ -41,6 +44,7 @@ class LoadInput:
     """
 
     source: SourceInput
+    objects: ObjectSet
     table: str
     item_source: str
     spec: Any
@@ -52,13 +56,20 @@ class LoadInput:
     rejects_tolerated: dict[str, float] | None
     resumed_run: str | None = None
 
+    @property
+    def key_prefix(self) -> str | None:
+        """What the keys of a set's objects have in common; None where there is one object."""
+        return self.objects.prefix or "" if self.objects.is_several else None
+
     @classmethod
     def from_input(cls, raw: object) -> LoadInput:
         """Read the execution's input. Raises InvalidInputError naming the field."""
         fields = Fields(raw, _FIELDS)
         item_source = _item_source(fields)
+        source, objects = source_of(fields.raw("source"))
         return cls(
-            source=SourceInput.from_input(fields.raw("source")),
+            source=source,
+            objects=objects,
             table=table_name(fields, "table"),
             item_source=item_source,
             spec=_spec(fields, item_source),

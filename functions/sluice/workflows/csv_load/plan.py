@@ -18,56 +18,13 @@ from sluice.reading.source import GZIP, Source
 from sluice.reading.source_objects import find_source, with_header
 from sluice.reading.streams import open_source
 from sluice.run_item.item import RunItem
-from sluice.runs.outcomes import PartType
-from sluice.runs.plans import PlanLine, read_plan, write_plan
-from sluice.runs.range_progress import RangeProgress
 from sluice.state import FIELD, FORMAT, Named, VersionedState
 from sluice.workflows.csv_load.input import LoadInput
+from sluice.workflows.csv_load.ranges import RANGES_MAX, PieceCutter, Range
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
-
-
-@dataclass(frozen=True, slots=True)
-class Range(PlanLine):
-    """Whole records of the source: bytes `start` to `end` of it, decompressed; `first_row` counts from 1."""
-
-    kind: ClassVar = "range"
-
-    index: int
-    start: int
-    end: int
-    first_row: int
-    rows: int
-
-    @property
-    def identity(self) -> int:
-        """What tells it from the other ranges."""
-        return self.index
-
-    @property
-    def name(self) -> str:
-        """What messages call it."""
-        return f"range {self.index}"
-
-    @property
-    def label(self) -> str:
-        """Where it is in the source, for messages."""
-        return f"{self.name} (rows from {self.first_row})"
-
-
-RANGES = PartType(Range.kind, Range.from_state, RangeProgress.from_state)
-
-
-def read_ranges(s3_client: S3Client, bucket: str, key: str) -> list[Range]:
-    """The ranges of a plan, in order. Raises SourceNotFoundError when there is no such plan."""
-    return read_plan(s3_client, bucket, key, Range.from_state)
-
-
-def write_ranges(s3_client: S3Client, bucket: str, key: str, ranges: Iterable[Range]) -> None:
-    """Write a plan. Writing the same plan again changes nothing."""
-    write_plan(s3_client, bucket, key, (each.to_state() for each in ranges))
 
 
 class RangeCutter:
@@ -121,7 +78,9 @@ class RangeCutter:
         self.unfinished = Range(ended.index + 1, ended.end, ended.end, ended.first_row + ended.rows, 0)
 
 
-RANGES_MAX = 100_000
+# A range's pieces, and all that its child's input and output have besides: Step Functions takes 256 KiB.
+PIECES_MAX_BYTES = 96 << 10
+STATE_MAX_BYTES = 236 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +110,8 @@ def begin(s3_client: S3Client, dynamodb_client: DynamoDBClient, load: LoadInput)
     source, start = with_header(s3_client, source)
     state = load_state(load, source, schema)
     encoder_for(state, source.header, schema, has_identity=True)
-    _check_sizes(load, source, state)
+    _check_size(load, source, state)
+    _check_ranges(load, source)
     return PlanProgress(source, schema, Range(index=0, start=start, end=start, first_row=1, rows=0))
 
 
@@ -177,12 +137,14 @@ def load_state(
 ) -> dict[str, Any]:
     """What every child gets to know of the load, and of the run's item once that is known.
 
-    `first_run`: the run itself, or the first of those that it continues; rows have the same UUIDs in all of them.
-    `resumed`: rows may have been written already by the run that is continued.
+    `source`: the object, or of a set the first one, which has the columns of all; `keyPrefix`: what the keys of a set
+    have in common, None for one object. `first_run`: the run itself, or the first of those that it continues; rows have
+    the same UUIDs in all of them. `resumed`: rows may have been written already by the run that is continued.
     """
     return {
         FIELD: FORMAT,
         "source": source.to_state(),
+        "keyPrefix": load.key_prefix,
         "table": {"name": load.table, "keys": schema.to_state()},
         **load.row_state,
         "onConflict": load.on_conflict,
@@ -192,7 +154,24 @@ def load_state(
     }
 
 
-def _check_sizes(load: LoadInput, source: Source, state: Mapping[str, Any]) -> None:
+def cutter_for(load: LoadInput, schema: KeySchema) -> Callable[[Source], PieceCutter]:
+    """What cuts ranges of a set's objects, once the columns of the first one are checked against the input.
+
+    It raises InvalidInputError.
+    """
+
+    def cutter(first: Source) -> PieceCutter:
+        state = load_state(load, first, schema)
+        encoder_for(state, first.header, schema, has_identity=True)
+        size = _check_size(load, first, state)
+        room = min(PIECES_MAX_BYTES, STATE_MAX_BYTES - size)
+        return PieceCutter(load.key_prefix or "", first.header, load.range_bytes, room)
+
+    return cutter
+
+
+def _check_size(load: LoadInput, source: Source, state: Mapping[str, Any]) -> int:
+    """The bytes that all of it takes in a child's input."""
     size = len(json.dumps(state, ensure_ascii=False).encode("utf-8", "replace"))
     if size > CHILD_INPUT_MAX_BYTES:
         columns = len(source.header or ())
@@ -200,6 +179,10 @@ def _check_sizes(load: LoadInput, source: Source, state: Mapping[str, Any]) -> N
             load.item_source,
             f"with the source's {columns} columns it takes {size:,} bytes, more than {CHILD_INPUT_MAX_BYTES:,}",
         )
+    return size
+
+
+def _check_ranges(load: LoadInput, source: Source) -> None:
     if source.compression != GZIP and source.size > RANGES_MAX * load.range_bytes:
         least = -(-source.size // RANGES_MAX)
         raise InvalidInputError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,11 +15,11 @@ from sluice.reading.source_objects import find_source
 from sluice.runs.chains import WorkBefore
 from sluice.runs.cursors import read_cursors
 from sluice.runs.paths import Run
-from sluice.runs.plans import read_plan_state
+from sluice.runs.plans import iterate_plan, read_plan_state
 from sluice.runs.range_progress import RangeProgress
 from sluice.state import VersionedState
 from sluice.workflows.csv_load.input import ITEM_SOURCES, LoadInput
-from sluice.workflows.csv_load.plan import Range, read_ranges
+from sluice.workflows.csv_load.ranges import Range, read_brief_ranges
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -43,11 +43,11 @@ class LoadPlan(VersionedState):
 
 @dataclass(frozen=True, slots=True)
 class EarlierLoad:
-    """A run that ended early. `ranges` are those of its plan, `progress` how far they came, by index."""
+    """A run that ended early. `ranges` reads those of its plan, `progress` is how far they came, by index."""
 
     name: str
     plan: LoadPlan
-    ranges: Sequence[Range]
+    ranges: Callable[[], Iterable[Range]]
     progress: Mapping[int, RangeProgress]
 
     @property
@@ -60,10 +60,9 @@ class EarlierLoad:
         """The first of the runs that continue each other."""
         return self.plan.first_run or self.name
 
-    @property
-    def left(self) -> list[Range]:
+    def left(self) -> Iterator[Range]:
         """What is left of the ranges that are not done, each as a range of its own."""
-        return [self._rest(each) for each in self.ranges if not self._is_done(each)]
+        return (each.rest(self.progress[each.index]) for each in self.ranges() if not self.progress[each.index].done)
 
     def check(self, s3: S3Client, load: LoadInput) -> None:
         """Raise InvalidInputError when something else is requested, SourceChangedError when the source has changed."""
@@ -71,24 +70,19 @@ class EarlierLoad:
         for name in request:
             if request[name] != self.plan.request.get(name):
                 raise InvalidInputError(name, f"differs from that of {self.name}, which is to be continued")
+        if load.objects.is_several:
+            # Each object is pinned: the slice that reads it finds out.
+            return
         source = self.plan.source
         found = find_source(s3, replace(load.source, version_id=source.version_id))
         if (found.etag, found.size) != (source.etag, source.size):
             raise SourceChangedError(f"{source} has changed since {self.name} planned its ranges; start a new run")
 
-    def _is_done(self, planned: Range) -> bool:
-        return self.progress[planned.index].done
-
-    def _rest(self, planned: Range) -> Range:
-        progress = self.progress[planned.index]
-        rows = planned.rows - (progress.row - planned.first_row)
-        return replace(planned, start=progress.position, first_row=progress.row, rows=rows)
-
 
 def request_of(load: LoadInput) -> dict[str, Any]:
     """What must be the same in a run that continues another one, as JSON, by the fields' names."""
     request = {
-        "source": load.source.to_request(),
+        "source": dict(load.objects.spec) if load.objects.is_several else load.source.to_request(),
         "table": load.table,
         **load.row_state,
         "onConflict": load.on_conflict,
@@ -104,7 +98,8 @@ def read_earlier(s3: S3Client, bucket: str, run: Run, name: str) -> EarlierLoad:
     """
     earlier = replace(run, name=name)
     plan = read_plan_state(s3, bucket, earlier, LoadPlan, "planned its ranges")
-    ranges = read_ranges(s3, bucket, earlier.plan_key)
-    starts = {each.index: RangeProgress(position=each.start, row=each.first_row).to_state() for each in ranges}
+    key = earlier.plan_key
+    starts = {each.index: each.begin.to_state() for each in read_brief_ranges(s3, bucket, key)}
     cursors = read_cursors(s3, bucket, earlier, starts)
-    return EarlierLoad(name, plan, ranges, {index: RangeProgress.from_state(state) for index, state in cursors.items()})
+    progress = {index: RangeProgress.from_state(state) for index, state in cursors.items()}
+    return EarlierLoad(name, plan, lambda: iterate_plan(s3, bucket, key, Range.from_state), progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ from sluice.errors import RejectError
 from sluice.fields import Fields
 from sluice.limits import REJECTS_MAX_BYTES
 from sluice.mapping.row_identity import RowIdentity
-from sluice.reading.record_scanner import Block, Grammar
-from sluice.reading.rows import BadRow
+from sluice.reading.record_scanner import Block
+from sluice.reading.rows import BadRow, parse
 from sluice.reading.source import Source
 from sluice.rejects import Reject
 from sluice.run_item.item import RunItem
@@ -24,7 +25,7 @@ from sluice.runs.counts import Counts
 from sluice.runs.paths import Run
 from sluice.runs.range_progress import RangeProgress
 from sluice.state import readable
-from sluice.workflows.csv_load.plan import Range
+from sluice.workflows.csv_load.ranges import Range
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +42,18 @@ class SliceRequest:
         """Read the function's payload. Raises InvalidInputError."""
         fields = Fields(event, ("run", "load", "range", "progress"))
         load, planned = readable(fields.raw("load"), "the run's plan"), Range.from_state(fields.raw("range"))
-        started = RangeProgress(position=planned.start, row=planned.first_row)
-        progress = RangeProgress.from_state(fields.raw("progress")) if fields.has("progress") else started
+        progress = RangeProgress.from_state(fields.raw("progress")) if fields.has("progress") else planned.begin
         return cls(Run.from_state(fields.raw("run")), load, planned, progress)
 
     @property
     def source(self) -> Source:
-        """What to read."""
+        """What to read; of a range of several objects, what they have in common."""
         return Source.from_state(self.load["source"])
+
+    @property
+    def key_prefix(self) -> str:
+        """What the keys of several objects have in common."""
+        return self.load.get("keyPrefix") or ""
 
     @property
     def table(self) -> str:
@@ -56,10 +61,9 @@ class SliceRequest:
         name: str = self.load["table"]["name"]
         return name
 
-    @property
-    def identity(self) -> RowIdentity:
-        """What tells the object's rows from all others."""
-        return RowIdentity(self.load.get("firstRun") or self.run.name, self.source.key)
+    def identity(self, key: str) -> RowIdentity:
+        """What tells the rows of an object from all others."""
+        return RowIdentity(self.load.get("firstRun") or self.run.name, key)
 
     @property
     def schema(self) -> KeySchema:
@@ -80,6 +84,11 @@ class SliceRequest:
     def attempt_key(self) -> str:
         """The marker of the slice's first attempt."""
         return self.run.attempt_key(self.range.index, self.progress.slices)
+
+    @property
+    def files_key(self) -> str:
+        """What the slice has done of each of several objects."""
+        return self.run.files_part_key(self.range.index, self.progress.slices)
 
     @property
     def outcome_key(self) -> str:
@@ -106,101 +115,145 @@ class SliceRequest:
 ROWS_PER_CHECK = 64
 
 
+@dataclass(slots=True, eq=False)
+class Stretch:
+    """Records of one object, the range's piece of that index, from `row` at `position` on; and what became of them.
+
+    `file`: the object's key, where a range has several, for the rejects.
+    """
+
+    source: Source
+    encode: RowEncoder
+    blocks: Iterable[Block]
+    position: int
+    row: int
+    piece: int = 0
+    file: str | None = None
+    read: int = 0
+    written: int = 0
+    skipped: int = 0
+    rejected: int = 0
+
+    @property
+    def counts(self) -> Counts:
+        """What became of the rows."""
+        return Counts(self.read, self.written, self.skipped, self.rejected)
+
+    def reject(self, number: int, row: Row, reason: str, message: str) -> Reject:
+        """A row that cannot become an item."""
+        header = self.source.header
+        record = row if header is None or isinstance(row, dict) else dict(zip(header, row, strict=True))
+        return Reject(number, reason, message, record, file=self.file)
+
+
 class Origin(NamedTuple):
     """Where an item comes from: its row, and how many items that row became."""
 
     number: int
     row: Row
     items: int
+    stretch: Stretch
 
 
 @dataclass(frozen=True, slots=True)
 class SliceResult:
-    """The range's progress after the slice, and the slice's rejects in the order of their rows."""
+    """The range's progress after the slice, its rejects in the order of their rows, and what it did of each object.
+
+    `files`: the index of a piece, and the counts of its rows.
+    """
 
     progress: RangeProgress
     rejects: list[bytes]
+    files: list[tuple[int, Counts]]
+
+    def files_lines(self) -> bytes:
+        """The files as JSON Lines: [piece, read, written, skipped, rejected]."""
+        lines = ([piece, each.read, each.written, each.skipped, each.rejected] for piece, each in self.files)
+        return b"".join(json.dumps(line).encode() + b"\n" for line in lines) or b"\n"
 
 
 class RangeSlice:
-    """One slice, from `progress` on. `header` names the values of a csv's rows in the rejects."""
+    """One slice, from `progress` on."""
 
-    def __init__(
-        self, progress: RangeProgress, encode: RowEncoder, writer: Writer, header: tuple[str, ...] | None
-    ) -> None:
+    def __init__(self, progress: RangeProgress, writer: Writer) -> None:
         self._before = progress
-        self._encode = encode
         self._writer = writer
-        self._header = header
-        self._row = progress.row
-        self._position = progress.position
-        self._written = 0
-        self._skipped = 0
-        self._items_skipped: Counter[int] = Counter()
-        self._rejects: dict[int, bytes] = {}
+        self._stretches: list[Stretch] = []
+        self._bytes = 0
+        self._items_skipped: Counter[tuple[int, int]] = Counter()
+        self._rejects: dict[tuple[int, int], bytes] = {}
         self._reject_bytes = 0
         self._reasons: Counter[str] = Counter()
 
-    def run(
-        self,
-        blocks: Iterable[Block],
-        parse: Callable[[Block], list[Row | BadRow]],
-        grammar: Grammar,
-        is_time_up: Callable[[], bool],
-    ) -> SliceResult:
-        """Work through the blocks; at least ROWS_PER_CHECK rows are done however little time there is.
+    def run(self, stretches: Iterable[Stretch], is_time_up: Callable[[], bool]) -> SliceResult:
+        """Work through the stretches; at least ROWS_PER_CHECK rows are done however little time there is.
 
         Raises what the writer raises; a slice that raised is begun again from where it began.
         """
         done = True
-        for block in blocks:
-            finished = self._work(parse(block), is_time_up)
-            if finished < block.rows:
-                self._position = block.start + grammar.starts(block.data)[finished]
+        for stretch in stretches:
+            self._stretches.append(stretch)
+            if not self._work_through(stretch, is_time_up):
                 done = False
                 break
-            self._position = block.end
         self._writer.flush()
         self._take_outcome()
-        return SliceResult(self._after(done=done), [self._rejects[row] for row in sorted(self._rejects)])
+        rejects = [self._rejects[row] for row in sorted(self._rejects)]
+        return SliceResult(self._after(done=done), rejects, [(each.piece, each.counts) for each in self._stretches])
 
     @property
     def work_done(self) -> WorkDone:
         """What the slice has done so far; while it works, a little less may have been written."""
+        counts = self._counts()
         return WorkDone(
-            read=self._row - self._before.row,
-            written=self._written,
-            skipped=self._skipped,
-            rejected=len(self._rejects),
+            read=counts.read,
+            written=counts.written,
+            skipped=counts.skipped,
+            rejected=counts.rejected,
             write_units=self._writer.outcome.write_units,
-            bytes=self._position - self._before.position,
+            bytes=self._bytes,
         )
 
-    def _work(self, rows: list[Row | BadRow], is_time_up: Callable[[], bool]) -> int:
+    def _counts(self) -> Counts:
+        return sum((each.counts for each in [*self._stretches]), Counts())
+
+    def _work_through(self, stretch: Stretch, is_time_up: Callable[[], bool]) -> bool:
+        """Whether all of it is done; otherwise it stands where the next slice begins."""
+        for block in stretch.blocks:
+            finished = self._work(stretch, parse(block, stretch.source), is_time_up)
+            if finished < block.rows:
+                stretch.position = block.start + stretch.source.grammar.starts(block.data)[finished]
+                return False
+            self._bytes += block.end - stretch.position
+            stretch.position = block.end
+        return True
+
+    def _work(self, stretch: Stretch, rows: list[Row | BadRow], is_time_up: Callable[[], bool]) -> int:
         """Carry rows to the writer; returns how many of them were, before the time was up."""
         for start in range(0, len(rows), ROWS_PER_CHECK):
-            if self._row > self._before.row and (is_time_up() or self._is_full()):
+            if (stretch.read or len(self._stretches) > 1) and (is_time_up() or self._is_full()):
                 return start
             chunk = rows[start : start + ROWS_PER_CHECK]
-            for number, row in enumerate(chunk, self._row):
-                self._carry(number, row)
-            self._row += len(chunk)
+            for number, row in enumerate(chunk, stretch.row):
+                self._carry(stretch, number, row)
+            stretch.row += len(chunk)
+            stretch.read += len(chunk)
         return len(rows)
 
-    def _carry(self, number: int, row: Row | BadRow) -> None:
+    def _carry(self, stretch: Stretch, number: int, row: Row | BadRow) -> None:
         if isinstance(row, BadRow):
-            self._reject(Reject(number, row.reason, row.message, row.record, row.byte_offset))
+            self._reject(stretch, Reject(number, row.reason, row.message, row.record, row.byte_offset, stretch.file))
             return
         try:
-            items = self._encode(row, number)
+            items = stretch.encode(row, number)
         except RejectError as error:
-            self._reject(Reject(number, error.reason, str(error), self._record(row)))
+            self._reject(stretch, stretch.reject(number, row, error.reason, str(error)))
             return
         if not items:
-            self._skipped += 1
+            stretch.skipped += 1
             return
-        self._written += 1
-        origin = Origin(number, row, len(items))
+        stretch.written += 1
+        origin = Origin(number, row, len(items), stretch)
         for item in items:
             self._writer.put(item, origin)
 
@@ -212,41 +265,40 @@ class RangeSlice:
         """Rows count as written until the writer says otherwise."""
         for refused in self._writer.outcome.take_rejected():
             origin: Origin = refused.origin
-            is_first = self._reject(Reject(origin.number, refused.reason, refused.message, self._record(origin.row)))
-            self._written -= is_first
+            stretch = origin.stretch
+            reject = stretch.reject(origin.number, origin.row, refused.reason, refused.message)
+            stretch.written -= self._reject(stretch, reject)
         for origin in self._writer.outcome.take_skipped():
-            self._items_skipped[origin.number] += 1
-            if self._items_skipped[origin.number] == origin.items:
-                del self._items_skipped[origin.number]
-                self._written -= 1
-                self._skipped += 1
+            stretch, row = origin.stretch, (origin.stretch.piece, origin.number)
+            self._items_skipped[row] += 1
+            if self._items_skipped[row] == origin.items:
+                del self._items_skipped[row]
+                stretch.written -= 1
+                stretch.skipped += 1
 
-    def _reject(self, reject: Reject) -> bool:
+    def _reject(self, stretch: Stretch, reject: Reject) -> bool:
         """Keep the row's first reject, however many of its items have one; returns whether this was it."""
-        if reject.row in self._rejects:
+        row = stretch.piece, reject.row
+        if row in self._rejects:
             return False
         line = reject.to_line()
-        self._rejects[reject.row] = line
+        self._rejects[row] = line
         self._reject_bytes += len(line)
         self._reasons[reject.reason] += 1
+        stretch.rejected += 1
         return True
 
-    def _record(self, row: Row) -> object:
-        return row if self._header is None or isinstance(row, dict) else dict(zip(self._header, row, strict=True))
-
     def _after(self, *, done: bool) -> RangeProgress:
-        before = self._before
-        read = self._row - before.row
-        counts = Counts(read, self._written, self._skipped, len(self._rejects)).check(
-            f"rows {before.row} to {self._row}"
-        )
+        before, last = self._before, self._stretches[-1] if self._stretches else None
+        counts = self._counts().check(f"slice {before.slices}")
         return RangeProgress(
-            position=self._position,
-            row=self._row,
+            position=last.position if last else before.position,
+            row=last.row if last else before.row,
             slices=before.slices + 1,
             done=done,
             counts=before.counts + counts,
             write_units=before.write_units + self._writer.outcome.write_units,
             reject_slices=(*before.reject_slices, before.slices) if self._rejects else before.reject_slices,
             reasons=before.reasons + self._reasons,
+            piece=last.piece if last else before.piece,
         )
