@@ -11,7 +11,7 @@ from sluice_cli.watch import NOT_ENDED, Ended
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.type_defs import DescribeExecutionOutputTypeDef
 
-RESUMABLE = frozenset({"csv_load", "export_process", "table_transform"})
+RESUMABLE = frozenset({"csv_load", "export_process", "object_map", "table_transform"})
 
 
 def input_going_on(aws: Aws, run: Run, stop_command: str) -> dict[str, Any]:

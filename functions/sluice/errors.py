@@ -143,6 +143,14 @@ class RowsFailedError(SluiceError):
     """Rows failed in their action, with different errors, and more of them than the run tolerates."""
 
 
+class ObjectsFailedError(SluiceError):
+    """More objects failed than an object_map run tolerates, for different reasons."""
+
+
+class AnswerInvalidError(SluiceError):
+    """A function of object_map has not answered with one outcome per object."""
+
+
 class TooManyRowsError(SluiceError):
     """A result has more rows than a Distributed Map reads; what it would leave out, it leaves out without a word."""
 

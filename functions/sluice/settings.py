@@ -90,6 +90,25 @@ class QuerySettings:
         return cls(work_groups, _names(environment, "PROCESSOR_FUNCTIONS"), source_buckets, output_buckets)
 
 
+@dataclass(frozen=True, slots=True)
+class ObjectSettings:
+    """Names of the functions that a run may call with objects, and the buckets that it may use besides the data bucket.
+
+    Each bucket setting is a name or a pattern such as copies-*; empty for none.
+    """
+
+    functions: tuple[str, ...]
+    source_buckets: str = ""
+    output_buckets: str = ""
+    delete_buckets: str = ""
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str] = os.environ) -> ObjectSettings:
+        """Read the settings; an empty variable allows none. Raises SettingError for one that is not set."""
+        patterns = ("SOURCE_BUCKET_PATTERN", "OUTPUT_BUCKET_PATTERN", "DELETE_BUCKET_PATTERN")
+        return cls(_names(environment, "PROCESSOR_FUNCTIONS"), *(_text(environment, each) for each in patterns))
+
+
 def _names(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
     return tuple(each.strip() for each in _text(environment, name).split(",") if each.strip())
 

@@ -10,6 +10,7 @@ import pytest
 from local_aws import faults
 from tests.local.deployed import Deployed, deployed
 from tests.local.key_processors import create_processors
+from tests.local.mapped_objects import create_object_function
 from tests.local.queried_rows import Queried, create_row_function
 from tests.permissions.records import Recorder, keep
 
@@ -39,6 +40,12 @@ def processors(stack: Deployed) -> None:
 def row_function(stack: Deployed) -> None:
     """The function that athena_map may call."""
     create_row_function(stack)
+
+
+@pytest.fixture(scope="session")
+def object_function(stack: Deployed) -> None:
+    """The function that object_map may call."""
+    create_object_function(stack)
 
 
 @pytest.fixture

@@ -17,13 +17,14 @@ from sluice_cli.stack import Stack
 RUN_SECONDS = 120
 # The environment variable that gives the account of the tests a Lambda concurrency quota; none by default.
 LAMBDA_CONCURRENCY = "LAMBDA_CONCURRENCY"
-# What the deployed distinct_keys and athena_map may start; the tests that do create them.
+# What the deployed distinct_keys, athena_map and object_map may start; the tests that do create them.
 PROCESSOR_FUNCTION = "test-processor-function"
 PROCESSOR_MACHINE = "test-processor-machine"
 ROW_FUNCTION = "test-row-function"
+OBJECT_FUNCTION = "test-object-function"
 # Workflows whose last step leaves a report.
 REPORTING = frozenset(
-    {"athena_map", "csv_load", "distinct_keys", "export_process", "object_aggregate", "table_transform"}
+    {"athena_map", "csv_load", "distinct_keys", "export_process", "object_aggregate", "object_map", "table_transform"}
 )
 # Named by the parameters, and never created.
 MISSING_FUNCTION = "test-missing-function"
@@ -32,13 +33,14 @@ WORK_GROUP, RESULT_BUCKET = "test-enforced", "results-of-athena"
 # Buckets other than the data bucket, to read from and to write to. The second one keeps versions.
 SOURCE_BUCKET, VERSIONED_BUCKET, COPY_BUCKET = "objects-of-others", "objects-of-versions", "copies-for-others"
 PARAMETERS = (
-    f"ProcessorFunctions={PROCESSOR_FUNCTION},{ROW_FUNCTION},{MISSING_FUNCTION}",
+    f"ProcessorFunctions={PROCESSOR_FUNCTION},{ROW_FUNCTION},{OBJECT_FUNCTION},{MISSING_FUNCTION}",
     f"ProcessorStateMachines={PROCESSOR_MACHINE}",
     f"AthenaWorkGroups=primary,{WORK_GROUP}",
     "AthenaDatabasePattern=d_*",
     f"AthenaResultBucketPattern={RESULT_BUCKET}",
     "SourceBucketPattern=objects-of-*",
     f"OutputBucketPattern={COPY_BUCKET}",
+    f"DeleteBucketPattern={VERSIONED_BUCKET}",
 )
 
 

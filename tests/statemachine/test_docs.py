@@ -20,6 +20,7 @@ from sluice.workflows.csv_load import input as csv_load
 from sluice.workflows.distinct_keys import input as distinct_keys
 from sluice.workflows.export_process import input as export_process
 from sluice.workflows.object_aggregate import input as object_aggregate
+from sluice.workflows.object_map import input as object_map
 from sluice.workflows.table_export import input as table_export
 from sluice.workflows.table_transform import input as table_transform
 from tests.statemachine.definitions import NAMES, ROOT, all_states, definition
@@ -62,6 +63,22 @@ def test_picture_of_object_aggregate_has_its_states() -> None:
     (picture,) = re.findall(r"```mermaid\n(.*?)```", page("object_aggregate"), re.S)
     shown = set(re.findall(r"\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b", picture))
     assert shown == {name for name, _ in all_states(definition("object_aggregate"))}
+
+
+def test_picture_of_object_map_has_its_states() -> None:
+    """The states of a batch stand in it once: those of the two Maps differ in how their names end."""
+    (picture,) = re.findall(r"```mermaid\n(.*?)```", page("object_map"), re.S)
+    shown = set(re.findall(r"\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b", re.sub(r"<br>|ActOnObjects: ", " ", picture)))
+    states = {name for name, _ in all_states(definition("object_map"))}
+    assert shown == {name if name.startswith("Map") else name.removesuffix("Long") for name in states}
+
+
+def test_rejects_of_object_map_are_explained() -> None:
+    failed = json.dumps(dict(all_states(definition("object_map")))["ActionFailed"])
+    (listed,) = re.findall(r"error in \[(.*?)\]", failed)
+    given = {*re.findall(r"'(\w+)'", listed), "KeyNotKept"}
+    table = page("object_map").partition("| error | |")[2].partition("\n\n")[0]
+    assert given == set(re.findall(r"`([A-Z]\w+)`", "".join(re.findall(r"^\| (.*?) \|", table, re.M))))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -108,6 +125,16 @@ def test_input_tables_have_every_field() -> None:
     assert fields_in_page("table_transform") == set(table_transform._FIELDS)
     tops = {f"top.{each}" for each in object_aggregate._TOP_FIELDS}
     assert fields_in_page("object_aggregate") == {*object_aggregate._FIELDS, *tops} - {"top"}
+    files = {f"{file}.{each}" for file in ("inventory", "objects") for each in ("bucket", "key")}
+    actions = {
+        *(f"action.copyObject.destination.{each}" for each in DESTINATION_FIELDS),
+        "action.function",
+        "action.deleteObject.confirm",
+        "action.putObjectTagging.tags",
+        "resume.run",
+    }
+    whole = {"action", "inventory", "objects", "resume"}
+    assert fields_in_page("object_map") == {*object_map._FIELDS, *files, *actions} - whole
     assert fields_in_page("distinct_keys") == {*distinct_keys._FIELDS, "keys.bucket", "keys.key"} - {"keys"}
 
 

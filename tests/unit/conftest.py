@@ -21,6 +21,7 @@ os.environ |= {
     "PROCESSOR_FUNCTIONS": "my-function",
     "SOURCE_BUCKET_PATTERN": "*",
     "OUTPUT_BUCKET_PATTERN": "*",
+    "DELETE_BUCKET_PATTERN": "",
     "PROCESSOR_STATE_MACHINES": "my-machine,other-machine",
     "RUN_TABLE": "runs-table",
 }

@@ -137,7 +137,8 @@ def test_a_run_of_another_workflow_exits_2_and_says_what_to_do(tmp_path: Path) -
 
         assert shell.sluice("resume", "july") == ExitCode.BAD_INPUT
 
-    said = "july is a run of object_aggregate, and only csv_load, export_process, table_transform can be resumed"
+    resumable = "csv_load, export_process, object_map, table_transform"
+    said = f"july is a run of object_aggregate, and only {resumable} can be resumed"
     assert said in shell.stderr.getvalue()
     assert "start it again with the same input" in shell.stderr.getvalue()
 

@@ -37,6 +37,11 @@ def rejects_tolerated(fields: Fields) -> dict[str, float] | None:
     return {"percentage": float(percentage[1])}
 
 
+def tolerated_failure_count(fields: Fields) -> int | None:
+    """`toleratedFailureCount`: how many may fail; None without. Raises InvalidInputError."""
+    return fields.integer("toleratedFailureCount", None, low=0, high=_COUNT_MAX)
+
+
 def resumed_run(fields: Fields) -> str | None:
     """`resume`: {"run": the name of the run that is continued}; None without. Raises InvalidInputError."""
     return fields.section("resume", ("run",)).text("run") if fields.has("resume") else None

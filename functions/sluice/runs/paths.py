@@ -253,6 +253,38 @@ class Run(State):
         """The rows that failed, to be fed back."""
         return f"{self.prefix}failed_rows.jsonl"
 
+    def listing_part_key(self, name: str) -> str:
+        """Some of the batches of objects, one per line."""
+        return f"{self.prefix}objects/{name}"
+
+    @property
+    def listing_key(self) -> str:
+        """The list of these parts, as Athena lists the files of an UNLOAD."""
+        return f"{self.prefix}objects/manifest.csv"
+
+    @property
+    def batch_outcomes_prefix(self) -> str:
+        """Where the outcomes of batches of objects are."""
+        return f"{self.prefix}outcomes/"
+
+    def batch_outcome_key(self, batch: int) -> str:
+        """What became of the objects of one batch."""
+        return f"{self.batch_outcomes_prefix}{batch}.json"
+
+    def batch_of_outcome(self, key: str) -> int:
+        """The batch whose outcome has this key."""
+        return int(key.removeprefix(self.batch_outcomes_prefix).removesuffix(".json"))
+
+    @property
+    def failed_objects_key(self) -> str:
+        """The objects that failed, to be fed back."""
+        return f"{self.prefix}failed_objects.jsonl"
+
+    @property
+    def function_results_key(self) -> str:
+        """What a function has returned for its objects, one line per object."""
+        return f"{self.prefix}function_results.jsonl"
+
     @property
     def report_page_key(self) -> str:
         """The page that shows how the run went."""

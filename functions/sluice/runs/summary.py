@@ -167,17 +167,21 @@ def _first_cause(error: RunError | None, failed: Sequence[RangeOutcome]) -> RunE
     return RunError(name, f"{len(ended)} of the {first.planned.kind}s failed; the first is {where}")
 
 
-def too_many_rejects(counts: Counts, tolerated: Mapping[str, float] | None) -> RunError | None:
+def too_many_rejects(
+    counts: Counts, tolerated: Mapping[str, float] | None, *, what: str = "rows", done: str = "written"
+) -> RunError | None:
     """The error of a run with more rejects than its input tolerates: a count, a percentage, or None for any number.
 
-    A run all of whose rows were rejected fails even if its input tolerates that.
+    A run all of whose rows were rejected fails even if its input tolerates that. `what` and `done` say for messages
+    what the run counts, and what it does with it.
     """
     if tolerated is not None and counts.rejected > _most_rejects(counts, tolerated):
         limit = f"{tolerated['count']}" if "count" in tolerated else f"{tolerated['percentage']} %"
-        problem = f"{counts.rejected} of {counts.read} rows were rejected, more than {limit} tolerated"
+        problem = f"{counts.rejected} of {counts.read} {what} were rejected, more than {limit} tolerated"
         return RunError(TooManyRejectsError.__name__, problem)
     if counts.rejected and counts.rejected == counts.read:
-        return RunError(NothingWrittenError.__name__, f"all {counts.read} rows were rejected, so nothing was written")
+        problem = f"all {counts.read} {what} were rejected, so nothing was {done}"
+        return RunError(NothingWrittenError.__name__, problem)
     return None
 
 

@@ -43,6 +43,7 @@ class ItemsDone:
     skipped: int = 0
     rejected: int = 0
     failed: int = 0
+    batches: int = 0
     failed_batches: int = 0
     stopped_batches: int = 0
     reasons: Reasons = field(default_factory=Reasons)
@@ -55,6 +56,7 @@ class ItemsDone:
 
     def add(self, record: Mapping[str, Any]) -> Iterator[UndoneItem]:
         """One batch's record; yields its items that were not done."""
+        self.batches += 1
         if record["Status"] == SUCCEEDED:
             yield from self._add_output(json.loads(record["Output"]), record["Input"])
             return
