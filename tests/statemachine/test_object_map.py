@@ -196,7 +196,7 @@ AT_S3 = "(Service: S3, Status Code: {}, Request ID: 1)"
         ("S3.S3Exception", f"Access Denied {AT_S3.format(403)}", "AccessDenied", "ObjectFailed"),
     ],
 )
-def test_failed_action_is_told_by_s3s_name_for_it(error: str, cause: str, expected: str, next_state: str) -> None:
+def test_failed_action_has_the_name_that_s3_gives_it(error: str, cause: str, expected: str, next_state: str) -> None:
     known = {"input": named(item("k"), "deleteObject"), "errorOutput": {"Error": error, "Cause": cause}}
     for name in ("HeadObject", "DeleteObject", "CopyObject", "TagObject"):
         found = evaluated(known, name, "Catch", "0", "Output")
