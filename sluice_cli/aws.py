@@ -47,9 +47,14 @@ OTHER_SIDE_ERRORS = frozenset(
 
 @dataclass(frozen=True)
 class Target:
-    """Where a command's calls go: local AWS, or (None) wherever the AWS environment leads."""
+    """Where a command's calls go: local AWS, or (None) wherever the AWS environment leads.
+
+    `region` and `profile` take the place of what the AWS environment says.
+    """
 
     local: "LocalAws | None" = None
+    region: str | None = None
+    profile: str | None = None
 
     def __str__(self) -> str:
         return f"local AWS at {self.local.endpoint_url}" if self.local else "AWS"
@@ -80,10 +85,9 @@ class Aws:
 def connect(target: Target) -> Aws:
     """Make the clients. Raises NotDeployedError when the AWS environment has no region or no such profile."""
     # Most of a second goes into this import; help and refused input do without it.
-    import boto3
 
     try:
-        session = _local_session(target.local) if target.local else boto3.Session()
+        session = _local_session(target.local) if target.local else _session(target)
         endpoint_url = target.local.endpoint_url if target.local else None
         config = _config(target)
         return Aws(
@@ -96,6 +100,12 @@ def connect(target: Target) -> Aws:
         )
     except BotoCoreError as error:
         raise explained(error, target) from error
+
+
+def _session(target: Target) -> "boto3.Session":
+    import boto3
+
+    return boto3.Session(profile_name=target.profile, region_name=target.region)
 
 
 def _config(target: Target) -> "Config":
@@ -156,5 +166,5 @@ def explained(error: BotoCoreError | ClientError, target: Target) -> CommandErro
     if isinstance(error, NoConnectionError | HTTPClientError):
         return NotDeployedError(f"cannot reach {target}: {error}")
     if isinstance(error, NoCredentialsError | NoRegionError | ProfileNotFound):
-        return NotDeployedError(f"{str(error).rstrip('.')}. Configure AWS, or add --local for local AWS.")
+        return NotDeployedError(f"{str(error).rstrip('.')}. Configure AWS, name --region or --profile, or add --local.")
     return CommandError(str(error))

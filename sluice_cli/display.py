@@ -34,7 +34,7 @@ def open_display(surroundings: Surroundings) -> Display:
     """Bars when stderr is a terminal, else lines."""
     from rich.console import Console
 
-    console = Console(file=surroundings.stderr)
+    console = Console(file=surroundings.stderr, no_color=bool(surroundings.environment.get("NO_COLOR")))
     return BarDisplay(console) if console.is_terminal else LineDisplay(surroundings)
 
 

@@ -12,6 +12,7 @@ class ExitCode(IntEnum):
     BAD_INPUT = 2
     NOT_DEPLOYED = 3
     INTERRUPTED = 130
+    BROKEN_PIPE = 141
 
 
 class CommandError(Exception):

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from sluice_cli.arguments import JSON
 from sluice_cli.aws import Aws
 from sluice_cli.exit_code import BadInputError, ExitCode
 from sluice_cli.export_advice import Seen, next_steps, start_now
@@ -52,7 +53,7 @@ def pause(options: Namespace, surroundings: Surroundings) -> ExitCode:
         surroundings.say("the running export continues")
     surroundings.say(f"to resume them: {command_line(options, 'export', 'resume', '--table', table)}")
     surroundings.say("a pause that outlasts point-in-time recovery ends with a new full export")
-    return ExitCode.SUCCEEDED
+    return _changed(table, "PAUSED", options, surroundings)
 
 
 def resume(options: Namespace, surroundings: Surroundings) -> ExitCode:
@@ -64,7 +65,7 @@ def resume(options: Namespace, surroundings: Surroundings) -> ExitCode:
     surroundings.say(f"the exports of {table} {'continue with the next run' if is_new else 'are not paused'}")
     if is_new:
         surroundings.say(start_now(partial(command_line, options)))
-    return ExitCode.SUCCEEDED
+    return _changed(table, "RESUMED", options, surroundings)
 
 
 def reset(options: Namespace, surroundings: Surroundings) -> ExitCode:
@@ -83,6 +84,12 @@ def reset(options: Namespace, surroundings: Surroundings) -> ExitCode:
         surroundings.say(
             f"the exports are paused; first: {command_line(options, 'export', 'resume', '--table', table)}"
         )
+    return _changed(table, "RESET_REQUESTED", options, surroundings)
+
+
+def _changed(table: str, status: str, options: Namespace, surroundings: Surroundings) -> ExitCode:
+    if options.output == JSON:
+        _print_json({"table": table, "status": status}, surroundings)
     return ExitCode.SUCCEEDED
 
 
@@ -120,7 +127,7 @@ def _has_lease(state: TableState, stack: Stack) -> bool:
 
 def _show_one(seen: Seen, options: Namespace, surroundings: Surroundings) -> None:
     steps = next_steps(seen, partial(command_line, options))
-    if options.json:
+    if options.output == JSON:
         _print_json(detail_json(seen, steps), surroundings)
     else:
         surroundings.print("\n".join(detail_lines(seen, steps)))
@@ -128,7 +135,7 @@ def _show_one(seen: Seen, options: Namespace, surroundings: Surroundings) -> Non
 
 def _show_all(stack: Stack, ledger: Ledger, options: Namespace, surroundings: Surroundings) -> None:
     states, now = [(state, ledger.processing(state)) for state in ledger.states()], stack.described_at
-    if options.json:
+    if options.output == JSON:
         _print_json([overview_json(*each, now) for each in states], surroundings)
     elif states:
         surroundings.print("\n".join(overview_lines(states, now)))

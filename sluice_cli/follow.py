@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sluice_cli import report
 from sluice_cli import run as runs
+from sluice_cli.arguments import JSON
 from sluice_cli.aws import Aws
 from sluice_cli.display import open_display
 from sluice_cli.exit_code import ExitCode
@@ -42,7 +43,7 @@ def follow(aws: Aws, stack: Stack, run: Run, options: Namespace, surroundings: S
     if ended.error or ended.cause:
         surroundings.say(f"{ended.error}: {report.readable_cause(ended.cause)}")
     summary = report.read_summary(aws, stack, run, ended)
-    if options.json:
+    if options.output == JSON:
         surroundings.print(json.dumps(summary, indent=2, ensure_ascii=False))
     else:
         surroundings.print("\n".join(report.summary_lines(summary)))

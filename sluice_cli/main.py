@@ -1,27 +1,56 @@
 """`sluice`: parses the command line and hands it to the command."""
 
+import os
 import pkgutil
 import sys
-from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+from argparse import RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sluice_cli.arguments import (
+    Parser,
+    ShowVersion,
+    add_command,
+    add_output,
+    add_settings,
+    add_stack_name,
+    add_started_run,
+    add_where,
+    port,
+    positive,
+    units,
+)
 from sluice_cli.exit_code import CommandError, ExitCode
 from sluice_cli.load.arguments import add_draft, add_load
-from sluice_cli.surroundings import DEFAULT_STACK_NAME, Surroundings
-
-MOST_UNITS_PER_SECOND = 10**9
+from sluice_cli.surroundings import Surroundings
 
 if TYPE_CHECKING:
-    from argparse import _SubParsersAction
-
-    Commands = _SubParsersAction[ArgumentParser]
+    from sluice_cli.arguments import Commands
 
 
 def main(arguments: Sequence[str] | None = None, surroundings: Surroundings | None = None) -> int:
     """Run one command and return its exit code."""
     surroundings = surroundings or Surroundings()
+    try:
+        try:
+            return _run(arguments, surroundings)
+        finally:
+            # What is still to be written may find that nobody reads it: better here than when Python ends.
+            surroundings.stdout.flush()
+    except BrokenPipeError:
+        _discard_output(surroundings)
+        return ExitCode.BROKEN_PIPE
+
+
+def _discard_output(surroundings: Surroundings) -> None:
+    """Python flushes its streams when it ends, and would complain of the pipe again."""
+    for stream in (surroundings.stdout, surroundings.stderr):
+        if stream in (sys.stdout, sys.stderr):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _run(arguments: Sequence[str] | None, surroundings: Surroundings) -> int:
     options = build_parser().parse_args(arguments)
     try:
         # By name, so that the parser needs none of what the commands import.
@@ -34,13 +63,14 @@ def main(arguments: Sequence[str] | None = None, surroundings: Surroundings | No
         return ExitCode.INTERRUPTED
 
 
-def build_parser() -> ArgumentParser:
+def build_parser() -> Parser:
     """The parser of the whole command line."""
-    parser = ArgumentParser(
+    parser = Parser(
         prog="sluice",
         description="Bulk data workflows around DynamoDB and S3: run and watch them, on AWS or on a laptop.",
         epilog="exit codes: 0 succeeded, 1 failed, 2 bad input, 3 not deployed, 130 interrupted",
     )
+    parser.add_argument("--version", action=ShowVersion)
     level = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_load(level)
     _add_draft(level)
@@ -57,32 +87,32 @@ def build_parser() -> ArgumentParser:
 
 
 def _add_load(level: "Commands") -> None:
-    parser = _add(
+    parser = add_command(
         level,
         "load",
         "load a file or S3 objects into a table, with the types that their values have",
         "sluice load orders.csv --table orders --create --key customer_id,order_id --local",
     )
     add_load(parser)
-    _add_where(parser)
-    _add_json(parser)
+    add_where(parser)
+    add_output(parser)
     parser.set_defaults(command="sluice_cli.load.command:load")
 
 
 def _add_draft(level: "Commands") -> None:
-    parser = _add(
+    parser = add_command(
         level,
         "draft",
         "print the csv_load input for a file, with the mapping spelled out, to edit",
         "sluice draft orders.csv > load.json",
     )
     add_draft(parser)
-    _add_where(parser)
+    add_where(parser)
     parser.set_defaults(command="sluice_cli.load.draft:draft")
 
 
 def _add_run(level: "Commands") -> None:
-    parser = _add(
+    parser = add_command(
         level,
         "run",
         "start a workflow and follow it to its end",
@@ -95,106 +125,96 @@ def _add_run(level: "Commands") -> None:
         required=True,
         help="a JSON file, - for stdin; ${OutputKey} in its strings becomes that output of the stack",
     )
-    parser.add_argument(
-        "--set",
-        metavar="PATH=VALUE",
-        action="append",
-        default=[],
-        help="change the input: a.b=1, list.0=x; JSON when it parses as JSON, else text (repeatable)",
-    )
+    add_settings(parser, "change the input: a.b=1, list.0=x; JSON when it parses as JSON, else text")
     parser.add_argument("--name", help="the execution's name; generated if omitted")
-    _add_where(parser)
-    _add_json(parser)
+    add_where(parser)
+    add_output(parser)
     parser.set_defaults(command="sluice_cli.commands:run")
 
 
 def _add_watch(level: "Commands") -> None:
-    parser = _add(
+    parser = add_command(
         level,
         "watch",
         "follow a run that was started before, or read how it ended",
         "sluice watch 20260102T030405Z-1a2b3c --local",
     )
-    _add_started_run(parser)
-    _add_where(parser)
-    _add_json(parser)
+    add_started_run(parser)
+    add_where(parser)
+    add_output(parser)
     parser.set_defaults(command="sluice_cli.commands:watch_run")
 
 
 def _add_stop(level: "Commands") -> None:
-    parser = _add(level, "stop", "stop a run", "sluice stop 20260102T030405Z-1a2b3c --local")
-    _add_started_run(parser)
+    parser = add_command(level, "stop", "stop a run", "sluice stop 20260102T030405Z-1a2b3c --local")
+    add_started_run(parser)
     parser.add_argument(
         "--now", action="store_true", help="stop the execution as well: it ends at once, and without a summary"
     )
-    _add_where(parser)
+    add_where(parser)
+    add_output(parser)
     parser.set_defaults(command="sluice_cli.stop:stop_run")
 
 
 def _add_resume(level: "Commands") -> None:
-    parser = _add(
+    parser = add_command(
         level,
         "resume",
         "continue a run of csv_load, export_process or table_transform that was stopped or failed",
         "sluice resume 20260102T030405Z-1a2b3c --local",
     )
-    _add_started_run(parser)
-    _add_where(parser)
-    _add_json(parser)
+    add_started_run(parser)
+    add_where(parser)
+    add_output(parser)
     parser.set_defaults(command="sluice_cli.commands:resume_run")
 
 
 def _add_undo(level: "Commands") -> None:
-    parser = _add(
+    parser = add_command(
         level,
         "undo",
         "take back what a run of table_transform did, or show what that would do",
         "sluice undo 20260102T030405Z-1a2b3c --local",
     )
-    _add_started_run(parser)
+    add_started_run(parser)
     parser.add_argument("--apply", action="store_true", help="undo it; without this nothing is changed")
-    parser.add_argument(
-        "--set",
-        metavar="PATH=VALUE",
-        action="append",
-        default=[],
-        help="change the input, such as maxWriteUnitsPerSecond=100 (repeatable)",
-    )
-    _add_where(parser)
-    _add_json(parser)
+    add_settings(parser, "change the input, such as maxWriteUnitsPerSecond=100")
+    add_where(parser)
+    add_output(parser)
     parser.set_defaults(command="sluice_cli.commands:undo_run")
 
 
 def _add_rate(level: "Commands") -> None:
-    parser = _add(
+    parser = add_command(
         level,
         "rate",
         "change a run's limits while it runs, or show them",
         "sluice rate 20260102T030405Z-1a2b3c --write-units 500 --local",
     )
-    _add_started_run(parser)
+    add_started_run(parser)
     for kind in ("read", "write"):
         parser.add_argument(
             f"--{kind}-units",
             metavar="N",
-            type=_units,
+            type=units,
             help=f"{kind} units per second for all workers of the run together; unchanged if omitted",
         )
-    _add_where(parser)
+    add_where(parser)
+    add_output(parser)
     parser.set_defaults(command="sluice_cli.rate:rate")
 
 
 def _add_report(level: "Commands") -> None:
-    parser = _add(
+    parser = add_command(
         level,
         "report",
         "make a page that shows how a run went, also of a run that died",
         "sluice report 20260102T030405Z-1a2b3c --local --open",
     )
-    _add_started_run(parser)
+    add_started_run(parser)
     parser.add_argument("--output", metavar="FILE", help="where to write the page (default: RUN.html)")
     parser.add_argument("--open", action="store_true", help="open the page in a browser")
-    _add_where(parser)
+    add_where(parser)
     parser.set_defaults(command="sluice_cli.html_report:write_report")
 
 
@@ -217,22 +237,23 @@ def _add_export(level: "Commands") -> None:
             "sluice_cli.export_commands:reset",
         ),
     ):
-        each = _add(export_level, name, what, f"sluice export {name} --table airports --local")
+        each = add_command(export_level, name, what, f"sluice export {name} --table airports --local")
         each.add_argument("--table", metavar="TABLE", required=True, help="the exported table's name")
-        _add_where(each)
+        add_where(each)
+        add_output(each)
         each.set_defaults(command=command)
 
 
 def _add_export_status(level: "Commands") -> None:
-    parser = _add(
+    parser = add_command(
         level,
         "status",
         "show the state of the exports, what is running and what to do next",
         "sluice export status --table airports --local",
     )
     parser.add_argument("--table", metavar="TABLE", help="one table in detail; one line per table if omitted")
-    _add_where(parser)
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_where(parser)
+    add_output(parser)
     parser.set_defaults(command="sluice_cli.export_commands:status")
 
 
@@ -247,10 +268,10 @@ def _add_local(level: "Commands") -> None:
     local_level = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_local_up(local_level)
     _add_local_deploy(local_level)
-    _add(local_level, "status", "tell whether local AWS runs, and where", "sluice local status").set_defaults(
+    add_command(local_level, "status", "tell whether local AWS runs, and where", "sluice local status").set_defaults(
         command="sluice_cli.commands:local_status"
     )
-    _add(
+    add_command(
         local_level,
         "down",
         "stop local AWS and remove what it or a killed one left; harmless when it does not run",
@@ -259,13 +280,13 @@ def _add_local(level: "Commands") -> None:
 
 
 def _add_local_up(level: "Commands") -> None:
-    parser = _add(
+    parser = add_command(
         level,
         "up",
         "start local AWS, until Ctrl-C or in the background",
         'eval "$(sluice local up --detach)"',
     )
-    parser.add_argument("--port", type=_port, help="the port to listen on; a free one if omitted")
+    parser.add_argument("--port", type=port, help="the port to listen on; a free one if omitted")
     parser.add_argument(
         "--bind",
         metavar="ADDRESS",
@@ -274,7 +295,7 @@ def _add_local_up(level: "Commands") -> None:
     parser.add_argument(
         "--lambda-concurrency",
         metavar="N",
-        type=_positive,
+        type=positive,
         help="throttle Lambda beyond N executions at a time, as AWS does; invocations wait otherwise",
     )
     parser.add_argument(
@@ -288,13 +309,13 @@ def _add_local_up(level: "Commands") -> None:
 
 
 def _add_local_deploy(level: "Commands") -> None:
-    parser = _add(
+    parser = add_command(
         level,
         "deploy",
         "build the stack and deploy it to local AWS, never to AWS",
         "sluice local deploy --verbose",
     )
-    _add_stack_name(parser)
+    add_stack_name(parser)
     parser.add_argument(
         "--parameter",
         metavar="NAME=VALUE",
@@ -307,60 +328,6 @@ def _add_local_deploy(level: "Commands") -> None:
         "--verbose", action="store_true", help="show what sam prints, uploads and stack events, not only failures"
     )
     parser.set_defaults(command="sluice_cli.local_deploy:local_deploy")
-
-
-def _add(level: "Commands", name: str, what: str, example: str) -> ArgumentParser:
-    return level.add_parser(
-        name,
-        help=what,
-        description=f"{what[0].upper()}{what[1:]}.",
-        epilog=f"example:\n  {example}",
-        formatter_class=RawDescriptionHelpFormatter,
-    )
-
-
-def _add_started_run(parser: ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", help="the execution's name or ARN")
-
-
-def _add_where(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--local",
-        action="store_true",
-        help="use the local AWS of `sluice local up`; without it the AWS environment decides",
-    )
-    _add_stack_name(parser)
-
-
-def _add_stack_name(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--stack-name",
-        metavar="NAME",
-        default=DEFAULT_STACK_NAME,
-        help="the deployed stack (default: sluice)",
-    )
-
-
-def _add_json(parser: ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print the summary alone, as JSON")
-
-
-def _units(text: str) -> int:
-    if not (text.isdecimal() and 1 <= int(text) <= MOST_UNITS_PER_SECOND):
-        raise ArgumentTypeError(f"{text} is not a whole number from 1 to {MOST_UNITS_PER_SECOND:,}")
-    return int(text)
-
-
-def _positive(text: str) -> int:
-    if not (text.isdecimal() and int(text) >= 1):
-        raise ArgumentTypeError(f"{text} is not a whole number above 0")
-    return int(text)
-
-
-def _port(text: str) -> int:
-    if not (text.isdigit() and 1 <= int(text) <= 65535):
-        raise ArgumentTypeError(f"{text} is not a port number")
-    return int(text)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """What `sluice rate` does: shows a run's limits, and changes them while it runs."""
 
+import json
 from argparse import Namespace
 from collections.abc import Mapping
 
 from sluice_cli import run as runs
+from sluice_cli.arguments import JSON
 from sluice_cli.aws import Aws
 from sluice_cli.exit_code import BadInputError, ExitCode
 from sluice_cli.progress import RUNNING
@@ -28,7 +30,10 @@ def rate(options: Namespace, surroundings: Surroundings) -> ExitCode:
         item = read_limits(aws, table, found)
     if limits:
         surroundings.say(f"the workers of {found.workflow} {found.name} keep to it within seconds")
-    surroundings.print("\n".join(limit_lines(item)))
+    if options.output == JSON:
+        surroundings.print(json.dumps({name: item.numbers.get(name) for name in (READS, WRITES, WORKERS)}))
+    else:
+        surroundings.print("\n".join(limit_lines(item)))
     return ExitCode.SUCCEEDED
 
 

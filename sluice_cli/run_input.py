@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 from sluice_cli.exit_code import BadInputError
+from sluice_cli.guesses import guess
 
 PLACEHOLDER = re.compile(r"\$?\$\{([^{}]*)\}")
 
@@ -76,7 +77,7 @@ def _output(match: re.Match[str], outputs: Mapping[str, str]) -> str:
     except KeyError:
         raise BadInputError(
             f"the input's placeholder {match[0]} names no output of the stack, which has: "
-            f"{', '.join(sorted(outputs))}. Write ${match[0]} for the text itself."
+            f"{', '.join(sorted(outputs))}{guess(match[1], outputs)}. Write ${match[0]} for the text itself."
         ) from None
 
 

@@ -11,11 +11,13 @@ from botocore.exceptions import ClientError
 
 from sluice_cli.aws import Aws, error_code
 from sluice_cli.exit_code import NotDeployedError
+from sluice_cli.guesses import guess
 from sluice_cli.run_item import RUN_TABLE
 
 STATE_MACHINE_SUFFIX = "StateMachineArn"
 DATA_BUCKET = "DataBucket"
 EXPORT_LEDGER_TABLE = "ExportLedgerTable"
+SLUICE_OUTPUTS = frozenset({DATA_BUCKET, "CsvLoadStateMachineArn"})
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,9 @@ class Stack:
             return self.workflows[workflow]
         except KeyError:
             known = ", ".join(self.workflows) or "none"
-            raise NotDeployedError(f"stack {self.name} has no workflow named {workflow}; it has: {known}") from None
+            raise NotDeployedError(
+                f"stack {self.name} has no workflow named {workflow}; it has: {known}{guess(workflow, self.workflows)}"
+            ) from None
 
     @property
     def export_ledger(self) -> str:
@@ -65,7 +69,7 @@ class Stack:
 
 
 def describe_stack(aws: Aws, name: str) -> Stack:
-    """Read the stack's outputs. Raises NotDeployedError when there is no such stack."""
+    """Read the stack's outputs. Raises NotDeployedError, which names the stacks that there are, if this one is none."""
     try:
         answer = aws.cloudformation.describe_stacks(StackName=name)
     except ClientError as error:
@@ -94,7 +98,24 @@ def _not_deployed(name: str, aws: Aws) -> NotDeployedError:
         if aws.target.local
         else "deploy it with `sam build && sam deploy`, or add --local to use the one on local AWS"
     )
+    others = _sluice_stacks(aws)
+    if others:
+        how = f"name one with --stack-name: {', '.join(others)}"
     return NotDeployedError(f"there is no stack named {name} on {aws}; {how}")
+
+
+def _sluice_stacks(aws: Aws) -> list[str]:
+    """The stacks that have what a stack of Sluice has; none if the user may not see them."""
+    try:
+        pages = aws.cloudformation.get_paginator("describe_stacks").paginate()
+        stacks = [stack for page in pages for stack in page["Stacks"]]
+    except ClientError:
+        return []
+    return sorted(
+        each["StackName"]
+        for each in stacks
+        if {output["OutputKey"] for output in each.get("Outputs", [])} >= SLUICE_OUTPUTS
+    )
 
 
 def _snake_case(name: str) -> str:

@@ -1,11 +1,14 @@
 """What `sluice stop` does: it tells a run's workers to end, and with --now ends the execution as well."""
 
+import json
 from argparse import Namespace
 from typing import Any
 
 from sluice_cli import run as runs
+from sluice_cli.arguments import JSON
 from sluice_cli.exit_code import ExitCode
 from sluice_cli.resume import RESUMABLE
+from sluice_cli.run import Run
 from sluice_cli.run_item import RUN_TABLE, set_stop
 from sluice_cli.stack import describe_stack
 from sluice_cli.surroundings import Surroundings
@@ -26,7 +29,7 @@ def stop_run(options: Namespace, surroundings: Surroundings) -> ExitCode:
         document = runs.running_input(aws, run)
         if document is None:
             surroundings.say(f"{name} had ended already")
-            return ExitCode.SUCCEEDED
+            return _ended(run, "ENDED", options, surroundings)
         table = None if run.workflow in WITHOUT_WORKERS else stack.outputs.get(RUN_TABLE)
         is_now = options.now or table is None or _calls_processors(run.workflow, document)
         if table is not None:
@@ -39,6 +42,12 @@ def stop_run(options: Namespace, surroundings: Surroundings) -> ExitCode:
         surroundings.say(f"to see it end: {command_line(options, 'watch', run.name)}")
     if run.workflow in RESUMABLE:
         surroundings.say(f"to continue it later: {command_line(options, 'resume', run.name)}")
+    return _ended(run, "STOPPED" if is_now else "STOPPING", options, surroundings)
+
+
+def _ended(run: Run, status: str, options: Namespace, surroundings: Surroundings) -> ExitCode:
+    if options.output == JSON:
+        surroundings.print(json.dumps({"workflow": run.workflow, "execution": run.name, "status": status}))
     return ExitCode.SUCCEEDED
 
 

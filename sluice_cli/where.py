@@ -9,12 +9,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sluice_cli import local
 from sluice_cli.aws import Target, explained
+from sluice_cli.exit_code import BadInputError
 from sluice_cli.surroundings import DEFAULT_STACK_NAME, Surroundings
 
 
 def target_of(options: Namespace, surroundings: Surroundings) -> Target:
-    """Local AWS with --local, else AWS. Raises NotDeployedError when local AWS does not run."""
-    return Target(local.require(surroundings.root) if options.local else None)
+    """Local AWS with --local, else AWS. Raises NotDeployedError when local AWS does not run, BadInputError."""
+    if not options.local:
+        return Target(None, options.region, options.profile)
+    if options.region or options.profile:
+        raise BadInputError("--local: local AWS has one Region and no profiles; omit --region and --profile")
+    return Target(local.require(surroundings.root))
 
 
 @contextmanager
@@ -33,4 +38,7 @@ def command_line(options: Namespace, *words: str) -> str:
         words += ("--local",)
     if options.stack_name != DEFAULT_STACK_NAME:
         words += ("--stack-name", options.stack_name)
+    for name in ("region", "profile"):
+        if value := getattr(options, name):
+            words += (f"--{name}", value)
     return shlex.join(words)

@@ -3,9 +3,9 @@
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from sluice_cli.exit_code import BadInputError
+from sluice_cli.guesses import guess
 from sluice_cli.load.columns import Column, S
 from sluice_cli.load.detection import CSV, Detected
 from sluice_cli.load.options import split_list
@@ -89,7 +89,7 @@ class TargetTable:
             return f"--key {attribute}: {_no_column(self.column_of(attribute), names)}"
         return (
             f"the key of table {table.name} is {' and '.join(table.keys)}, and "
-            f"{_no_column(self.column_of(attribute), names)}. If another column has it: --rename COLUMN={attribute}"
+            f"{_no_column(self.column_of(attribute), names)}. To use another column: --rename COLUMN={attribute}"
         )
 
     def _check_filled(self, column: Column, table: Table) -> None:
@@ -102,10 +102,7 @@ class TargetTable:
 
 
 def _no_column(column: str, names: list[str]) -> str:
-    same = [name for name in names if name.casefold() == column.casefold()]
-    close = same or get_close_matches(column, names, n=1)
-    guess = f" (did you mean {close[0]}?)" if close else ""
-    return f"the file has no column {column}{guess}; it has {_named(names)}"
+    return f"the file has no column {column}; it has {_named(names)}{guess(column, names)}"
 
 
 def _named(names: list[str]) -> str:

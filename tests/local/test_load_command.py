@@ -90,7 +90,7 @@ def test_same_content_is_uploaded_once(stack: Deployed, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "name", "options"),
     [
-        (gzip.compress(ORDERS.encode()), "orders.csv.gz", ()),
+        (gzip.compress(ORDERS.encode(), mtime=0), "orders.csv.gz", ()),
         (ORDERS.replace(";", "\t").encode(), "orders.tsv", ()),
         (ORDERS.partition("\n")[2].encode(), "orders.txt", ("--headers", "id,price,active,zip,note")),
         (ORDERS.encode(), "orders.dat", ()),
@@ -217,12 +217,12 @@ BAD = [
     (("--table", "no-such-table", "--create"), "--create needs --key"),
     (
         ("--table", "no-such-table", "--create", "--key", "ID"),
-        "--key ID: the file has no column ID (did you mean id?); it has id, price, active, zip, note",
+        "--key ID: the file has no column ID; it has id, price, active, zip, note; did you mean id?",
     ),
     (("--table", "no-such-table", "--create", "--key", "note"), "column note is in the key of table no-such-table"),
     (("--table", "no-such-table", "--create", "--key", "id", "--types", "id=BOOL"), "a key is of type S, N or B"),
     (("--table", "{table}", "--create", "--key", "zip"), "exists, and its key is id"),
-    (("--table", "{table}", "--types", "prise=N"), "the file has no column prise (did you mean price?)"),
+    (("--table", "{table}", "--types", "prise=N"), "did you mean price?"),
     (("--table", "{table}", "--types", "price=X"), "--types price=X: the types are S, N"),
     (("--table", "{table}", "--types", "id=N"), "--types id=N: id is of type S in table"),
     (("--table", "{table}", "--types", "price"), "--types price: expected price=N,active=BOOL"),

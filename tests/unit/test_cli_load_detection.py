@@ -153,6 +153,7 @@ def test_names_can_replace_those_of_the_file(tmp_path: Path) -> None:
         ("id,n\n1,“Zürich”\n".encode("cp1252"), "cp1252", "id"),
         (b"id,n\n1,\x81\n", "latin-1", "id"),
     ],
+    ids=["byte_order_mark", "latin1", "windows", "beyond_windows"],
 )
 def test_encoding_is_found(tmp_path: Path, content: bytes, encoding: str, name: str) -> None:
     found = detect(tmp_path, content)
@@ -206,7 +207,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("content", "message"), REFUSED)
+@pytest.mark.parametrize(("content", "message"), REFUSED, ids=[message for _, message in REFUSED])
 def test_file_that_cannot_be_loaded_says_why(tmp_path: Path, content: bytes, message: str) -> None:
     with pytest.raises(BadInputError, match=message):
         detect(tmp_path, content, "orders.txt")

@@ -144,6 +144,7 @@ def test_a_missing_stack_exits_3_and_says_how_to_deploy(tmp_path: Path) -> None:
         stubbed.cloudformation.add_client_error(
             "describe_stacks", "ValidationError", "Stack with id other does not exist", http_status_code=400
         )
+        stubbed.cloudformation.add_client_error("describe_stacks", "AccessDenied", http_status_code=403)
         shell = terminal(tmp_path, stubbed)
 
         assert shell.sluice(*RUN, "--stack-name", "other") == ExitCode.NOT_DEPLOYED
@@ -155,6 +156,7 @@ def test_a_missing_stack_exits_3_and_says_how_to_deploy(tmp_path: Path) -> None:
 def test_a_missing_stack_on_local_aws_says_how_to_deploy_there(tmp_path: Path) -> None:
     local = LocalAws("http://127.0.0.1:9", 9, 1, tmp_path)
     with stubbed_aws(Target(local)) as stubbed:
+        stubbed.cloudformation.add_response("describe_stacks", {"Stacks": []})
         stubbed.cloudformation.add_response("describe_stacks", {"Stacks": []})
         shell = terminal(tmp_path, stubbed)
 
