@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from sluice.dynamodb.prices import units_usd
 from sluice_cli.aws import Aws, error_code
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ KEY, SHARDS, EXPIRES_AT = "run", "shards", "expiresAt"
 KEPT_SECONDS = 60 * 86_400
 RUN_TABLE = "RunTable"
 MISSING = "ConditionalCheckFailedException"
-# USD on demand in us-east-1, table class Standard. https://aws.amazon.com/dynamodb/pricing/on-demand/
-READ_UNIT_USD, WRITE_UNIT_USD = 0.125e-6, 0.625e-6
 # Of these the plan knows how many rows there are; of others it knows what DescribeTable says, which may be old.
 EXACTLY_PLANNED = frozenset({"csv_load", "export_process"})
 
@@ -62,8 +61,7 @@ class RunItem:
     @property
     def usd(self) -> float:
         """What the units have cost so far, on demand."""
-        read, write = self.units
-        return read * READ_UNIT_USD + write * WRITE_UNIT_USD
+        return units_usd(*self.units)
 
 
 def read_item(aws: Aws, table: str, run: "Run") -> RunItem | None:

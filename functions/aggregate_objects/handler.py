@@ -16,6 +16,7 @@ from sluice.reading.object_gets import ObjectGets
 from sluice.run_item.item import RunItem
 from sluice.run_item.worker import Heartbeats
 from sluice.settings import RunSettings, Settings
+from sluice.step import step
 from sluice.workflows.distinct_keys.slice import COLLECTOR_THRESHOLD
 from sluice.workflows.object_aggregate.progress import BatchRequest
 from sluice.workflows.object_aggregate.slice import work
@@ -28,7 +29,7 @@ logger = Logger()
 gets = ObjectGets.like(botocore.session.get_session(), s3_client)
 
 
-@logger.inject_lambda_context(clear_state=True)
+@step
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Aggregate a batch of objects until it ends or the time is up, and return how far it has come.
 

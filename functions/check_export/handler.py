@@ -20,6 +20,7 @@ from sluice.runs.plans import leave_plan_state
 from sluice.runs.workers import notes_of, read_quota, workers_for
 from sluice.settings import RunSettings, Settings, own_tables_from_env
 from sluice.state import FIELD, FORMAT
+from sluice.step import step
 from sluice.workflows.export_process.files import COUNT
 from sluice.workflows.export_process.input import ObjectPlace, ProcessInput, TableTarget
 from sluice.workflows.export_process.plan import Checked, check
@@ -36,7 +37,7 @@ own_tables = own_tables_from_env()
 logger = Logger()
 
 
-@logger.inject_lambda_context(clear_state=True)
+@step
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Check the input, the export that it names and the sink.
 

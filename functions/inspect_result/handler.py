@@ -14,6 +14,7 @@ from sluice.limits import time_is_up
 from sluice.runs.paths import Run
 from sluice.settings import Settings
 from sluice.state import readable
+from sluice.step import step
 from sluice.workflows.athena_map.input import ResultFormat
 from sluice.workflows.athena_map.inspection import Inspection, Reader
 from sluice.workflows.athena_map.inspector import Inspector
@@ -22,7 +23,7 @@ settings = Settings.from_env()
 logger = Logger()
 
 
-@logger.inject_lambda_context(clear_state=True)
+@step
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """One slice of the inspection. Takes {"run", "planned": PlanQuery's result, "query": RunQuery's, "inspection"}.
 

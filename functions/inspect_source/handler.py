@@ -15,6 +15,7 @@ from sluice.reading.object_gets import ObjectGets
 from sluice.reading.object_set import ObjectSet
 from sluice.runs.paths import Run
 from sluice.settings import Settings
+from sluice.step import step
 from sluice.workflows.csv_load.inspection import Bounds, Inspection, InspectionProgress
 from sluice.workflows.csv_load.set_plan import Inspector
 from sluice.workflows.csv_load.tasks import Task
@@ -24,7 +25,7 @@ logger = Logger()
 gets = ObjectGets.like(botocore.session.get_session(), s3_client)
 
 
-@logger.inject_lambda_context(clear_state=True)
+@step
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Look through a task's objects until they end or the time is up, and return how far it has come.
 

@@ -15,6 +15,7 @@ from sluice.run_item.item import RunItem
 from sluice.run_item.worker import Heartbeats, RunWorker
 from sluice.runs.attempts import leave_part
 from sluice.settings import RunSettings, Settings
+from sluice.step import step
 from sluice.workflows.distinct_keys.measure_slice import MeasureRequest, measure_slice
 
 settings = Settings.from_env()
@@ -23,7 +24,7 @@ wire = Wire.from_session(botocore.session.get_session())
 heartbeats = Heartbeats.to(RunSettings.from_env().table, wire)
 
 
-@logger.inject_lambda_context(clear_state=True)
+@step
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Measure the keys' item collections until all are read or the time is up, and return how far that has come.
 

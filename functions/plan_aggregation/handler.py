@@ -17,6 +17,7 @@ from sluice.run_item.item_requests import PlanFacts, create_item
 from sluice.runs.paths import Run
 from sluice.runs.workers import notes_of, read_quota, workers_for
 from sluice.settings import RunSettings, Settings
+from sluice.step import step
 from sluice.workflows.object_aggregate.input import AggregationInput
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ run_table = RunSettings.from_env().table
 logger = Logger()
 
 
-@logger.inject_lambda_context(clear_state=True)
+@step
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Check the input, and that there is anything to aggregate. Takes {"run", "input"}.
 

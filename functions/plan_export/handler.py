@@ -9,6 +9,7 @@ from aws_lambda_powertools.metrics import MetricUnit, single_metric
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.settings import Settings, own_tables_from_env
+from sluice.step import step
 from sluice.workflows.table_export.plan import PlanRequest
 
 METRICS_NAMESPACE = "Sluice"
@@ -18,7 +19,7 @@ own_tables = own_tables_from_env()
 logger = Logger()
 
 
-@logger.inject_lambda_context(clear_state=True)
+@step
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Plan the next export and report how far behind the last one is, as metrics by table.
 

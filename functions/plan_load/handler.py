@@ -27,6 +27,7 @@ from sluice.runs.plans import leave_plan_state
 from sluice.runs.workers import notes_of, read_quota, workers_for
 from sluice.settings import RunSettings, Settings, own_tables_from_env
 from sluice.state import FIELD, FORMAT
+from sluice.step import step
 from sluice.workflows.csv_load.input import LoadInput
 from sluice.workflows.csv_load.plan import PlanProgress, advance, begin, cutter_for, load_state
 from sluice.workflows.csv_load.ranges import Range, read_ranges, stream_ranges, write_ranges
@@ -40,7 +41,7 @@ gets = ObjectGets.like(botocore.session.get_session(), s3_client)
 logger = Logger()
 
 
-@logger.inject_lambda_context(clear_state=True)
+@step
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Check the input, then cut the source into ranges until it ends or the time is up, or find those that are left.
 

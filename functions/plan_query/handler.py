@@ -16,6 +16,7 @@ from sluice.runs.paths import Run
 from sluice.runs.workers import Workers, notes_of, read_quota, workers_for
 from sluice.settings import QuerySettings, Settings
 from sluice.state import FIELD, FORMAT
+from sluice.step import step
 from sluice.workflows.athena_map.input import FUNCTION, MapInput, RowsObject
 
 settings = Settings.from_env()
@@ -23,7 +24,7 @@ allowed = QuerySettings.from_env()
 logger = Logger()
 
 
-@logger.inject_lambda_context(clear_state=True)
+@step
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Check the input. Takes {"run", "input"}; returns StartQueryExecution's arguments and what to do with the rows.
 

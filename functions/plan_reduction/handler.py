@@ -29,6 +29,7 @@ from sluice.runs.results import (
 from sluice.runs.summary import RunError, notes_in
 from sluice.settings import Settings
 from sluice.state import readable
+from sluice.step import step
 from sluice.workflows.object_aggregate.batch_outcomes import BatchOutcomes, keys_in_order
 from sluice.workflows.object_aggregate.merge_plan import LastMerge, Merge, plan_merges
 from sluice.workflows.object_aggregate.summary import Collected, failure_reason
@@ -37,7 +38,7 @@ settings = Settings.from_env()
 logger = Logger()
 
 
-@logger.inject_lambda_context(clear_state=True)
+@step
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Sum up the batches, list what failed, and plan the merges unless there may be no result.
 

@@ -17,6 +17,7 @@ from sluice.runs.segments import write_segments
 from sluice.runs.workers import Workers, notes_of, read_quota, workers_for
 from sluice.settings import ProcessorSettings, RunSettings, Settings, own_tables_from_env
 from sluice.state import FIELD, FORMAT
+from sluice.step import step
 from sluice.workflows.distinct_keys.given_keys import copy_keys
 from sluice.workflows.distinct_keys.input import FUNCTION, MEASURE, DistinctInput
 from sluice.workflows.distinct_keys.plan import plan_scan
@@ -28,7 +29,7 @@ own_tables = own_tables_from_env()
 logger = Logger()
 
 
-@logger.inject_lambda_context(clear_state=True)
+@step
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Check the input and plan the scan. Takes {"run", "input"}.
 

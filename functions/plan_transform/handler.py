@@ -19,6 +19,7 @@ from sluice.runs.segments import write_segments
 from sluice.runs.workers import notes_of, read_quota, workers_for
 from sluice.settings import RunSettings, Settings, own_tables_from_env
 from sluice.state import FIELD, FORMAT
+from sluice.step import step
 from sluice.workflows.table_transform.handover import EarlierRun, Purpose, RunFiles
 from sluice.workflows.table_transform.input import APPLY, TransformInput
 from sluice.workflows.table_transform.plan import TransformPlan, plan_transform
@@ -30,7 +31,7 @@ logger = Logger()
 wire = Wire.from_session(botocore.session.get_session())
 
 
-@logger.inject_lambda_context(clear_state=True)
+@step
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Check the input and plan the segments. Takes {"run", "input"}.
 

@@ -13,6 +13,7 @@ from sluice.aws.wire import Wire
 from sluice.limits import time_is_up
 from sluice.run_item.worker import Heartbeats
 from sluice.settings import RunSettings, Settings
+from sluice.step import step
 from sluice.workflows.export_process.progress import FileRequest
 from sluice.workflows.export_process.slice import FileWork
 
@@ -22,7 +23,7 @@ wire = Wire.from_session(botocore.session.get_session())
 heartbeats = Heartbeats.to(RunSettings.from_env().table, wire)
 
 
-@logger.inject_lambda_context(clear_state=True)
+@step
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Work through a data file until it ends or the time is up, and return how far it has come.
 

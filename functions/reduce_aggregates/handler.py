@@ -14,6 +14,7 @@ from sluice.limits import time_is_up
 from sluice.run_item.item import RunItem
 from sluice.run_item.worker import Heartbeats
 from sluice.settings import RunSettings, Settings
+from sluice.step import step
 from sluice.workflows.object_aggregate.merge import run_slice
 from sluice.workflows.object_aggregate.merge_plan import MergeRequest
 
@@ -22,7 +23,7 @@ heartbeats = Heartbeats.to(RunSettings.from_env().table, Wire.from_session(botoc
 logger = Logger()
 
 
-@logger.inject_lambda_context(clear_state=True)
+@step
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Merge until all is merged or the time is up, and return how far it has come.
 

@@ -17,6 +17,7 @@ from sluice.run_item.worker import Heartbeats, RunWorker
 from sluice.runs.attempts import leave_part
 from sluice.runs.courses import leave_course
 from sluice.settings import RunSettings, Settings
+from sluice.step import step
 from sluice.workflows.distinct_keys.slice import COLLECTOR_THRESHOLD, ScanRequest
 
 gc.set_threshold(COLLECTOR_THRESHOLD)
@@ -27,7 +28,7 @@ wire = Wire.from_session(botocore.session.get_session())
 heartbeats = Heartbeats.to(RunSettings.from_env().table, wire)
 
 
-@logger.inject_lambda_context(clear_state=True)
+@step
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Scan a segment until it ends, the time is up or the keys are many, and return how far it has come.
 

@@ -12,12 +12,13 @@ from sluice.aws.clients import aws_errors, dynamodb_client
 from sluice.run_item.item_requests import stop_run
 from sluice.runs.paths import run_of_execution
 from sluice.settings import RunSettings
+from sluice.step import step
 
 run_settings = RunSettings.from_env()
 logger = Logger()
 
 
-@logger.inject_lambda_context(clear_state=True)
+@step
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Set the stop flag of the run. Raises AccessDeniedError, ServiceUnavailableError, UnexpectedResponseError.
 

@@ -11,15 +11,15 @@ from typing import IO, Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws.clients import aws_errors, dynamodb_client, s3_client
+from sluice.aws.clients import aws_errors, s3_client
 from sluice.fields import Fields
-from sluice.report.leave import leave_report
-from sluice.runs.closing import close_run
+from sluice.report.ending import end_run
 from sluice.runs.paths import Run
 from sluice.runs.results import MergedObjects, empty, map_run_records, read_until_complete, spool, upload
 from sluice.runs.summary import RunError
 from sluice.settings import RunSettings, Settings
 from sluice.state import readable
+from sluice.step import step
 from sluice.workflows.distinct_keys.measure import ItemCollections
 from sluice.workflows.distinct_keys.summary import KeysSummary, Processed, Scanned, add_all, failure_reason
 
@@ -30,7 +30,7 @@ run_table = RunSettings.from_env().table
 logger = Logger()
 
 
-@logger.inject_lambda_context(clear_state=True)
+@step
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Sum up a run, list its failed keys and merge its report. Raises InvalidInputError, AccessDeniedError,
     ServiceUnavailableError.
@@ -49,8 +49,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
             s3_client().upload_fileobj(io.BufferedReader(parts), settings.data_bucket, run.report_key)
         state = summary.to_state()
         _put(run.summary_key, json.dumps(state, ensure_ascii=False, indent=2).encode())
-    item = close_run(dynamodb_client(), run_table, run, state)
-    leave_report(s3_client(), settings.data_bucket, run, state, item)
+    end_run(settings.data_bucket, run_table, run, state)
     logger.info("run summarized", extra={"run": run.name, "status": state["status"], "counts": state["counts"]})
     return state
 

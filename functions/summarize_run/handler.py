@@ -11,11 +11,10 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws.clients import aws_errors, dynamodb_client, s3_client
+from sluice.aws.clients import aws_errors, s3_client
 from sluice.fields import Fields
-from sluice.report.leave import leave_report
+from sluice.report.ending import end_run
 from sluice.runs.chains import WorkBefore
-from sluice.runs.closing import close_run
 from sluice.runs.outcomes import LOST, SUCCEEDED, Planned, RangeOutcome, message_in, outcomes
 from sluice.runs.paths import Run
 from sluice.runs.plans import iterate_plan
@@ -23,6 +22,7 @@ from sluice.runs.results import map_run_records, merge_objects, read_until_compl
 from sluice.runs.summary import RunError, Summary, notes_in, summarize
 from sluice.settings import RunSettings, Settings
 from sluice.state import readable
+from sluice.step import step
 from sluice.workflows.csv_load.files import FileLines, read_file_counts
 from sluice.workflows.csv_load.ranges import RANGES, Range, read_brief_ranges
 from sluice.workflows.export_process.files import FILES, read_files
@@ -32,7 +32,7 @@ run_table = RunSettings.from_env().table
 logger = Logger()
 
 
-@logger.inject_lambda_context(clear_state=True)
+@step
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Sum up a run, merge its rejects and name what failed. Raises InvalidInputError, SourceNotFoundError,
     AccessDeniedError, ServiceUnavailableError.
@@ -57,8 +57,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         )
         _leave(summary, ends)
     state = summary.to_state()
-    item = close_run(dynamodb_client(), run_table, run, state)
-    leave_report(s3_client(), settings.data_bucket, run, state, item)
+    end_run(settings.data_bucket, run_table, run, state)
     logger.info(
         "run summarized",
         extra={"run": run.name, "status": state["status"], "counts": state["counts"]},

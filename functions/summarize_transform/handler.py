@@ -10,10 +10,9 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws.clients import aws_errors, dynamodb_client, s3_client
+from sluice.aws.clients import aws_errors, s3_client
 from sluice.fields import Fields
-from sluice.report.leave import leave_report
-from sluice.runs.closing import close_run
+from sluice.report.ending import end_run
 from sluice.runs.outcomes import LOST, RangeOutcome, outcomes
 from sluice.runs.paths import Run
 from sluice.runs.results import map_run_records, merge_objects, read_until_complete
@@ -21,6 +20,7 @@ from sluice.runs.segments import read_segments
 from sluice.runs.summary import RunError, notes_in, summarize
 from sluice.settings import RunSettings, Settings
 from sluice.state import readable
+from sluice.step import step
 from sluice.workflows.table_transform.handover import read_cursors
 from sluice.workflows.table_transform.progress import SEGMENTS, TransformProgress
 from sluice.workflows.table_transform.summary import reached, summarize_transform
@@ -30,7 +30,7 @@ run_table = RunSettings.from_env().table
 logger = Logger()
 
 
-@logger.inject_lambda_context(clear_state=True)
+@step
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Sum up a run, merge its rejects and its sample, and name the segments that failed. Raises InvalidInputError,
     SourceNotFoundError, AccessDeniedError, ServiceUnavailableError.
@@ -51,8 +51,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         s3_client().put_object(
             Bucket=bucket, Key=run.summary_key, Body=json.dumps(state, ensure_ascii=False, indent=2).encode()
         )
-    item = close_run(dynamodb_client(), run_table, run, state)
-    leave_report(s3_client(), bucket, run, state, item)
+    end_run(bucket, run_table, run, state)
     logger.info("run summarized", extra={"run": run.name, "status": state["status"], "counts": state["counts"]})
     return state
 

@@ -17,6 +17,7 @@ from sluice.run_item.worker import Heartbeats, RunWorker
 from sluice.runs.attempts import earlier_outcome, leave_parts, was_tried_before
 from sluice.runs.courses import leave_course
 from sluice.settings import RunSettings, Settings
+from sluice.step import step
 from sluice.workflows.csv_load.slice import RangeSlice, SliceRequest, SliceResult
 from sluice.workflows.csv_load.stretches import Stretches
 
@@ -27,7 +28,7 @@ gets = ObjectGets.like(botocore.session.get_session(), s3_client)
 heartbeats = Heartbeats.to(RunSettings.from_env().table, wire)
 
 
-@logger.inject_lambda_context(clear_state=True)
+@step
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Work through a range until it ends or the time is up, and return how far it has come.
 

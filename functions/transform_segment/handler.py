@@ -15,6 +15,7 @@ from sluice.aws.wire import Wire
 from sluice.limits import time_is_up
 from sluice.run_item.worker import Heartbeats
 from sluice.settings import RunSettings, Settings
+from sluice.step import step
 from sluice.workflows.distinct_keys.slice import COLLECTOR_THRESHOLD
 from sluice.workflows.table_transform.progress import SegmentRequest
 from sluice.workflows.table_transform.work import SegmentWork
@@ -30,7 +31,7 @@ wire = Wire.from_session(botocore.session.get_session(), retries=RETRIES)
 heartbeats = Heartbeats.to(RunSettings.from_env().table, wire)
 
 
-@logger.inject_lambda_context(clear_state=True)
+@step
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Transform a segment's items until it ends or the time is up, and return how far it has come.
 

@@ -19,6 +19,7 @@ from sluice.run_item.item import RunItem
 from sluice.run_item.worker import Heartbeats
 from sluice.runs.paths import Run
 from sluice.settings import RunSettings, Settings
+from sluice.step import step
 from sluice.workflows.table_transform.input import TransformJob
 from sluice.workflows.table_transform.reads import KEYS_MAX, ConsistentReads
 from sluice.workflows.table_transform.slice_log import Sample
@@ -34,7 +35,7 @@ wire = Wire.from_session(botocore.session.get_session())
 heartbeats = Heartbeats.to(RunSettings.from_env().table, wire)
 
 
-@logger.inject_lambda_context(clear_state=True)
+@step
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Verify a sample of a run's changes, or as much of it as there is time for at the run's rate.
 

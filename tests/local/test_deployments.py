@@ -33,8 +33,14 @@ def test_second_deployment_changes_what_was_requested(stack: Deployed) -> None:
     assert stack.deploy(GENERATED_NAME) == 0
     assert stack.deploy(GENERATED_NAME) == 0
     assert _log_level(stack) == "INFO"
-    assert stack.deploy(GENERATED_NAME, "LogLevel=DEBUG") == 0
+    assert stack.deploy(GENERATED_NAME, "LogLevel=DEBUG", "RunAlarms=true", "Dashboard=true") == 0
     assert _log_level(stack) == "DEBUG"
+    cloudwatch = stack.client("cloudwatch")
+    alarms = {
+        each["MetricName"] for each in cloudwatch.describe_alarms()["MetricAlarms"] if "RunFailed" in each["AlarmName"]
+    }
+    assert alarms == {"ExecutionsFailed"}
+    assert len(cloudwatch.list_dashboards()["DashboardEntries"]) == 1
     _check_load(stack)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -13,6 +14,7 @@ from boto3 import Session
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
+from sluice.report.ending import run_metrics
 from tests.statemachine.definitions import NAMES, ROOT, all_states, definition, template
 
 OWN_TABLES = ("RunTable", "ExportLedgerTable")
@@ -154,3 +156,37 @@ def test_adopted_resources_are_those_that_the_template_keeps() -> None:
         assert each["DeletionPolicy"] == kept[name]["DeletionPolicy"]
         for key, value in each.get("Properties", {}).items():
             assert kept[name]["Properties"][key] == value, (name, key)
+
+
+def dashboard() -> dict[str, Any]:
+    body = template()["Resources"]["RunsDashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    found: dict[str, Any] = json.loads(
+        body.replace("${AWS::StackName}", "sluice").replace("${AWS::Region}", "eu-west-1")
+    )
+    return found
+
+
+def test_every_workflow_has_an_alarm_for_failed_runs() -> None:
+    _, alarmed, _ = template()["Resources"]["Fn::ForEach::EachWorkflowWithAlarms"]
+    machines = {name.removesuffix("StateMachine") for name in of_type("AWS::StepFunctions::StateMachine")}
+    assert set(alarmed) | {"TableExport"} == machines
+
+
+def test_dashboard_shows_metrics_that_are_documented() -> None:
+    page = (ROOT / "docs" / "monitoring.md").read_text()
+    widgets = dashboard()["widgets"]
+    searches = [each["properties"]["metrics"][0][0]["expression"] for each in widgets]
+    own = [name for each in searches if "{Sluice," in each for name in re.findall(r'"([A-Z][A-Za-z]+)"', each)]
+    assert {"RunsFailed", "RowsWritten", "RowsRejected", "StepErrors", "ExportLag", "UnitsUsd"} <= set(own)
+    for name in own:
+        assert f"`{name}`" in page
+    places = [(each["x"], each["y"]) for each in widgets]
+    assert len(set(places)) == len(places)
+
+
+def test_metrics_that_are_documented_are_reported() -> None:
+    page = (ROOT / "docs" / "monitoring.md").read_text()
+    table = page.partition("| metric |")[2].partition("\n\n")[0]
+    documented = {name for line in table.splitlines() for name in re.findall(r"`([A-Z][A-Za-z]+)`", line.split("|")[1])}
+    reported = {"StepSeconds", "StepErrors", "ExportLag", "ProcessLag", "PointInTimeRecoveryGap"}
+    assert documented - {"service"} == reported | run_metrics({"status": "COMPLETE"}).keys()

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from moto import mock_aws
 
 from sluice.report.charts import BARS_SHOWN, BINS, Rate, Span, binned, running, timelines
+from sluice.report.ending import leave_report, run_metrics
 from sluice.report.facts import Child, ItemFacts, RunFacts, Work, read_facts
-from sluice.report.leave import leave_report
 from sluice.report.page import render
 from sluice.run_item.progress import Course, WorkDone
 from sluice.runs.paths import Run
@@ -229,6 +229,31 @@ def test_a_run_leaves_its_report(s3: Any) -> None:
     left = s3.get_object(Bucket=BUCKET, Key=RUN.report_page_key)
     assert left["ContentType"] == "text/html; charset=utf-8"
     assert "100 read" in Page(left["Body"].read().decode()).text
+
+
+def test_metrics_of_a_run_say_how_it_ended_and_what_it_did() -> None:
+    metrics = {name: value for name, (_, value) in run_metrics(SUMMARY).items()}
+
+    assert metrics == {
+        "RunsComplete": 1,
+        "RunsPartial": 0,
+        "RunsFailed": 0,
+        "RunsStopped": 0,
+        "RowsRead": 100,
+        "RowsWritten": 92,
+        "RowsSkipped": 3,
+        "RowsRejected": 5,
+        "RowsFailed": 0,
+        "ReadUnits": 0,
+        "WriteUnits": 92,
+        "UnitsUsd": pytest.approx(92 * 0.625e-6),
+    }
+
+
+def test_metrics_of_a_run_without_tables_have_no_units() -> None:
+    metrics = run_metrics({"status": "FAILED", "counts": None, "capacity": None})
+
+    assert (metrics["RunsFailed"][1], metrics["RowsRead"][1], metrics["UnitsUsd"][1]) == (1, 0, 0)
 
 
 moments = st.floats(0, 1000, allow_nan=False)

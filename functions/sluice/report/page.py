@@ -13,12 +13,11 @@ from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
+from sluice.dynamodb.prices import READ_UNIT_USD, WRITE_UNIT_USD
 from sluice.report.charts import Rate, Span, binned, running, timelines
 from sluice.report.facts import RunFacts
 from sluice.report.next_steps import next_steps
 
-# USD on demand in us-east-1, table class Standard. https://aws.amazon.com/dynamodb/pricing/on-demand/
-READ_UNIT_USD, WRITE_UNIT_USD = 0.125e-6, 0.625e-6
 LOCAL_ACCOUNT = "000000000000"
 OUTCOMES = ("written", "skipped", "rejected", "failed")
 VALUE_CHARACTERS = 300

@@ -6,15 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from sluice.dynamodb.prices import units_usd
 from sluice.runs.outcomes import RangeOutcome
 from sluice.runs.summary import Summary
 from sluice.workflows.table_transform.input import DRY_RUN
 from sluice.workflows.table_transform.progress import Done, TransformProgress
 
-# USD on demand in us-east-1, table class Standard, since November 2024.
-# https://aws.amazon.com/dynamodb/pricing/on-demand/
-READ_UNIT_USD = 0.125e-6
-WRITE_UNIT_USD = 0.625e-6
 # A PutObject request in us-east-1, storage class Standard. https://aws.amazon.com/s3/pricing/
 PUT_USD = 5e-6
 ESTIMATE_DIGITS = 6
@@ -56,7 +53,7 @@ class TransformSummary:
 def estimate(done: Done) -> dict[str, float]:
     """What applying takes: the same reads, the planned writes, the journal. Indexes' own writes are not in it."""
     read, write, puts = done.read_units, done.planned_write_units, done.planned_puts
-    usd = round(read * READ_UNIT_USD + write * WRITE_UNIT_USD + puts * PUT_USD, ESTIMATE_DIGITS)
+    usd = round(units_usd(read, write) + puts * PUT_USD, ESTIMATE_DIGITS)
     return {"readUnits": read, "writeUnits": write, "journalPuts": puts, "usd": usd}
 
 
