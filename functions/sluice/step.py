@@ -16,7 +16,8 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 NAMESPACE = "Sluice"
-Handler = Callable[[dict[str, Any], LambdaContext], Any]
+# Of an event and a context.
+Handler = Callable[[Any, Any], Any]
 
 logger = Logger()
 
@@ -29,7 +30,7 @@ def step(handler: Handler) -> Handler:
 
     @wraps(handler)
     @logger.inject_lambda_context(clear_state=True)
-    def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
+    def lambda_handler(event: object, context: LambdaContext) -> Any:
         run = _run_of(event)
         logger.append_keys(**run)
         started, errors = time.perf_counter(), 1

@@ -62,7 +62,7 @@ def failed() -> dict[str, Any]:
 
 def metrics(printed: str) -> dict[tuple[str, str], float]:
     """Names, units and values of the metrics in what was printed, all of them for the table."""
-    documents = [json.loads(line) for line in printed.splitlines() if '"_aws"' in line]
+    documents = [json.loads(line) for line in printed.splitlines() if '"_aws"' in line and '"Table"' in line]
     found = {}
     for each in documents:
         (directive,) = each["_aws"]["CloudWatchMetrics"]
