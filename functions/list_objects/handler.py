@@ -18,6 +18,7 @@ from sluice.run_item.item_requests import PlanFacts, create_item
 from sluice.runs.paths import Run
 from sluice.runs.plans import leave_plan_state
 from sluice.settings import RunSettings, Settings
+from sluice.step import step
 from sluice.workflows.object_map.input import APPLY
 from sluice.workflows.object_map.listing import EarlierListing, Lister, Listing
 from sluice.workflows.object_map.plan import ActionPlan, read_earlier
@@ -27,7 +28,7 @@ run_settings = RunSettings.from_env()
 logger = Logger()
 
 
-@logger.inject_lambda_context(clear_state=True)
+@step
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """List one slice. Takes {"run", "planned": PlanActions' result, "listing": that of the slice before, or null}.
 

@@ -17,6 +17,7 @@ from sluice.runs.destination import looked_up
 from sluice.runs.paths import Run
 from sluice.runs.workers import Workers, notes_of, read_quota, workers_for
 from sluice.settings import ObjectSettings, RunSettings, Settings
+from sluice.step import step
 from sluice.workflows.object_map.input import FUNCTION, ObjectAction, ObjectMapInput
 from sluice.workflows.object_map.plan import ActionPlan, check_resumed, check_source, read_earlier
 
@@ -26,7 +27,7 @@ allowed = ObjectSettings.from_env()
 logger = Logger()
 
 
-@logger.inject_lambda_context(clear_state=True)
+@step
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Check the input. Takes {"run", "input"}; returns what the listing, the batches and the summary need.
 

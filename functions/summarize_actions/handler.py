@@ -11,16 +11,16 @@ from typing import IO, Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws.clients import aws_errors, dynamodb_client, s3_client
+from sluice.aws.clients import aws_errors, s3_client
 from sluice.fields import Fields
-from sluice.report.leave import leave_report
-from sluice.runs.closing import close_run
+from sluice.report.ending import end_run
 from sluice.runs.paths import Run
 from sluice.runs.results import empty, map_run_records, read_until_complete, spool, upload
 from sluice.runs.summary import RunError
 from sluice.runs.undone import ItemsDone
 from sluice.settings import RunSettings, Settings
 from sluice.state import readable
+from sluice.step import step
 from sluice.workflows.object_map.input import APPLY
 from sluice.workflows.object_map.listing import Listing
 from sluice.workflows.object_map.summary import ObjectMapSummary, failure_reason_of_objects, result_lines
@@ -30,7 +30,7 @@ run_table = RunSettings.from_env().table
 logger = Logger()
 
 
-@logger.inject_lambda_context(clear_state=True)
+@step
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Sum up a run. Raises InvalidInputError, AccessDeniedError, ServiceUnavailableError.
 
@@ -46,8 +46,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         state = _summarize(run, planned, listing, event).to_state()
         body = json.dumps(state, ensure_ascii=False, indent=2).encode()
         s3_client().put_object(Bucket=settings.data_bucket, Key=run.summary_key, Body=body)
-    item = close_run(dynamodb_client(), run_table, run, state)
-    leave_report(s3_client(), settings.data_bucket, run, state, item)
+    end_run(settings.data_bucket, run_table, run, state)
     logger.info("run summarized", extra={"run": run.name, "status": state["status"], "counts": state["counts"]})
     return state
 
