@@ -118,10 +118,10 @@ def _columns(record: Block, source: Source) -> list[str]:
 def _check_unique(header: tuple[str, ...]) -> None:
     """A column without a name may stand once, as the index that pandas writes does."""
     places: dict[str, int] = {}
-    for place, name in enumerate(header, 1):
+    for number, name in enumerate(header, 1):
         if name in places:
             raise InvalidInputError(
                 "source.headers",
-                f"the column {quoted(name)} appears twice, as column {places[name]} and {place}",
+                f"the column {quoted(name)} appears twice, as column {places[name]} and {number}",
             )
-        places[name] = place
+        places[name] = number

@@ -186,14 +186,14 @@ class ObjectStream:
     def _open(self) -> StreamingBody:
         source = self._source
         changed = SourceChangedError(f"{source} is no longer the object that the run started with")
-        gone = SourceChangedError(f"{source} is no longer there")
+        missing = SourceChangedError(f"{source} is no longer there")
         named = {
             "PreconditionFailed": changed,
             "InvalidRange": changed,
-            "NoSuchKey": gone,
-            "NoSuchVersion": gone,
-            "NoSuchBucket": gone,
-            "MethodNotAllowed": gone,
+            "NoSuchKey": missing,
+            "NoSuchVersion": missing,
+            "NoSuchBucket": missing,
+            "MethodNotAllowed": missing,
             "InvalidObjectState": SourceNotFoundError(f"{source} is archived; restore it first"),
         }
         with aws_errors(str(source), named):

@@ -36,7 +36,7 @@ class Inspected(NamedTuple):
     `start`: the offset of the first row; `header`: a csv's columns, None where rows name them, or there is nothing.
     `cuts`: offsets up to which there are whole records, and how many since the one before. `windows`: in place of cuts
     for a chunk, see chunk_scan. `problem`: the name and the message of the error that makes the object unreadable.
-    `is_continued`: a later line goes on with the piece.
+    `is_continued`: a later line continues with the piece.
     """
 
     piece: int

@@ -287,7 +287,7 @@ class SetPlanner:
 
 
 class _Listing:
-    """What is listed on its way to the tasks. `example`: the key of the first object whose format is known."""
+    """What is listed for the tasks. `example`: the key of the first object whose format is known."""
 
     def __init__(self, objects: ObjectSet, *, may_chunk: bool) -> None:
         self._set = objects

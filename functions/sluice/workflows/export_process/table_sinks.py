@@ -198,7 +198,7 @@ class OrderedChanges:
     def __init__(self, writer: BatchWriter, tally: Tally) -> None:
         self._writer = writer
         self._tally = tally
-        self._units_told = 0.0
+        self._reported_units = 0.0
 
     def write(self, puts: Sequence[Item], deletes: Sequence[Item], origin: Origin, _write_micros: int | None) -> None:
         """See TableChanges."""
@@ -213,8 +213,8 @@ class OrderedChanges:
         self._writer.flush()
         outcome = self._writer.outcome
         self._tally.correct(outcome)
-        self._tally.write_units += outcome.write_units - self._units_told
-        self._units_told = outcome.write_units
+        self._tally.write_units += outcome.write_units - self._reported_units
+        self._reported_units = outcome.write_units
 
     def close(self) -> None:
         """See TableChanges."""
@@ -283,11 +283,11 @@ class TransformedTableSink:
     def _carry(self, row: int, line: bytes) -> None:
         record = read_record(line, self._export)
         puts = {item.key: item for item in self._transformation(record.new)}
-        gone = {item.key: item for item in self._transformation(record.old) if item.key not in puts}
-        if not puts and not gone:
+        deleted = {item.key: item for item in self._transformation(record.old) if item.key not in puts}
+        if not puts and not deleted:
             self._tally.skipped += 1
             return
-        deletes = [Item(item.key, self._key_of(item)) for item in gone.values()]
+        deletes = [Item(item.key, self._key_of(item)) for item in deleted.values()]
         origin = Origin(row, line, len(puts) + len(deletes))
         self._changes.write(list(puts.values()), deletes, origin, record.write_micros)
         self._tally.written += 1
