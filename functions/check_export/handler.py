@@ -22,7 +22,7 @@ from sluice.settings import RunSettings, Settings, own_tables_from_env
 from sluice.state import FIELD, FORMAT
 from sluice.step import step
 from sluice.workflows.export_process.files import COUNT
-from sluice.workflows.export_process.input import ObjectPlace, ProcessInput, TableTarget
+from sluice.workflows.export_process.input import ObjectLocation, ProcessInput, TableTarget
 from sluice.workflows.export_process.plan import Checked, check
 from sluice.workflows.export_process.resume import (
     EarlierProcess,
@@ -49,7 +49,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     request = ProcessInput.from_input(fields.raw("input"), settings.data_bucket)
     if isinstance(request.sink, TableTarget):
         own_tables.refuse("sink.table", request.sink.table)
-    own_list = ObjectPlace(settings.data_bucket, run.plan_key)
+    own_list = ObjectLocation(settings.data_bucket, run.plan_key)
     earlier = read_earlier(s3_client(), settings.data_bucket, run, request.resumed_run) if request.resumed_run else None
     if earlier:
         earlier.check(request)
@@ -85,7 +85,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     }
 
 
-def _rest(earlier: EarlierProcess, checked: Checked, own_list: ObjectPlace) -> Checked:
+def _rest(earlier: EarlierProcess, checked: Checked, own_list: ObjectLocation) -> Checked:
     """What is left of an earlier run, in a list of the run's own."""
     lines = earlier.left
     return replace(

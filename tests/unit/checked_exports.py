@@ -8,13 +8,13 @@ import boto3
 import pytest
 
 from sluice.errors import SluiceError
-from sluice.workflows.export_process.input import ObjectPlace, ProcessInput
+from sluice.workflows.export_process.input import ObjectLocation, ProcessInput
 from sluice.workflows.export_process.plan import Checked, check
 from tests.unit.export_files import BUCKET, TABLE_ARN, ExportInS3, Json, bird, changed, key_of
 
 DATA_BUCKET = "sluice-data-000000000000-us-east-1"
 ARN = f"{TABLE_ARN}/export/01768386096366-0123abcd"
-OWN_LIST = ObjectPlace(DATA_BUCKET, "export_process/planned/plan.jsonl")
+OWN_LIST = ObjectLocation(DATA_BUCKET, "export_process/planned/plan.jsonl")
 TABLE_ID = "the-tables-own"
 CHANGES = [changed(key_of(bird(name)), None, bird(name)) for name in ("wren", "emu")]
 

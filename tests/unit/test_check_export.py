@@ -20,7 +20,7 @@ from sluice.errors import (
     SluiceError,
     SourceNotFoundError,
 )
-from sluice.workflows.export_process.input import ObjectPlace, Process
+from sluice.workflows.export_process.input import ObjectLocation, Process
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.checked_exports import ARN, CHANGES, DATA_BUCKET, OWN_LIST, Surroundings
 from tests.unit.export_files import BUCKET, REAL_SUMMARY, ExportInS3, Json, bird, items, md5, put_real_export
@@ -55,7 +55,7 @@ def test_children_get_all_that_they_need(aws: Surroundings) -> None:
         "runItem": None,
     }
     assert Process.from_state(json.loads(json.dumps(checked.process.to_state()))) == checked.process
-    assert (checked.listed_in, checked.files, checked.items) == (ObjectPlace(BUCKET, aws.export.files_key), 2, 2)
+    assert (checked.listed_in, checked.files, checked.items) == (ObjectLocation(BUCKET, aws.export.files_key), 2, 2)
 
 
 def test_objects_have_their_bucket_and_values(aws: Surroundings) -> None:

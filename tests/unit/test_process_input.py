@@ -8,7 +8,7 @@ import pytest
 
 from sluice.errors import InvalidInputError
 from sluice.run_item.shares import Kind
-from sluice.workflows.export_process.input import ObjectPlace, ObjectsTarget, ProcessInput, TableTarget
+from sluice.workflows.export_process.input import ObjectLocation, ObjectsTarget, ProcessInput, TableTarget
 
 ARN = "arn:aws:dynamodb:us-east-1:123456789012:table/birds/export/01768386096366-0123abcd"
 
@@ -45,10 +45,10 @@ def test_every_field_is_taken() -> None:
         verify=False,
     )
     assert given == ProcessInput(
-        export=ObjectPlace("b", "p/manifest-summary.json"),
+        export=ObjectLocation("b", "p/manifest-summary.json"),
         sink=TableTarget("copy", "newerOnly"),
         transform="t",
-        records=ObjectPlace("b", "rejects.jsonl"),
+        records=ObjectLocation("b", "rejects.jsonl"),
         max_concurrency=7,
         limits={Kind.READ: None, Kind.WRITE: 1.5},
         tolerated_failure_percentage=10,

@@ -401,7 +401,7 @@ def parse_mapping(mapping: object, columns: SourceColumns, schema: KeySchema) ->
     for key in schema.indexed:
         if key.name in attributes:
             _check_type(key, attributes[key.name])
-    _check_attribute_counts(attributes, schema)
+    _check_allow_empty(attributes, schema)
     return attributes
 
 
@@ -446,7 +446,7 @@ def _check_constant_key(key: KeyAttribute, scalar: Scalar) -> None:
         raise InvalidInputError(f"mapping.{key.name}", str(error)) from error
 
 
-def _check_attribute_counts(attributes: Mapping[str, Attribute], schema: KeySchema) -> None:
+def _check_allow_empty(attributes: Mapping[str, Attribute], schema: KeySchema) -> None:
     keys = {key.name for key in (*schema.attributes, *schema.indexed)}
     for name, attribute in attributes.items():
         if isinstance(attribute, Scalar) and attribute.allow_empty and name not in keys:

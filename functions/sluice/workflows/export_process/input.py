@@ -121,7 +121,7 @@ _EXPORT_ARN = re.compile(r"arn:[^:]+:dynamodb:[^:]+:\d{12}:table/[^/]+/export/[^
 
 
 @dataclass(frozen=True, slots=True)
-class ObjectPlace:
+class ObjectLocation:
     """An object that the input names."""
 
     bucket: str
@@ -152,10 +152,10 @@ class ProcessInput:
     `rejects_tolerated`: {"count": 5}, {"percentage": 1.5} of the records, or None for any number.
     """
 
-    export: str | ObjectPlace
+    export: str | ObjectLocation
     sink: TableTarget | ObjectsTarget
     transform: str | None
-    records: ObjectPlace | None
+    records: ObjectLocation | None
     max_concurrency: int
     limits: Limits
     tolerated_failure_percentage: float
@@ -185,13 +185,13 @@ class ProcessInput:
         )
 
 
-def _export(fields: Fields) -> str | ObjectPlace:
+def _export(fields: Fields) -> str | ObjectLocation:
     export = fields.raw("export")
     if not isinstance(export, str):
-        place = _place(fields, "export")
-        if place.key.rpartition("/")[2] != SUMMARY_NAME:
-            raise fields.wrong("export.key", f"must be the key of a {SUMMARY_NAME}, not {place.key}")
-        return place
+        location = _location(fields, "export")
+        if location.key.rpartition("/")[2] != SUMMARY_NAME:
+            raise fields.wrong("export.key", f"must be the key of a {SUMMARY_NAME}, not {location.key}")
+        return location
     if not _EXPORT_ARN.fullmatch(export):
         raise fields.wrong(
             "export", f"{export} is not the ARN of an export; give that, or the bucket and key of its {SUMMARY_NAME}"
@@ -199,18 +199,18 @@ def _export(fields: Fields) -> str | ObjectPlace:
     return export
 
 
-def _records(fields: Fields) -> ObjectPlace | None:
+def _records(fields: Fields) -> ObjectLocation | None:
     if not fields.has("records"):
         return None
-    place = _place(fields, "records")
-    if not place.key.endswith(".jsonl"):
-        raise fields.wrong("records.key", f"must be the key of a rejects.jsonl, not {place.key}")
-    return place
+    location = _location(fields, "records")
+    if not location.key.endswith(".jsonl"):
+        raise fields.wrong("records.key", f"must be the key of a rejects.jsonl, not {location.key}")
+    return location
 
 
-def _place(fields: Fields, name: str) -> ObjectPlace:
-    place = fields.section(name, ("bucket", "key"))
-    return ObjectPlace(place.text("bucket"), place.text("key"))
+def _location(fields: Fields, name: str) -> ObjectLocation:
+    location = fields.section(name, ("bucket", "key"))
+    return ObjectLocation(location.text("bucket"), location.text("key"))
 
 
 def _sink(fields: Fields, data_bucket: str) -> TableTarget | ObjectsTarget:

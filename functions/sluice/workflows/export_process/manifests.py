@@ -13,7 +13,7 @@ from sluice.aws.clients import aws_errors
 from sluice.errors import ExportNotCompletedError, InvalidInputError, SourceMalformedError, SourceNotFoundError
 from sluice.reading.streams import open_source
 from sluice.workflows.export_process.files import MD5, DataFile, Md5Stream, line_blocks, md5_of, pin, read_whole
-from sluice.workflows.export_process.input import FULL, INCREMENTAL, NEW_AND_OLD_IMAGES, NEW_IMAGE, ObjectPlace
+from sluice.workflows.export_process.input import FULL, INCREMENTAL, NEW_AND_OLD_IMAGES, NEW_IMAGE, ObjectLocation
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 COMPLETED = "COMPLETED"
 
 
-def find_summary(dynamodb: DynamoDBClient, arn: str) -> ObjectPlace:
+def find_summary(dynamodb: DynamoDBClient, arn: str) -> ObjectLocation:
     """Where the export's summary is. Raises SourceNotFoundError, ExportNotCompletedError naming the status,
     AccessDeniedError, ServiceUnavailableError; InvalidInputError on export for one in Ion.
     """
@@ -41,7 +41,7 @@ def find_summary(dynamodb: DynamoDBClient, arn: str) -> ObjectPlace:
         raise ExportNotCompletedError(f"the export {arn} is {status}{f' ({reason})' if reason else ''}")
     if export.get("ExportFormat") == "ION":
         raise InvalidInputError("export", "is in Ion; export the table as DYNAMODB_JSON")
-    return ObjectPlace(export["S3Bucket"], _below(export.get("S3Prefix"), export["ExportManifest"]))
+    return ObjectLocation(export["S3Bucket"], _below(export.get("S3Prefix"), export["ExportManifest"]))
 
 
 def _below(prefix: str | None, key: str) -> str:

@@ -25,7 +25,7 @@ from sluice.workflows.export_process.input import (
     NEW_AND_OLD_IMAGES,
     REJECTS,
     Export,
-    ObjectPlace,
+    ObjectLocation,
     ObjectsSink,
     Process,
     ProcessInput,
@@ -104,31 +104,33 @@ class Checked:
     """
 
     process: Process
-    listed_in: ObjectPlace
+    listed_in: ObjectLocation
     files: int
     filled: int
     items: int
     manifest: bytes | None = None
 
 
-def check(s3: S3Client, dynamodb: DynamoDBClient, request: ProcessInput, own_list: ObjectPlace) -> Checked:
+def check(s3: S3Client, dynamodb: DynamoDBClient, request: ProcessInput, own_list: ObjectLocation) -> Checked:
     """Check the input and what it names. `own_list`: where the list of files goes when it is not the export's own.
 
     Raises InvalidInputError, SourceNotFoundError, SourceMalformedError, ExportNotCompletedError, TableNotFoundError,
     AccessDeniedError, ServiceUnavailableError.
     """
-    place = find_summary(dynamodb, request.export) if isinstance(request.export, str) else request.export
-    summary = read_summary(s3, place.bucket, place.key, verify=request.verify)
+    location = find_summary(dynamodb, request.export) if isinstance(request.export, str) else request.export
+    summary = read_summary(s3, location.bucket, location.key, verify=request.verify)
     _check_transform(request.transform, summary)
     sink = _sink(dynamodb, request)
-    listed = _listed(s3, place.bucket, summary, verify=request.verify)
-    export = Export(place.bucket, summary.type, summary.view, summary.write_micros)
+    listed = _listed(s3, location.bucket, summary, verify=request.verify)
+    export = Export(location.bucket, summary.type, summary.view, summary.write_micros)
     if isinstance(sink, TableSink) and request.transform is None:
         check_keys_fit(s3, dynamodb, sink, summary=summary, export=export, first=listed.first)
     process = Process(export, sink, request.transform, request.verify)
     if request.records is not None:
         return _feed_back(s3, process, request.records, own_list)
-    return Checked(process, ObjectPlace(place.bucket, summary.files_key), listed.files, listed.filled, listed.items)
+    return Checked(
+        process, ObjectLocation(location.bucket, summary.files_key), listed.files, listed.filled, listed.items
+    )
 
 
 def _check_transform(transform: str | None, summary: Summary) -> None:
@@ -159,7 +161,7 @@ def _listed(s3: S3Client, bucket: str, summary: Summary, *, verify: bool) -> Fil
     return listed
 
 
-def _feed_back(s3: S3Client, process: Process, rejects: ObjectPlace, own_list: ObjectPlace) -> Checked:
+def _feed_back(s3: S3Client, process: Process, rejects: ObjectLocation, own_list: ObjectLocation) -> Checked:
     """The rejects of an earlier run are one file of records."""
     source = pin(s3, rejects.bucket, rejects.key)
     with closing(Md5Stream(open_source(s3, source, 0, None))) as stream:

@@ -17,7 +17,7 @@ from sluice.runs.plans import read_plan_state
 from sluice.runs.range_progress import RangeProgress
 from sluice.state import VersionedState
 from sluice.workflows.export_process.files import COUNT, DataFile, line_blocks, pin
-from sluice.workflows.export_process.input import ObjectPlace, Process, ProcessInput
+from sluice.workflows.export_process.input import ObjectLocation, Process, ProcessInput
 from sluice.workflows.export_process.progress import FileProgress
 
 if TYPE_CHECKING:
@@ -91,9 +91,9 @@ class EarlierProcess:
 
     def check(self, request: ProcessInput) -> None:
         """Raise InvalidInputError when something else is requested."""
-        asked = request_of(request)
+        request_state = request_of(request)
         for name, value in self.plan.request.items():
-            if asked[name] != value:
+            if request_state[name] != value:
                 raise InvalidInputError(name, f"differs from that of {self.name}, which is to be continued")
 
 
@@ -101,8 +101,8 @@ def request_of(request: ProcessInput) -> dict[str, Any]:
     """What must be the same in a run that continues another one, as JSON, by the fields' names."""
     export = request.export if isinstance(request.export, str) else asdict(request.export)
     records = asdict(request.records) if request.records else None
-    asked = {"export": export, "sink": asdict(request.sink), "transform": request.transform, "records": records}
-    known: dict[str, Any] = json.loads(json.dumps(asked))
+    request_state = {"export": export, "sink": asdict(request.sink), "transform": request.transform, "records": records}
+    known: dict[str, Any] = json.loads(json.dumps(request_state))
     return known
 
 
@@ -113,12 +113,12 @@ def read_earlier(s3: S3Client, bucket: str, run: Run, name: str) -> EarlierProce
     """
     earlier = replace(run, name=name)
     plan = read_plan_state(s3, bucket, earlier, ProcessPlan, "checked its export")
-    files = _read_lines(s3, ObjectPlace(plan.bucket, plan.key))
+    files = _read_lines(s3, ObjectLocation(plan.bucket, plan.key))
     reached = read_cursors(s3, bucket, earlier, {each.file.index: each.start_state for each in files})
     return EarlierProcess(name, plan, files, reached)
 
 
-def _read_lines(s3: S3Client, place: ObjectPlace) -> list[FileLine]:
-    with closing(open_source(s3, pin(s3, place.bucket, place.key), 0, None)) as stream:
+def _read_lines(s3: S3Client, location: ObjectLocation) -> list[FileLine]:
+    with closing(open_source(s3, pin(s3, location.bucket, location.key), 0, None)) as stream:
         lines = (line for block in line_blocks(stream) for line in block)
         return [FileLine.from_line(json.loads(line), index) for index, line in enumerate(lines)]
