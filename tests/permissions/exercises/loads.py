@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from tests.local.deployed import Deployed
-from tests.permissions.exercises.runs import run, update
+from tests.permissions.exercises.runs import call, run, update
 
 CSV = "id,text\n1,a\n"
 BAD_ROW = ",no id\n"
@@ -25,12 +26,33 @@ def _missing(stack: Deployed) -> dict[str, Any]:
     return _load(stack) | {"source": {"bucket": stack.bucket, "key": "input/none.csv"}}
 
 
+def _slice_without_outcome(stack: Deployed) -> Any:
+    """A slice that was begun and did not end, as its child gives it to TransformItems again."""
+    ended = stack.run("csv_load", _load(stack, onConflict="keep"))
+    (child,) = _children(stack, f"csv_load/{ended.name}/results/")
+    for each in stack.s3.list_objects_v2(Bucket=stack.bucket, Prefix=f"csv_load/{ended.name}/slices/")["Contents"]:
+        stack.s3.delete_object(Bucket=stack.bucket, Key=each["Key"])
+    return child
+
+
+def _children(stack: Deployed, prefix: str) -> list[Any]:
+    """The inputs of a Map Run's children."""
+    listed = stack.s3.list_objects_v2(Bucket=stack.bucket, Prefix=prefix)["Contents"]
+    keys = [each["Key"] for each in listed if "SUCCEEDED" in each["Key"]]
+    return [json.loads(json.loads(line)["Input"]) for key in keys for line in stack.object(key).splitlines()]
+
+
 EXERCISES = (
     update("csv_load"),
     run("csv_load", _missing),
     run("csv_load", _load),
     run("csv_load", lambda stack: _load(stack, CSV + BAD_ROW, rejectsTolerated=1, onConflict="keep")),
     run("csv_load", _version),
+    call("TransformItems", _slice_without_outcome),
     update("csv_load_direct"),
     run("csv_load_direct", lambda stack: {"source": stack.put(CSV), "table": stack.new_table()}),
+    # A Map Run that fails is looked up.
+    run(
+        "csv_load_direct", lambda stack: {"source": stack.put(CSV), "table": stack.new_table(), "types": {"text": "N"}}
+    ),
 )

@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from local_aws import faults
-from tests.local.deployed import COPY_BUCKET, RESULT_BUCKET, ROW_FUNCTION, SOURCE_BUCKET, WORK_GROUP, Deployed
+from tests.local.deployed import (
+    COPY_BUCKET,
+    MISSING_FUNCTION,
+    RESULT_BUCKET,
+    ROW_FUNCTION,
+    SOURCE_BUCKET,
+    WORK_GROUP,
+    Deployed,
+)
 from tests.local.queried_rows import Queried
 from tests.local.waiting import until
 from tests.permissions.exercises.runs import Execution, Started, call, fixture, run, update
@@ -72,6 +80,11 @@ def _given_rows(stack: Deployed) -> dict[str, Any]:
     return {"rows": rows, "action": {"function": ROW_FUNCTION}}
 
 
+def _missing_function(stack: Deployed) -> dict[str, Any]:
+    """Every batch fails, and with them the Map Run: its result files are looked for."""
+    return _given_rows(stack) | {"action": {"function": MISSING_FUNCTION}}
+
+
 def _missing_rows(stack: Deployed) -> dict[str, Any]:
     return _given_rows(stack) | {"rows": {"bucket": stack.bucket, "key": "input/none.jsonl"}}
 
@@ -92,6 +105,7 @@ EXERCISES = (
     update("athena_map"),
     run("athena_map", _missing_rows),
     run("athena_map", _given_rows),
+    run("athena_map", _missing_function),
     run("athena_map", _copy),
     run("athena_map", _failed_copy),
     run("athena_map", _json_lines),

@@ -32,12 +32,17 @@ def _filtered(stack: Deployed) -> dict[str, Any]:
 
 
 def _into(stack: Deployed, **fields: Any) -> dict[str, Any]:
-    return _apply(stack, target=stack.new_table(), **fields)
+    return _apply(stack, target=stack.new_table(), mapping={"id": "{id}", "state": "seen"}, **fields)
 
 
 def _resumed(stack: Deployed) -> dict[str, Any]:
     document = _apply(stack)
     return {**document, "resume": {"run": stack.run("table_transform", document).name}}
+
+
+def _undone(stack: Deployed) -> dict[str, Any]:
+    """An undo reads the items that it takes back."""
+    return {"undo": {"run": stack.run("table_transform", _apply(stack)).name}, "mode": "apply"}
 
 
 def _differing(stack: Deployed) -> dict[str, Any]:
@@ -67,6 +72,7 @@ EXERCISES = (
     run("table_transform", lambda stack: _into(stack, onConflict="keep")),
     run("table_transform", lambda stack: _into(stack, deleteSource=True)),
     run("table_transform", _resumed),
+    run("table_transform", _undone),
     call("VerifySample", _differing),
     call("SummarizeTransform", _failed_map_run),
 )
