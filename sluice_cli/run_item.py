@@ -24,7 +24,7 @@ KEPT_SECONDS = 60 * 86_400
 RUN_TABLE = "RunTable"
 MISSING = "ConditionalCheckFailedException"
 # Of these the plan knows how many rows there are; of others it knows what DescribeTable says, which may be old.
-EXACTLY_PLANNED = frozenset({"csv_load", "export_process"})
+EXACTLY_PLANNED = frozenset({"csv_load", "csv_load_direct", "export_process"})
 
 
 @dataclass(frozen=True)

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.aws.clients import aws_errors, lambda_client, s3_client
+from sluice.aws.clients import aws_errors, dynamodb_client, lambda_client, s3_client
 from sluice.errors import SourceNotFoundError
 from sluice.fields import Fields
+from sluice.run_item.item import NO_LIMITS, RunItem
+from sluice.run_item.item_requests import PlanFacts, create_item
 from sluice.runs.destination import looked_up
 from sluice.runs.paths import Run
 from sluice.runs.workers import Workers, notes_of, read_quota, workers_for
-from sluice.settings import QuerySettings, Settings
+from sluice.settings import QuerySettings, RunSettings, Settings
 from sluice.state import FIELD, FORMAT
 from sluice.step import step
 from sluice.workflows.athena_map.input import FUNCTION, MapInput, RowsObject
 
 settings = Settings.from_env()
 allowed = QuerySettings.from_env()
+run_table = RunSettings.from_env().table
 logger = Logger()
 
 
@@ -28,7 +32,7 @@ logger = Logger()
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Check the input. Takes {"run", "input"}; returns StartQueryExecution's arguments and what to do with the rows.
 
-    Raises InvalidInputError, SourceNotFoundError, AccessDeniedError, ServiceUnavailableError.
+    Raises InvalidInputError, SourceNotFoundError, AccessDeniedError, ServiceUnavailableError, StoppedError.
     """
     fields = Fields(event, ("run", "input"))
     run = Run.from_state(fields.raw("run"))
@@ -39,6 +43,8 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     if request.rows:
         _check_rows(request.rows)
     workers = _workers(request)
+    # Each batch counts its rows in the item once: one shard takes a thousand batches per second.
+    create_item(dynamodb_client(), run_table, RunItem(run.item_key, NO_LIMITS, 1), PlanFacts(run.workflow), time.time())
     logger.info("planned", extra={"run": run.name, "action": request.action.type})
     return {
         FIELD: FORMAT,

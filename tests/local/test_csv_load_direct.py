@@ -49,11 +49,20 @@ def test_failed_batch_reaches_the_run(stack: Deployed) -> None:
     assert "of 251 rows are in batches that failed: s3://" in (ended.cause or "")
 
 
-def test_cause_of_a_missing_table_is_the_runs(stack: Deployed) -> None:
+def test_missing_table_is_named_before_a_row_is_read(stack: Deployed) -> None:
     _table, document = load(stack, TEXT)
     ended = stack.run("csv_load_direct", {**document, "table": "test-there-is-none"})
-    assert (ended.status, ended.error) == ("FAILED", "DynamoDB.ResourceNotFoundException"), ended
-    assert "250 of 250 rows are in batches that failed" in (ended.cause or "")
+    assert (ended.status, ended.error) == ("FAILED", "TableNotFoundError"), ended
+    assert ended.cause == "table: there is no table test-there-is-none; create it, or correct the name"
+    assert map_runs(stack, "csv_load_direct", ended) == []
+
+
+def test_first_cause_names_the_row_in_the_words_of_dynamodb(stack: Deployed) -> None:
+    _table, document = load(stack, "id,n\n1,5\n2,x\n3,7\n")
+    ended = stack.run("csv_load_direct", document)
+    assert (ended.status, ended.error) == ("FAILED", CONVERSION_ERROR), ended
+    assert "The parameter cannot be converted to a numeric value: x" in (ended.cause or "")
+    assert 'in row 2: {"id":{"S":"2"},"n":{"N":"x"}}' in (ended.cause or "")
 
 
 def test_types_of_a_column_that_the_source_lacks_are_refused(stack: Deployed) -> None:
@@ -80,7 +89,112 @@ def test_tolerated_batch_is_counted_and_listed(stack: Deployed) -> None:
     (failed,) = manifest["ResultFiles"]["FAILED"]
     assert failed["Key"] == ended.summary["failures"]["key"]
     (record,) = [json.loads(line) for line in stack.object(failed["Key"]).splitlines()]
-    assert json.loads(record["Input"])["Items"] == [{"Item": {"id": {"S": "250"}, "n": {"N": "abc"}}, "problem": ""}]
+    assert json.loads(record["Input"])["Items"] == [
+        {"Item": {"id": {"S": "250"}, "n": {"N": "abc"}}, "row": 251, "problem": ""}
+    ]
+    assert len(stack.items(table)) == 250
+
+
+def test_rows_that_failed_are_tolerated_up_to_a_count(stack: Deployed) -> None:
+    text = "id,n\n" + "".join(f"{number},{'x' if number < 2 else number}\n" for number in range(5))
+    _table, document = load(stack, text, batchSize=1, toleratedFailureCount=2)
+    assert stack.run("csv_load_direct", document).counts == (5, 3, 0, 0, 2)
+    # Of two tolerances the stricter one counts.
+    for stricter in ({"toleratedFailureCount": 1}, {"toleratedFailurePercentage": 39}):
+        assert stack.run("csv_load_direct", {**document, **stricter}).status == "FAILED"
+
+
+def test_no_more_than_max_items_are_loaded(stack: Deployed) -> None:
+    table, document = load(stack, TEXT, maxItems=7)
+    ended = stack.run("csv_load_direct", document)
+    assert (ended.status, ended.counts) == ("SUCCEEDED", (7, 7, 0, 0, 0))
+    assert sorted(item["id"]["S"] for item in stack.items(table)) == [str(number) for number in range(7)]
+
+
+def test_attributes_are_made_of_columns_and_constants(stack: Deployed) -> None:
+    table = stack.new_table("pk", "n", "SN")
+    made = {
+        "pk": "{country}#{city}",
+        "kind": "city",
+        "year": 2026,
+        "isCapital": True,
+        "tenths": {"N": "{n}0"},
+        "braces": "{{{city}}}",
+        "region": "{country}/{region}",
+    }
+    source = stack.put("country,city,n,region\nDE,Bonn,1,\nFR,Lyon,2,ARA\n")
+    ended = stack.run("csv_load_direct", {"source": source, "table": table, "attributes": made})
+    assert (ended.status, ended.counts) == ("SUCCEEDED", (2, 2, 0, 0, 0)), ended
+    bonn, lyon = sorted(stack.items(table), key=lambda item: item["pk"]["S"])
+    assert bonn == {
+        "pk": {"S": "DE#Bonn"},
+        "country": {"S": "DE"},
+        "city": {"S": "Bonn"},
+        # The table's key says that it is a number.
+        "n": {"N": "1"},
+        "kind": {"S": "city"},
+        "year": {"N": "2026"},
+        "isCapital": {"BOOL": True},
+        "tenths": {"N": "10"},
+        "braces": {"S": "{Bonn}"},
+    }
+    assert lyon["region"] == {"S": "FR/ARA"}
+
+
+def test_items_of_the_input_are_written_with_their_own_types(stack: Deployed) -> None:
+    table = stack.new_table()
+    items = [
+        {
+            "id": "a",
+            "n": 1.5,
+            "digits": "7",
+            "list": [1, "x", None, [True]],
+            "map": {"b": {}},
+            "none": None,
+            "text": "",
+        },
+        {"id": 5, "digits": 8},
+        {"id": "left out"},
+    ]
+    document = {"items": items, "table": table, "types": {"digits": "N"}, "maxItems": 2, "attributes": {"c": "{id}-"}}
+    ended = stack.run("csv_load_direct", document)
+    assert (ended.status, ended.counts) == ("SUCCEEDED", (2, 2, 0, 0, 0)), ended
+    assert {item["id"]["S"]: item for item in stack.items(table)} == {
+        "a": {
+            "id": {"S": "a"},
+            "n": {"N": "1.5"},
+            "digits": {"N": "7"},
+            "list": {"L": [{"N": "1"}, {"S": "x"}, {"NULL": True}, {"L": [{"BOOL": True}]}]},
+            "map": {"M": {"b": {"M": {}}}},
+            "none": {"NULL": True},
+            "text": {"S": ""},
+            "c": {"S": "a-"},
+        },
+        "5": {"id": {"S": "5"}, "digits": {"N": "8"}, "c": {"S": "5-"}},
+    }
+
+
+def test_list_of_no_items_is_a_run_of_no_rows(stack: Deployed) -> None:
+    ended = stack.run("csv_load_direct", {"items": [], "table": stack.new_table()})
+    assert (ended.status, ended.counts) == ("SUCCEEDED", (0, 0, 0, 0, 0))
+
+
+def test_progress_is_in_the_item_of_the_run(stack: Deployed) -> None:
+    _table, document = load(stack, TEXT, batchSize=40)
+    ended = stack.run("csv_load_direct", document)
+    key: Any = {"run": {"S": f"csv_load_direct/{ended.name}"}}
+    item = stack.dynamodb.get_item(TableName=stack.outputs["RunTable"], Key=key)["Item"]
+    assert [item[name]["N"] for name in ("rowsRead", "rowsWritten", "writeUnits")] == ["250", "250", "250"]
+    assert (item["status"]["S"], item["counts"]["M"]["written"]["N"]) == ("COMPLETE", "250")
+    assert float(item["startedAt"]["N"]) <= float(item["endedAt"]["N"]) < float(item["expiresAt"]["N"])
+
+
+def test_batch_that_cannot_count_its_rows_is_written(stack: Deployed) -> None:
+    """Nothing depends on the item of the run."""
+    table, document = load(stack, TEXT, batchSize=100)
+    faults.fail_requests(stack.aws, "UpdateItem", times=100, error="InternalServerError")
+    ended = stack.run("csv_load_direct", document)
+    assert (ended.status, ended.counts) == ("SUCCEEDED", (250, 250, 0, 0, 0))
     assert len(stack.items(table)) == 250
 
 
@@ -108,7 +222,24 @@ def test_missing_object_fails_the_run(stack: Deployed) -> None:
         ({"batchSize": 0}, "batchSize"),
         ({"maxConcurrency": 1.5}, "maxConcurrency"),
         ({"toleratedFailurePercentage": 101}, "toleratedFailurePercentage"),
+        ({"maxItems": 0}, "maxItems"),
+        ({"maxItems": "all"}, "maxItems"),
+        ({"toleratedFailureCount": -1}, "toleratedFailureCount"),
         ({"maping": {}}, "maping"),
+        ({"source": None}, "source"),
+        ({"source": "s3://b/k.csv"}, "source"),
+        ({"source": {"bucket": "b", "key": "k.csv", "delimiter": ";"}}, "source.delimiter"),
+        ({"items": []}, "items"),
+        ({"source": None, "items": {"id": "a"}}, "items"),
+        ({"source": None, "items": [{"id": "a"}, "b"]}, "items[1]"),
+        ({"source": None, "items": [{"id": "a"}, {"id": "b", "n": [{"x": 0.30000000000000004}]}]}, "items[1]"),
+        ({"attributes": ["a"]}, "attributes"),
+        ({"attributes": {"a": ["b"]}}, "attributes.a"),
+        ({"attributes": {"a": {"B": "{id}"}}}, "attributes.a"),
+        ({"attributes": {"": "b"}}, "attributes."),
+        ({"attributes": {"a": "{id"}}, "attributes.a"),
+        ({"attributes": {"a": "{nowhere}"}}, "attributes"),
+        ({"types": {"id": "N"}}, "types.id"),
     ],
 )
 def test_bad_input_is_refused_by_name(stack: Deployed, change: dict[str, Any], field: str) -> None:
@@ -117,6 +248,60 @@ def test_bad_input_is_refused_by_name(stack: Deployed, change: dict[str, Any], f
     assert (ended.status, ended.error) == ("FAILED", "InvalidInputError")
     assert (ended.cause or "").startswith(f"{field}:")
     assert stack.items(table) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "found"),
+    [
+        ("rows.jsonl", {}, "a .jsonl object"),
+        ("rows.json.gz", {}, "a .json object"),
+        ("book.XLSX", {}, "a .xlsx object"),
+        ("rows.csv", {"ContentType": "application/json"}, "application/json"),
+        ("rows.csv", {"ContentEncoding": "gzip"}, "is compressed"),
+        ("rows", {"ContentType": "application/gzip"}, "is compressed"),
+    ],
+)
+def test_object_that_can_be_no_csv_is_refused(stack: Deployed, name: str, head: dict[str, Any], found: str) -> None:
+    table, document = load(stack, TEXT)
+    key = f"input/{table}/{name}"
+    stack.s3.put_object(Bucket=stack.bucket, Key=key, Body=TEXT.encode(), **head)
+    refuse(stack, {**document, "source": {"bucket": stack.bucket, "key": key}}, "source.key", found)
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "found"),
+    [
+        (b"id,n\n1,Z\xfcrich\n", "source.key", "not UTF-8"),
+        ("id,n\n1,2\n".encode("utf-16"), "source.key", "NUL"),
+        ('\ufeff"id",n\n1,2\n'.encode(), "source.key", "byte order mark"),
+        (b"id,n,n\n1,2,3\n", "source.key", "a column twice: n"),
+        (b"code,n\n1,2\n", "table", "the source has no column id, which is in the key of the table"),
+    ],
+)
+def test_object_whose_head_is_wrong_is_refused(stack: Deployed, body: bytes, field: str, found: str) -> None:
+    _table, document = load(stack, TEXT)
+    refuse(stack, {**document, "source": stack.put(body)}, field, found)
+
+
+def test_byte_that_is_not_utf_8_fails_its_batch(stack: Deployed) -> None:
+    """It is far from the head of the object."""
+    rows = "".join(f"{number},{'x' * 100}\n" for number in range(250)).encode()
+    table, document = load(stack, TEXT)
+    source = stack.put(b"id,text\n" + rows + b"250,Z\xfcrich\n")
+    document |= {"source": source, "types": {}, "batchSize": 50, "toleratedFailureCount": 1}
+    ended = stack.run("csv_load_direct", document)
+    assert (ended.status, ended.counts) == ("SUCCEEDED", (251, 250, 0, 0, 1)), ended
+    assert "row 251 has bytes that are not UTF-8" in ended.summary["failures"]["examples"]["InvalidInputError"]
+    assert len(stack.items(table)) == 250
+
+
+def refuse(stack: Deployed, document: dict[str, Any], field: str, found: str) -> None:
+    """The run fails with this problem of the field, and writes nothing."""
+    ended = stack.run("csv_load_direct", {**document, "types": {}})
+    assert (ended.status, ended.error) == ("FAILED", "InvalidInputError"), ended
+    assert (ended.cause or "").startswith(f"{field}: ")
+    assert found in (ended.cause or "")
+    assert stack.items(document["table"]) == []
 
 
 @pytest.mark.parametrize("text", ["", "id,n\n", "id,n", "id,n\r\n", "id,n\r\n\r\n", "\ufeffid,n\n", "\n\n"])

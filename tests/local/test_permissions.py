@@ -14,18 +14,22 @@ from tests.local.queried_rows import create_row_function
 from tests.permissions.comparison import DENY
 from tests.permissions.exercises import exports, keys, loads, objects, rows, transforms
 from tests.permissions.exercises.runs import Exercise
-from tests.permissions.granted import Permission, permissions
+from tests.permissions.granted import Permission, permissions, roles_of
 from tests.permissions.policies import Policies
 from tests.permissions.removal import Group
 from tests.permissions.unexercised import listed
 
-# export_process shares SummarizeRun with csv_load.
-GROUPS: tuple[Callable[[Deployed], Sequence[Exercise]], ...] = (
-    lambda stack: (*loads.EXERCISES, *exports.exercises(stack)),
-    lambda _stack: keys.EXERCISES,
-    lambda _stack: rows.EXERCISES,
-    lambda _stack: objects.EXERCISES,
-    lambda _stack: transforms.EXERCISES,
+# Workflows that share functions are in one group. The rule that calls StopWorkers is in none.
+GROUPS: tuple[tuple[tuple[str, ...], tuple[str, ...], Callable[[Deployed], Sequence[Exercise]]], ...] = (
+    (
+        ("csv_load", "csv_load_direct", "table_export", "export_process"),
+        ("ExportScheduleRole",),
+        lambda stack: (*loads.EXERCISES, *exports.exercises(stack)),
+    ),
+    (("distinct_keys",), ("StopWorkersFunctionRole",), lambda _stack: keys.EXERCISES),
+    (("athena_map",), (), lambda _stack: rows.EXERCISES),
+    (("object_aggregate",), (), lambda _stack: objects.EXERCISES),
+    (("table_transform",), (), lambda _stack: transforms.EXERCISES),
 )
 
 
@@ -47,13 +51,22 @@ def exercised() -> set[Permission]:
 @pytest.mark.plans_denials
 def test_call_is_denied_without_its_permission(stack: Deployed) -> None:
     """A group of workflows at a time in each thread: their roles are different ones."""
-    groups = [Group(clone := Deployed(stack.surroundings, stack.aws), each(clone)) for each in GROUPS]
+    groups = [_group(Deployed(stack.surroundings, stack.aws), *each) for each in GROUPS]
     with ThreadPoolExecutor(len(groups)) as threads:
         needs = list(threads.map(lambda group: group.needs(exercised()), groups))
         found = {permission for each in needs for permission in each}
         assert sorted(str(each) for each in exercised() - found) == []
         allowed = threads.map(_allowed_without, groups, needs)
         assert [str(each) for found in allowed for each in found] == []
+
+
+def _group(
+    stack: Deployed,
+    workflows: Sequence[str],
+    roles: Sequence[str],
+    exercises: Callable[[Deployed], Sequence[Exercise]],
+) -> Group:
+    return Group(stack, frozenset(roles).union(*map(roles_of, workflows)), exercises(stack))
 
 
 def _allowed_without(group: Group, needs: dict[Permission, Exercise]) -> list[Permission]:

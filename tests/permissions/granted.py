@@ -34,6 +34,13 @@ def permissions() -> frozenset[Permission]:
     )
 
 
+def roles_of(workflow: str) -> frozenset[str]:
+    """The roles of a workflow's state machine and of the functions that it calls."""
+    machine = "".join(part.capitalize() for part in workflow.split("_")) + "StateMachine"
+    filled = template()["Resources"][machine]["Properties"]["DefinitionSubstitutions"]
+    return frozenset(f"{name}Role" for name in (machine, *filled) if name.endswith(("StateMachine", "Function")))
+
+
 def _documents() -> Iterator[tuple[str, dict[str, Any]]]:
     for name, resource in _resources(template()["Resources"]):
         properties = resource["Properties"]

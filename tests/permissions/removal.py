@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from tests.local.deployed import Deployed
 from tests.permissions.comparison import uses
@@ -17,21 +17,21 @@ LOOK_EVERY_SECONDS = 0.02
 
 
 class Group:
-    """Exercises that use the same roles, and run one after the other."""
+    """Exercises that use the same roles, and run one after the other. Other groups run beside it."""
 
-    def __init__(self, stack: Deployed, exercises: Sequence[Exercise]) -> None:
+    def __init__(self, stack: Deployed, roles: Collection[str], exercises: Sequence[Exercise]) -> None:
         self._stack = stack
+        self._roles = roles
         self._exercises = exercises
         self._recorder = Recorder(stack)
         self._policies = Policies(stack)
 
     def needs(self, permissions: Iterable[Permission]) -> dict[Permission, Exercise]:
-        """Run all exercises; returns the permissions that they need, each with the first exercise that does."""
-        left = set(permissions)
+        """Run all exercises; returns those permissions of the group that they need, each with its first exercise."""
+        left = {each for each in permissions if each.role in self._roles}
         found: dict[Permission, Exercise] = {}
         for exercise in self._exercises:
-            started = exercise(self._stack)
-            self._follow(started, ())
+            self._follow(exercise(self._stack)(), ())
             records = self._records()
             needed = {each for each in left if any(uses(r, each) and len(r.statements) == 1 for r in records)}
             found |= dict.fromkeys(needed, exercise)
@@ -40,9 +40,10 @@ class Group:
 
     def is_denied_without(self, permission: Permission, exercise: Exercise) -> bool:
         """Whether a call is denied when the exercise's role lacks the permission; the run is ended then."""
+        start = exercise(self._stack)
         self._records()
         with self._policies.without(permission):
-            return self._follow(exercise(self._stack), (permission,))
+            return self._follow(start(), (permission,))
 
     def _follow(self, started: Started, removed: Sequence[Permission]) -> bool:
         """Until what was started has ended, or lacks a permission; returns whether it does."""

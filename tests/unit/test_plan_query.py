@@ -20,6 +20,7 @@ from sluice.settings import QuerySettings
 from sluice.workflows.athena_map.input import QUERY_MAX_BYTES, MapInput, ResultFormat, result_format
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
+from tests.unit.run_items import TABLE, create_run_table
 
 BUCKET = "sluice-data-000000000000-us-east-1"
 ALLOWED = QuerySettings(("primary", "reports"), ("my-function",), source_buckets="*", output_buckets="*")
@@ -231,7 +232,14 @@ def test_setting_that_is_missing_is_named() -> None:
 def handler() -> Iterator[Any]:
     with mock_aws():
         boto3.client("s3").create_bucket(Bucket=BUCKET)
+        create_run_table()
         yield import_module("plan_query.handler").lambda_handler
+
+
+def test_run_has_an_item_for_its_batches_to_count_rows_in(handler: Any) -> None:
+    handler(USUAL, Context())
+    key: Any = {"run": {"S": RUN.item_key}}
+    assert boto3.client("dynamodb").get_item(TableName=TABLE, Key=key)["Item"]["workflow"] == {"S": "athena_map"}
 
 
 def test_rows_replace_a_query(handler: Any) -> None:

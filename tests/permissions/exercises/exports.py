@@ -13,7 +13,7 @@ from tests.local.deployed import Deployed
 from tests.local.test_export_process import data_files, export, source_table
 from tests.local.test_export_schedule import physical_role, queue_arn, state_of
 from tests.local.waiting import until
-from tests.permissions.exercises.runs import Awaited, Execution, Exercise, Started, run, update
+from tests.permissions.exercises.runs import Awaited, Execution, Exercise, Started, at_once, run, update
 
 HALF_AN_HOUR = 1_800
 # More than the removals of permissions that need a table to export.
@@ -38,11 +38,11 @@ def exercises(stack: Deployed) -> tuple[Exercise, ...]:
         run("export_process", lambda stack: _into(stack, _changed(stack, arn, is_missing=True))),
         run("export_process", lambda stack: _into(stack, _changed(stack, arn), verify=False)),
         run("table_export", lambda _stack: {"table": next(tables), "pollSeconds": 1}),
-        lambda stack: _second_run(stack, next(tables)),
-        lambda stack: _lost_export(stack, next(tables)),
+        at_once(lambda stack: _second_run(stack, next(tables))),
+        at_once(lambda stack: _lost_export(stack, next(tables))),
         run("table_export", lambda stack: _processed(stack, next(tables))),
-        lambda stack: _scheduled(stack, next(tables)),
-        _undeliverable,
+        at_once(lambda stack: _scheduled(stack, next(tables))),
+        at_once(_undeliverable),
     )
 
 

@@ -10,7 +10,7 @@ from tests.local.deployed import PROCESSOR_FUNCTION, PROCESSOR_MACHINE, RUN_SECO
 from tests.local.key_processors import executions, start_before
 from tests.local.user_tables import child_inputs, measured_batch, new_table
 from tests.local.waiting import until
-from tests.permissions.exercises.runs import Execution, Started, call, run, update
+from tests.permissions.exercises.runs import Execution, Started, at_once, call, run, update
 
 KEY = json.dumps({"UserRef": {"S": "a"}}) + "\n"
 
@@ -68,8 +68,8 @@ EXERCISES = (
     run("distinct_keys", _given),
     run("distinct_keys", lambda stack: _keys(stack, processor={"function": PROCESSOR_FUNCTION})),
     run("distinct_keys", lambda stack: _keys(stack, processor={"stateMachine": PROCESSOR_MACHINE})),
-    _started_before,
+    at_once(_started_before),
     call("ScanDistinctKeys", _segment),
     call("MeasureCollection", _batch),
-    _stop_processor,
+    at_once(_stop_processor),
 )

@@ -8,7 +8,7 @@ from uuid import uuid4
 from local_aws import faults
 from tests.local.deployed import Deployed
 from tests.local.map_runs import impatient
-from tests.permissions.exercises.runs import Execution, Started, call, event_of, fixture, run, update
+from tests.permissions.exercises.runs import Execution, Started, at_once, call, event_of, fixture, run, update
 
 # As many parts take a merge before the last one.
 MANY = 33
@@ -42,6 +42,6 @@ EXERCISES = (
     run("object_aggregate", _objects),
     run("object_aggregate", lambda stack: _objects(stack, MANY, batchSize=1)),
     call("AggregateObjects", fixture("aggregate_objects/usual.json")),
-    _standard_child,
+    at_once(_standard_child),
     call("SummarizeObjects", _failed_merge),
 )

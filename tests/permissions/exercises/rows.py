@@ -16,7 +16,7 @@ from tests.local.deployed import (
 )
 from tests.local.queried_rows import Queried
 from tests.local.waiting import until
-from tests.permissions.exercises.runs import Execution, Started, call, fixture, run, update
+from tests.permissions.exercises.runs import Execution, Started, at_once, call, fixture, run, update
 
 BY_BUCKET_AND_KEY = {"bucket": "{id}", "key": "{place}"}
 ROWS = "SELECT id, place FROM t"
@@ -113,5 +113,5 @@ EXERCISES = (
     run("athena_map", _other_buckets),
     run("athena_map", _own_work_group),
     call("InspectResult", fixture("inspect_result/SourceNotFoundError.json")),
-    _stop_query,
+    at_once(_stop_query),
 )

@@ -6,6 +6,7 @@ import contextlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from sluice_cli.surroundings import PROJECT_ROOT
@@ -23,7 +24,9 @@ class Started(Protocol):
         """End it. Harmless when it has ended."""
 
 
-Exercise = Callable[[Deployed], Started]
+# An exercise prepares what it needs, with every permission, and returns what starts it.
+Start = Callable[[], Started]
+Exercise = Callable[[Deployed], Start]
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,17 @@ class Finished:
 
 def run(workflow: str, document: Callable[[Deployed], Mapping[str, Any]]) -> Exercise:
     """Starts a workflow with an input that is made for each run."""
-    return lambda stack: Execution(stack, stack.start(workflow, document(stack)))
+
+    def prepare(stack: Deployed) -> Start:
+        prepared = document(stack)
+        return lambda: Execution(stack, stack.start(workflow, prepared))
+
+    return prepare
+
+
+def at_once(start: Callable[[Deployed], Started]) -> Exercise:
+    """Prepares nothing."""
+    return lambda stack: partial(start, stack)
 
 
 def update(workflow: str) -> Exercise:
@@ -84,17 +97,22 @@ def update(workflow: str) -> Exercise:
             stack.stepfunctions.update_state_machine(stateMachineArn=arn, definition=definition)
         return Finished()
 
-    return start
+    return at_once(start)
 
 
 def call(step: str, event: Callable[[Deployed], Any]) -> Exercise:
     """Calls the function of a step."""
 
-    def start(stack: Deployed) -> Started:
-        invoke(stack, step, event(stack))
-        return Finished()
+    def prepare(stack: Deployed) -> Start:
+        prepared = event(stack)
 
-    return start
+        def start() -> Started:
+            invoke(stack, step, prepared)
+            return Finished()
+
+        return start
+
+    return prepare
 
 
 def event_of(stack: Deployed, step: str, workflow: str, document: Mapping[str, Any]) -> dict[str, Any]:
