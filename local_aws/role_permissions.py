@@ -20,8 +20,7 @@ from local_aws.replacements import check, replace, require
 STATE_MACHINE = "state-machine"
 LONGEST_SESSION_NAME = 64
 
-# A machine asks the same for each item. A policy that IAM's API changes counts at once, one that CloudFormation changes
-# after this time.
+# A machine asks the same for each item. What IAM's API or CloudFormation changes counts at once.
 REMEMBERED_SECONDS = 2.0
 REMEMBERED_ANSWERS = 1_000
 POLICY_CHANGES = ("PutRolePolicy", "DeleteRolePolicy", "AttachRolePolicy", "DetachRolePolicy")
@@ -94,11 +93,16 @@ def _forgetting(change: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
     def changed(parameters: Any) -> Any:
         response = change(parameters)
-        _policies.clear()
-        _answers.clear()
+        forget_policies()
         return response
 
     return changed
+
+
+def forget_policies() -> None:
+    """Read each role's policies again: some of them may have changed."""
+    _policies.clear()
+    _answers.clear()
 
 
 def is_enforced() -> bool:

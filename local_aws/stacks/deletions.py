@@ -6,6 +6,7 @@ from typing import Any
 
 from ministack.services import dynamodb, s3, stepfunctions
 
+from local_aws.role_permissions import forget_policies
 from local_aws.stacks.failures import handler_error, service_error
 
 Properties = dict[str, Any]
@@ -43,6 +44,16 @@ def delete_bucket(delete: Delete) -> Delete:
         delete(name, properties)
 
     return delete_empty
+
+
+def delete_policy(delete: Delete) -> Delete:
+    """The roles lack the policy at once."""
+
+    def delete_at_once(name: str, properties: Properties) -> None:
+        delete(name, properties)
+        forget_policies()
+
+    return delete_at_once
 
 
 def delete_state_machine(delete: Delete) -> Delete:

@@ -7,6 +7,7 @@ from typing import Any
 from ministack.services.cloudformation import changesets, engine, handlers, provisioners, stacks
 
 from local_aws.replacements import check, replace, require
+from local_aws.role_permissions import forget_policies
 from local_aws.stacks import (
     creation_requests,
     deletions,
@@ -48,6 +49,7 @@ def install() -> None:
     _wrap("AWS::DynamoDB::Table", "delete", deletions.delete_table)
     _wrap("AWS::S3::Bucket", "delete", deletions.delete_bucket)
     _wrap("AWS::StepFunctions::StateMachine", "delete", deletions.delete_state_machine)
+    _wrap("AWS::IAM::Policy", "delete", deletions.delete_policy)
 
 
 def _install_requests() -> None:
@@ -95,17 +97,24 @@ def _install_checks() -> None:
 
     def provision_checked(resource_type: str, logical_id: str, props: Any, stack_name: str) -> Any:
         check_properties(resource_type, logical_id, props)
-        return provision(resource_type, logical_id, props, stack_name)
+        return _with_its_policies(resource_type, provision(resource_type, logical_id, props, stack_name))
 
     def update_checked(*given: Any) -> Any:
         resource_type, _, old, new, _, logical_id, *_ = given
         if old != new:
             check_properties(resource_type, logical_id, new)
-        return update(*given)
+        return _with_its_policies(resource_type, update(*given))
 
     for module in (provisioners, stacks):
         replace(module, "_provision_resource", PROVISION_PARAMETERS, provision_checked)
         replace(module, "_update_resource", UPDATE_PARAMETERS, update_checked)
+
+
+def _with_its_policies(resource_type: str, provisioned: Any) -> Any:
+    """The same; a policy that the resource changes counts at once."""
+    if resource_type.startswith("AWS::IAM::"):
+        forget_policies()
+    return provisioned
 
 
 def _check_renamed(checked: dict[Callable[..., Any], Callable[..., Any]]) -> None:

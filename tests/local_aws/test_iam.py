@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from local_aws import LocalAws, running
 from tests.local_aws.accounts import Account, policy
+from tests.local_aws.stack_operations import Stacks
 
 BUCKET = "enforced-bucket"
 TABLE = "enforced-table"
@@ -129,6 +130,27 @@ def test_s3_checks_the_roles_own_credentials(account: Account, allowed: list[tup
     ended = account.run(state, *allowed)
     assert ended["status"] == status
     assert ended.get("error", "S3.S3Exception") == "S3.S3Exception"
+
+
+def test_policy_that_a_stack_gives_to_a_role_counts_at_once(account: Account) -> None:
+    arn = account.role()
+    stacks = Stacks(account.client("cloudformation"))
+    statement = {"Effect": "Allow", "Action": PUT_ITEM[0], "Resource": PUT_ITEM[1]}
+    name = arn.rpartition("/")[2]
+    properties = {"PolicyName": "given", "Roles": [name], "PolicyDocument": json.loads(policy(statement))}
+
+    def decision() -> str:
+        answer = account.client("iam").simulate_principal_policy(
+            PolicySourceArn=arn, ActionNames=[PUT_ITEM[0]], ResourceArns=[PUT_ITEM[1]]
+        )
+        return str(answer["EvaluationResults"][0]["EvalDecision"])
+
+    assert decision() == "implicitDeny"
+    resource = {"Type": "AWS::IAM::Policy", "Properties": properties}
+    assert stacks.create("policies", {"Given": resource}, Capabilities=["CAPABILITY_NAMED_IAM"]) == "CREATE_COMPLETE"
+    assert decision() == "allowed"
+    assert stacks.delete("policies") == "DELETE_COMPLETE"
+    assert decision() == "implicitDeny"
 
 
 def test_distributed_map_with_all_it_needs_succeeds(account: Account) -> None:

@@ -16,7 +16,7 @@ from tests.local.deployed import (
 )
 from tests.local.queried_rows import Queried
 from tests.local.waiting import until
-from tests.permissions.exercises.runs import Execution, Started, at_once, call, fixture, run, update
+from tests.permissions.exercises.runs import Awaited, Execution, Started, at_once, call, fixture, run, update
 
 BY_BUCKET_AND_KEY = {"bucket": "{id}", "key": "{place}"}
 ROWS = "SELECT id, place FROM t"
@@ -90,15 +90,20 @@ def _missing_rows(stack: Deployed) -> dict[str, Any]:
 
 
 def _stop_query(stack: Deployed) -> Started:
-    """Stops a run while its query continues; the query ends with it."""
+    """Stops a run while its query goes on; the query is cancelled after the run has ended."""
     athena = stack.client("athena")
     before = set(athena.list_query_executions()["QueryExecutionIds"])
     faults.let_queries_take(stack.aws, seconds=600)
     started = Execution(stack, stack.start("athena_map", Queried(stack).input("SELECT 1", {"function": ROW_FUNCTION})))
-    until(lambda: set(athena.list_query_executions()["QueryExecutionIds"]) - before)
+    (query,) = until(lambda: set(athena.list_query_executions()["QueryExecutionIds"]) - before)
     faults.let_queries_take(stack.aws, seconds=0)
     started.stop()
-    return started
+    return Awaited(lambda: _is_cancelled(athena, query), lambda: None)
+
+
+def _is_cancelled(athena: Any, query: str) -> bool:
+    described = athena.get_query_execution(QueryExecutionId=query)["QueryExecution"]
+    return bool(described["Status"]["State"] == "CANCELLED")
 
 
 EXERCISES = (
