@@ -94,6 +94,16 @@ def test_changed_object_is_copied_again_and_the_others_are_skipped(stack: Deploy
     ended = stack.run("athena_map", document)
     assert (ended.status, ended.counts) == ("SUCCEEDED", (5, 1, 4, 0, 0)), ended
     assert queried.copies()[rows[2]["place"]] == b"changed"
+    # Each batch has added its rows to the run's item, and the summary how the run ended.
+    key: Any = {"run": {"S": f"athena_map/{ended.name}"}}
+    item = stack.dynamodb.get_item(TableName=stack.outputs["RunTable"], Key=key)["Item"]
+    assert [item[name]["N"] for name in ("rowsRead", "rowsWritten", "rowsSkipped", "rowsFailed")] == [
+        "5",
+        "1",
+        "4",
+        "0",
+    ]
+    assert (item["status"]["S"], item["counts"]["M"]["skipped"]["N"]) == ("COMPLETE", "4")
 
 
 def test_rows_whose_object_cannot_be_copied_are_rejects(stack: Deployed, queried: Queried) -> None:
