@@ -81,6 +81,7 @@ def build_parser() -> Parser:
     _add_undo(level)
     _add_rate(level)
     _add_report(level)
+    _add_transform(level)
     _add_export(level)
     _add_local(level)
     return parser
@@ -216,6 +217,30 @@ def _add_report(level: "Commands") -> None:
     parser.add_argument("--open", action="store_true", help="open the page in a browser")
     add_where(parser)
     parser.set_defaults(command="sluice_cli.html_report:write_report")
+
+
+def _add_transform(level: "Commands") -> None:
+    parser = level.add_parser(
+        "transform",
+        help="your transforms",
+        description="Your transforms, in functions/transforms.",
+        epilog="example:\n  sluice transform test airports_geohash --sample airports.jsonl",
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    transform_level = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    test = add_command(
+        transform_level,
+        "test",
+        "call a transform with some items on this machine, and show what it makes of them; nothing is written",
+        "sluice transform test airports_geohash --table airports --local",
+    )
+    test.add_argument("name", metavar="NAME", help="the transform's name: functions/transforms/NAME.py")
+    given = test.add_mutually_exclusive_group(required=True)
+    given.add_argument("--sample", metavar="FILE", help="a CSV file, or JSON Lines: plain, or items in DynamoDB JSON")
+    given.add_argument("--table", metavar="TABLE", help="read the items of a table")
+    test.add_argument("--limit", metavar="N", type=positive, default=10, help="how many items (default: 10)")
+    add_where(test)
+    test.set_defaults(command="sluice_cli.transform_test:run_test")
 
 
 def _add_export(level: "Commands") -> None:

@@ -40,11 +40,16 @@ def item_lines(line: Mapping[str, Any]) -> list[str]:
     return _one_item(key, before, after)
 
 
-def _one_item(heading: str, before: Values, after: Values) -> list[str]:
+def difference_lines(before: Values, after: Values) -> list[str]:
+    """What was added, removed and changed, indented; nothing where items are the same."""
     lines = list(_differences(before, after, ""))
     more = len(lines) - LINES_PER_ITEM
     shown = [*lines[:LINES_PER_ITEM], f"... {more:,} more lines"] if more > 0 else lines
-    return [heading, *(f"  {line}" for line in shown or ["the same"])]
+    return [f"  {line}" for line in shown]
+
+
+def _one_item(heading: str, before: Values, after: Values) -> list[str]:
+    return [heading, *(difference_lines(before, after) or ["  the same"])]
 
 
 def _differences(before: Values, after: Values, path: str) -> Iterator[str]:

@@ -257,3 +257,20 @@ def test_run_of_a_workflow_that_is_not_deployed_exits_3(project: Path) -> None:
     assert "it has: object_aggregate" in terminal.stderr.getvalue()
     assert terminal.sluice("watch", "x", "--local", "--stack-name", "other") == ExitCode.NOT_DEPLOYED
     assert "no stack named other" in terminal.stderr.getvalue()
+
+
+def test_transform_is_tested_with_items_of_a_table(project: Path) -> None:
+    dynamodb = connect(Target(local.require(project))).dynamodb
+    dynamodb.create_table(
+        TableName="airports",
+        KeySchema=[{"AttributeName": "icao", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "icao", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    position = {"M": {"latitude": {"N": "57.64911"}, "longitude": {"N": "10.40744"}}}
+    dynamodb.put_item(TableName="airports", Item={"icao": {"S": "EKSN"}, "position": position})
+    terminal = new_terminal(project)
+
+    assert terminal.sluice("transform", "test", "airports_geohash", "--table", "airports", "--local") == 0
+    assert terminal.stdout.getvalue() == "icao=EKSN: changed\n  + geohash: u4pruyd\n"
+    assert "geohash" not in dynamodb.get_item(TableName="airports", Key={"icao": {"S": "EKSN"}})["Item"]

@@ -57,6 +57,8 @@ def test_there_are_these_commands() -> None:
         "sluice undo",
         "sluice rate",
         "sluice report",
+        "sluice transform",
+        "sluice transform test",
         "sluice export",
         "sluice export status",
         "sluice export pause",
