@@ -50,7 +50,7 @@ texts = st.lists(st.sampled_from(TOKENS), max_size=30).map("".join)
 
 @cache
 def states_for(dialect: str) -> GrammarStates:
-    states = states_of(a_source(**DIALECTS[dialect]).grammar)
+    states = states_of(a_source(**DIALECTS[dialect]).dialect)
     assert states is not None
     return states
 

@@ -9,10 +9,11 @@ the states from the first chunk's first byte on.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import product
 from typing import NamedTuple
 
+from sluice.reading.dialect import Dialect
 from sluice.reading.record_scanner import BLOCK_BYTES, ByteStream, CsvGrammar, Grammar, JsonLinesGrammar, read_fully
 
 # The first windows are small: where states have become one, the others need to be scanned once only.
@@ -133,8 +134,10 @@ class GrammarStates:
         return end and end - len(read), rows, self._grammar.measure(text, is_last=True)[1], is_open
 
 
-def states_of(grammar: Grammar) -> GrammarStates | None:
-    """The grammar's states; None for a grammar whose chunks cannot be scanned independently."""
+@lru_cache(maxsize=16)
+def states_of(dialect: Dialect) -> GrammarStates | None:
+    """The states of a dialect's grammar; None for one whose chunks cannot be scanned independently."""
+    grammar = dialect.grammar
     if isinstance(grammar, CsvGrammar):
         return GrammarStates(grammar, [grammar.delimiter, *([grammar.quote] if grammar.quote else [])])
     if isinstance(grammar, JsonLinesGrammar):

@@ -203,7 +203,7 @@ class Inspection:
             return Inspected(begun.piece, problem=named(error, read.source)), after
 
     def _windows(self, read: ObjectRead, piece: TaskPiece, start: int) -> tuple[Window, ...]:
-        states = states_of(read.source.grammar)
+        states = states_of(read.source.dialect)
         if states is None:
             raise ValueError(f"{read.source} cannot be scanned in chunks")
         with closing(open_source(self._s3, read.source, start, piece.end)) as stream:

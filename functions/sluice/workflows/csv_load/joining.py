@@ -166,7 +166,7 @@ class Joiner:
             each.problem = named(error, each.source)
 
     def _states_of(self, source: Source) -> GrammarStates:
-        self._states = self._states or states_of(source.grammar)
+        self._states = self._states or states_of(source.dialect)
         if self._states is None:
             raise ValueError(f"{source} was not scanned in chunks")
         return self._states

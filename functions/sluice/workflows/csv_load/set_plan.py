@@ -184,7 +184,7 @@ def _with_pieces(task: Task, found: Future[list[Inspected]]) -> Iterator[tuple[T
 
 def is_large(source: Source, max_rows: int | None) -> bool:
     """Whether one object is better scanned in chunks. Where rows are limited, not all of it may be needed."""
-    is_divisible = source.compression == NONE and states_of(source.grammar) is not None
+    is_divisible = source.compression == NONE and states_of(source.dialect) is not None
     return source.size > LARGE_BYTES and max_rows is None and is_divisible
 
 
@@ -312,7 +312,7 @@ class _Listing:
             is_chunked = self._may_chunk and each.size > CHUNK_BYTES and request and request.compression == NONE
             yield from (
                 chunks_of(each, CHUNK_BYTES)
-                if is_chunked and request and states_of(request.dialect.grammar)
+                if is_chunked and request and states_of(request.dialect)
                 else (each,)
             )
         self.example = self.example or self._first
