@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -145,6 +147,33 @@ def test_stopped_load_is_resumed_to_the_whole(stack: Deployed) -> None:
     assert by_id(stack.items(table)) == by_id(as_items(rows_of(TEXT)))
     again = json.loads(sluice(stack, "resume", name, "--json")[0])
     assert (again["status"], again["counts"]["rejected"]) == ("COMPLETE", 0)
+
+
+def test_stopped_load_of_many_objects_is_resumed_to_the_whole(stack: Deployed) -> None:
+    table, prefix = stack.new_table(), f"input/{uuid4().hex}/"
+    for number in range(20):
+        text = "id,text\n" + "".join(f"{number}-{row},row\n" for row in range(ROWS // 20))
+        stack.s3.put_object(Bucket=stack.bucket, Key=f"{prefix}{number:02}.csv", Body=text.encode())
+    source = {"bucket": stack.bucket, "prefix": prefix}
+    document = {"source": source, "table": table, "keys": ["id"], "rangeSize": 100_000, "maxConcurrency": 1}
+    arn, name = begin(stack, "csv_load", document | {"onConflict": "reject"})
+    sluice(stack, "stop", name)
+    ended = stack.wait(arn)
+    check_stopped(ended)
+    assert 0 < ended.counts[1] == len(stack.items(table)) < ROWS
+    resumed = json.loads(sluice(stack, "resume", name, "--json")[0])
+    assert resumed["counts"]["rejected"] == 0
+    assert resumed["resumed"]["total"]["counts"]["written"] == ROWS == len(stack.items(table))
+    lines = [json.loads(line) for run in (name, resumed["execution"]) for line in files_of(stack, run)]
+    written = Counter[str]()
+    for line in lines:
+        written[line["key"]] += line["written"]
+    assert written == {f"{prefix}{number:02}.csv": ROWS // 20 for number in range(20)}
+
+
+def files_of(stack: Deployed, run: str) -> list[bytes]:
+    """The lines of a run's list of objects."""
+    return stack.object(f"csv_load/{run}/files.jsonl").splitlines()
 
 
 def test_aborted_load_is_continued_after_what_its_slices_have_reported(stack: Deployed) -> None:

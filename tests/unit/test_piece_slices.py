@@ -111,8 +111,9 @@ def test_slices_and_continued_runs_count_each_row_once_in_its_file(
         )
         expected = (len(values), of["new"], of["kept"], of["rejected"])
         assert sums(files.get(f"{index}.csv", Counts())) == expected
-    keys = Counter((f"{index}-{number}",) for index, (values, _) in enumerate(tables) for number, each in enumerate(values)
-                   if each not in ("bad", "kept", "", "ragged"))  # fmt: skip
+    numbered = [(index, *each) for index, (values, _) in enumerate(tables) for each in enumerate(values)]
+    special = ("bad", "kept", "", "ragged")
+    keys = Counter((f"{index}-{number}",) for index, number, value in numbered if value not in special)
     assert {key: times for key, times in items.items() if key not in (("bad",), ("kept",))} == keys
 
 

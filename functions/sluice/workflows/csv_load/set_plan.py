@@ -311,9 +311,7 @@ class _Listing:
             self._bytes += each.size * (1 if request is None or request.compression == NONE else INFLATED)
             is_chunked = self._may_chunk and each.size > CHUNK_BYTES and request and request.compression == NONE
             yield from (
-                chunks_of(each, CHUNK_BYTES)
-                if is_chunked and request and states_of(request.dialect)
-                else (each,)
+                chunks_of(each, CHUNK_BYTES) if is_chunked and request and states_of(request.dialect) else (each,)
             )
         self.example = self.example or self._first
 
