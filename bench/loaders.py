@@ -13,7 +13,7 @@ import botocore.session
 from bench.flights import KEYS, MAPPING, NUMBERS, TABLE, flight_keys
 from sluice.aws.wire import Wire
 from sluice.dynamodb.keys import KeySchema
-from sluice.dynamodb.writers import OnConflict, writer_for
+from sluice.dynamodb.writers import WriteSpec, writer_for
 from sluice.mapping.encoders import encoder_for
 from sluice.reading.dialect import CSV, Dialect
 from sluice.reading.record_scanner import blocks
@@ -33,7 +33,7 @@ def with_sluice(text: str, url: str) -> None:
     session = botocore.session.get_session()
     with (
         Wire.from_session(session, region=REGION, endpoint_url=url) as wire,
-        writer_for(wire, TABLE, OnConflict.REPLACE, schema, is_repeat=False) as writer,
+        writer_for(wire, TABLE, schema, WriteSpec()) as writer,
     ):
         rows = blocks(io.BytesIO(data[header:]), source.grammar, header, 1)
         RangeSlice(progress, writer).run([Stretch(source, encode, rows, header, 1)], lambda: False)

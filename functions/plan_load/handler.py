@@ -19,7 +19,7 @@ from sluice.limits import time_is_up
 from sluice.mapping.encoders import encoder_for
 from sluice.reading.object_gets import ObjectGets
 from sluice.reading.source import Source
-from sluice.run_item.item import NO_LIMITS, RunItem
+from sluice.run_item.item import RunItem
 from sluice.run_item.item_requests import PlanFacts, create_item
 from sluice.runs.chains import WorkBefore
 from sluice.runs.paths import Run
@@ -53,8 +53,8 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     run, load = Run.from_state(fields.raw("run")), LoadInput.from_input(fields.raw("input"))
     own_tables.refuse("table", load.table)
     planned = _resume(run, load) if load.resumed_run else _plan(run, load, event.get("progress"), time_is_up(context))
-    workers = workers_for("ranges", load.max_concurrency, read_quota(lambda_client()))
-    item = RunItem(run.item_key, NO_LIMITS, min(workers.number, max(1, planned.ranges)))
+    workers = workers_for("ranges", load.max_concurrency, read_quota(lambda_client()), load.spent_limits)
+    item = RunItem(run.item_key, load.spent_limits, min(workers.number, max(1, planned.ranges)))
     if planned.is_done:
         _leave(run, load, planned, item)
     logger.info(

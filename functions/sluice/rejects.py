@@ -46,6 +46,7 @@ class Reason(StrEnum):
     ITEM_TOO_LARGE = "ItemTooLarge"
     ITEM_TOO_WIDE = "ItemTooWide"
     ITEM_EXISTS = "ItemExists"
+    ITEM_MISSING = "ItemMissing"
     TRANSFORM_FAILED = "TransformFailed"
     WRITE_REJECTED = "WriteRejected"
     WRITE_CONFLICT = "WriteConflict"

@@ -24,6 +24,7 @@ from sluice.settings import RunSettings, Settings
 from sluice.state import readable
 from sluice.step import step
 from sluice.workflows.csv_load.files import FileLines, read_file_counts
+from sluice.workflows.csv_load.findings import LoadFindings
 from sluice.workflows.csv_load.ranges import RANGES, Range, read_brief_ranges
 from sluice.workflows.export_process.files import FILES, read_files
 
@@ -43,25 +44,37 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     fields = Fields(event, ("run", "planned", "mapRun", "error"))
     run = Run.from_state(fields.raw("run"))
     planned: Mapping[str, Any] = readable(fields.raw("planned"), "the run's plan") if fields.has("planned") else {}
-    error = RunError.from_state(event.get("error"))
     with aws_errors(f"s3://{settings.data_bucket}/{run.prefix}"):
-        ends = _outcomes(run, planned, event.get("mapRun")) if planned else []
-        error = _inspection_error(run, error) if error and not planned else error
-        summary = summarize(run, settings.data_bucket, ends, planned.get("rejectsTolerated"), error)
-        summary = replace(
-            summary,
-            notes=notes_in(planned),
-            resumed=_resumed(planned, ends),
-            files=_leave_files(run, planned, ends),
-            unreadable=_unreadable(run, planned),
-        )
-        _leave(summary, ends)
-    state = summary.to_state()
+        state = _summarize(run, planned, event)
     end_run(settings.data_bucket, run_table, run, state)
     logger.info(
         "run summarized",
         extra={"run": run.name, "status": state["status"], "counts": state["counts"]},
     )
+    return state
+
+
+def _summarize(run: Run, planned: Mapping[str, Any], event: Mapping[str, Any]) -> dict[str, Any]:
+    """The run's summary object, after all that it names is written."""
+    error = RunError.from_state(event.get("error"))
+    ends = _outcomes(run, planned, event.get("mapRun")) if planned else []
+    error = _inspection_error(run, error) if error and not planned else error
+    summary = summarize(run, settings.data_bucket, ends, planned.get("rejectsTolerated"), error)
+    summary = replace(
+        summary,
+        notes=notes_in(planned),
+        resumed=_resumed(planned, ends),
+        files=_leave_files(run, planned, ends),
+        unreadable=_unreadable(run, planned),
+    )
+    found: dict[str, Any] = {}
+    if "load" in planned:
+        findings = LoadFindings(planned, ends)
+        summary = replace(summary, error=summary.error or findings.error, notes=[*summary.notes, *findings.notes])
+        found = findings.to_state(run.sample_key)
+        _leave_sample(run, findings.sampled)
+    state = summary.to_state() | found
+    _leave(summary, state, ends)
     return state
 
 
@@ -124,8 +137,15 @@ def _outcomes(run: Run, planned: Mapping[str, Any], map_run: Mapping[str, Any] |
     )
 
 
-def _leave(summary: Summary, ends: Sequence[RangeOutcome]) -> None:
-    """Write what the run leaves behind: its rejects in the source's order, what failed, its summary."""
+def _leave_sample(run: Run, slices: Sequence[tuple[int, int]]) -> None:
+    """Join the parts of a dry run's sample."""
+    if slices:
+        parts = [run.sample_part_key(index, number) for index, number in slices]
+        merge_objects(s3_client(), settings.data_bucket, parts, run.sample_key)
+
+
+def _leave(summary: Summary, state: Mapping[str, Any], ends: Sequence[RangeOutcome]) -> None:
+    """Write what the run leaves behind: its rejects in the source's order, what failed, its summary `state`."""
     run, bucket = summary.run, summary.bucket
     if summary.counts.rejected:
         parts = [
@@ -138,5 +158,5 @@ def _leave(summary: Summary, ends: Sequence[RangeOutcome]) -> None:
     if summary.failed_batches:
         lines = b"".join(end.to_failure_line() for end in ends if end.has_failed)
         s3_client().put_object(Bucket=bucket, Key=run.failures_key, Body=lines)
-    body = json.dumps(summary.to_state(), ensure_ascii=False, indent=2).encode()
+    body = json.dumps(state, ensure_ascii=False, indent=2).encode()
     s3_client().put_object(Bucket=bucket, Key=run.summary_key, Body=body)

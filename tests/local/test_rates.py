@@ -108,6 +108,36 @@ def test_export_is_written_at_the_rate_that_it_is_given(stack: Deployed, table: 
     assert len(stack.items(copy)) == ITEMS
 
 
+def put_rows(stack: Deployed) -> dict[str, Any]:
+    """A source of csv_load with ITEMS rows."""
+    return stack.put("id,v\n" + "".join(f"{number:04},x\n" for number in range(ITEMS)), ".csv")
+
+
+@pytest.mark.parametrize("settings", [{}, {"onConflict": "keep"}, {"write": "update"}, {"write": "delete"}])
+def test_load_continues_at_the_rate_that_it_is_given(stack: Deployed, table: str, settings: dict[str, Any]) -> None:
+    target = stack.new_table("id") if "onConflict" in settings else table
+    document = {"source": put_rows(stack), "table": target, "keys": ["id"], **settings, "maxWriteUnitsPerSecond": 1}
+    name = start(stack, "csv_load", document)
+    sluice(stack, "rate", name, "--write-units", "5000")
+    summary = json.loads(sluice(stack, "watch", name, "--json")[0])
+    assert (summary["counts"]["written"], summary["capacity"]["writeUnits"]) == (ITEMS, ITEMS)
+    assert len(stack.items(target)) == (0 if settings.get("write") == "delete" else ITEMS)
+
+
+def test_resumed_load_makes_the_same_uuids(stack: Deployed) -> None:
+    target = stack.new_table("id")
+    mapping = {"id": "{$uuid}", "name": "{id}"}
+    document = {"source": put_rows(stack), "table": target, "mapping": mapping, "maxWriteUnitsPerSecond": 20}
+    name = stack.start("csv_load", document).rpartition(":")[2]
+    until(lambda: len(stack.items(target)) > 5)
+    sluice(stack, "stop", name, "--now")
+    assert 0 < len(stack.items(target)) < ITEMS
+    resumed = json.loads(sluice(stack, "resume", name, "--json")[0])
+    assert resumed["resumed"]["total"]["counts"]["written"] == ITEMS
+    names = [item["name"]["S"] for item in stack.items(target)]
+    assert sorted(names) == [f"{number:04}" for number in range(ITEMS)]
+
+
 def test_stopped_transform_is_resumed_where_it_was(stack: Deployed, table: str) -> None:
     document = {"table": table, **MAPPING, "segments": SEGMENTS, "maxWriteUnitsPerSecond": 20}
     name = stack.start("table_transform", document).rpartition(":")[2]

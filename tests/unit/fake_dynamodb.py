@@ -70,7 +70,7 @@ def throttle(name: str = "ProvisionedThroughputExceededException") -> Fault:
 
 @dataclass
 class FakeDynamoDB:
-    """Answers BatchWriteItem and PutItem on one table. `faults` are used up in the order of the requests.
+    """Answers BatchWriteItem, PutItem and UpdateItem (SET) on one table. `faults` are used up in their order.
 
     `refuses_key_twice`: as DynamoDB does; else a request that carries a key twice is a problem.
     """
@@ -127,10 +127,15 @@ class FakeDynamoDB:
         for item in items:
             if message := self.refuses(item):
                 return Fault(400), _error("ValidationException", message)
-        answer = self._batch(seen, fault) if seen.operation == "BatchWriteItem" else self._put(seen)
+        answer = self._carried_out(seen, fault)
         if "__type" in answer and fault.status == 200:
             fault = Fault(400, is_cut=fault.is_cut)
         return fault, _error(fault.name, "as told") if fault.name else json.dumps(answer).encode()
+
+    def _carried_out(self, seen: Seen, fault: Fault) -> Json:
+        if seen.operation == "BatchWriteItem":
+            return self._batch(seen, fault)
+        return self._update(seen) if seen.operation == "UpdateItem" else self._put(seen)
 
     def _batch(self, seen: Seen, fault: Fault) -> Json:
         changes = _changes(seen)
@@ -162,6 +167,23 @@ class FakeDynamoDB:
         self.items[key] = item
         return {"ConsumedCapacity": {"TableName": TABLE, "CapacityUnits": 1.0}}
 
+    def _update(self, seen: Seen) -> Json:
+        """SET #0=:0,#1=:1 with an optional condition attribute_exists(#key)."""
+        body = seen.body
+        key = self.key(body["Key"])
+        names, values = body.get("ExpressionAttributeNames", {}), body.get("ExpressionAttributeValues", {})
+        if body.get("ConditionExpression") == "attribute_exists(#key)":
+            assert names["#key"] in self.key_names
+            if key not in self.items:
+                return {
+                    "__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException",
+                    "message": "The conditional request failed",
+                }
+        pairs = [each.split("=") for each in body.get("UpdateExpression", "").removeprefix("SET ").split(",") if each]
+        before: Json = self.items[key] if key in self.items else body["Key"]
+        self.items[key] = before | {names[name]: values[value] for name, value in pairs}
+        return {"ConsumedCapacity": {"TableName": TABLE, "CapacityUnits": 1.0}}
+
     def _as_stored(self, item: Json) -> Json:
         """Numbers come back in normal form, and attributes in another order."""
         stored = {
@@ -177,9 +199,11 @@ def _changes(seen: Seen) -> list[Json]:
 
 
 def _items(seen: Seen) -> list[Json]:
-    """The items that are put, and the keys that are deleted."""
+    """The items that are put, the keys that are deleted, and keys with the values that are set."""
     if seen.operation == "BatchWriteItem":
         return [part for change in _changes(seen) for request in change.values() for part in request.values()]
+    if seen.operation == "UpdateItem":
+        return [seen.body["Key"] | seen.body.get("ExpressionAttributeValues", {})]
     return [seen.body["Item"]] if seen.operation == "PutItem" else []
 
 

@@ -18,7 +18,7 @@ from sluice.dynamodb.batch_writer import BATCH_BYTES, BATCH_ROWS, BatchWriter
 from sluice.dynamodb.conditional_writers import ConditionalWriter
 from sluice.dynamodb.items import Item
 from sluice.dynamodb.keys import KeySchema
-from sluice.dynamodb.writers import OnConflict, Writer, writer_for
+from sluice.dynamodb.writers import OnConflict, Writer, WriteSpec, writer_for
 from sluice.errors import (
     AccessDeniedError,
     CountsDoNotReconcileError,
@@ -71,15 +71,15 @@ def refused_bird(name: str, number: int = 0) -> Attributes:
 
 
 def replacing(wire: Wire) -> Writer:
-    return writer_for(wire, TABLE, OnConflict.REPLACE, SCHEMA, is_repeat=False)
+    return writer_for(wire, TABLE, SCHEMA, WriteSpec())
 
 
 def keeping(wire: Wire, *, is_repeat: bool = False) -> Writer:
-    return writer_for(wire, TABLE, OnConflict.KEEP, SCHEMA, is_repeat=is_repeat)
+    return writer_for(wire, TABLE, SCHEMA, WriteSpec(on_conflict=OnConflict.KEEP), may_be_repeated=lambda: is_repeat)
 
 
 def rejecting(wire: Wire, *, is_repeat: bool = False) -> Writer:
-    return writer_for(wire, TABLE, OnConflict.REJECT, SCHEMA, is_repeat=is_repeat)
+    return writer_for(wire, TABLE, SCHEMA, WriteSpec(on_conflict=OnConflict.REJECT), may_be_repeated=lambda: is_repeat)
 
 
 def write(writer: Writer, rows: Iterable[Attributes]) -> Writer:
@@ -150,7 +150,7 @@ def test_unprocessed_items_are_recognised_by_key_when_numbers_return_in_normal_f
     schema = KeySchema.from_state([{"name": "pk", "type": "S"}, {"name": "sk", "type": "N"}])
     with serving(FakeDynamoDB(key_names=("pk", "sk"))) as fake, wire_to(fake.url, HASTY) as wire:
         fake.faults.append(Fault(unprocessed=2))
-        with writer_for(wire, TABLE, OnConflict.REPLACE, schema, is_repeat=False) as writer:
+        with writer_for(wire, TABLE, schema, WriteSpec()) as writer:
             for number, text in enumerate(["01.50", "1E2", "-0.0"]):
                 attributes = bird("wren", number, sk={"N": text})
                 writer.put(Item(("wren", text), json.dumps(attributes).encode()), number)
@@ -403,7 +403,7 @@ def test_table_ends_as_if_rows_were_written_one_by_one_whatever_goes_wrong(
             TABLE,
             SCHEMA,
             rejects_existing=on_conflict is OnConflict.REJECT,
-            is_repeat=False,
+            may_be_repeated=lambda: False,
             threads=threads,
         )
     )

@@ -12,6 +12,7 @@ from sluice.aws.wire import Attempts, Wire
 from sluice.dynamodb.items import Item, key_of
 from sluice.dynamodb.keys import KeySchema
 from sluice.dynamodb.table_writer import ITEM_REFUSALS, Origin, RejectedWrite, TableWriter, WriteOutcome
+from sluice.dynamodb.units import UNLIMITED, Spending, WriteLimiter
 from sluice.errors import ThrottledError, UnexpectedResponseError, WireError
 
 # At 5 to 10 ms a request this is as much as one vCPU can prepare.
@@ -35,12 +36,28 @@ class Version(NamedTuple):
     earlier: Version | None = None
 
 
-class BatchWriter(TableWriter[dict[Hashable, Version]]):
+class _Batch(NamedTuple):
+    """Changes whose units were waited for."""
+
+    versions: Collection[Version]
+    spending: Spending
+
+
+class BatchWriter(TableWriter[_Batch]):
     """Writes up to 25 items per request; no key is in one request twice, nor in two requests at a time."""
 
-    def __init__(self, wire: Wire, table: str, schema: KeySchema, threads: int = REQUESTS_IN_FLIGHT) -> None:
-        requests = BatchRequests(wire, table, schema)
-        super().__init__(lambda batch: BatchWrite(requests, batch.values()).run(), threads)
+    def __init__(
+        self,
+        wire: Wire,
+        table: str,
+        schema: KeySchema,
+        threads: int = REQUESTS_IN_FLIGHT,
+        limiter: WriteLimiter = UNLIMITED,
+    ) -> None:
+        requests = BatchRequests(wire, table, schema, limiter)
+        super().__init__(lambda batch: BatchWrite(requests, batch.versions, batch.spending).run(), threads)
+        self._limiter = limiter
+        self._most = limiter.bounded(BATCH_ITEMS) or BATCH_ITEMS
         self._batch: dict[Hashable, Version] = {}
         self._batch_bytes = 0
         self._batch_rows = 0
@@ -63,22 +80,33 @@ class BatchWriter(TableWriter[dict[Hashable, Version]]):
 
     def _is_full(self, key: Hashable, change_bytes: int) -> bool:
         return (
-            (len(self._batch) == BATCH_ITEMS and key not in self._batch)
+            (len(self._batch) >= self._most and key not in self._batch)
             or (self._batch_bytes + change_bytes > BATCH_BYTES and self._batch_rows > 0)
             or self._batch_rows == BATCH_ROWS
         )
 
     def _send_rest(self) -> None:
         if self._batch:
-            self._in_flight.submit(self._batch, keys=self._batch)
+            spending = self._limiter.admit(len(self._batch))
+            self._in_flight.submit(_Batch(self._batch.values(), spending), keys=self._batch)
             self._batch, self._batch_bytes, self._batch_rows = {}, 0, 0
+            self._most = self._limiter.bounded(BATCH_ITEMS) or BATCH_ITEMS
+
+
+class DeleteWriter(BatchWriter):
+    """Deletes the items that it is given; they have their key attributes alone."""
+
+    def put(self, item: Item, origin: Origin) -> None:
+        """Accept one row's key, as `delete` does."""
+        self.delete(item, origin)
 
 
 class BatchRequests:
     """BatchWriteItem on one table."""
 
-    def __init__(self, wire: Wire, table: str, schema: KeySchema) -> None:
+    def __init__(self, wire: Wire, table: str, schema: KeySchema, limiter: WriteLimiter = UNLIMITED) -> None:
         self.retries = wire.retries
+        self.limiter = limiter
         self._wire = wire
         self._schema = schema
         self._start = b'{"RequestItems":{%s:[' % json.dumps(table).encode()
@@ -111,9 +139,15 @@ class BatchRequests:
 
 
 class BatchWrite:
-    """One batch of a table: sent again, and split, until all its items are settled."""
+    """One batch of a table: sent again, and split, until all its items are settled.
 
-    def __init__(self, requests: BatchRequests, versions: Collection[Version] = ()) -> None:
+    `spending`: what was waited for to send all of it the first time.
+    """
+
+    def __init__(
+        self, requests: BatchRequests, versions: Collection[Version] = (), spending: Spending | None = None
+    ) -> None:
+        self._spending = spending
         self._attempts = Attempts()
         self._requests = requests
         self._parts = [list(versions)] if versions else []
@@ -124,11 +158,15 @@ class BatchWrite:
         """Write all items. Raises ThrottledError when rounds without progress use up the retries."""
         while self._parts:
             part = self._parts.pop()
+            spending = self._spending or self._requests.limiter.admit(len(part))
+            self._spending = None
             try:
                 answer = self._requests.send(part, self._attempts)
             except WireError as error:
+                spending.ended(0)
                 self.refused(part, error)
             else:
+                spending.ended(write_units(answer))
                 self.answered(part, answer)
         self._outcome.requests += self._attempts.sent
         self._outcome.throttled += self._attempts.throttled

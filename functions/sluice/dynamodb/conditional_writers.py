@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sluice.aws.pipeline import Answer
@@ -11,6 +11,7 @@ from sluice.aws.wire import Attempts, Wire
 from sluice.dynamodb.items import Attributes, Item, equal, failed_write_units
 from sluice.dynamodb.keys import KeySchema
 from sluice.dynamodb.table_writer import ITEM_REFUSALS, Origin, RejectedWrite, TableWriter, WriteOutcome
+from sluice.dynamodb.units import UNLIMITED, Spending, WriteLimiter
 from sluice.errors import WireError
 from sluice.rejects import Reason
 
@@ -18,13 +19,22 @@ from sluice.rejects import Reason
 REQUESTS_IN_FLIGHT = 32
 
 
+# So many rows at the most wait for a look whether there is another attempt.
+UNDECIDED_MAX = 5_000
+
+
 class _Put(NamedTuple):
     body: bytes
     origin: Origin
+    spending: Spending
 
 
 class ConditionalWriter(TableWriter[_Put]):
-    """Writes the items whose key the table does not hold; the others are skipped, or rejected."""
+    """Writes the items whose key the table does not hold; the others are skipped, or rejected.
+
+    `may_be_repeated` says whether another attempt at these rows may have written some of them, up to the moment in
+    which it is called. An item that is in the table just as it is then counts as written.
+    """
 
     def __init__(
         self,
@@ -33,13 +43,15 @@ class ConditionalWriter(TableWriter[_Put]):
         schema: KeySchema,
         *,
         rejects_existing: bool,
-        is_repeat: bool,
+        may_be_repeated: Callable[[], bool],
         threads: int = REQUESTS_IN_FLIGHT,
+        limiter: WriteLimiter = UNLIMITED,
     ) -> None:
         super().__init__(self._write, threads)
         self._wire = wire
         self._rejects_existing = rejects_existing
-        self._is_repeat = is_repeat
+        self._may_be_repeated = may_be_repeated
+        self._limiter = limiter
         request = {
             "TableName": table,
             "ConditionExpression": "attribute_not_exists(#key)",
@@ -51,11 +63,27 @@ class ConditionalWriter(TableWriter[_Put]):
 
     def put(self, item: Item, origin: Origin) -> None:
         """Accept one row's item; waits while too many requests are in flight. Raises their errors."""
-        self._in_flight.submit(_Put(item.body, origin), keys=(item.key,))
+        self._in_flight.submit(_Put(item.body, origin, self._limiter.admit(1)), keys=(item.key,))
         self._accepted += 1
+        if len(self.outcome.undecided) >= UNDECIDED_MAX:
+            self._decide()
+
+    def flush(self) -> None:
+        """As every writer's; no row is undecided afterwards."""
+        self._in_flight.drain()
+        self._decide()
+        super().flush()
 
     def _send_rest(self) -> None:
         pass
+
+    def _decide(self) -> None:
+        undecided, self.outcome.undecided = self.outcome.undecided, []
+        if undecided and self._may_be_repeated():
+            self.outcome.written += len(undecided)
+        else:
+            for origin in undecided:
+                self._leave_existing(origin, self.outcome)
 
     def _write(self, put: _Put) -> WriteOutcome:
         outcome, attempts = WriteOutcome(), Attempts()
@@ -66,6 +94,7 @@ class ConditionalWriter(TableWriter[_Put]):
         else:
             outcome.written = 1
             outcome.write_units = answer.get("ConsumedCapacity", {}).get("CapacityUnits", 0.0)
+        put.spending.ended(outcome.write_units)
         outcome.requests = attempts.sent
         outcome.throttled = attempts.throttled
         return outcome
@@ -83,15 +112,18 @@ class ConditionalWriter(TableWriter[_Put]):
         theirs: dict[str, Any] | None = error.details.get("Item")
         # The answer does not tell what the refused write cost: the larger of both items.
         outcome.write_units = failed_write_units(ours, theirs or {})
-        may_be_ours = self._is_repeat or attempts.may_have_run
-        if may_be_ours and theirs is not None and equal(ours, theirs):
+        if theirs is None or not equal(ours, theirs):
+            self._leave_existing(put.origin, outcome)
+        elif attempts.may_have_run:
             outcome.written = 1
-        elif self._rejects_existing:
-            outcome.rejected.append(
-                RejectedWrite(put.origin, Reason.ITEM_EXISTS, "the table holds an item with this key")
-            )
         else:
-            outcome.skipped.append(put.origin)
+            outcome.undecided.append(put.origin)
+
+    def _leave_existing(self, origin: Origin, outcome: WriteOutcome) -> None:
+        if self._rejects_existing:
+            outcome.rejected.append(RejectedWrite(origin, Reason.ITEM_EXISTS, "the table holds an item with this key"))
+        else:
+            outcome.skipped.append(origin)
 
 
 class TimedPut(NamedTuple):

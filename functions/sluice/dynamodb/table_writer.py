@@ -41,11 +41,13 @@ class WriteOutcome:
     """What became of the rows, one by one, and what it took.
 
     Superseded rows were followed by one with the same key before they were sent: as good as overwritten.
+    `undecided`: rows whose item is in the table just as it is, which another attempt may have written.
     Throttled counts the requests that DynamoDB throttled in whole or in part.
     """
 
     written: int = 0
     superseded: int = 0
+    undecided: list[Origin] = field(default_factory=list)
     skipped: list[Origin] = field(default_factory=list)
     rejected: list[RejectedWrite] = field(default_factory=list)
     taken: int = 0
@@ -74,6 +76,7 @@ class WriteOutcome:
         """Add what one request came to."""
         self.written += other.written
         self.superseded += other.superseded
+        self.undecided += other.undecided
         self.skipped += other.skipped
         self.rejected += other.rejected
         self.taken += other.taken

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from sluice.dynamodb.items import RowEncoder
 from sluice.dynamodb.keys import KeySchema
 from sluice.errors import InvalidInputError
+from sluice.mapping.attributes import Attribute
 from sluice.mapping.mapped_rows import MappedRows
 from sluice.mapping.mapping import parse_mapping
 from sluice.mapping.natural_rows import NaturalRows
@@ -44,12 +45,13 @@ def encoder_for(
 
 
 def _mapping_encoder(load: Mapping[str, Any], columns: SourceColumns, schema: KeySchema) -> SourceEncoder:
-    return MappedRows(parse_mapping(load["mapping"], columns, schema), columns, schema)
+    attributes = parse_mapping(load["mapping"], columns, schema)
+    return MappedRows(_written(attributes, "mapping", load, schema), columns, schema)
 
 
 def _transform_encoder(load: Mapping[str, Any], columns: SourceColumns, schema: KeySchema) -> SourceEncoder:
     header = columns.names if columns.is_fixed else None
-    return TransformedRows(load_transform(load["transform"]), header, schema)
+    return TransformedRows(load_transform(load["transform"]), header, schema, only_key=_is_delete(load))
 
 
 def _keys_encoder(load: Mapping[str, Any], columns: SourceColumns, schema: KeySchema) -> SourceEncoder:
@@ -58,10 +60,25 @@ def _keys_encoder(load: Mapping[str, Any], columns: SourceColumns, schema: KeySc
         raise InvalidInputError("keys", f"must be the table's key attributes: {listed(expected)}")
     options = ColumnOptions.from_input(load)
     if not columns.is_fixed:
-        return NaturalRows(schema, options)
-    attributes = typed_columns(columns.names, options, schema)
-    unnamed = [index for index, name in enumerate(columns.names) if not name]
+        return NaturalRows(schema, options, only_key=_is_delete(load))
+    attributes = _written(typed_columns(columns.names, options, schema), "keys", load, schema)
+    unnamed = [] if _is_delete(load) else [index for index, name in enumerate(columns.names) if not name]
     return MappedRows(attributes, columns, schema, unnamed=unnamed)
+
+
+def _is_delete(load: Mapping[str, Any]) -> bool:
+    return load.get("write") == "delete"
+
+
+def _written(
+    attributes: Mapping[str, Attribute], field: str, load: Mapping[str, Any], schema: KeySchema
+) -> Mapping[str, Attribute]:
+    """The attributes that are sent: of a deletion those of the key."""
+    key = {each.name: attributes[each.name] for each in schema.attributes}
+    if load.get("write") == "update" and len(attributes) == len(key):
+        problem = "has only the key, which an update leaves as it is"
+        raise InvalidInputError(field, f'{problem}; add the attributes to set, or use "write": "put"')
+    return key if _is_delete(load) else attributes
 
 
 _ENCODERS: dict[str, Callable[[Mapping[str, Any], SourceColumns, KeySchema], SourceEncoder]] = {

@@ -23,12 +23,16 @@ _ATTRIBUTES_CACHED = 1024
 
 
 class NaturalRows:
-    """The row encoder of JSON records without a mapping. Keys have the table's type: 5 is "5" where a key is S."""
+    """The row encoder of JSON records without a mapping. Keys have the table's type: 5 is "5" where a key is S.
 
-    def __init__(self, schema: KeySchema, options: ColumnOptions | None = None) -> None:
+    `only_key`: the items have their key attributes alone.
+    """
+
+    def __init__(self, schema: KeySchema, options: ColumnOptions | None = None, *, only_key: bool = False) -> None:
         self.identity: RowIdentity = NOWHERE
         self._options = options or ColumnOptions()
         self._schema = schema
+        self._sent = {key.name for key in schema.attributes} if only_key else None
         self._keys = {key.name: key for key in (*schema.attributes, *schema.indexed)}
         named = self._options.types.keys() - {REST}
         for column in named:
@@ -46,6 +50,8 @@ class NaturalRows:
         values: dict[str, str] = {}
         for column, value in row.items():
             name = self._options.attribute_name(column)
+            if self._sent is not None and name not in self._sent:
+                continue
             encoded = self._encode(name, column, value)
             if name in values:
                 raise RejectError(Reason.VALUE_UNSUPPORTED, f"two columns become the attribute {quoted(name)}")

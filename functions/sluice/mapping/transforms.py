@@ -29,20 +29,24 @@ class TransformedRows:
     """The row encoder of a user's transform: None is no item, a list any number of them.
 
     A transform with a second parameter `row` gets the row's number, object and UUID there.
+    `only_key`: the items have their key attributes alone.
     """
 
-    def __init__(self, transform: Transform, header: Sequence[str] | None, schema: KeySchema) -> None:
+    def __init__(
+        self, transform: Transform, header: Sequence[str] | None, schema: KeySchema, *, only_key: bool = False
+    ) -> None:
         self.identity: RowIdentity = NOWHERE
         self.unseen: set[str] = set()
         self._transform = transform
         self._takes_row = takes_row(transform)
         self._header = header
         self._schema = schema
+        self._to_item = to_key if only_key else to_item
 
     def __call__(self, row: Row, number: int = 0) -> Sequence[Item]:
         """What the transform makes of the record. Raises RejectError."""
         items = self._items(_record(row, self._header), number)
-        return tuple([to_item(item, self._schema) for item in items])
+        return tuple([self._to_item(item, self._schema) for item in items])
 
     def _items(self, record: dict[str, Any], number: int) -> Sequence[Any]:
         more = (self.identity.row(number),) if self._takes_row else ()
@@ -77,6 +81,13 @@ def to_item(item: object, schema: KeySchema) -> Item:
     if not isinstance(item, Mapping):
         raise RejectError(Reason.VALUE_UNSUPPORTED, f"the transform returned a {type(item).__name__} for an item")
     return make_item(plain_key(schema, item), encode_attributes(item))
+
+
+def to_key(item: object, schema: KeySchema) -> Item:
+    """The key attributes of an item of plain values. Raises RejectError."""
+    if not isinstance(item, Mapping):
+        return to_item(item, schema)
+    return to_item({key.name: item[key.name] for key in schema.attributes if key.name in item}, schema)
 
 
 def _record(row: Row, header: Sequence[str] | None) -> dict[str, Any]:

@@ -99,6 +99,23 @@ def was_tried_before(s3: S3Client, bucket: str, attempt_key: str) -> bool:
     return False
 
 
+def leave_marker(s3: S3Client, bucket: str, key: str) -> None:
+    """Leave an empty object. Raises AccessDeniedError, ServiceUnavailableError."""
+    with aws_errors(f"s3://{bucket}/{key}"):
+        s3.put_object(Bucket=bucket, Key=key, Body=b"")
+
+
+def has_marker(s3: S3Client, bucket: str, key: str) -> bool:
+    """Whether there is such an object. Raises AccessDeniedError, ServiceUnavailableError."""
+    missing = SourceNotFoundError(f"there is no s3://{bucket}/{key}")
+    try:
+        with aws_errors(f"s3://{bucket}/{key}", {"NoSuchKey": missing}):
+            s3.get_object(Bucket=bucket, Key=key)
+    except SourceNotFoundError:
+        return False
+    return True
+
+
 def _settle(s3: S3Client, bucket: str, outcome: bytes) -> dict[str, Any]:
     head, _, rest = outcome.partition(b"\n")
     first = json.loads(head)

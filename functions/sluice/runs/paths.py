@@ -107,6 +107,10 @@ class Run(State):
         """The marker that an attempt at a slice leaves before its first write."""
         return f"{self.prefix}attempts/{range_index:08d}-{slice_number:04d}"
 
+    def repeat_key(self, range_index: int, slice_number: int) -> str:
+        """The marker that a further attempt at the slice leaves before its first write."""
+        return f"{self.attempt_key(range_index, slice_number)}-repeat"
+
     @property
     def plan_state_key(self) -> str:
         """What a resumed run needs to know of this one: its request, and the outcome."""

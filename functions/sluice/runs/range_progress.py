@@ -7,7 +7,23 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from sluice.runs.counts import Counts
-from sluice.state import VersionedState
+from sluice.state import State, VersionedState
+
+
+@dataclass(frozen=True, slots=True)
+class Findings(State):
+    """What slices found out beside their counts.
+
+    `superseded`: rows that later rows of their slices replaced; `is_exact`: whether all of them were counted.
+    `unseen`: columns of the input that no row had, None before the first row and for sources with a header.
+    `planned_write_units`, `sample_slices`: of a dry run, what writing would take, and the slices that left a sample.
+    """
+
+    superseded: int = 0
+    is_exact: bool = True
+    unseen: tuple[str, ...] | None = None
+    planned_write_units: float = 0.0
+    sample_slices: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +46,4 @@ class RangeProgress(VersionedState):
     reject_slices: tuple[int, ...] = ()
     reasons: Counter[str] = field(default_factory=Counter)
     piece: int = 0
+    findings: Findings = field(default_factory=Findings)

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from sluice.fields import Fields
 from sluice.mapping.typed_columns import OPTIONS
 from sluice.reading.object_set import ObjectSet, source_of
 from sluice.reading.source import SourceInput
+from sluice.run_item.item import NO_LIMITS
+from sluice.run_item.shares import Limits, limits_in
 from sluice.runs.input import rejects_tolerated, resumed_run, table_name
 
+T = TypeVar("T")
 ITEM_SOURCES = ("mapping", "transform", "keys")
 CONFLICTS = ("replace", "keep", "reject")
+WRITES = ("put", "update", "delete")
+APPLY, DRY_RUN = "apply", "dryRun"
 RANGE_BYTES = 8 << 20
 RANGE_MIN_BYTES = 1 << 10
 RANGE_MAX_BYTES = 1 << 30
@@ -23,7 +28,11 @@ _FIELDS = (
     "table",
     *ITEM_SOURCES,
     *OPTIONS,
+    "write",
     "onConflict",
+    "mustExist",
+    "mode",
+    "maxWriteUnitsPerSecond",
     "rangeSize",
     "maxConcurrency",
     "toleratedFailurePercentage",
@@ -38,7 +47,7 @@ class LoadInput:
 
     `item_source` is how rows become items, one of ITEM_SOURCES, and `spec` what the input says there.
 
-    `options` are the fields `types`, `omitEmpty` and `rename`, those that are given.
+    `options` are the fields `types`, `omitEmpty` and `rename`, those that are given. `mode` is APPLY or DRY_RUN.
     `rejects_tolerated`: {"count": 5}, {"percentage": 1.5} of the rows, or None for any number.
     `resumed_run`: the run that is continued.
     """
@@ -49,7 +58,11 @@ class LoadInput:
     item_source: str
     spec: Any
     options: Mapping[str, Any]
+    write: str
     on_conflict: str
+    must_exist: bool
+    mode: str
+    limits: Limits
     range_bytes: int
     max_concurrency: int
     tolerated_failure_percentage: float
@@ -74,7 +87,11 @@ class LoadInput:
             item_source=item_source,
             spec=_spec(fields, item_source),
             options=_options(fields, item_source),
-            on_conflict=fields.choice("onConflict", CONFLICTS, CONFLICTS[0]),
+            write=fields.choice("write", WRITES, WRITES[0]),
+            on_conflict=_only_with(fields, "put", "onConflict", fields.choice("onConflict", CONFLICTS, CONFLICTS[0])),
+            must_exist=_only_with(fields, "update", "mustExist", fields.boolean("mustExist", default=False)),
+            mode=fields.choice("mode", (APPLY, DRY_RUN), APPLY),
+            limits=limits_in(fields),
             range_bytes=fields.integer("rangeSize", RANGE_BYTES, low=RANGE_MIN_BYTES, high=RANGE_MAX_BYTES),
             max_concurrency=fields.integer("maxConcurrency", 50, low=1, high=10_000),
             tolerated_failure_percentage=fields.number("toleratedFailurePercentage", 0, low=0, high=100),
@@ -85,7 +102,30 @@ class LoadInput:
     @property
     def row_state(self) -> dict[str, Any]:
         """What `encoder_for` needs to know of how rows become items."""
-        return {self.item_source: self.spec, **self.options}
+        return {self.item_source: self.spec, **self.options, "write": self.write}
+
+    @property
+    def is_dry_run(self) -> bool:
+        """Whether nothing is written."""
+        return self.mode == DRY_RUN
+
+    @property
+    def write_state(self) -> dict[str, Any]:
+        """How items are written, by the input's fields."""
+        return {"onConflict": self.on_conflict, "mustExist": self.must_exist, "mode": self.mode}
+
+    @property
+    def spent_limits(self) -> Limits:
+        """The limits of what the run spends: a dry run writes nothing."""
+        return NO_LIMITS if self.is_dry_run else self.limits
+
+
+def _only_with(fields: Fields, write: str, name: str, value: T) -> T:
+    """A field that means something for one value of `write` only."""
+    given = fields.choice("write", WRITES, WRITES[0])
+    if fields.has(name) and given != write:
+        raise fields.wrong(name, f'belongs to "write": "{write}", and has no effect with "{given}"')
+    return value
 
 
 def _item_source(fields: Fields) -> str:

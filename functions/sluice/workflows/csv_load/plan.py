@@ -147,7 +147,7 @@ def load_state(
         "keyPrefix": load.key_prefix,
         "table": {"name": load.table, "keys": schema.to_state()},
         **load.row_state,
-        "onConflict": load.on_conflict,
+        **load.write_state,
         "firstRun": first_run,
         "resumed": load.resumed_run is not None,
         "runItem": item.to_state() if item else None,

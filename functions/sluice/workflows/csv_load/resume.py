@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
+# What the plans of earlier versions do not say.
+_DEFAULTS: Mapping[str, Any] = {"write": "put", "mustExist": False, "mode": "apply"}
+
+
 @dataclass(frozen=True, slots=True)
 class LoadPlan(VersionedState):
     """What a resumed run needs to know of a run: `request` is what its input asks for, see `request_of`.
@@ -68,7 +72,7 @@ class EarlierLoad:
         """Raise InvalidInputError when something else is requested, SourceChangedError when the source has changed."""
         request = request_of(load)
         for name in request:
-            if request[name] != self.plan.request.get(name):
+            if request[name] != self.plan.request.get(name, _DEFAULTS.get(name)):
                 raise InvalidInputError(name, f"differs from that of {self.name}, which is to be continued")
         if load.objects.is_several:
             # Each object is pinned: the slice that reads it finds out.
@@ -85,7 +89,7 @@ def request_of(load: LoadInput) -> dict[str, Any]:
         "source": dict(load.objects.spec) if load.objects.is_several else load.source.to_request(),
         "table": load.table,
         **load.row_state,
-        "onConflict": load.on_conflict,
+        **load.write_state,
     }
     known: dict[str, Any] = json.loads(json.dumps(dict.fromkeys((*ITEM_SOURCES, *OPTIONS)) | request))
     return known

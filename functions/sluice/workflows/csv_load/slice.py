@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from sluice.dynamodb.items import Row, RowEncoder
 from sluice.dynamodb.keys import KeySchema
-from sluice.dynamodb.writers import OnConflict, Writer
+from sluice.dynamodb.writers import OnConflict, Write, Writer, WriteSpec
 from sluice.errors import RejectError
 from sluice.fields import Fields
 from sluice.limits import REJECTS_MAX_BYTES
@@ -25,7 +25,9 @@ from sluice.runs.counts import Counts
 from sluice.runs.paths import Run
 from sluice.runs.range_progress import RangeProgress
 from sluice.state import readable
+from sluice.workflows.csv_load.input import DRY_RUN
 from sluice.workflows.csv_load.ranges import Range
+from sluice.workflows.csv_load.superseded import SupersededRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,16 @@ class SliceRequest:
         return KeySchema.from_state(self.load["table"]["keys"])
 
     @property
-    def on_conflict(self) -> OnConflict:
-        """What becomes of a row whose key the table holds already."""
-        return OnConflict(self.load["onConflict"])
+    def write(self) -> WriteSpec:
+        """How items are written."""
+        load = self.load
+        write = Write(load.get("write", Write.PUT))
+        return WriteSpec(write, OnConflict(load["onConflict"]), must_exist=bool(load.get("mustExist")))
+
+    @property
+    def is_dry_run(self) -> bool:
+        """Whether nothing is written."""
+        return bool(self.load.get("mode") == DRY_RUN)
 
     @property
     def rejects_key(self) -> str:
@@ -91,14 +100,24 @@ class SliceRequest:
         return self.run.files_part_key(self.range.index, self.progress.slices)
 
     @property
+    def repeat_key(self) -> str:
+        """The marker of further attempts at the slice."""
+        return self.run.repeat_key(self.range.index, self.progress.slices)
+
+    @property
+    def sample_key(self) -> str:
+        """Where a dry run's sample of items goes."""
+        return self.run.sample_part_key(self.range.index, self.progress.slices)
+
+    @property
     def outcome_key(self) -> str:
         """What the slice has come to."""
         return self.run.part_outcome_key(self.range.index, self.progress.slices)
 
     @property
     def may_have_rows(self) -> bool:
-        """Whether an earlier run may have written rows of this slice."""
-        return bool(self.load.get("resumed")) and self.progress.slices == 0
+        """Whether an earlier run may have written rows of this slice, or still does."""
+        return bool(self.load.get("resumed"))
 
     @property
     def course_key(self) -> str:
@@ -111,8 +130,9 @@ class SliceRequest:
         return RunItem.from_plan(self.run.item_key, self.load)
 
 
-# The clock is read once for so many rows.
+# The clock is read once for so many rows, and for each row where units may have to be waited for.
 ROWS_PER_CHECK = 64
+ROWS_PER_CHECK_LIMITED = 1
 
 
 @dataclass(slots=True, eq=False)
@@ -173,9 +193,19 @@ class SliceResult:
 
 
 class RangeSlice:
-    """One slice, from `progress` on."""
+    """One slice, from `progress` on.
 
-    def __init__(self, progress: RangeProgress, writer: Writer) -> None:
+    `superseded` counts superseded rows, where a later row replaces an earlier one. The time is looked at once for
+    `rows_per_check` rows.
+    """
+
+    def __init__(
+        self,
+        progress: RangeProgress,
+        writer: Writer,
+        superseded: SupersededRows | None = None,
+        rows_per_check: int = ROWS_PER_CHECK,
+    ) -> None:
         self._before = progress
         self._writer = writer
         self._stretches: list[Stretch] = []
@@ -184,9 +214,11 @@ class RangeSlice:
         self._rejects: dict[tuple[int, int], bytes] = {}
         self._reject_bytes = 0
         self._reasons: Counter[str] = Counter()
+        self._superseded = superseded
+        self._rows_per_check = rows_per_check
 
     def run(self, stretches: Iterable[Stretch], is_time_up: Callable[[], bool]) -> SliceResult:
-        """Work through the stretches; at least ROWS_PER_CHECK rows are done however little time there is.
+        """Work through the stretches; at least `rows_per_check` rows are done however little time there is.
 
         Raises what the writer raises; a slice that raised is begun again from where it began.
         """
@@ -230,10 +262,10 @@ class RangeSlice:
 
     def _work(self, stretch: Stretch, rows: list[Row | BadRow], is_time_up: Callable[[], bool]) -> int:
         """Carry rows to the writer; returns how many of them were, before the time was up."""
-        for start in range(0, len(rows), ROWS_PER_CHECK):
+        for start in range(0, len(rows), self._rows_per_check):
             if (stretch.read or len(self._stretches) > 1) and (is_time_up() or self._is_full()):
                 return start
-            chunk = rows[start : start + ROWS_PER_CHECK]
+            chunk = rows[start : start + self._rows_per_check]
             for number, row in enumerate(chunk, stretch.row):
                 self._carry(stretch, number, row)
             stretch.row += len(chunk)
@@ -253,6 +285,8 @@ class RangeSlice:
             stretch.skipped += 1
             return
         stretch.written += 1
+        if self._superseded is not None:
+            self._superseded.take((stretch.piece, number), items)
         origin = Origin(number, row, len(items), stretch)
         for item in items:
             self._writer.put(item, origin)
@@ -268,6 +302,8 @@ class RangeSlice:
             stretch = origin.stretch
             reject = stretch.reject(origin.number, origin.row, refused.reason, refused.message)
             stretch.written -= self._reject(stretch, reject)
+            if self._superseded is not None:
+                self._superseded.refuse((stretch.piece, origin.number))
         for origin in self._writer.outcome.take_skipped():
             stretch, row = origin.stretch, (origin.stretch.piece, origin.number)
             self._items_skipped[row] += 1

@@ -35,6 +35,12 @@ class Stretches:
         self._source = request.source
         self._encoders: dict[tuple[str, ...] | None, SourceEncoder] = {}
 
+    @property
+    def unseen(self) -> set[str] | None:
+        """Columns of the input that no record has had so far; None for sources with a header, and before a record."""
+        encode = self._encoders.get(None)
+        return encode.unseen if encode else None
+
     def __iter__(self) -> Iterator[Stretch]:
         return self._of_pieces() if self._request.range.pieces else self._of_source()
 

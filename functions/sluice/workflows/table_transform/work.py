@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sluice.aws.clients import aws_errors
 from sluice.aws.wire import Wire
-from sluice.dynamodb.writers import OnConflict, writer_for
+from sluice.dynamodb.writers import OnConflict, WriteSpec, writer_for
 from sluice.errors import AttemptExistsError
 from sluice.mapping.delete import Delete
 from sluice.run_item.item import RunItem
@@ -168,7 +168,8 @@ class SliceWork:
 
         def stage(side: Side, is_repeat: bool, on_end: Any) -> PutStage:
             table = job.tables[side]
-            writer = writer_for(context.wire, table.name, on_conflict, table.schema, is_repeat=is_repeat)
+            spec = WriteSpec(on_conflict=on_conflict)
+            writer = writer_for(context.wire, table.name, table.schema, spec, may_be_repeated=lambda: is_repeat)
             return PutStage(writer, context.worker.writes, on_end)
 
         return stage
