@@ -10,6 +10,7 @@ from sluice_cli.aws import Aws
 from sluice_cli.display import open_display
 from sluice_cli.exit_code import ExitCode
 from sluice_cli.follow import follow, saying_how_to_continue, start_and_follow
+from sluice_cli.input_checks import check_input
 from sluice_cli.resume import input_going_on
 from sluice_cli.run import Run
 from sluice_cli.run_input import apply_settings, fill_placeholders, parse_setting, read_input
@@ -74,6 +75,7 @@ def run(options: Namespace, surroundings: Surroundings) -> ExitCode:
         stack = describe_stack(aws, options.stack_name)
         started = runs.planned_run(stack, options.workflow, name)
         document = fill_placeholders(document, stack.outputs)
+        check_input(stack, started, document)
         surroundings.say(f"starting {started.workflow} on {aws}: {started.name}")
         return start_and_follow(aws, stack, started, options, surroundings, document=document)
 

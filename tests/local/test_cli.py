@@ -43,7 +43,7 @@ DEFINITION = {
         "Complete": {
             "Type": "Pass",
             "Output": {
-                "workflow": "object_aggregate",
+                "workflow": "word_count",
                 "status": "COMPLETE",
                 "counts": {"read": "{% $count($states.context.Execution.Input.words) %}"},
                 "bucket": "{% $states.context.Execution.Input.bucket %}",
@@ -75,7 +75,7 @@ TEMPLATE = {
                 ],
             },
         },
-        "ObjectAggregate": {
+        "WordCount": {
             "Type": "AWS::StepFunctions::StateMachine",
             "Properties": {
                 "RoleArn": {"Fn::GetAtt": ["Role", "Arn"]},
@@ -85,7 +85,7 @@ TEMPLATE = {
     },
     "Outputs": {
         "DataBucket": {"Value": {"Ref": "Bucket"}},
-        "ObjectAggregateStateMachineArn": {"Value": {"Ref": "ObjectAggregate"}},
+        "WordCountStateMachineArn": {"Value": {"Ref": "WordCount"}},
     },
 }
 
@@ -186,9 +186,7 @@ def test_up_on_a_port_that_is_taken_exits_1(project: Path, tmp_path: Path) -> No
 def test_run_follows_the_workflow_and_prints_its_summary(project: Path) -> None:
     terminal = new_terminal(project, {"words": ["a", "b"], "bucket": "${DataBucket}"})
 
-    code = terminal.sluice(
-        "run", "object_aggregate", "--local", "--input", "-", "--json", "--set", 'words=["a", "b", "c"]'
-    )
+    code = terminal.sluice("run", "word_count", "--local", "--input", "-", "--json", "--set", 'words=["a", "b", "c"]')
 
     assert code == ExitCode.SUCCEEDED, terminal.stderr.getvalue()
     summary = json.loads(terminal.stdout.getvalue())
@@ -200,14 +198,14 @@ def test_run_follows_the_workflow_and_prints_its_summary(project: Path) -> None:
 def test_run_whose_input_is_refused_exits_2(project: Path) -> None:
     terminal = new_terminal(project, {"words": ["a"], "refuse": True})
 
-    assert terminal.sluice("run", "object_aggregate", "--local", "--input", "-") == ExitCode.BAD_INPUT
+    assert terminal.sluice("run", "word_count", "--local", "--input", "-") == ExitCode.BAD_INPUT
     assert "InvalidInputError: refuse: must not be true" in terminal.stderr.getvalue()
 
 
 def test_run_can_be_left_watched_and_stopped(project: Path) -> None:
     terminal = new_terminal(project, {"words": ["a"] * 500})
     terminal.time = FakeTime(on_sleep=press_ctrl_c)
-    run = ("run", "object_aggregate", "--local", "--input", "-", "--name", "left")
+    run = ("run", "word_count", "--local", "--input", "-", "--name", "left")
 
     assert terminal.sluice(*run) == ExitCode.INTERRUPTED
     assert "sluice stop left --local" in terminal.stderr.getvalue()
@@ -215,7 +213,7 @@ def test_run_can_be_left_watched_and_stopped(project: Path) -> None:
     assert new_terminal(project).sluice("stop", "left", "--local") == ExitCode.SUCCEEDED
     later = new_terminal(project)
     assert later.sluice("watch", "left", "--local") == ExitCode.FAILED
-    assert "object_aggregate left aborted" in later.stderr.getvalue()
+    assert "word_count left aborted" in later.stderr.getvalue()
     assert report_of("left", project).count("ABORTED") >= 2
 
 
@@ -230,7 +228,7 @@ def report_of(run: str, project: Path) -> str:
 
 def test_report_of_a_run_that_succeeded(project: Path) -> None:
     terminal = new_terminal(project, {"words": ["a", "b"], "bucket": "${DataBucket}"})
-    run = ("run", "object_aggregate", "--local", "--input", "-", "--name", "reported")
+    run = ("run", "word_count", "--local", "--input", "-", "--name", "reported")
     assert terminal.sluice(*run) == ExitCode.SUCCEEDED
 
     page = report_of("reported", project)
@@ -240,7 +238,7 @@ def test_report_of_a_run_that_succeeded(project: Path) -> None:
 
 def test_report_that_cannot_be_written_names_the_file(project: Path) -> None:
     terminal = new_terminal(project, {"words": ["a"], "bucket": "x"})
-    assert terminal.sluice("run", "object_aggregate", "--local", "--input", "-", "--name", "again") == 0
+    assert terminal.sluice("run", "word_count", "--local", "--input", "-", "--name", "again") == 0
 
     assert terminal.sluice("report", "again", "--local", "--output", "/missing/page.html") == ExitCode.FAILED
     assert "--output: /missing/page.html cannot be written" in terminal.stderr.getvalue()
@@ -254,7 +252,7 @@ def test_run_of_a_workflow_that_is_not_deployed_exits_3(project: Path) -> None:
     terminal = new_terminal(project, {})
 
     assert terminal.sluice("run", "csv_load", "--local", "--input", "-") == ExitCode.NOT_DEPLOYED
-    assert "it has: object_aggregate" in terminal.stderr.getvalue()
+    assert "it has: word_count" in terminal.stderr.getvalue()
     assert terminal.sluice("watch", "x", "--local", "--stack-name", "other") == ExitCode.NOT_DEPLOYED
     assert "no stack named other" in terminal.stderr.getvalue()
 

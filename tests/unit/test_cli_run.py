@@ -16,10 +16,11 @@ from sluice_cli.exit_code import ExitCode
 from sluice_cli.run import EXECUTION_NAME, new_name
 from tests.unit.cli_aws import CREDENTIALS, DIRECT_MACHINE, EXECUTION, SUMMARY, StubbedAws, Terminal, stubbed_aws
 
+INPUT = '{"source": {"bucket": "data", "key": "a.csv"}, "table": "orders", "keys": ["id"]}'
 RUN = ("run", "csv_load", "--input", "-", "--name", "july")
 
 
-def terminal(tmp_path: Path, stubbed: StubbedAws, stdin: str = "{}") -> Terminal:
+def terminal(tmp_path: Path, stubbed: StubbedAws, stdin: str = INPUT) -> Terminal:
     return Terminal(tmp_path, lambda _target: stubbed.aws, stdin=stdin)
 
 
@@ -30,10 +31,10 @@ def refuse_to_connect(target: Target) -> Aws:
 def test_run_starts_the_workflow_and_prints_the_summary(tmp_path: Path) -> None:
     with stubbed_aws() as stubbed:
         stubbed.expect_stack()
-        stubbed.expect_start('{"source": {"bucket": "data", "delimiter": ";"}, "table": "été"}')
+        stubbed.expect_start(INPUT.replace("a.csv", "été.csv").replace('csv"}', 'csv", "delimiter": ";"}'))
         stubbed.expect_execution("SUCCEEDED", output=json.dumps(SUMMARY))
         stubbed.expect_map_runs()
-        shell = terminal(tmp_path, stubbed, '{"source": {"bucket": "${DataBucket}"}, "table": "été"}')
+        shell = terminal(tmp_path, stubbed, INPUT.replace("a.csv", "été.csv").replace('"data"', '"${DataBucket}"'))
 
         assert shell.sluice(*RUN, "--set", "source.delimiter=;") == ExitCode.SUCCEEDED
 
@@ -47,7 +48,7 @@ def test_run_starts_the_workflow_and_prints_the_summary(tmp_path: Path) -> None:
 def test_run_with_json_prints_the_summary_alone_on_stdout(tmp_path: Path) -> None:
     with stubbed_aws() as stubbed:
         stubbed.expect_stack()
-        stubbed.expect_start("{}")
+        stubbed.expect_start(INPUT)
         stubbed.expect_execution("SUCCEEDED", output=json.dumps(SUMMARY))
         stubbed.expect_map_runs()
         shell = terminal(tmp_path, stubbed)
@@ -71,7 +72,7 @@ def test_run_that_ends_badly_says_so_and_exits_accordingly(
 ) -> None:
     with stubbed_aws() as stubbed:
         stubbed.expect_stack()
-        stubbed.expect_start("{}")
+        stubbed.expect_start(INPUT)
         stubbed.expect_execution(status, error=error, cause='{"errorMessage": "what happened"}')
         stubbed.expect_map_runs()
         stubbed.s3.add_client_error("get_object", "NoSuchKey")
@@ -234,7 +235,7 @@ def press_ctrl_c() -> None:
 def test_ctrl_c_leaves_the_run_going_and_says_how_to_go_on(tmp_path: Path) -> None:
     with stubbed_aws() as stubbed:
         stubbed.expect_stack(name="my-stack")
-        stubbed.expect_start("{}")
+        stubbed.expect_start(INPUT)
         stubbed.expect_execution("RUNNING")
         stubbed.expect_map_runs()
         shell = terminal(tmp_path, stubbed)
@@ -250,7 +251,7 @@ def test_ctrl_c_leaves_the_run_going_and_says_how_to_go_on(tmp_path: Path) -> No
 def test_a_watch_that_may_not_continue_says_that_the_run_does(tmp_path: Path) -> None:
     with stubbed_aws() as stubbed:
         stubbed.expect_stack()
-        stubbed.expect_start("{}")
+        stubbed.expect_start(INPUT)
         stubbed.stepfunctions.add_client_error("describe_execution", "ExpiredTokenException")
         shell = terminal(tmp_path, stubbed)
 
@@ -407,3 +408,22 @@ def test_local_clients_ignore_all_of_the_users_aws_configuration(
     assert f"Credential={CREDENTIALS.access_key_id}/" in authorization
     assert "/eu-west-1/" in authorization
     assert "X-Amz-Security-Token" not in request.headers
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        ('{"source": {"bucket": "data", "key": "a.csv"}, "table": "orders"}', "mapping: is required"),
+        ('{"source": {"bucket": "data"}, "table": "orders", "keys": ["id"]}', "source.key"),
+        ('{"source": {"bucket": "data", "key": "a.csv"}, "table": "orders", "keys": ["id"], "tabel": 1}', "tabel"),
+    ],
+)
+def test_input_that_the_run_would_refuse_starts_nothing(tmp_path: Path, document: str, words: str) -> None:
+    with stubbed_aws() as stubbed:
+        stubbed.expect_stack()
+        shell = terminal(tmp_path, stubbed, document)
+
+        assert shell.sluice(*RUN) == ExitCode.BAD_INPUT
+
+    assert shell.stderr.getvalue().startswith("sluice: InvalidInputError: ")
+    assert words in shell.stderr.getvalue()
