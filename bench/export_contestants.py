@@ -24,10 +24,10 @@ from sluice.aws.wire import Wire
 from sluice.dynamodb.batch_writer import BATCH_ITEMS, BatchRequests
 from sluice.dynamodb.keys import KeySchema
 from sluice.run_item.worker import Heartbeats
-from sluice.workflows.export_process.files import CHUNK_BYTES
+from sluice.workflows.export_process.files import FILE_CHUNK_BYTES
 from sluice.workflows.export_process.progress import FileRequest
 from sluice.workflows.export_process.slice import FileWork
-from sluice.workflows.export_process.table_sinks import REQUESTS_IN_FLIGHT, change_of
+from sluice.workflows.export_process.table_sinks import SINK_REQUESTS_IN_FLIGHT, change_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -101,7 +101,7 @@ class BareRequests:
     def with_wire(self) -> int:
         """Over the wire, as many at a time as the sink has."""
         records = _lines_of(self._file)
-        requests: RequestPipeline[None] = RequestPipeline(self._wire, OPERATION, _acknowledged, REQUESTS_IN_FLIGHT)
+        requests: RequestPipeline[None] = RequestPipeline(self._wire, OPERATION, _acknowledged, SINK_REQUESTS_IN_FLIGHT)
         for body in self._bodies:
             requests.send(body, None)
         requests.drain()
@@ -131,7 +131,7 @@ def _lines_of(file: ExportedFile) -> int:
     member, stored = zlib.decompressobj(GZIP_FORMAT), file.stored
     count, rest = 0, b""
     while not member.eof:
-        lines = (rest + member.decompress(stored, CHUNK_BYTES)).split(b"\n")
+        lines = (rest + member.decompress(stored, FILE_CHUNK_BYTES)).split(b"\n")
         stored, rest = member.unconsumed_tail, lines.pop()
         count += len(lines)
     return count

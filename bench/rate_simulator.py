@@ -19,7 +19,7 @@ from sluice.errors import ServiceUnavailableError
 from sluice.run_item.item import RunItem
 from sluice.run_item.progress import WorkDone
 from sluice.run_item.rate_limiter import NAP_SECONDS, RateLimiter, Spending
-from sluice.run_item.shares import Demand, Kind, Tally
+from sluice.run_item.shares import Demand, UnitKind, WorkerTally
 from sluice.run_item.worker import Member
 
 CLOCKS_APART_SECONDS = 1.0
@@ -85,21 +85,21 @@ class SimulatedItem:
         """As `sluice rate`."""
         self.limit = limit
 
-    def heartbeat(self, demand: Demand, to_workers: float, _done: WorkDone, _attempts: Attempts) -> Tally:
+    def heartbeat(self, demand: Demand, to_workers: float, _done: WorkDone, _attempts: Attempts) -> WorkerTally:
         """As `Shard.heartbeat`."""
         if self.chance.random() < LOST_HEARTBEATS:
             raise ServiceUnavailableError("lost")
         self.workers += to_workers
         self.heartbeats += 1
-        if demand[Kind.READ] < inf:
+        if demand[UnitKind.READ] < inf:
             self.under_share += 1
-            self.under_share_units += demand[Kind.READ]
-        return Tally(
-            {Kind.READ: self.limit, Kind.WRITE: None},
+            self.under_share_units += demand[UnitKind.READ]
+        return WorkerTally(
+            {UnitKind.READ: self.limit, UnitKind.WRITE: None},
             self.workers,
             self.heartbeats,
-            {Kind.READ: self.under_share, Kind.WRITE: 0},
-            {Kind.READ: self.under_share_units, Kind.WRITE: 0.0},
+            {UnitKind.READ: self.under_share, UnitKind.WRITE: 0},
+            {UnitKind.READ: self.under_share_units, UnitKind.WRITE: 0.0},
         )
 
     def leave(self, to_workers: float, _done: WorkDone) -> None:
@@ -121,7 +121,7 @@ class Simulation:
     def run(self) -> Deviation:
         """Play the scenario."""
         limits = self.scenario.limits
-        run_item = RunItem("", {Kind.READ: limits[0], Kind.WRITE: None}, self.scenario.most_workers)
+        run_item = RunItem("", {UnitKind.READ: limits[0], UnitKind.WRITE: None}, self.scenario.most_workers)
         item = SimulatedItem(limits[0], self.chance)
         for at, limit in limits.items():
             self.after(at, partial(item.set_limit, limit))
@@ -158,9 +158,9 @@ class SimulatedWorker:
         scenario, chance, least = self._simulation.scenario, self._simulation.chance, self._run_item.least
         self._reads, writes = (
             RateLimiter(least[kind], lambda: False, scenario.item_units, clock=self.clock, chance=chance)
-            for kind in Kind
+            for kind in UnitKind
         )
-        limiters = {Kind.READ: self._reads, Kind.WRITE: writes}
+        limiters = {UnitKind.READ: self._reads, UnitKind.WRITE: writes}
         self._member = Member(self._item, limiters, self._run_item, self.clock, chance)
         self._heartbeat()
         for _ in range(self._shift.requests_at_once):

@@ -15,9 +15,9 @@ from sluice.runs.paths import Run
 from sluice.settings import Settings
 from sluice.state import readable
 from sluice.step import step
-from sluice.workflows.athena_map.input import ResultFormat
-from sluice.workflows.athena_map.inspection import Inspection, Reader
-from sluice.workflows.athena_map.inspector import Inspector
+from sluice.workflows.athena_map.input import QueryResultFormat
+from sluice.workflows.athena_map.inspection import ResultInspection, RowsReader
+from sluice.workflows.athena_map.inspector import ResultInspector
 
 settings = Settings.from_env()
 logger = Logger()
@@ -35,17 +35,17 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     fields = Fields(event, ("run", "planned", "query", "inspection"))
     run, earlier = Run.from_state(fields.raw("run")), event.get("inspection")
     planned = readable(fields.raw("planned"), "the run's plan")
-    inspector = Inspector(s3_client(), settings.data_bucket, run)
-    begun = Inspection.from_state(earlier) if earlier else _begin(inspector, planned, event.get("query"))
+    inspector = ResultInspector(s3_client(), settings.data_bucket, run)
+    begun = ResultInspection.from_state(earlier) if earlier else _begin(inspector, planned, event.get("query"))
     inspection = inspector.go_on(begun, time_is_up(context))
     reported = {"phase": str(inspection.phase), "rows": inspection.rows, "cause": inspection.cause}
     logger.info("inspected", extra={"run": run.name, **reported})
     return inspection.to_state()
 
 
-def _begin(inspector: Inspector, planned: Mapping[str, Any], query: dict[str, Any] | None) -> Inspection:
+def _begin(inspector: ResultInspector, planned: Mapping[str, Any], query: dict[str, Any] | None) -> ResultInspection:
     if query is None:
         return inspector.begin_given(planned["rows"]["bucket"], planned["rows"]["key"])
-    if planned["format"] == ResultFormat.CSV:
+    if planned["format"] == QueryResultFormat.CSV:
         return inspector.begin(query["outputLocation"], planned["needed"])
-    return inspector.unloaded(query["manifestLocation"], Reader(planned["format"]))
+    return inspector.unloaded(query["manifestLocation"], RowsReader(planned["format"]))

@@ -16,7 +16,7 @@ from sluice.reading.object_set import ObjectSet
 from sluice.runs.paths import Run
 from sluice.settings import Settings
 from sluice.step import step
-from sluice.workflows.csv_load.inspection import Bounds, Inspection, InspectionProgress
+from sluice.workflows.csv_load.inspection import Inspection, InspectionBounds, InspectionProgress
 from sluice.workflows.csv_load.set_plan import Inspector
 from sluice.workflows.csv_load.tasks import Task
 
@@ -37,7 +37,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     run, task, request = Run.from_state(fields.raw("run")), Task.from_state(fields.raw("task")), fields.raw("inspect")
     before = InspectionProgress.from_state(event["progress"]) if fields.has("progress") else InspectionProgress()
     inspection = Inspection(
-        s3_client(), ObjectSet.of_spec(request["source"]), request["example"], Bounds(request["rangeSize"])
+        s3_client(), ObjectSet.of_spec(request["source"]), request["example"], InspectionBounds(request["rangeSize"])
     )
     inspector = Inspector(s3_client(), gets, settings.data_bucket, run)
     after = inspector.inspect(inspection, task, before, time_is_up(context))

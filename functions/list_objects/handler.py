@@ -15,11 +15,11 @@ from sluice.fields import Fields
 from sluice.limits import time_is_up
 from sluice.run_item.item import RunItem
 from sluice.run_item.item_requests import PlanFacts, create_item
+from sluice.runs.input import APPLY
 from sluice.runs.paths import Run
 from sluice.runs.plans import leave_plan_state
 from sluice.settings import RunSettings, Settings
 from sluice.step import step
-from sluice.workflows.object_map.input import APPLY
 from sluice.workflows.object_map.listing import EarlierListing, Lister, Listing
 from sluice.workflows.object_map.plan import ActionPlan, read_earlier
 

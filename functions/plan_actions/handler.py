@@ -14,11 +14,12 @@ from sluice.fields import Fields
 from sluice.run_item.item import RunItem
 from sluice.run_item.item_requests import PlanFacts, create_item
 from sluice.runs.destination import looked_up
+from sluice.runs.input import FUNCTION
 from sluice.runs.paths import Run
 from sluice.runs.workers import Workers, notes_of, read_quota, workers_for
 from sluice.settings import ObjectSettings, RunSettings, Settings
 from sluice.step import step
-from sluice.workflows.object_map.input import FUNCTION, ObjectAction, ObjectMapInput
+from sluice.workflows.object_map.input import ObjectAction, ObjectMapInput
 from sluice.workflows.object_map.plan import ActionPlan, check_resumed, check_source, read_earlier
 
 settings = Settings.from_env()

@@ -15,12 +15,13 @@ from sluice.fields import Fields
 from sluice.run_item.item import NO_LIMITS, RunItem
 from sluice.run_item.item_requests import PlanFacts, create_item
 from sluice.runs.destination import looked_up
+from sluice.runs.input import FUNCTION
 from sluice.runs.paths import Run
 from sluice.runs.workers import Workers, notes_of, read_quota, workers_for
 from sluice.settings import QuerySettings, RunSettings, Settings
 from sluice.state import FIELD, FORMAT
 from sluice.step import step
-from sluice.workflows.athena_map.input import FUNCTION, MapInput, RowsObject
+from sluice.workflows.athena_map.input import MapInput, RowsObject
 
 settings = Settings.from_env()
 allowed = QuerySettings.from_env()

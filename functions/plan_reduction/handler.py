@@ -16,7 +16,7 @@ from sluice.fields import Fields
 from sluice.runs.paths import Run
 from sluice.runs.reasons import Reasons, all_reasons, reasons_in_file
 from sluice.runs.results import (
-    CHUNK_BYTES,
+    RESULT_CHUNK_BYTES,
     empty,
     find_manifest,
     map_run_of,
@@ -129,14 +129,14 @@ def _reject_reasons(run: Run, outcomes: BatchOutcomes) -> Reasons:
         return Reasons(outcomes.reasons)
     body = s3_client().get_object(Bucket=settings.data_bucket, Key=run.rejects_key)["Body"]
     with closing(body):
-        return reasons_in_file(body.iter_chunks(CHUNK_BYTES), outcomes.reasons)
+        return reasons_in_file(body.iter_chunks(RESULT_CHUNK_BYTES), outcomes.reasons)
 
 
 def _unreadable_reasons(run: Run, outcomes: BatchOutcomes) -> Reasons:
     if not outcomes.unreadable:
         return Reasons()
     body = s3_client().get_object(Bucket=settings.data_bucket, Key=run.unreadable_key)["Body"]
-    return all_reasons(body.iter_lines(CHUNK_BYTES))
+    return all_reasons(body.iter_lines(RESULT_CHUNK_BYTES))
 
 
 def _plan(run: Run, outcomes: BatchOutcomes, collected: Collected) -> dict[str, Any]:

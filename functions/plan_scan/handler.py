@@ -12,6 +12,7 @@ from sluice.aws.clients import dynamodb_client, lambda_client, s3_client
 from sluice.dynamodb.tables import describe_table
 from sluice.fields import Fields
 from sluice.run_item.item_requests import PlanFacts, create_item
+from sluice.runs.input import FUNCTION
 from sluice.runs.paths import Run
 from sluice.runs.segments import write_segments
 from sluice.runs.workers import Workers, notes_of, read_quota, workers_for
@@ -19,7 +20,7 @@ from sluice.settings import ProcessorSettings, RunSettings, Settings, own_tables
 from sluice.state import FIELD, FORMAT
 from sluice.step import step
 from sluice.workflows.distinct_keys.given_keys import copy_keys
-from sluice.workflows.distinct_keys.input import FUNCTION, MEASURE, DistinctInput
+from sluice.workflows.distinct_keys.input import MEASURE, DistinctInput
 from sluice.workflows.distinct_keys.plan import plan_scan
 
 settings = Settings.from_env()

@@ -14,6 +14,7 @@ from sluice.aws.clients import dynamodb_client, lambda_client, s3_client
 from sluice.aws.wire import Wire
 from sluice.fields import Fields
 from sluice.run_item.item_requests import PlanFacts, create_item
+from sluice.runs.input import APPLY
 from sluice.runs.paths import Run
 from sluice.runs.segments import write_segments
 from sluice.runs.workers import notes_of, read_quota, workers_for
@@ -21,7 +22,7 @@ from sluice.settings import RunSettings, Settings, own_tables_from_env
 from sluice.state import FIELD, FORMAT
 from sluice.step import step
 from sluice.workflows.table_transform.handover import EarlierRun, Purpose, RunFiles
-from sluice.workflows.table_transform.input import APPLY, TransformInput
+from sluice.workflows.table_transform.input import TransformInput
 from sluice.workflows.table_transform.plan import TransformPlan, plan_transform
 
 settings = Settings.from_env()

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 
+# A capacity unit reads so much, eventually consistent, and writes so much. Reads are rounded up to half units.
+READ_UNIT_BYTES, WRITE_UNIT_BYTES = 8192, 1024
 # A slice ends early rather than hold more rejects in memory than this.
 REJECTS_MAX_BYTES = 32 << 20
 # What is planned travels in the input of every child, which Step Functions limits to 256 KiB.

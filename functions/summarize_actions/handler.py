@@ -14,6 +14,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from sluice.aws.clients import aws_errors, s3_client
 from sluice.fields import Fields
 from sluice.report.ending import end_run
+from sluice.runs.input import APPLY
 from sluice.runs.paths import Run
 from sluice.runs.results import empty, map_run_records, read_until_complete, spool, upload
 from sluice.runs.summary import RunError
@@ -21,7 +22,6 @@ from sluice.runs.undone import ItemsDone
 from sluice.settings import RunSettings, Settings
 from sluice.state import readable
 from sluice.step import step
-from sluice.workflows.object_map.input import APPLY
 from sluice.workflows.object_map.listing import Listing
 from sluice.workflows.object_map.summary import ObjectMapSummary, failure_reason_of_objects, result_lines
 

@@ -22,7 +22,7 @@ from sluice.runs.undone import ItemsDone
 from sluice.settings import RunSettings, Settings
 from sluice.state import readable
 from sluice.step import step
-from sluice.workflows.athena_map.inspection import Inspection, Reader
+from sluice.workflows.athena_map.inspection import ResultInspection, RowsReader
 from sluice.workflows.athena_map.query_figures import QueryFigures, query_end
 from sluice.workflows.athena_map.summary import RowsSummary, failure_reason_of_rows
 
@@ -55,7 +55,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
 def _summarize(run: Run, planned: Mapping[str, Any], event: Mapping[str, Any]) -> RowsSummary:
     inspected = event.get("inspection")
     query, error = _query(planned, event.get("query"), RunError.from_state(event.get("error")))
-    inspection = Inspection.from_state(inspected) if inspected and inspected["done"] else None
+    inspection = ResultInspection.from_state(inspected) if inspected and inspected["done"] else None
     found, error = _found(run, inspection, 0, error)
     done = _done(run, inspection, found, event.get("mapRun"))
     if found is not None and found < done.done:
@@ -77,7 +77,7 @@ def _query(
 
 
 def _found(
-    run: Run, inspection: Inspection | None, least: int, error: RunError | None
+    run: Run, inspection: ResultInspection | None, least: int, error: RunError | None
 ) -> tuple[int | None, RunError | None]:
     """How many rows the Map was to read: as they were counted, else as many as the Map Run says it has read.
 
@@ -120,14 +120,16 @@ class _Files:
             empty(each)
 
 
-def _done(run: Run, inspection: Inspection | None, found: int | None, map_run: Mapping[str, Any] | None) -> ItemsDone:
+def _done(
+    run: Run, inspection: ResultInspection | None, found: int | None, map_run: Mapping[str, Any] | None
+) -> ItemsDone:
     """What became of each row; waits for result files that account for so many, but not for ever."""
     if inspection is None:
         return ItemsDone()
     with ExitStack() as stack:
         files = _Files(*(stack.enter_context(spool()) for _ in range(3)))
         done = ItemsDone()
-        if inspection.reader is not Reader.NONE:
+        if inspection.reader is not RowsReader.NONE:
             done = read_until_complete(
                 lambda: _gather(run, inspection, map_run, files), lambda gathered: gathered.done >= (found or 0)
             )
@@ -141,7 +143,7 @@ def _done(run: Run, inspection: Inspection | None, found: int | None, map_run: M
     return done
 
 
-def _gather(run: Run, inspection: Inspection, map_run: Mapping[str, Any] | None, files: _Files) -> ItemsDone:
+def _gather(run: Run, inspection: ResultInspection, map_run: Mapping[str, Any] | None, files: _Files) -> ItemsDone:
     files.empty()
     _copy_reject_parts(run, inspection, files.rejects)
     done = ItemsDone()
@@ -153,7 +155,7 @@ def _gather(run: Run, inspection: Inspection, map_run: Mapping[str, Any] | None,
     return done
 
 
-def _copy_reject_parts(run: Run, inspection: Inspection, rejects: IO[bytes]) -> None:
+def _copy_reject_parts(run: Run, inspection: ResultInspection, rejects: IO[bytes]) -> None:
     for part in inspection.reject_parts:
         body = s3_client().get_object(Bucket=settings.data_bucket, Key=run.reject_part_key(part, 0))["Body"]
         rejects.writelines(body.iter_chunks(CHUNK_BYTES))

@@ -25,8 +25,8 @@ from sluice.workflows.csv_load.slice import (
     ROWS_PER_CHECK,
     ROWS_PER_CHECK_LIMITED,
     RangeSlice,
+    RangeSliceResult,
     SliceRequest,
-    SliceResult,
 )
 from sluice.workflows.csv_load.stretches import Stretches
 from sluice.workflows.csv_load.superseded import SupersededRows
@@ -75,7 +75,7 @@ def _work(request: SliceRequest, worker: RunWorker) -> dict[str, Any]:
     return progress
 
 
-def _slice(request: SliceRequest, worker: RunWorker, *, is_repeat: bool) -> tuple[SliceResult, bytes]:
+def _slice(request: SliceRequest, worker: RunWorker, *, is_repeat: bool) -> tuple[RangeSliceResult, bytes]:
     """What the slice came to, and a dry run's sample of items."""
     stretches, before = Stretches(s3_client(), gets, request), request.progress
     dry = DryWriter(sample_items(request.range.index, before.slices)) if request.is_dry_run else None

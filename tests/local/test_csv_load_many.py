@@ -12,7 +12,7 @@ import pytest
 
 from local_aws import faults
 from sluice.workflows.csv_load.set_plan import INLINE_OBJECTS
-from sluice.workflows.csv_load.tasks import CHUNK_BYTES
+from sluice.workflows.csv_load.tasks import TASK_CHUNK_BYTES
 from tests.local.deployed import Deployed, Ended
 from tests.local.map_runs import map_runs
 
@@ -194,7 +194,7 @@ def test_more_objects_than_one_call_inspects_are_inspected_by_children(stack: De
 def test_large_object_is_inspected_in_chunks(stack: Deployed) -> None:
     # Rows with newlines in quotes, so that chunks begin within fields.
     row = '{},"' + "a,\n" * 100_000 + '"\n'
-    number = CHUNK_BYTES // len(row) + 20
+    number = TASK_CHUNK_BYTES // len(row) + 20
     large = "id,text\n" + "".join(row.format(each) for each in range(number))
     mapping = {"id": "{id}"}
     table, _, ended = load_all(stack, {"a.csv": large, "b.csv": "text,id\nb,x\n"}, keys=None, mapping=mapping)

@@ -13,15 +13,15 @@ from sluice.errors import StoppedError
 from sluice.run_item.item import RunItem
 from sluice.run_item.item_requests import PlanFacts, Shard, create_item, heartbeat_wire, stop_run
 from sluice.run_item.progress import WorkDone
-from sluice.run_item.shares import Kind
+from sluice.run_item.shares import UnitKind
 
 Client = Callable[[str], Any]
-ALL = dict.fromkeys(Kind, inf)
+ALL = dict.fromkeys(UnitKind, inf)
 NOW = 1_800_000_000.0
 
 
 FACTS = PlanFacts("table_transform", rows=12, parts=3)
-ITEM = RunItem("table_transform/july", {Kind.READ: 250.5, Kind.WRITE: None}, 1200)
+ITEM = RunItem("table_transform/july", {UnitKind.READ: 250.5, UnitKind.WRITE: None}, 1200)
 
 
 @pytest.fixture
@@ -54,10 +54,10 @@ def test_workers_come_work_and_leave(client: Client, table: str, shard: Shard) -
     shard.heartbeat(ALL, 1.0, WorkDone(read=10, written=9, rejected=1, write_units=9.5), Attempts())
     shard.heartbeat(ALL, 1.0, WorkDone(), Attempts())
     shard.leave(-1.0, WorkDone(read=-10))
-    tally = shard.heartbeat({Kind.READ: 12.5, Kind.WRITE: inf}, -0.125, WorkDone(bytes=7), Attempts())
-    assert (tally.workers, tally.heartbeats, tally.limits) == (0.875, 3, {Kind.READ: 250.5, Kind.WRITE: None})
-    assert tally.under_share == {Kind.READ: 1, Kind.WRITE: 0}
-    assert tally.under_share_units == {Kind.READ: 12.5, Kind.WRITE: 0}
+    tally = shard.heartbeat({UnitKind.READ: 12.5, UnitKind.WRITE: inf}, -0.125, WorkDone(bytes=7), Attempts())
+    assert (tally.workers, tally.heartbeats, tally.limits) == (0.875, 3, {UnitKind.READ: 250.5, UnitKind.WRITE: None})
+    assert tally.under_share == {UnitKind.READ: 1, UnitKind.WRITE: 0}
+    assert tally.under_share_units == {UnitKind.READ: 12.5, UnitKind.WRITE: 0}
     found = items(client, table)["table_transform/july#2"]
     counters = {name: float(found[name]["N"]) for name in ("rowsRead", "rowsWritten", "writeUnits", "bytes")}
     assert counters == {"rowsRead": 0, "rowsWritten": 9, "writeUnits": 9.5, "bytes": 7}
@@ -95,6 +95,6 @@ def test_plan_of_a_stopped_run_stops_its_other_shards_and_ends(client: Client, t
 
 def test_item_that_no_longer_exists_is_created_again(client: Client, table: str, shard: Shard) -> None:
     tally = shard.heartbeat(ALL, 1.0, WorkDone(), Attempts())
-    assert tally.limits == {Kind.READ: 250.5, Kind.WRITE: None}
+    assert tally.limits == {UnitKind.READ: 250.5, UnitKind.WRITE: None}
     (found,) = items(client, table).values()
     assert int(found["expiresAt"]["N"]) > NOW / 2

@@ -16,7 +16,7 @@ from sluice.reading.object_gets import ObjectGets
 from sluice.runs.paths import Run
 from sluice.workflows.object_aggregate.cells import GroupTally, Key, MeasureTally
 from sluice.workflows.object_aggregate.progress import BatchProgress, BatchRequest
-from sluice.workflows.object_aggregate.slice import Bounds, work
+from sluice.workflows.object_aggregate.slice import SliceBounds, work
 from sluice.workflows.object_aggregate.tally import from_line
 
 BUCKET = "sluice-data-000000000000-us-east-1"
@@ -65,7 +65,7 @@ class Batches:
         left = iter(range(checks or 0))
         request = BatchRequest.from_event(self.event(aggregation, progress))
         is_time_up = lambda: checks is not None and next(left, None) is None  # noqa: E731
-        return work(self.s3, BOTOCORE_ALONE, BUCKET, request, is_time_up, bounds=Bounds(**options))
+        return work(self.s3, BOTOCORE_ALONE, BUCKET, request, is_time_up, bounds=SliceBounds(**options))
 
     def whole(
         self, aggregation: Mapping[str, Any], progress: Any = None, checks: int | None = None, **options: Any

@@ -12,7 +12,7 @@ from boto3.dynamodb.types import TypeSerializer
 from moto import mock_aws
 
 from sluice.workflows.table_export.input import ExportInput
-from sluice.workflows.table_export.ledger import Export, ExportType, LedgerState, Window, iso
+from sluice.workflows.table_export.ledger import ExportType, LedgerState, ScheduledExport, Window, iso
 from sluice_cli.export_advice import Seen
 from sluice_cli.export_ledger import Recovery
 from sluice_cli.export_processing import Processing, QueuedWindow
@@ -48,13 +48,15 @@ def window(since: datetime | None, until: datetime) -> Window:
 
 def begun(
     since: datetime | None = WATERMARK, until: datetime = NOW, attempt: int = 0, arn: str | None = None
-) -> Export:
+) -> ScheduledExport:
     """An export of the window that was begun a minute ago."""
     started = NOW - timedelta(minutes=1)
-    return Export(window(since, until), attempt, REQUEST.bucket, REQUEST.prefix, REQUEST.view_type, started, arn=arn)
+    return ScheduledExport(
+        window(since, until), attempt, REQUEST.bucket, REQUEST.prefix, REQUEST.view_type, started, arn=arn
+    )
 
 
-def run_item(export: Export, status: str, **more: Any) -> dict[str, Any]:
+def run_item(export: ScheduledExport, status: str, **more: Any) -> dict[str, Any]:
     """A run's item in plain values."""
     state = export.to_state()
     kept = {name: state[name] for name in ("type", "from", "to", "bucket") if state[name] is not None}
@@ -91,7 +93,7 @@ def gap(since: datetime, until: datetime) -> PastRun:
     )
 
 
-def current(export: Export) -> CurrentExport:
+def current(export: ScheduledExport) -> CurrentExport:
     return CurrentExport.from_item({name: value for name, value in export.to_state().items() if value is not None})
 
 
@@ -116,7 +118,7 @@ def seen(
 PROCESS = f"{STATES}:execution:sluice-export_process:airports-01795262400000-aabbccdd"
 
 
-def window_item(number: int, export: Export, status: str, **more: Any) -> dict[str, Any]:
+def window_item(number: int, export: ScheduledExport, status: str, **more: Any) -> dict[str, Any]:
     """A window's item in plain values."""
     state = export.to_state()
     kept = {name: state[name] for name in ("type", "from", "to") if state[name] is not None}
@@ -162,7 +164,7 @@ class Exporting:
         item = {"table": {"S": table}, "entry": {"S": "STATE"}, **EXPORTED, **attributes}
         self.dynamodb.put_item(TableName="ledger", Item=item)
 
-    def put_run(self, export: Export, status: str, **more: Any) -> None:
+    def put_run(self, export: ScheduledExport, status: str, **more: Any) -> None:
         item = {name: TypeSerializer().serialize(value) for name, value in run_item(export, status, **more).items()}
         self.dynamodb.put_item(TableName="ledger", Item=item)
 

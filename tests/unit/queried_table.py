@@ -14,8 +14,8 @@ from sluice.run_item.rate_limiter import RateLimiter
 from sluice.workflows.distinct_keys.measure_slice import (
     MeasureProgress,
     MeasureRequest,
+    MeasureSliceResult,
     Query,
-    SliceResult,
     measure_slice,
 )
 from tests.fixtures import fixture
@@ -129,7 +129,7 @@ def request_for(keys: Sequence[Json], scan: Json | None = None) -> MeasureReques
 
 def measured(
     request: MeasureRequest, query: Query, is_time_up: Callable[[], bool], reads: RateLimiter | None = None
-) -> SliceResult:
+) -> MeasureSliceResult:
     """One slice, without limit unless it is given."""
     return measure_slice(request, query, is_time_up, reads or RateLimiter(None, lambda: False))
 
@@ -151,7 +151,7 @@ def after(checks: int) -> Callable[[], bool]:
     return lambda: next(request) >= checks
 
 
-def reported(result: SliceResult) -> list[Json]:
+def reported(result: MeasureSliceResult) -> list[Json]:
     """The lines of the slice's part."""
     return [json.loads(line) for line in result.lines]
 

@@ -15,7 +15,7 @@ from sluice.aws.retry import RetryPolicy
 from sluice.aws.wire import Attempts
 from sluice.errors import SluiceError
 from sluice.run_item.progress import WorkDone
-from sluice.run_item.shares import Demand, Kind, Tally
+from sluice.run_item.shares import Demand, UnitKind, WorkerTally
 from sluice.run_item.worker import Heartbeats
 from tests.unit.fake_dynamodb import wire_to
 
@@ -35,9 +35,9 @@ class FakeItem:
     may_have_run: bool = False
     on_heartbeat: Callable[[], object] = lambda: None
 
-    def heartbeat(self, demand: Demand, to_workers: float, done: WorkDone, attempts: Attempts) -> Tally:
+    def heartbeat(self, demand: Demand, to_workers: float, done: WorkDone, attempts: Attempts) -> WorkerTally:
         """As Shard.heartbeat."""
-        assert set(demand) in (set(Kind), set())
+        assert set(demand) in (set(UnitKind), set())
         if self.errors:
             attempts.may_have_run = self.may_have_run
             raise self.errors.pop(0)
@@ -45,8 +45,8 @@ class FakeItem:
         self.heartbeats += 1
         self.done += done
         self.on_heartbeat()
-        nothing, limits = dict.fromkeys(Kind, 0), {Kind.READ: self.limit, Kind.WRITE: None}
-        return Tally(limits, self.workers, self.heartbeats, nothing, nothing, self.is_stopped)
+        nothing, limits = dict.fromkeys(UnitKind, 0), {UnitKind.READ: self.limit, UnitKind.WRITE: None}
+        return WorkerTally(limits, self.workers, self.heartbeats, nothing, nothing, self.is_stopped)
 
     def leave(self, to_workers: float, done: WorkDone) -> None:
         """As Shard.leave."""

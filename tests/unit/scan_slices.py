@@ -11,7 +11,7 @@ from sluice.run_item.rate_limiter import RateLimiter
 from sluice.workflows.distinct_keys.page_evidence import Page
 from sluice.workflows.distinct_keys.page_policy import PolicyState
 from sluice.workflows.distinct_keys.segment_scan import SegmentScan
-from sluice.workflows.distinct_keys.slice import PageSizes, SegmentProgress, SegmentSlice, SliceResult
+from sluice.workflows.distinct_keys.slice import PageSizes, ScanSliceResult, SegmentProgress, SegmentSlice
 from tests.unit.fake_scan import FakeScan, Json
 
 
@@ -67,13 +67,13 @@ def run_slice(
     progress: SegmentProgress | None = None,
     sizes: PageSizes | None = None,
     is_time_up: Callable[[], bool] = never,
-) -> SliceResult:
+) -> ScanSliceResult:
     """One slice of the whole table as one segment."""
     sizes = sizes or FixedPages(None)
     return SegmentSlice(scan_of(table), progress or SegmentProgress(), sizes, unlimited()).run(table, is_time_up)
 
 
-def keys_of(result: SliceResult) -> list[Json]:
+def keys_of(result: ScanSliceResult) -> list[Json]:
     return [json.loads(line) for line in result.keys.split(b"\n")[:-1]]
 
 

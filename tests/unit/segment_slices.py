@@ -12,15 +12,16 @@ from sluice.dynamodb.keys import KeySchema
 from sluice.dynamodb.writers import OnConflict
 from sluice.mapping.transforms import Transform
 from sluice.run_item.item import RunItem
-from sluice.run_item.shares import Kind
+from sluice.run_item.shares import UnitKind
 from sluice.run_item.worker import RunWorker
+from sluice.runs.input import APPLY, DRY_RUN
 from sluice.runs.paths import Run
 from sluice.workflows.table_transform.batches import Plan
-from sluice.workflows.table_transform.input import APPLY, DRY_RUN, Table, TransformJob
+from sluice.workflows.table_transform.input import Table, TransformJob
 from sluice.workflows.table_transform.journal import JournalStore
 from sluice.workflows.table_transform.progress import TransformProgress
-from sluice.workflows.table_transform.requests import Where
-from sluice.workflows.table_transform.slice import SliceResult
+from sluice.workflows.table_transform.requests import ItemFilter
+from sluice.workflows.table_transform.slice import SegmentSliceResult
 from sluice.workflows.table_transform.transforms import TransformedForTarget, TransformedInPlace
 from sluice.workflows.table_transform.work import SliceContext, SliceWork, plan_for, plan_in_place, plan_into_target
 from tests.unit.fake_s3 import FakeS3
@@ -100,7 +101,7 @@ class Segment:
     transform: Transform
     job: TransformJob
     threads: int = 1
-    limits: Mapping[Kind, float | None] = field(default_factory=lambda: dict.fromkeys(Kind))
+    limits: Mapping[UnitKind, float | None] = field(default_factory=lambda: dict.fromkeys(UnitKind))
     s3: FakeS3 = field(default_factory=FakeS3)
     name: str = "run"
     executor: Executor = field(default_factory=InlineExecutor)
@@ -109,7 +110,7 @@ class Segment:
         self,
         progress: TransformProgress | None = None,
         is_time_up: Callable[[], bool] = never,
-    ) -> SliceResult:
+    ) -> SegmentSliceResult:
         """One attempt at one slice."""
         progress = progress or TransformProgress()
         worker = RunWorker(RunItem("", self.limits, 1), FakeItem(), is_time_up)
@@ -118,7 +119,7 @@ class Segment:
         context = SliceContext(self.tables, self.store, self.executor, worker, self.threads)
         end = SliceWork(self.job, 0, progress, self._plan(), context).run(is_time_up)
         sizes = end.head["parts"]
-        return SliceResult(
+        return SegmentSliceResult(
             TransformProgress.from_state(json.loads(json.dumps(end.head["progress"]))),
             end.body[: sizes["rejects"]],
             end.body[sizes["rejects"] :][: sizes["sample"]],
@@ -160,8 +161,8 @@ def into_nests(tables: FakeTables, transform: Transform, **changed: Any) -> Segm
     return Segment(tables, transform, job(target=NESTS_TABLE, **changed))
 
 
-def where(expression: str, names: Mapping[str, str], **values: Any) -> Where:
-    return Where(expression, names, {f":{name}": typed(value) for name, value in values.items()})
+def where(expression: str, names: Mapping[str, str], **values: Any) -> ItemFilter:
+    return ItemFilter(expression, names, {f":{name}": typed(value) for name, value in values.items()})
 
 
 def louder(item: Item) -> Item:

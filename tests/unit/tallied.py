@@ -11,14 +11,16 @@ from sluice.reading.source import Source
 from sluice.workflows.object_aggregate.aggregation import Aggregation
 from sluice.workflows.object_aggregate.clean_rows import clean_rows_for
 from sluice.workflows.object_aggregate.engines import ColumnEngine, RowEngine
-from sluice.workflows.object_aggregate.object_records import ObjectRecords, Piece
+from sluice.workflows.object_aggregate.object_records import ObjectRecords, RecordPiece
 from sluice.workflows.object_aggregate.row_rules import columns_of
 from sluice.workflows.object_aggregate.tally import ColumnTally, Tally
 from tests.unit.aggregated import aggregation
 from tests.unit.sources import a_source
 
 
-def pieces_of(request: Aggregation, data: bytes, block_bytes: int = 1 << 20, *, clean: bool = True) -> list[Piece]:
+def pieces_of(
+    request: Aggregation, data: bytes, block_bytes: int = 1 << 20, *, clean: bool = True
+) -> list[RecordPiece]:
     """An object's records. Raises SourceMalformedError."""
     layout = request.layout
     source = a_source(

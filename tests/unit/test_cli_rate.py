@@ -11,7 +11,7 @@ from moto import mock_aws
 
 from sluice.run_item.item import RunItem
 from sluice.run_item.item_requests import PlanFacts, create_item
-from sluice.run_item.shares import Kind
+from sluice.run_item.shares import UnitKind
 from sluice.runs.paths import Run
 from sluice_cli.exit_code import ExitCode
 from sluice_cli.rate import limit_lines
@@ -44,7 +44,7 @@ class Rated:
 
     def start(self, reads: float | None = None, writes: float | None = 100, workers: int = 12) -> None:
         """What planning the run leaves."""
-        item = RunItem(RUN.item_key, {Kind.READ: reads, Kind.WRITE: writes}, workers)
+        item = RunItem(RUN.item_key, {UnitKind.READ: reads, UnitKind.WRITE: writes}, workers)
         create_item(self.dynamodb, "runs", item, PlanFacts("csv_load"), NOW)
 
     def sluice(self, *arguments: str, executions: tuple[str, ...] = ("RUNNING",)) -> tuple[int, str, str]:

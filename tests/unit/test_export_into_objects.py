@@ -17,7 +17,7 @@ from sluice.dynamodb.plain import plain_json
 from sluice.dynamodb.values import encode_attributes
 from sluice.errors import RejectError, ServiceUnavailableError, SourceNotFoundError
 from sluice.runs.attempts import leave_parts
-from sluice.workflows.export_process.object_sink import PART_BYTES, GzipUpload
+from sluice.workflows.export_process.object_sink import SINK_PART_BYTES, GzipUpload
 from tests.unit import plain_values
 from tests.unit.export_files import MICROS, Json, bird, birds, changed, compact, items, key_of
 from tests.unit.file_slices import (
@@ -213,7 +213,7 @@ def test_rejects_fed_back_make_an_object_of_the_runs_name(aws: Slices) -> None:
 
 
 def test_large_object_goes_in_parts_and_is_seen_when_it_is_complete(aws: Slices) -> None:
-    noise = random.Random(1).randbytes(5 * PART_BYTES // 2)
+    noise = random.Random(1).randbytes(5 * SINK_PART_BYTES // 2)
     upload = GzipUpload(aws.s3, DATA_BUCKET, "output/noise.gz")
     for start in range(0, len(noise), 1 << 20):
         upload.write(noise[start : start + (1 << 20)])
@@ -227,7 +227,7 @@ def test_large_object_goes_in_parts_and_is_seen_when_it_is_complete(aws: Slices)
 
 def test_upload_that_is_given_up_leaves_nothing(aws: Slices) -> None:
     upload = GzipUpload(aws.s3, DATA_BUCKET, "output/noise.gz")
-    upload.write(random.Random(1).randbytes(PART_BYTES + (1 << 20)))
+    upload.write(random.Random(1).randbytes(SINK_PART_BYTES + (1 << 20)))
     assert len(aws.s3.list_multipart_uploads(Bucket=DATA_BUCKET)["Uploads"]) == 1
     upload.abort()
     assert "Uploads" not in aws.s3.list_multipart_uploads(Bucket=DATA_BUCKET)
@@ -240,5 +240,5 @@ def test_bucket_that_is_missing_is_named(aws: Slices) -> None:
         aws.process(items(birds(1)), FULL, sink)
     upload = GzipUpload(aws.s3, "nowhere", "x.gz")
     with pytest.raises(SourceNotFoundError, match="there is no bucket nowhere"):
-        upload.write(random.Random(1).randbytes(PART_BYTES + (1 << 20)))
+        upload.write(random.Random(1).randbytes(SINK_PART_BYTES + (1 << 20)))
     upload.abort()

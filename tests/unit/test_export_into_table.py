@@ -18,7 +18,7 @@ from sluice.dynamodb.keys import KeySchema
 from sluice.dynamodb.table_writer import WriteOutcome
 from sluice.errors import AccessDeniedError, CountsDoNotReconcileError, SluiceError, ThrottledError
 from sluice.workflows.export_process.table_sinks import ChangeRequests
-from sluice.workflows.export_process.tally import Origin, Tally
+from sluice.workflows.export_process.tally import RecordOrigin, RecordTally
 from tests.unit.export_files import BUCKET, MICROS, Json, bird, birds, changed, compact, items, key_of
 from tests.unit.fake_dynamodb import TABLE, Fault, throttle, wire_to
 from tests.unit.file_slices import CHANGES, FULL, GUARDED, KEY, KEYS, NEW_ONLY, RUN, TABLE_SINK, Slices, counts, slices
@@ -194,8 +194,8 @@ def test_changes_that_nobody_accounts_for_are_an_error(aws: Slices) -> None:
     aws.fake.faults.append(Fault(unprocessed=1))
     with wire_to(aws.fake.url, aws.retries) as wire:
         writes = Forgetful(BatchRequests(wire, TABLE, KeySchema.from_state(KEYS)))
-        requests = ChangeRequests(wire, writes, Tally(KEY))
-        requests.send([PUT % compact(bird("wren"))], [1], lambda row: Origin(row, b""))
+        requests = ChangeRequests(wire, writes, RecordTally(KEY))
+        requests.send([PUT % compact(bird("wren"))], [1], lambda row: RecordOrigin(row, b""))
         with pytest.raises(CountsDoNotReconcileError, match="1 records written, 0 accounted for"):
             requests.flush()
         requests.close()

@@ -8,7 +8,15 @@ from datetime import UTC, datetime, timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice.workflows.table_export.ledger import Export, ExportType, LedgerState, Window, instant, instant_reached, iso
+from sluice.workflows.table_export.ledger import (
+    ExportType,
+    LedgerState,
+    ScheduledExport,
+    Window,
+    instant,
+    instant_reached,
+    iso,
+)
 
 TIME = datetime(2026, 11, 21, 3, 31, 8, tzinfo=UTC)
 times = st.datetimes(datetime(2020, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)).map(  # noqa: DTZ001
@@ -20,7 +28,7 @@ windows = st.one_of(
 )
 names = st.text(min_size=1, max_size=10)
 exports = st.builds(
-    Export,
+    ScheduledExport,
     window=windows,
     attempt=st.integers(0, 10**6),
     bucket=names,
@@ -33,7 +41,7 @@ exports = st.builds(
 
 
 @given(exports)
-def test_export_is_read_as_it_was_written(export: Export) -> None:
+def test_export_is_read_as_it_was_written(export: ScheduledExport) -> None:
     item = {"table": {"S": "airports"}, "entry": {"S": "STATE"}, "current": export.to_attribute()}
     assert LedgerState.from_item(item).current == export
 
@@ -61,7 +69,7 @@ def test_item_that_only_a_flag_has_made_is_read() -> None:
 
 def test_export_is_open_between_the_question_and_the_answer() -> None:
     window = Window(ExportType.FULL, None, TIME)
-    planned = Export(window, 0, "bucket", "prefix", "NEW_IMAGE", TIME)
+    planned = ScheduledExport(window, 0, "bucket", "prefix", "NEW_IMAGE", TIME)
     request = replace(planned, client_token="token")
     assert [each.is_open for each in (planned, request, replace(request, arn="arn"))] == [False, True, False]
 
@@ -73,7 +81,7 @@ def test_window_reaches_back_to_where_it_begins() -> None:
 
 
 def test_entries_of_runs_sort_by_the_end_of_their_windows() -> None:
-    first = Export(Window(ExportType.FULL, None, TIME), 0, "b", "p", "v", TIME)
+    first = ScheduledExport(Window(ExportType.FULL, None, TIME), 0, "b", "p", "v", TIME)
     later = replace(first, window=Window(ExportType.INCREMENTAL, TIME, TIME + timedelta(hours=1)))
     again = replace(later, attempt=1)
     assert first.run_entry == "RUN#2026-11-21T03:31:08Z#FULL_EXPORT#0"

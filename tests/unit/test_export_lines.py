@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluice.errors import SourceMalformedError
-from sluice.workflows.export_process.files import CHUNK_BYTES, LINE_MAX_BYTES, line_blocks
+from sluice.workflows.export_process.files import FILE_CHUNK_BYTES, LINE_MAX_BYTES, line_blocks
 
 
 class Pieces:
@@ -46,16 +46,16 @@ def test_blocks_hold_every_line_in_order(
 
 def test_blocks_have_a_multiple_of_lines_where_chunks_have_that_many() -> None:
     data = b"x" * 99 + b"\n"
-    blocks = list(line_blocks(io.BytesIO(data * (CHUNK_BYTES // 40)), 25))
+    blocks = list(line_blocks(io.BytesIO(data * (FILE_CHUNK_BYTES // 40)), 25))
     assert len(blocks) > 2
     assert all(len(block) % 25 == 0 for block in blocks[:-1])
 
 
 def test_lines_longer_than_a_chunk_are_not_held_back() -> None:
-    data = (b"x" * (CHUNK_BYTES + 1) + b"\n") * 3
+    data = (b"x" * (FILE_CHUNK_BYTES + 1) + b"\n") * 3
     assert [len(block) for block in line_blocks(io.BytesIO(data), 25)] == [1, 1, 1]
 
 
 def test_line_that_no_record_can_be_is_malformed() -> None:
     with pytest.raises(SourceMalformedError, match="a line has more than 16,777,216 bytes"):
-        list(line_blocks(io.BytesIO(b"x" * (LINE_MAX_BYTES + CHUNK_BYTES + 1))))
+        list(line_blocks(io.BytesIO(b"x" * (LINE_MAX_BYTES + FILE_CHUNK_BYTES + 1))))

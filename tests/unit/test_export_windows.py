@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sluice.errors import PointInTimeRecoveryError
 from sluice.workflows.table_export.input import ExportInput
-from sluice.workflows.table_export.ledger import Export, ExportType, LedgerState, Window
+from sluice.workflows.table_export.ledger import ExportType, LedgerState, ScheduledExport, Window
 from sluice.workflows.table_export.next_export import Action, Decision, Gap, Times, next_export
 
 NOW = datetime(2026, 11, 21, 3, 31, 8, 250_000, tzinfo=UTC)
@@ -21,17 +21,21 @@ EARLIEST = LATEST - 35 * DAY
 REQUEST = ExportInput("airports", "bucket", "exports/airports", "NEW_IMAGE", None, 60)
 
 
-def full(until: datetime = LATEST, attempt: int = 0, started_at: datetime = NOW) -> Export:
+def full(until: datetime = LATEST, attempt: int = 0, started_at: datetime = NOW) -> ScheduledExport:
     """A full export as the input asks for it."""
-    return Export(Window(ExportType.FULL, None, until), attempt, "bucket", "exports/airports", "NEW_IMAGE", started_at)
+    return ScheduledExport(
+        Window(ExportType.FULL, None, until), attempt, "bucket", "exports/airports", "NEW_IMAGE", started_at
+    )
 
 
-def incremental(since: datetime, until: datetime, attempt: int = 0) -> Export:
+def incremental(since: datetime, until: datetime, attempt: int = 0) -> ScheduledExport:
     """An incremental export as the input asks for it."""
     return replace(full(), window=Window(ExportType.INCREMENTAL, since, until), attempt=attempt)
 
 
-def ledger(watermark: datetime | None = None, current: Export | None = None, *, is_reset: bool = False) -> LedgerState:
+def ledger(
+    watermark: datetime | None = None, current: ScheduledExport | None = None, *, is_reset: bool = False
+) -> LedgerState:
     """What the ledger says."""
     return LedgerState(7, is_reset_requested=is_reset, watermark=watermark, current=current)
 

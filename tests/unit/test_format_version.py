@@ -18,7 +18,7 @@ from sluice.runs.paths import Run
 from sluice.runs.range_progress import RangeProgress
 from sluice.runs.segments import read_segments
 from sluice.state import FIELD, FORMAT, READABLE, readable
-from sluice.workflows.athena_map.inspection import Inspection, Phase, Reader
+from sluice.workflows.athena_map.inspection import Phase, ResultInspection, RowsReader
 from sluice.workflows.csv_load.plan import PlanProgress
 from sluice.workflows.csv_load.ranges import read_ranges
 from sluice.workflows.csv_load.slice import SliceRequest
@@ -60,7 +60,7 @@ PROGRESSES: list[tuple[Any, Any]] = [
     (BatchProgress, BatchProgress("b")),
     (MergeProgress, MergeProgress()),
     (Merge, Merge("m", ("a",))),
-    (Inspection, Inspection(Phase.DONE, Reader.NONE)),
+    (ResultInspection, ResultInspection(Phase.DONE, RowsReader.NONE)),
     (Collected, Collected.from_plan(None)),
 ]
 SUMMARIZERS = ["summarize_run", "summarize_keys", "summarize_transform", "summarize_rows", "plan_reduction"]

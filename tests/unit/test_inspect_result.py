@@ -25,8 +25,8 @@ from sluice.errors import (
 )
 from sluice.runs.paths import Run
 from sluice.workflows.athena_map import inspector as inspecting
-from sluice.workflows.athena_map.inspection import ROWS_MAX, Inspection, Phase, Reader
-from sluice.workflows.athena_map.inspector import Inspector, split_uri
+from sluice.workflows.athena_map.inspection import ROWS_MAX, Phase, ResultInspection, RowsReader
+from sluice.workflows.athena_map.inspector import ResultInspector, split_uri
 from sluice.workflows.athena_map.result_rows import ROW_MAX_BYTES
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.athena_results import athena_csv
@@ -47,7 +47,7 @@ class Bucket:
     def __init__(self) -> None:
         self.s3: Any = boto3.client("s3")
         self.s3.create_bucket(Bucket=BUCKET)
-        self.inspector = Inspector(self.s3, BUCKET, RUN)
+        self.inspector = ResultInspector(self.s3, BUCKET, RUN)
 
     def put(self, body: bytes, uri: str = URI) -> None:
         bucket, key = split_uri(uri)
@@ -57,20 +57,20 @@ class Bucket:
         body: bytes = self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
         return body
 
-    def to_end(self, begun: Inspection, is_time_up: Callable[[], bool] = lambda: False) -> Inspection:
+    def to_end(self, begun: ResultInspection, is_time_up: Callable[[], bool] = lambda: False) -> ResultInspection:
         """Slice after slice, each read back from its state."""
         inspection = begun
         for _ in range(100):
-            inspection = Inspection.from_state(json.loads(json.dumps(inspection.to_state())))
+            inspection = ResultInspection.from_state(json.loads(json.dumps(inspection.to_state())))
             if inspection.phase is Phase.DONE:
                 return inspection
             inspection = self.inspector.go_on(inspection, is_time_up)
         raise AssertionError("the inspection has no end")
 
-    def rows(self, inspection: Inspection) -> list[dict[str, Any]]:
+    def rows(self, inspection: ResultInspection) -> list[dict[str, Any]]:
         """The rows as the Map's reader gets them."""
         assert inspection.key
-        if inspection.reader is Reader.CSV:
+        if inspection.reader is RowsReader.CSV:
             return list(read_records(io.BytesIO(self.body(inspection.key)), inspection.key, {"InputType": "CSV"}))
         keys = [split_uri(uri)[1] for uri in self.body(inspection.key).decode().splitlines()]
         return [json.loads(line) for key in keys for line in self.body(key).splitlines()]
@@ -90,7 +90,11 @@ def test_clean_result_is_counted_and_left_where_it_is(bucket: Bucket) -> None:
     rows: list[list[str | None]] = [[str(number), None if number % 3 else "x\ny"] for number in range(5000)]
     bucket.put(athena_csv(["a", "b"], rows))
     inspection = bucket.to_end(bucket.inspector.begin(URI, {"b": "f"}))
-    assert (inspection.reader, inspection.rows, f"s3://{inspection.bucket}/{inspection.key}") == (Reader.CSV, 5000, URI)
+    assert (inspection.reader, inspection.rows, f"s3://{inspection.bucket}/{inspection.key}") == (
+        RowsReader.CSV,
+        5000,
+        URI,
+    )
     assert bucket.rows(inspection) == as_read(["a", "b"], rows)
 
 
@@ -110,12 +114,12 @@ def test_scan_continues_where_the_slice_before_ended(bucket: Bucket, monkeypatch
 def test_damaged_row_has_all_rows_rewritten(
     bucket: Bucket, monkeypatch: pytest.MonkeyPatch, damaged: int, is_time_up: bool
 ) -> None:
-    monkeypatch.setattr(inspecting, "PART_BYTES", 20_000)
+    monkeypatch.setattr(inspecting, "ROWS_PART_BYTES", 20_000)
     rows: list[list[str | None]] = [[str(number), "\\" if number == damaged else "ü"] for number in range(5000)]
     bucket.put(athena_csv(["a", "b"], rows))
     begun = bucket.inspector.begin(URI, {})
     inspection = bucket.to_end(begun, lambda: is_time_up)
-    assert (inspection.reader, inspection.rows, inspection.rejected) == (Reader.JSON, 5000, 0)
+    assert (inspection.reader, inspection.rows, inspection.rejected) == (RowsReader.JSON, 5000, 0)
     assert inspection.cause == "a backslash or a control character"
     assert inspection.key == "athena_map/fixture/rows/manifest.csv"
     assert len(inspection.parts) == 1
@@ -123,7 +127,7 @@ def test_damaged_row_has_all_rows_rewritten(
 
 
 def test_parts_end_by_bytes_so_that_a_repeated_one_is_the_same(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inspecting, "PART_BYTES", 1 << 20)
+    monkeypatch.setattr(inspecting, "ROWS_PART_BYTES", 1 << 20)
     rows: list[list[str | None]] = [[str(number), "\\" * 700] for number in range(5000)]
     bucket.put(athena_csv(["a", "b"], rows))
     begun = replace(bucket.inspector.go_on(bucket.inspector.begin(URI, {}), lambda: True))
@@ -141,7 +145,7 @@ def test_lone_column_keeps_its_nulls(bucket: Bucket) -> None:
     rows: list[list[str | None]] = [["x"], [None], [""], [None]]
     bucket.put(athena_csv(["a"], rows))
     inspection = bucket.to_end(bucket.inspector.begin(URI, {}))
-    assert (inspection.reader, inspection.rows, inspection.cause) == (Reader.JSON, 4, "a blank line")
+    assert (inspection.reader, inspection.rows, inspection.cause) == (RowsReader.JSON, 4, "a blank line")
     assert bucket.rows(inspection) == as_read(["a"], rows)
 
 
@@ -160,13 +164,13 @@ def test_row_too_large_for_a_child_is_a_reject_of_its_part(bucket: Bucket) -> No
 def test_only_large_rows_leave_nothing_to_read(bucket: Bucket) -> None:
     bucket.put(athena_csv(["a"], [["x" * ROW_MAX_BYTES]]))
     inspection = bucket.to_end(bucket.inspector.begin(URI, {}))
-    assert (inspection.reader, inspection.rows, inspection.rejected) == (Reader.NONE, 1, 1)
+    assert (inspection.reader, inspection.rows, inspection.rejected) == (RowsReader.NONE, 1, 1)
 
 
 def test_result_without_rows_is_not_read(bucket: Bucket) -> None:
     bucket.put(athena_csv(["a"], []))
     inspection = bucket.to_end(bucket.inspector.begin(URI, {"a": "f"}))
-    assert (inspection.reader, inspection.rows) == (Reader.NONE, 0)
+    assert (inspection.reader, inspection.rows) == (RowsReader.NONE, 0)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +181,7 @@ def test_header_that_would_be_damaged_has_rows_rewritten(bucket: Bucket, columns
     rows: list[list[str | None]] = [["x"] * len(columns)]
     bucket.put(athena_csv(columns, rows))
     inspection = bucket.to_end(bucket.inspector.begin(URI, {}))
-    assert (inspection.reader, inspection.cause) == (Reader.JSON, cause)
+    assert (inspection.reader, inspection.cause) == (RowsReader.JSON, cause)
     assert bucket.rows(inspection) == as_read(columns, rows)
 
 
@@ -185,7 +189,7 @@ def test_result_over_10_gb_is_rewritten(bucket: Bucket, monkeypatch: pytest.Monk
     monkeypatch.setattr(inspecting, "READER_MAX_BYTES", 7)
     bucket.put(athena_csv(["a"], [["x"]]))
     inspection = bucket.to_end(bucket.inspector.begin(URI, {}))
-    assert (inspection.reader, inspection.rows, inspection.cause) == (Reader.JSON, 1, "over 10 GB")
+    assert (inspection.reader, inspection.rows, inspection.cause) == (RowsReader.JSON, 1, "over 10 GB")
 
 
 def test_columns_are_checked_by_the_fields_that_name_them(bucket: Bucket) -> None:
@@ -226,7 +230,7 @@ def test_given_rows_are_copied_line_by_line(bucket: Bucket) -> None:
     lines = ['{"a": 12345678901234567890, "b": "\\\\ü"}', '{"a":1.50}']
     bucket.put(("\r\n".join([lines[0], " ", *lines[1:]]) + "\n").encode(), f"s3://{BUCKET}/input/rows.jsonl")
     inspection = bucket.to_end(bucket.inspector.begin_given(BUCKET, "input/rows.jsonl"))
-    assert (inspection.reader, inspection.rows) == (Reader.JSON, 2)
+    assert (inspection.reader, inspection.rows) == (RowsReader.JSON, 2)
     assert bucket.body(RUN.row_part_key(0)).decode().splitlines() == lines
 
 
@@ -234,7 +238,7 @@ def test_given_rows_are_copied_line_by_line(bucket: Bucket) -> None:
 def test_no_given_rows_are_not_read(bucket: Bucket, body: bytes) -> None:
     bucket.put(body, f"s3://{BUCKET}/input/rows.jsonl")
     inspection = bucket.to_end(bucket.inspector.begin_given(BUCKET, "input/rows.jsonl"))
-    assert (inspection.reader, inspection.rows) == (Reader.NONE, 0)
+    assert (inspection.reader, inspection.rows) == (RowsReader.NONE, 0)
 
 
 @pytest.mark.parametrize(("line", "problem"), [("[1]", "row 2 is not a JSON object"), ("{", "row 2 is not valid JSON")])
@@ -246,18 +250,18 @@ def test_given_line_that_is_no_row_is_reported_by_its_number(bucket: Bucket, lin
 
 def test_unloaded_rows_are_read_by_their_manifest(bucket: Bucket) -> None:
     uri = f"s3://{BUCKET}/athena_map/fixture/query/id-manifest.csv"
-    assert bucket.inspector.unloaded(None, Reader.PARQUET).reader is Reader.NONE
-    assert bucket.inspector.unloaded(uri, Reader.PARQUET).reader is Reader.NONE
+    assert bucket.inspector.unloaded(None, RowsReader.PARQUET).reader is RowsReader.NONE
+    assert bucket.inspector.unloaded(uri, RowsReader.PARQUET).reader is RowsReader.NONE
     bucket.put(b"", uri)
-    assert bucket.inspector.unloaded(uri, Reader.PARQUET).reader is Reader.NONE
+    assert bucket.inspector.unloaded(uri, RowsReader.PARQUET).reader is RowsReader.NONE
     bucket.put(b"s3://b/k\n", uri)
-    inspection = bucket.inspector.unloaded(uri, Reader.PARQUET)
-    assert (inspection.reader, inspection.rows, inspection.key) == (Reader.PARQUET, None, split_uri(uri)[1])
+    inspection = bucket.inspector.unloaded(uri, RowsReader.PARQUET)
+    assert (inspection.reader, inspection.rows, inspection.key) == (RowsReader.PARQUET, None, split_uri(uri)[1])
     assert inspection.check() == inspection
 
 
 def test_more_rows_than_a_map_reads_are_reported() -> None:
-    inspection = Inspection(Phase.DONE, Reader.CSV, rows=ROWS_MAX + 1, rejected=1)
+    inspection = ResultInspection(Phase.DONE, RowsReader.CSV, rows=ROWS_MAX + 1, rejected=1)
     assert inspection.check() == inspection
     with pytest.raises(TooManyRowsError, match="100,000,000"):
         replace(inspection, rejected=0).check()
@@ -265,7 +269,7 @@ def test_more_rows_than_a_map_reads_are_reported() -> None:
 
 def test_inspection_without_a_source_is_not_resumed(bucket: Bucket) -> None:
     with pytest.raises(SourceMalformedError, match="without a source"):
-        bucket.inspector.go_on(Inspection(Phase.SCAN, Reader.CSV), lambda: False)
+        bucket.inspector.go_on(ResultInspection(Phase.SCAN, RowsReader.CSV), lambda: False)
 
 
 # The handler.

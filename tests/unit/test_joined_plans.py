@@ -18,7 +18,7 @@ from sluice.reading.object_reads import ObjectReads
 from sluice.reading.object_set import ObjectSet
 from sluice.reading.record_scanner import RECORD_MAX_BYTES, blocks
 from sluice.reading.source import ObjectPin, Source
-from sluice.workflows.csv_load.inspection import Bounds, Inspected, Inspection, InspectionProgress
+from sluice.workflows.csv_load.inspection import Inspected, Inspection, InspectionBounds, InspectionProgress
 from sluice.workflows.csv_load.joining import Joiner
 from sluice.workflows.csv_load.ranges import Piece, PieceCutter, Range
 from sluice.workflows.csv_load.tasks import TaskPiece, chunks_of, piece_of, tasks_of
@@ -54,7 +54,7 @@ class Objects:
         """What is found of each chunk of the objects, or of all of them."""
         whole = [piece_of(self.source(key)) for key in keys]
         pieces = whole if chunk_bytes is None else [part for each in whole for part in chunks_of(each, chunk_bytes)]
-        inspection = Inspection(self.s3, self.set, keys[0], Bounds(cut_bytes))
+        inspection = Inspection(self.s3, self.set, keys[0], InspectionBounds(cut_bytes))
         found = []
         for task in tasks_of(pieces):
             lines, _ = inspection.run(task, InspectionProgress(), self._reads, lambda: False)

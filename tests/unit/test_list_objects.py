@@ -335,7 +335,7 @@ def test_inventory_lists_the_latest_versions_with_decoded_keys(bucket: Bucket) -
 
 
 def test_inventory_is_read_slice_by_slice(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inventory, "PAGE", 2)
+    monkeypatch.setattr(inventory, "INVENTORY_PAGE", 2)
     sizes = {"a": 5, "b": 0, "c": 4}
     put_inventory(bucket, *([row(Key=f"input/{file}{number}") for number in range(sizes[file])] for file in sizes))
     listing, batches = list_inventory(bucket, context=Context(remaining_milliseconds=0))

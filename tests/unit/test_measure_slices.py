@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from sluice.dynamodb.items import item_size
 from sluice.errors import ThrottledError
 from sluice.workflows.distinct_keys.measure import LARGEST, LARGEST_MAX_BYTES, Largest
-from sluice.workflows.distinct_keys.measure_slice import MeasureProgress, MeasureRequest, SliceResult
+from sluice.workflows.distinct_keys.measure_slice import MeasureProgress, MeasureRequest, MeasureSliceResult
 from tests.unit.queried_table import (
     Json,
     MemoryTable,
@@ -61,7 +61,7 @@ def test_progress_that_is_done_stays_so() -> None:
     request = request_for(ids("a"))
     progress = measured(request, table.query, never).progress
     again = measured(following(request, progress), table.query, never)
-    assert again == SliceResult(replace(progress, slices=2), [])
+    assert again == MeasureSliceResult(replace(progress, slices=2), [])
 
 
 def test_parts_are_named_by_the_batch_and_the_slice() -> None:

@@ -17,7 +17,7 @@ from sluice.runs.outcomes import SUCCEEDED, RangeOutcome
 from sluice.runs.range_progress import RangeProgress
 from sluice.workflows.csv_load.files import FileLines
 from sluice.workflows.csv_load.ranges import Range
-from sluice.workflows.csv_load.slice import RangeSlice, SliceRequest, SliceResult
+from sluice.workflows.csv_load.slice import RangeSlice, RangeSliceResult, SliceRequest
 from sluice.workflows.csv_load.stretches import Stretches
 from tests.unit.test_joined_plans import Objects
 from tests.unit.test_transform_items import MemoryWriter
@@ -58,7 +58,7 @@ class Load:
             "onConflict": "replace",
         }
 
-    def slice(self, planned: Range, progress: RangeProgress | None, checks: int) -> tuple[SliceResult, list[Any]]:
+    def slice(self, planned: Range, progress: RangeProgress | None, checks: int) -> tuple[RangeSliceResult, list[Any]]:
         """One slice, whose time is up after so many checks; what travels between slices is JSON."""
         event = {"run": RUN, "load": self._load, "range": planned.to_state()}
         event["progress"] = progress.to_state() if progress else None

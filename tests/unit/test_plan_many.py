@@ -180,7 +180,7 @@ def test_ranges_hold_every_row_once(
     inline_objects: int,
 ) -> None:
     monkeypatch.setattr("sluice.workflows.csv_load.set_plan.INLINE_OBJECTS", inline_objects)
-    monkeypatch.setattr("sluice.workflows.csv_load.set_plan.CHUNK_BYTES", 700)
+    monkeypatch.setattr("sluice.workflows.csv_load.set_plan.TASK_CHUNK_BYTES", 700)
     expected: list[tuple[str, int, dict[str, str]]] = []
     objects: dict[str, bytes | str] = {}
     for number in range(12):

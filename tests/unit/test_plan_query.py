@@ -17,7 +17,7 @@ from sluice.aws.clients import s3_client
 from sluice.errors import AccessDeniedError, InvalidInputError, SettingError
 from sluice.runs.paths import Run
 from sluice.settings import QuerySettings
-from sluice.workflows.athena_map.input import QUERY_MAX_BYTES, MapInput, ResultFormat, result_format
+from sluice.workflows.athena_map.input import QUERY_MAX_BYTES, MapInput, QueryResultFormat, result_format
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context
 from tests.unit.run_items import TABLE, create_run_table
@@ -88,21 +88,24 @@ def test_buckets_of_the_stack_and_of_columns_are_taken(fields: dict[str, Any]) -
 @pytest.mark.parametrize(
     ("query", "layout"),
     [
-        ("SELECT 1", ResultFormat.CSV),
-        ("  \n-- first\n/* (then) */ with a AS (SELECT 1) SELECT * FROM a;", ResultFormat.CSV),
-        ("((SELECT 1))", ResultFormat.CSV),
-        ("VALUES (1)", ResultFormat.CSV),
-        ("TABLE t", ResultFormat.CSV),
-        ("UNLOAD (SELECT 1) TO 's3://b/p/' WITH (format = 'PARQUET')", ResultFormat.PARQUET),
-        ("unload (select '--' from t) to 's3://b/p' with (FORMAT='json', compression = 'gzip') ;", ResultFormat.JSON),
+        ("SELECT 1", QueryResultFormat.CSV),
+        ("  \n-- first\n/* (then) */ with a AS (SELECT 1) SELECT * FROM a;", QueryResultFormat.CSV),
+        ("((SELECT 1))", QueryResultFormat.CSV),
+        ("VALUES (1)", QueryResultFormat.CSV),
+        ("TABLE t", QueryResultFormat.CSV),
+        ("UNLOAD (SELECT 1) TO 's3://b/p/' WITH (format = 'PARQUET')", QueryResultFormat.PARQUET),
+        (
+            "unload (select '--' from t) to 's3://b/p' with (FORMAT='json', compression = 'gzip') ;",
+            QueryResultFormat.JSON,
+        ),
         (
             "UNLOAD (SELECT ') TO ''x'' WITH (format = ''ORC'')' AS a FROM t) TO 's3://b/it''s' "
             "WITH (partitioned_by = ARRAY['a', 'b'], format /* here */ = 'Parquet')",
-            ResultFormat.PARQUET,
+            QueryResultFormat.PARQUET,
         ),
     ],
 )
-def test_statement_decides_the_layout_of_the_rows(query: str, layout: ResultFormat) -> None:
+def test_statement_decides_the_layout_of_the_rows(query: str, layout: QueryResultFormat) -> None:
     assert result_format(query) is layout
 
 

@@ -16,7 +16,7 @@ from moto import mock_aws
 from sluice import errors
 from sluice.errors import InvalidInputError, SettingError, SourceNotFoundError
 from sluice.run_item.item import NO_LIMITS, RunItem
-from sluice.run_item.shares import Kind
+from sluice.run_item.shares import UnitKind
 from sluice.runs.paths import Run
 from sluice.runs.segments import SEGMENTS_WHEN_UNKNOWN
 from sluice.runs.workers import Quota, workers_for
@@ -133,7 +133,7 @@ def test_segments_have_enough_items_each(items: int, fields: dict[str, Any], seg
 )
 def test_rate_is_shared_by_no_more_children_than_it_has_units(fields: dict[str, Any], children: int) -> None:
     planned = plan(request(**fields))
-    limits = {Kind.READ: fields["maxReadUnitsPerSecond"], Kind.WRITE: None}
+    limits = {UnitKind.READ: fields["maxReadUnitsPerSecond"], UnitKind.WRITE: None}
     assert planned.children == children
     assert planned.run_item == RunItem("distinct_keys/july", limits, children)
 

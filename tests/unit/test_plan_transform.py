@@ -23,10 +23,10 @@ from sluice.runs.workers import Quota, workers_for
 from sluice.settings import RunSettings
 from sluice.workflows.table_transform.handover import Purpose, RunFiles
 from sluice.workflows.table_transform.input import TransformInput, TransformJob
-from sluice.workflows.table_transform.journal import JournalStore, Kind, SliceJournal
+from sluice.workflows.table_transform.journal import EntryKind, JournalStore, SliceJournal
 from sluice.workflows.table_transform.plan import SAMPLE, TransformPlan, plan_transform
 from sluice.workflows.table_transform.progress import Changes, Done, TransformProgress, Unsettled
-from sluice.workflows.table_transform.requests import Where
+from sluice.workflows.table_transform.requests import ItemFilter
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.fake_tables import FakeTable, FakeTables, Json, denied
 from tests.unit.lambda_context import Context
@@ -71,7 +71,7 @@ def test_input_is_taken_as_it_is_given() -> None:
         verify={"sample": 5},
         resume={"run": "earlier"},
     )
-    assert given.where == Where("#s = :s", {"#s": "status"}, {":s": {"S": "open"}})
+    assert given.where == ItemFilter("#s = :s", {"#s": "status"}, {":s": {"S": "open"}})
     assert (given.verify_sample, given.resumed_run, given.changes_table) == (5, "earlier", True)
     assert request(verify={}).verify_sample == 1_000
     assert request(mode="apply").changes_table
@@ -369,13 +369,13 @@ def test_resumed_run_takes_over_what_was_announced(handler: Any) -> None:
     handler(event("first", segments=1, mode="apply"), Context())
     worker = SliceJournal(journal("first"), 0)
     worker.begin()
-    worker.append(Kind.PAGE, {}, b"")
+    worker.append(EntryKind.PAGE, {}, b"")
     second = handler(event("second", resume={"run": "first"}, mode="apply"), Context())
     (line,) = lines(second)
     progress = TransformProgress.from_state(line["progress"])
     assert progress.unsettled == (Unsettled("first", 0, 0, 2),)
     with pytest.raises(errors.RunContinuedError, match="run second continues this run"):
-        worker.append(Kind.PAGE, {}, b"")
+        worker.append(EntryKind.PAGE, {}, b"")
     with pytest.raises(errors.RunContinuedError):
         SliceJournal(journal("first"), 0).begin()
     # The step may be tried again.
@@ -387,7 +387,7 @@ def test_slice_that_ended_unseen_counts_for_the_run_that_ended_it(handler: Any) 
     worker = SliceJournal(journal("first"), 0)
     worker.begin()
     ended = TransformProgress({"icao": {"S": "K"}}, slices=1, done=done(3))
-    worker.append(Kind.END, {"progress": ended.to_state(), "parts": {"rejects": 0, "sample": 0, "void": 0}}, b"")
+    worker.append(EntryKind.END, {"progress": ended.to_state(), "parts": {"rejects": 0, "sample": 0, "void": 0}}, b"")
     second = handler(event("second", resume={"run": "first"}, mode="apply"), Context())
     assert second["resumed"]["done"] == done(3).to_state()
     assert lines(second)[0]["progress"]["startKey"] == {"icao": {"S": "K"}}

@@ -27,7 +27,7 @@ from sluice.workflows.export_process.files import DataFile
 from sluice.workflows.export_process.input import Process
 from sluice.workflows.export_process.progress import open_file
 from sluice.workflows.export_process.slice import PORTION_LINES, FileSlice
-from sluice.workflows.export_process.tally import Portion, Tally
+from sluice.workflows.export_process.tally import Portion, RecordTally
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.export_files import BUCKET, Json, bird, birds, changed, compact, items, key_of, put_real_export, zipped
 from tests.unit.file_slices import (
@@ -115,7 +115,7 @@ def test_slice_ends_rather_than_hold_ever_more_rejects(aws: Slices) -> None:
 class Birds:
     """A sink whose records take three write units each, once they are flushed."""
 
-    def __init__(self, tally: Tally, clock: RateClock) -> None:
+    def __init__(self, tally: RecordTally, clock: RateClock) -> None:
         self.taken: list[tuple[float, int]] = []
         self._tally = tally
         self._clock = clock
@@ -139,7 +139,7 @@ class Birds:
 
 
 def paced(clock: RateClock, writes: RateLimiter, lines: int) -> tuple[Birds, RangeProgress]:
-    tally = Tally(KEY)
+    tally = RecordTally(KEY)
     sink = Birds(tally, clock)
     return sink, FileSlice(RangeProgress(position=0, row=1), sink, tally, writes).run([[b"x"] * lines])
 

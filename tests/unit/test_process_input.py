@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sluice.errors import InvalidInputError
-from sluice.run_item.shares import Kind
+from sluice.run_item.shares import UnitKind
 from sluice.workflows.export_process.input import ObjectLocation, ObjectsTarget, ProcessInput, TableTarget
 
 ARN = "arn:aws:dynamodb:us-east-1:123456789012:table/birds/export/01768386096366-0123abcd"
@@ -25,7 +25,7 @@ def test_defaults() -> None:
         transform=None,
         records=None,
         max_concurrency=50,
-        limits={Kind.READ: None, Kind.WRITE: None},
+        limits={UnitKind.READ: None, UnitKind.WRITE: None},
         tolerated_failure_percentage=0,
         rejects_tolerated={"count": 0},
         verify=True,
@@ -50,7 +50,7 @@ def test_every_field_is_taken() -> None:
         transform="t",
         records=ObjectLocation("b", "rejects.jsonl"),
         max_concurrency=7,
-        limits={Kind.READ: None, Kind.WRITE: 1.5},
+        limits={UnitKind.READ: None, UnitKind.WRITE: 1.5},
         tolerated_failure_percentage=10,
         rejects_tolerated={"percentage": 2.0},
         verify=False,

@@ -36,14 +36,14 @@ from sluice.run_item.item_requests import (
     stop_run,
 )
 from sluice.run_item.progress import WorkDone
-from sluice.run_item.shares import Demand, Kind, Tally, limits_in
+from sluice.run_item.shares import Demand, UnitKind, WorkerTally, limits_in
 from tests.unit.fake_dynamodb import wire_to
 from tests.unit.run_items import TABLE, FakeRunTable, create_run_table
 
-ITEM = RunItem("table_transform/july", {Kind.READ: 250.5, Kind.WRITE: None}, 50)
+ITEM = RunItem("table_transform/july", {UnitKind.READ: 250.5, UnitKind.WRITE: None}, 50)
 FACTS = PlanFacts("table_transform", rows=10**9, bytes=10**13, parts=10_000)
 NOW = 1_800_000_000.0
-ALL = dict.fromkeys(Kind, inf)
+ALL = dict.fromkeys(UnitKind, inf)
 
 
 @pytest.fixture
@@ -56,18 +56,18 @@ def shard(table: FakeRunTable) -> Shard:
     return Shard(table.call, TABLE, ITEM, now=lambda: NOW)
 
 
-def heartbeat(shard: Shard, demand: Demand = ALL, to_workers: float = 1.0, **done: Any) -> Tally:
+def heartbeat(shard: Shard, demand: Demand = ALL, to_workers: float = 1.0, **done: Any) -> WorkerTally:
     return shard.heartbeat(demand, to_workers, WorkDone(**done), Attempts())
 
 
 def test_heartbeats_of_all_workers_add_up(shard: Shard, table: FakeRunTable) -> None:
     heartbeat(shard, read=10, written=8, rejected=2, write_units=8.5)
     heartbeat(shard, read=5, written=5, read_units=0.5, bytes=99)
-    tally = heartbeat(shard, {Kind.READ: 12.345, Kind.WRITE: inf}, -0.125)
+    tally = heartbeat(shard, {UnitKind.READ: 12.345, UnitKind.WRITE: inf}, -0.125)
     assert (tally.workers, tally.heartbeats) == (1.875, 3)
-    assert tally.limits == {Kind.READ: 250.5, Kind.WRITE: None}
-    assert tally.under_share == {Kind.READ: 1, Kind.WRITE: 0}
-    assert tally.under_share_units == {Kind.READ: pytest.approx(12.345, abs=0.01), Kind.WRITE: 0}
+    assert tally.limits == {UnitKind.READ: 250.5, UnitKind.WRITE: None}
+    assert tally.under_share == {UnitKind.READ: 1, UnitKind.WRITE: 0}
+    assert tally.under_share_units == {UnitKind.READ: pytest.approx(12.345, abs=0.01), UnitKind.WRITE: 0}
     numbers = table.numbers(ITEM.key)
     assert [numbers[name] for name in ("rowsRead", "rowsWritten", "rowsRejected", "bytes")] == [15, 13, 2, 99]
     assert (float(numbers["readUnits"]), float(numbers["writeUnits"])) == (0.5, 8.5)
@@ -95,7 +95,7 @@ def test_heartbeat_without_limits_and_work_adds_to_two_counters(table: FakeRunTa
 def test_limits_that_were_edited_stay(shard: Shard, table: FakeRunTable) -> None:
     heartbeat(shard)
     table.items[ITEM.key] |= {"readUnitsPerSecond": {"N": "10"}, "writeUnitsPerSecond": {"N": "20"}}
-    assert heartbeat(shard, to_workers=0.0).limits == {Kind.READ: 10, Kind.WRITE: 20}
+    assert heartbeat(shard, to_workers=0.0).limits == {UnitKind.READ: 10, UnitKind.WRITE: 20}
 
 
 def test_missing_item_is_created_again_with_the_limits_of_the_input_and_an_end(
@@ -103,7 +103,7 @@ def test_missing_item_is_created_again_with_the_limits_of_the_input_and_an_end(
 ) -> None:
     heartbeat(shard)
     table.items.clear()
-    assert heartbeat(shard, to_workers=0.0).limits == {Kind.READ: 250.5, Kind.WRITE: None}
+    assert heartbeat(shard, to_workers=0.0).limits == {UnitKind.READ: 250.5, UnitKind.WRITE: None}
     assert table.numbers(ITEM.key)["expiresAt"] == int(NOW) + KEPT_SECONDS
 
 
@@ -149,12 +149,12 @@ def test_item_is_created_with_the_limits_of_the_input_and_the_plan(client: Any) 
 
 def test_item_that_is_there_keeps_its_limits_and_counters(client: Any) -> None:
     create_item(client, TABLE, ITEM, FACTS, NOW)
-    create_item(client, TABLE, RunItem(ITEM.key, dict.fromkeys(Kind, 1.0), 50), PlanFacts("other"), NOW + 60)
+    create_item(client, TABLE, RunItem(ITEM.key, dict.fromkeys(UnitKind, 1.0), 50), PlanFacts("other"), NOW + 60)
     item = stored(client)[ITEM.key]
     assert (item["readUnitsPerSecond"], item["startedAt"]) == ({"N": "250.5"}, {"N": "1800000000.000"})
 
 
-LARGEST = RunItem("object_aggregate/" + "n" * 80, {Kind.READ: 999_999_999.5, Kind.WRITE: 999_999_999.5}, 10_000)
+LARGEST = RunItem("object_aggregate/" + "n" * 80, {UnitKind.READ: 999_999_999.5, UnitKind.WRITE: 999_999_999.5}, 10_000)
 LONG = 10**15 - 1
 
 
@@ -166,7 +166,7 @@ def test_no_shard_is_larger_than_one_kilobyte(client: Any) -> None:
     close_item(client, TABLE, LARGEST.key, status="COMPLETE", counts=counts, now=NOW + 0.123)
     done = WorkDone(LONG, LONG, LONG, LONG, LONG, LONG + 0.25, LONG + 0.25, LONG)
     calls = lambda _, body, __: client.update_item(**json.loads(body))  # noqa: E731
-    Shard(calls, TABLE, LARGEST).heartbeat(dict.fromkeys(Kind, LONG + 0.25), 0.333333, done, Attempts())
+    Shard(calls, TABLE, LARGEST).heartbeat(dict.fromkeys(UnitKind, LONG + 0.25), 0.333333, done, Attempts())
     items = stored(client)
     assert len(items) == LARGEST.shards == 20
     assert max(map(item_size, items.values())) < 1024
@@ -243,6 +243,6 @@ def test_more_workers_share_a_limit_less_often(workers: int, seconds: float) -> 
 
 def test_limits_are_read_from_the_input() -> None:
     names = ("maxReadUnitsPerSecond", "maxWriteUnitsPerSecond")
-    assert limits_in(Fields({"maxWriteUnitsPerSecond": 500}, names)) == {Kind.READ: None, Kind.WRITE: 500}
+    assert limits_in(Fields({"maxWriteUnitsPerSecond": 500}, names)) == {UnitKind.READ: None, UnitKind.WRITE: 500}
     with pytest.raises(InvalidInputError, match=r"^maxReadUnitsPerSecond: must be from 1"):
         limits_in(Fields({"maxReadUnitsPerSecond": 0.5}, names))

@@ -9,12 +9,12 @@ import pytest
 from sluice.errors import AccessDeniedError, ServiceUnavailableError, SluiceError, ThrottledError
 from sluice.run_item.item import NO_LIMITS, RunItem
 from sluice.run_item.rate_limiter import RateLimiter
-from sluice.run_item.shares import Kind
+from sluice.run_item.shares import UnitKind
 from sluice.run_item.worker import Member, RunWorker
 from tests.unit.rate_clock import RateClock
 from tests.unit.run_items import FakeItem, no_heartbeats
 
-ITEM = RunItem("k", {Kind.READ: 1e9, Kind.WRITE: None}, 2)
+ITEM = RunItem("k", {UnitKind.READ: 1e9, UnitKind.WRITE: None}, 2)
 ENOUGH_SECONDS = 30
 
 
@@ -73,7 +73,7 @@ def test_worker_continues_at_the_least_rate_when_nobody_answers() -> None:
     ("item_bytes", "reads", "writes"), [(None, 5, 5), (81_920.0, 1, 1), (819.2, 50, 5), (2048, 20, 2)]
 )
 def test_worker_begins_with_what_items_of_the_mean_size_take(item_bytes: float | None, reads: int, writes: int) -> None:
-    pace = no_heartbeats().worker(RunItem("k", dict.fromkeys(Kind, 10.0), 1), never, item_bytes)
+    pace = no_heartbeats().worker(RunItem("k", dict.fromkeys(UnitKind, 10.0), 1), never, item_bytes)
     assert (pace.reads.bounded(None), pace.writes.bounded(None)) == (reads, writes)
 
 
@@ -89,9 +89,9 @@ def clock() -> RateClock:
 
 
 def member(item: FakeItem, clock: RateClock) -> tuple[Member, RateLimiter]:
-    run_item = RunItem("k", {Kind.READ: 15.0, Kind.WRITE: None}, 5)
-    reads, writes = (clock.limiter(least=run_item.least[kind]) for kind in Kind)
-    return Member(item, {Kind.READ: reads, Kind.WRITE: writes}, run_item, clock), reads
+    run_item = RunItem("k", {UnitKind.READ: 15.0, UnitKind.WRITE: None}, 5)
+    reads, writes = (clock.limiter(least=run_item.least[kind]) for kind in UnitKind)
+    return Member(item, {UnitKind.READ: reads, UnitKind.WRITE: writes}, run_item, clock), reads
 
 
 def rate(limiter: RateLimiter) -> float:

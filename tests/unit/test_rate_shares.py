@@ -6,9 +6,9 @@ from math import inf
 
 import pytest
 
-from sluice.run_item.shares import Demand, Kind, Rates, Shares, Tally
+from sluice.run_item.shares import Demand, Rates, Shares, UnitKind, WorkerTally
 
-ALL = dict.fromkeys(Kind, inf)
+ALL = dict.fromkeys(UnitKind, inf)
 PERIOD = 2.0
 
 
@@ -16,12 +16,12 @@ class World:
     """Workers that beat one after the other, once a period."""
 
     def __init__(self, reads: float | None = 100.0, writes: float | None = None) -> None:
-        self.limits = {Kind.READ: reads, Kind.WRITE: writes}
+        self.limits = {UnitKind.READ: reads, UnitKind.WRITE: writes}
         self.now = 0.0
         self.workers = 0.0
         self.heartbeats = 0
-        self.under_share = dict.fromkeys(Kind, 0)
-        self.units = dict.fromkeys(Kind, 0.0)
+        self.under_share = dict.fromkeys(UnitKind, 0)
+        self.units = dict.fromkeys(UnitKind, 0.0)
         self.last: dict[Shares, Rates] = {}
 
     def heartbeat(self, shares: Shares, needs: Demand = ALL) -> float | None:
@@ -33,16 +33,16 @@ class World:
             if wanted < inf:
                 self.under_share[kind] += 1
                 self.units[kind] += wanted
-        tally = Tally(self.limits, self.workers, self.heartbeats, dict(self.under_share), dict(self.units))
+        tally = WorkerTally(self.limits, self.workers, self.heartbeats, dict(self.under_share), dict(self.units))
         rates = self.last[shares] = shares.after(tally, demand, self.now)
-        return rates[Kind.READ]
+        return rates[UnitKind.READ]
 
     def period(self, *workers: Shares, needs: dict[Shares, float] | None = None) -> list[float | None]:
         """A period in which each of these beats once; returns their rates of reads."""
         rates = []
         for each in workers:
             self.now += PERIOD / len(workers)
-            rates.append(self.heartbeat(each, ALL | {Kind.READ: (needs or {}).get(each, inf)}))
+            rates.append(self.heartbeat(each, ALL | {UnitKind.READ: (needs or {}).get(each, inf)}))
         return rates
 
     def leave(self) -> None:
@@ -130,10 +130,10 @@ def test_limits_are_those_of_the_last_heartbeat() -> None:
     world, two = World(), some(2)
     for _ in range(2):
         world.period(*two)
-    world.limits = {Kind.READ: 500.0, Kind.WRITE: 8.0}
+    world.limits = {UnitKind.READ: 500.0, UnitKind.WRITE: 8.0}
     assert world.period(*two) == [250, 250]
     world.period(*two)
-    assert [each[Kind.WRITE] for each in world.last.values()] == [4, 4]
+    assert [each[UnitKind.WRITE] for each in world.last.values()] == [4, 4]
 
 
 def test_what_workers_under_their_share_leave_goes_to_the_others() -> None:
@@ -170,7 +170,7 @@ def test_low_demands_do_not_outlast_a_limit_that_was_lowered() -> None:
         world.period(slow, fast)
     for _ in range(2):
         world.period(slow, fast, needs={slow: 40.0})
-    world.limits = {Kind.READ: 20.0, Kind.WRITE: None}
+    world.limits = {UnitKind.READ: 20.0, UnitKind.WRITE: None}
     rates = [world.period(slow, fast, needs={slow: 40.0}) for _ in range(3)]
     assert rates == [[10, 10]] * 3
 

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sluice.errors import RejectError
-from sluice.workflows.export_process.input import FULL, INCREMENTAL, NEW_AND_OLD_IMAGES, REJECTS, Export
+from sluice.workflows.export_process.input import FULL, INCREMENTAL, NEW_AND_OLD_IMAGES, REJECTED_RECORDS, Export
 from sluice.workflows.export_process.records import NewImages, RawRecord, raw_record, read_record
 from sluice.workflows.export_process.table_sinks import change_of
 from tests.unit.export_files import MICROS, REAL_EXPORT, bird, changed, compact, key_of
@@ -19,7 +19,7 @@ from tests.unit.export_files import MICROS, REAL_EXPORT, bird, changed, compact,
 Json = dict[str, Any]
 CHANGES = Export("b", INCREMENTAL, NEW_AND_OLD_IMAGES, None)
 ITEMS = Export("b", FULL, None, 5)
-FED_BACK = Export("b", INCREMENTAL, NEW_AND_OLD_IMAGES, None, REJECTS)
+FED_BACK = Export("b", INCREMENTAL, NEW_AND_OLD_IMAGES, None, REJECTED_RECORDS)
 
 # Names that mean something elsewhere in the line, and texts that look like parts of it.
 meaningful = ["NewImage", "OldImage", "Keys", "Metadata", "Item", "M", "S", "L", "PutRequest", "record"]

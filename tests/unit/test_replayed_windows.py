@@ -14,7 +14,7 @@ from sluice.dynamodb.conditional_writers import NewerPuts
 from sluice.workflows.export_process.input import FULL, INCREMENTAL, NEW_AND_OLD_IMAGES, NEW_IMAGE, Export
 from sluice.workflows.export_process.items import GUARD_ATTRIBUTES, WRITE_MICROS
 from sluice.workflows.export_process.table_sinks import ChangeRequests, RawTableSink, change_of, guarded_put_of
-from sluice.workflows.export_process.tally import Portion, Tally
+from sluice.workflows.export_process.tally import Portion, RecordTally
 from tests.unit.export_files import MICROS, Json, bird, changed, compact
 from tests.unit.fake_dynamodb import TABLE, FakeDynamoDB, serving, wire_to
 from tests.unit.plain_items import schema_of
@@ -55,7 +55,7 @@ def window(source: Source, made: list[tuple[str, int | None]], start: int, *, ha
 
 
 def apply(fake: FakeDynamoDB, export: Export, lines: list[bytes], *, is_guarded: bool) -> None:
-    tally = Tally("a-file")
+    tally = RecordTally("a-file")
     with wire_to(fake.url, RetryPolicy()) as wire:
         batches = ChangeBatches(BatchRequests(wire, TABLE, schema_of(pk="S")))
         requests = ChangeRequests(wire, NewerPuts(wire, TABLE, WRITE_MICROS) if is_guarded else batches, tally)

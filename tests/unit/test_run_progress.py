@@ -17,7 +17,7 @@ from sluice.run_item.item import NO_LIMITS, RunItem
 from sluice.run_item.item_requests import Shard
 from sluice.run_item.progress import SAMPLE_SECONDS, Course, WorkDone
 from sluice.run_item.rate_limiter import RateLimiter
-from sluice.run_item.shares import Kind
+from sluice.run_item.shares import UnitKind
 from sluice.run_item.worker import Member, RunWorker
 from sluice_cli.run_item import summed
 from tests.unit.run_items import TABLE, FakeItem, FakeRunTable
@@ -54,7 +54,7 @@ class FaultyTable(FakeRunTable):
 
 
 def member(table: FakeRunTable, shard: int) -> Member:
-    limiters = {kind: RateLimiter(None, lambda: False) for kind in Kind}
+    limiters = {kind: RateLimiter(None, lambda: False) for kind in UnitKind}
     return Member(Shard(table.call, TABLE, ITEM, shard), limiters, ITEM)
 
 
@@ -99,7 +99,7 @@ def test_no_row_counts_twice_and_only_lost_updates_are_missing(
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 10**9), st.integers(0, 9)), min_size=1, max_size=20))
 def test_shards_add_up_and_what_stands_in_each_of_them_is_taken_once(parts: Sequence[tuple[int, int, int]]) -> None:
     table = FakeRunTable()
-    limited = RunItem("csv_load/july", {Kind.READ: None, Kind.WRITE: 500.0}, 1_200)
+    limited = RunItem("csv_load/july", {UnitKind.READ: None, UnitKind.WRITE: 500.0}, 1_200)
     for shard, rows, rejected in parts:
         each = Shard(table.call, TABLE, limited, shard)
         each.heartbeat({}, 1.0, WorkDone(read=rows, rejected=rejected, read_units=0.5), Attempts())
@@ -129,7 +129,7 @@ def test_worker_of_a_stopped_run_knows_before_it_begins() -> None:
 
 def test_stop_that_comes_later_is_seen_with_the_next_heartbeat() -> None:
     item = FakeItem(limit=None)
-    one = Member(item, {kind: RateLimiter(None, lambda: False) for kind in Kind}, ITEM)
+    one = Member(item, {kind: RateLimiter(None, lambda: False) for kind in UnitKind}, ITEM)
     one.heartbeat()
     assert not one.is_stopped
     item.is_stopped = True
@@ -161,7 +161,7 @@ def test_worker_that_fails_takes_its_rows_back_and_no_units() -> None:
 
 
 def test_worker_among_many_shares_a_limit_in_one_shard_and_tells_its_progress_in_another() -> None:
-    limited = RunItem("csv_load/july", {Kind.READ: None, Kind.WRITE: 5_000.0}, 1_200)
+    limited = RunItem("csv_load/july", {UnitKind.READ: None, UnitKind.WRITE: 5_000.0}, 1_200)
     shared, own = FakeItem(limit=None), FakeItem(limit=None, is_stopped=True)
     with RunWorker(limited, shared, lambda: False, own_shard=own) as worker:
         worker.watch(lambda: done(7))
@@ -176,7 +176,7 @@ def test_worker_among_many_shares_a_limit_in_one_shard_and_tells_its_progress_in
 
 def test_shards_of_a_limited_run_keep_the_whole_limit() -> None:
     table = FakeRunTable()
-    limited = RunItem("csv_load/july", {Kind.READ: None, Kind.WRITE: 5_000.0}, 1_200)
+    limited = RunItem("csv_load/july", {UnitKind.READ: None, UnitKind.WRITE: 5_000.0}, 1_200)
     with table.heartbeats().worker(limited, lambda: False):
         items = {key: each for key, each in table.items.items() if "heartbeats" in each}
     assert {each["writeUnitsPerSecond"]["N"] for each in items.values()} == {"5000.0"}

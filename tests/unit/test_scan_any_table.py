@@ -15,7 +15,7 @@ from sluice.errors import ThrottledError
 from sluice.workflows.distinct_keys.page_evidence import Page
 from sluice.workflows.distinct_keys.page_policy import Optimize, PagePolicy, PolicyState
 from sluice.workflows.distinct_keys.segment_scan import SegmentScan
-from sluice.workflows.distinct_keys.slice import PageSizes, SegmentProgress, SegmentSlice, SliceResult, WholePages
+from sluice.workflows.distinct_keys.slice import PageSizes, ScanSliceResult, SegmentProgress, SegmentSlice, WholePages
 from tests.unit.fake_scan import FakeScan, Json
 from tests.unit.random_tables import tables
 from tests.unit.scan_slices import FixedPages, never, scan_of, unlimited
@@ -55,7 +55,7 @@ class Runs:
         self.table = table
         self.draw: Callable[[st.SearchStrategy[Any]], Any] = data.draw
         self.guests = guests
-        self.outcomes: dict[tuple[int, int], SliceResult] = {}
+        self.outcomes: dict[tuple[int, int], ScanSliceResult] = {}
         self.mishaps = 6
         self.ever = set(table.keys)
         self.throughout = set(table.keys)

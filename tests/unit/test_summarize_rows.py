@@ -20,7 +20,7 @@ from sluice.runs.counts import Counts
 from sluice.runs.paths import Run
 from sluice.runs.summary import RunError
 from sluice.runs.undone import ItemsDone
-from sluice.workflows.athena_map.inspection import ROWS_MAX, Inspection, Phase, Reader
+from sluice.workflows.athena_map.inspection import ROWS_MAX, Phase, ResultInspection, RowsReader
 from sluice.workflows.athena_map.query_figures import QueryFigures, query_end
 from sluice.workflows.athena_map.summary import RowsSummary, failure_reason_of_rows
 from tests.fixtures import EVENTS, expected_error, fixture
@@ -59,7 +59,7 @@ def undone(index: int, outcome: str, error: str) -> dict[str, Any]:
 
 def inspected(rows: int | None, **changed: Any) -> dict[str, Any]:
     """What InspectResult says of a result with so many rows."""
-    inspection = Inspection(Phase.DONE, Reader.CSV if rows else Reader.NONE, "b", "k", rows).to_state()
+    inspection = ResultInspection(Phase.DONE, RowsReader.CSV if rows else RowsReader.NONE, "b", "k", rows).to_state()
     return inspection | changed
 
 
@@ -267,7 +267,7 @@ def test_unloaded_rows_that_nobody_counted_do_not_reconcile(bucket: Bucket) -> N
 
 
 def test_map_run_that_is_full_may_have_left_rows_out() -> None:
-    inspection = Inspection(Phase.DONE, Reader.PARQUET, "b", "k")
+    inspection = ResultInspection(Phase.DONE, RowsReader.PARQUET, "b", "k")
     done = ItemsDone(written=ROWS_MAX)
     summary = RowsSummary(RUN, BUCKET, PLANNED, None, inspection, ROWS_MAX, done, None)
     error = failure_reason_of_rows(summary)
@@ -352,7 +352,7 @@ def test_run_whose_input_was_refused_has_no_query(bucket: Bucket) -> None:
 
 
 def test_error_of_a_run_that_stopped_without_a_record_stays() -> None:
-    inspection = Inspection(Phase.DONE, Reader.CSV, "b", "k", 0)
+    inspection = ResultInspection(Phase.DONE, RowsReader.CSV, "b", "k", 0)
     error = RunError(THRESHOLD["name"], THRESHOLD["message"])
     assert failure_reason_of_rows(RowsSummary(RUN, BUCKET, PLANNED, None, inspection, 0, ItemsDone(), error)) == error
 

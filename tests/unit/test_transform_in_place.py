@@ -11,7 +11,7 @@ from sluice.errors import WireError
 from sluice.mapping.delete import DELETE
 from sluice.runs.counts import Counts
 from sluice.workflows.table_transform.progress import Changes
-from sluice.workflows.table_transform.requests import SHAPES_MAX, UpdateRequests
+from sluice.workflows.table_transform.requests import CHANGE_SHAPES_MAX, ChangeBodies
 from tests.unit.fake_tables import Json, denied
 from tests.unit.segment_slices import (
     BIRDS,
@@ -223,7 +223,7 @@ def test_item_that_cannot_go_back_is_in_the_rejects() -> None:
 
 
 def test_item_of_nothing_but_its_key_goes_back() -> None:
-    requests = UpdateRequests("birds", BIRDS, None)
+    requests = ChangeBodies("birds", BIRDS, None)
     tables = birds_and_nests()
     tables.call("UpdateItem", requests.restoration(bird("b")))
     tables.call("UpdateItem", requests.restoration(bird("c", name="x")))
@@ -241,13 +241,13 @@ def test_item_that_grows_too_large_is_rejected_as_such_by_whoever_measures_it() 
 
 
 def test_items_of_any_number_of_shapes_are_changed() -> None:
-    tables = birds_and_nests(*(bird(f"b{number}", **{f"a{number}": "x"}) for number in range(SHAPES_MAX + 10)))
+    tables = birds_and_nests(*(bird(f"b{number}", **{f"a{number}": "x"}) for number in range(CHANGE_SHAPES_MAX + 10)))
     progress = in_place(
         tables, lambda item: {name: f"{value}!" if name != "pk" else value for name, value in item.items()}
     )
-    assert progress.run().progress.counts.written == SHAPES_MAX + 10
+    assert progress.run().progress.counts.written == CHANGE_SHAPES_MAX + 10
     deleted = in_place(tables, lambda _item: DELETE).run().progress
-    assert deleted.counts.written == SHAPES_MAX + 10
+    assert deleted.counts.written == CHANGE_SHAPES_MAX + 10
 
 
 def test_other_refusals_end_the_slice() -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from sluice.dynamodb.keys import KeySchema
 from sluice.mapping.delete import DELETE
+from sluice.runs.input import APPLY, DRY_RUN
 from sluice.workflows.table_transform.checks import IndexKey, index_keys
-from sluice.workflows.table_transform.input import APPLY, DRY_RUN
 from tests.unit.segment_slices import NESTS_TABLE, Item, Segment, bird, birds_and_nests, job, lines
 
 WIDE = bird("wide", **{f"a{number}": 1 for number in range(310)})

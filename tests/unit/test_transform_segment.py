@@ -18,7 +18,7 @@ from sluice.dynamodb.keys import KeySchema
 from sluice.errors import WireError
 from sluice.workflows.table_transform.batches import Batch
 from sluice.workflows.table_transform.changes import Transfer, stored_item
-from sluice.workflows.table_transform.journal import JournalStore, Kind, SliceJournal
+from sluice.workflows.table_transform.journal import EntryKind, JournalStore, SliceJournal
 from sluice.workflows.table_transform.progress import SegmentRequest, TransformProgress
 from sluice.workflows.table_transform.slice_log import Entry
 from tests.fixtures import EVENTS, expected_error, fixture
@@ -165,7 +165,7 @@ def test_slice_that_did_not_end_is_begun_again(handler: Any, server: TableServer
         key = {"icao": {"S": "K000"}}
         batch = Batch({"icao": {"S": "K000"}})
         batch.take_change(Entry(key, key), Transfer((stored_item(key, ICAO),)))
-        first.append(Kind.PAGE, batch.head | {"startKey": None}, b"".join(batch.lines))
+        first.append(EntryKind.PAGE, batch.head | {"startKey": None}, b"".join(batch.lines))
     del server.tables.tables["airports"].items[server.tables.tables["airports"].key({"icao": {"S": "K000"}})]
     if not has_announced:
         server.tables.tables["airports"].put({"icao": {"S": "K000"}})
@@ -174,7 +174,7 @@ def test_slice_that_did_not_end_is_begun_again(handler: Any, server: TableServer
     rejected = 0 if has_announced else 1
     assert (counts["read"], counts["written"], counts["rejected"]) == (100, 100 - rejected, rejected)
     with pytest.raises(errors.ServiceUnavailableError, match="another attempt at the slice has taken over"):
-        first.append(Kind.PAGE, {}, b"")
+        first.append(EntryKind.PAGE, {}, b"")
 
 
 def test_rejects_are_a_file(handler: Any) -> None:

@@ -14,7 +14,7 @@ from sluice.dynamodb.keys import KeySchema
 from sluice.errors import ThrottledError, UnexpectedResponseError, WireError
 from sluice.limits import REJECTS_MAX_BYTES
 from sluice.mapping.delete import DELETE
-from sluice.run_item.shares import Kind
+from sluice.run_item.shares import UnitKind
 from sluice.runs.counts import Counts
 from sluice.workflows.table_transform.input import Table
 from sluice.workflows.table_transform.progress import Changes, TransformProgress
@@ -217,7 +217,7 @@ def test_dry_run_into_a_target_counts_puts_and_deletions(deletes_source: bool) -
 
 def test_pages_and_writes_keep_to_the_rate() -> None:
     tables = birds_and_nests(*(bird(f"b{number:03}", name="x") for number in range(120)))
-    limits = {Kind.READ: 60.0, Kind.WRITE: 2_000.0}
+    limits = {UnitKind.READ: 60.0, UnitKind.WRITE: 2_000.0}
     progress = Segment(tables, louder, job(), limits=limits).run().progress
     assert progress.counts.written == 120
     pages = tables.operations("Scan")
@@ -227,7 +227,7 @@ def test_pages_and_writes_keep_to_the_rate() -> None:
 
 def test_page_that_the_rate_does_not_admit_in_time_is_left_to_the_next_slice() -> None:
     tables = birds_and_nests(*(bird(f"b{number:03}", name="x") for number in range(120)))
-    limits = {Kind.READ: 60.0, Kind.WRITE: None}
+    limits = {UnitKind.READ: 60.0, UnitKind.WRITE: None}
     segment = Segment(tables, lambda _item: None, job(), limits=limits)
     progress = segment.run(None, lambda: len(tables.log) > 1).progress
     assert (progress.counts.read, progress.is_done, bool(progress.unsettled)) == (progress.done.scanned, False, False)
@@ -250,7 +250,7 @@ def test_withdrawal_that_is_not_allowed_ends_the_slice() -> None:
 
 def test_put_that_the_rate_does_not_admit_in_time_is_left_to_the_next_slice() -> None:
     tables = birds_and_nests(*(bird(f"b{number:03}", name="x") for number in range(20)))
-    limits = {Kind.READ: None, Kind.WRITE: 10.0}
+    limits = {UnitKind.READ: None, UnitKind.WRITE: 10.0}
     segment = Segment(tables, nest, job(target=NESTS_TABLE), limits=limits)
     # Looked at before and after every wait: the first item is through by then, the last one is not.
     looks = count(1)

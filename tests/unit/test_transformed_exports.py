@@ -25,7 +25,7 @@ from sluice.workflows.export_process.table_sinks import (
     TableChanges,
     TransformedTableSink,
 )
-from sluice.workflows.export_process.tally import Portion, Tally
+from sluice.workflows.export_process.tally import Portion, RecordTally
 from tests.unit import file_slices
 from tests.unit.export_files import MICROS, Json, bird, changed, compact, items, key_of
 from tests.unit.fake_dynamodb import TABLE, FakeDynamoDB, Fault, serving, throttle, wire_to
@@ -71,9 +71,9 @@ class Target:
         self.fake = fake
         self._wire = wire
 
-    def process(self, lines: list[bytes], *, is_guarded: bool = False, export: Export = CHANGES) -> Tally:
+    def process(self, lines: list[bytes], *, is_guarded: bool = False, export: Export = CHANGES) -> RecordTally:
         """Records through the sink; the tally is settled."""
-        tally = Tally("a-file")
+        tally = RecordTally("a-file")
         changes: TableChanges = OrderedChanges(BatchWriter(self._wire, TABLE, SCHEMA), tally)
         if is_guarded:
             changes = GuardedChanges(ChangeRequests(self._wire, NewerPuts(self._wire, TABLE, WRITE_MICROS), tally))

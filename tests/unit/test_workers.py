@@ -10,15 +10,15 @@ import pytest
 from botocore.stub import Stubber
 
 from sluice.aws.clients import BOTO_CONFIG
-from sluice.run_item.shares import Kind
+from sluice.run_item.shares import UnitKind
 from sluice.runs.workers import Quota, Workers, notes_of, read_quota, workers_for
 
 ROOMY = Quota(1000)
-Limits = Mapping[Kind, float | None]
+Limits = Mapping[UnitKind, float | None]
 
 
 def limits(read: float | None = None, write: float | None = None) -> Limits:
-    return {Kind.READ: read, Kind.WRITE: write}
+    return {UnitKind.READ: read, UnitKind.WRITE: write}
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ from sluice.aws.wire import Attempts, Wire
 from sluice.dynamodb.items import Item, key_of
 from sluice.dynamodb.keys import KeySchema
 from sluice.dynamodb.table_writer import ITEM_REFUSALS, Origin, RejectedWrite, TableWriter, WriteOutcome
-from sluice.dynamodb.units import UNLIMITED, Spending, WriteLimiter
+from sluice.dynamodb.units import UNLIMITED, UnitSpending, WriteLimiter
 from sluice.errors import ThrottledError, UnexpectedResponseError, WireError
 
 # At 5 to 10 ms a request this is as much as one vCPU can prepare.
-REQUESTS_IN_FLIGHT = 8
+BATCHES_IN_FLIGHT = 8
 BATCH_ITEMS = 25
 # DynamoDB takes 16 MB. Less keeps memory small, and beside a megabyte a request's own cost is nothing.
 BATCH_BYTES = 1024 * 1024
@@ -25,7 +25,7 @@ BATCH_ROWS = 250
 
 # One change as it stands in a request.
 PUT = b'{"PutRequest":{"Item":%b}}'
-DELETE = b'{"DeleteRequest":{"Key":%b}}'
+DELETE_REQUEST = b'{"DeleteRequest":{"Key":%b}}'
 
 
 class Version(NamedTuple):
@@ -40,7 +40,7 @@ class _Batch(NamedTuple):
     """Changes whose units were waited for."""
 
     versions: Collection[Version]
-    spending: Spending
+    spending: UnitSpending
 
 
 class BatchWriter(TableWriter[_Batch]):
@@ -51,7 +51,7 @@ class BatchWriter(TableWriter[_Batch]):
         wire: Wire,
         table: str,
         schema: KeySchema,
-        threads: int = REQUESTS_IN_FLIGHT,
+        threads: int = BATCHES_IN_FLIGHT,
         limiter: WriteLimiter = UNLIMITED,
     ) -> None:
         requests = BatchRequests(wire, table, schema, limiter)
@@ -68,7 +68,7 @@ class BatchWriter(TableWriter[_Batch]):
 
     def delete(self, key: Item, origin: Origin) -> None:
         """Accept one row's key, whose item is to go; `body` has the key attributes alone. Likewise."""
-        self._accept(key.key, DELETE % key.body, origin)
+        self._accept(key.key, DELETE_REQUEST % key.body, origin)
 
     def _accept(self, key: Hashable, change: bytes, origin: Origin) -> None:
         if self._is_full(key, len(change)):
@@ -145,7 +145,7 @@ class BatchWrite:
     """
 
     def __init__(
-        self, requests: BatchRequests, versions: Collection[Version] = (), spending: Spending | None = None
+        self, requests: BatchRequests, versions: Collection[Version] = (), spending: UnitSpending | None = None
     ) -> None:
         self._spending = spending
         self._attempts = Attempts()

@@ -11,12 +11,12 @@ from sluice.aws.wire import Attempts, Wire
 from sluice.dynamodb.items import Attributes, Item, equal, failed_write_units
 from sluice.dynamodb.keys import KeySchema
 from sluice.dynamodb.table_writer import ITEM_REFUSALS, Origin, RejectedWrite, TableWriter, WriteOutcome
-from sluice.dynamodb.units import UNLIMITED, Spending, WriteLimiter
+from sluice.dynamodb.units import UNLIMITED, UnitSpending, WriteLimiter
 from sluice.errors import WireError
 from sluice.rejects import Reason
 
 # At 5 to 10 ms a request this is as much as one vCPU can prepare.
-REQUESTS_IN_FLIGHT = 32
+CONDITIONAL_WRITES_IN_FLIGHT = 32
 
 
 # So many rows at the most wait for a look whether there is another attempt.
@@ -26,7 +26,7 @@ UNDECIDED_MAX = 5_000
 class _Put(NamedTuple):
     body: bytes
     origin: Origin
-    spending: Spending
+    spending: UnitSpending
 
 
 class ConditionalWriter(TableWriter[_Put]):
@@ -44,7 +44,7 @@ class ConditionalWriter(TableWriter[_Put]):
         *,
         rejects_existing: bool,
         may_be_repeated: Callable[[], bool],
-        threads: int = REQUESTS_IN_FLIGHT,
+        threads: int = CONDITIONAL_WRITES_IN_FLIGHT,
         limiter: WriteLimiter = UNLIMITED,
     ) -> None:
         super().__init__(self._write, threads)

@@ -6,8 +6,9 @@ import json
 from types import TracebackType
 from typing import Self
 
-from sluice.dynamodb.items import UNIT_BYTES, Item, item_size
+from sluice.dynamodb.items import Item, item_size
 from sluice.dynamodb.table_writer import Origin, WriteOutcome
+from sluice.limits import WRITE_UNIT_BYTES
 
 
 class DryWriter:
@@ -46,4 +47,4 @@ class DryWriter:
 
 def _units(body: bytes) -> int:
     # An item is never larger than its JSON: only a longer body needs to be measured.
-    return 1 if len(body) <= UNIT_BYTES else max(1, -(-item_size(json.loads(body)) // UNIT_BYTES))
+    return 1 if len(body) <= WRITE_UNIT_BYTES else max(1, -(-item_size(json.loads(body)) // WRITE_UNIT_BYTES))

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 from sluice.dynamodb.keys import KeySchema
 from sluice.dynamodb.numbers import Number
 from sluice.errors import RejectError
+from sluice.limits import WRITE_UNIT_BYTES
 from sluice.rejects import Reason
 
 Row = Sequence[str] | Mapping[str, Any]
@@ -140,7 +141,6 @@ def _is_unicode(text: str) -> bool:
 
 
 Attributes = Mapping[str, Mapping[str, Any]]
-UNIT_BYTES = 1024
 
 
 def key_of(item: Attributes, schema: KeySchema) -> tuple[Any, ...]:
@@ -155,7 +155,7 @@ def equal(one: Attributes, other: Attributes) -> bool:
 
 def failed_write_units(*items: Attributes) -> int:
     """What a put costs that its condition refused: the larger of the item sent and the item there."""
-    return max(-(-item_size(each) // UNIT_BYTES) for each in items)
+    return max(-(-item_size(each) // WRITE_UNIT_BYTES) for each in items)
 
 
 def comparable(value: Mapping[str, Any]) -> tuple[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 
-class Spending(Protocol):
+class UnitSpending(Protocol):
     """One request's units."""
 
     def ended(self, units: float, items: int | None = None) -> None:
@@ -18,7 +18,7 @@ class WriteLimiter(Protocol):
     def bounded(self, items: int) -> int | None:
         """How many items the next request should have, at most so many."""
 
-    def admit(self, items: int) -> Spending:
+    def admit(self, items: int) -> UnitSpending:
         """Wait until a request for so many items may be sent."""
 
 
@@ -29,7 +29,7 @@ class Unlimited:
         """All of them."""
         return items
 
-    def admit(self, _items: int) -> Spending:
+    def admit(self, _items: int) -> UnitSpending:
         """At once."""
         return _Unwatched()
 

@@ -11,7 +11,7 @@ from sluice.aws.wire import Attempts, Wire
 from sluice.dynamodb.items import Attributes, Item, failed_write_units
 from sluice.dynamodb.keys import KeySchema
 from sluice.dynamodb.table_writer import ITEM_REFUSALS, Origin, RejectedWrite, TableWriter, WriteOutcome
-from sluice.dynamodb.units import UNLIMITED, Spending, WriteLimiter
+from sluice.dynamodb.units import UNLIMITED, UnitSpending, WriteLimiter
 from sluice.errors import RejectError, WireError
 from sluice.rejects import Reason
 
@@ -80,7 +80,7 @@ class _Update(NamedTuple):
     key: Hashable
     body: bytes
     origin: Origin
-    spending: Spending
+    spending: UnitSpending
 
 
 class UpdateWriter(TableWriter[tuple[_Update, Answer]]):

@@ -164,6 +164,10 @@ class SourceInput:
         )
 
 
+# Keys of objects that a Distributed Map cannot read, because it decompresses nothing.
+COMPRESSED_ENDINGS = (".gz", ".zst", ".zstd")
+
+
 def object_key(fields: Fields, name: str) -> str:
     """The key of an object, or the beginning of keys. Raises InvalidInputError for a text that cannot be one."""
     key = fields.text(name)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef
 
 
-CHUNK_BYTES = 256 << 10
+STREAM_CHUNK_BYTES = 256 << 10
 
 NOT_GZIP = "not gzip; if it is not compressed, say so with source.compression none"
 
@@ -59,7 +59,7 @@ class GzipStream:
     def read(self, size: int, /) -> bytes:
         """Up to `size` bytes; none only at the end. Raises SourceMalformedError when damaged or truncated."""
         while self._skip > 0:
-            if not (skipped := self._decompress(min(self._skip, CHUNK_BYTES))):
+            if not (skipped := self._decompress(min(self._skip, STREAM_CHUNK_BYTES))):
                 return b""
             self._skip -= len(skipped)
         if self._left is None:
@@ -98,7 +98,7 @@ class GzipStream:
         return None
 
     def _fill(self) -> bool:
-        self._input = self._compressed.read(CHUNK_BYTES)
+        self._input = self._compressed.read(STREAM_CHUNK_BYTES)
         return bool(self._input)
 
     def _problem(self, error: zlib.error) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 # The metric by outcome, of rows: items, records, keys or objects, whatever the workflow counts.
-ROWS = {
+ROW_METRICS = {
     "read": "RowsRead",
     "written": "RowsWritten",
     "skipped": "RowsSkipped",
@@ -44,7 +44,7 @@ def run_metrics(summary: Mapping[str, Any]) -> dict[str, tuple[MetricUnit, float
     """One of RunsComplete, RunsPartial, RunsFailed and RunsStopped is 1; rows by outcome; units, and their USD."""
     ended = {f"Runs{each.capitalize()}": int(summary["status"] == each) for each in Status}
     counts, capacity = summary.get("counts") or {}, summary.get("capacity") or {}
-    rows = {metric: int(counts.get(name, 0)) for name, metric in ROWS.items()}
+    rows = {metric: int(counts.get(name, 0)) for name, metric in ROW_METRICS.items()}
     units = {"ReadUnits": float(capacity.get("readUnits") or 0), "WriteUnits": float(capacity.get("writeUnits") or 0)}
     usd = {"UnitsUsd": units_usd(units["ReadUnits"], units["WriteUnits"])}
     return {

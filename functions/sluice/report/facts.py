@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # A report is made within seconds and within some megabytes, however large the run was.
 CHILDREN_MAX = 20_000
 COURSES_MAX = 1_000
-HEAD_BYTES = 1 << 20
+REPORT_HEAD_BYTES = 1 << 20
 EXAMPLES_PER_REASON = 3
 SAMPLES_SHOWN = 5
 RESULT_ROWS_SHOWN = 12
@@ -300,10 +300,10 @@ def _head(s3: S3Client, bucket: str, key: str | None) -> bytes:
     if not key:
         return b""
     try:
-        data = s3.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{HEAD_BYTES - 1}")["Body"].read()
+        data = s3.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{REPORT_HEAD_BYTES - 1}")["Body"].read()
     except ClientError:
         return b""
-    return data if len(data) < HEAD_BYTES else data[: data.rfind(b"\n") + 1]
+    return data if len(data) < REPORT_HEAD_BYTES else data[: data.rfind(b"\n") + 1]
 
 
 def _json_lines(data: bytes) -> list[dict[str, Any]]:

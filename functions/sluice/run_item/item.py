@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from sluice.run_item.shares import Kind, Limits
+from sluice.run_item.shares import Limits, UnitKind
 
 # One item takes 1,000 write units per second. At one heartbeat per second this leaves room for retries.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html
@@ -19,7 +19,7 @@ WORKERS_PER_SHARD = 500
 LIMITED_PERIOD_SECONDS = 1.0
 LIMITED_PER_SECOND = 640
 PERIOD_SECONDS = 2.0
-NO_LIMITS: Limits = dict.fromkeys(Kind)
+NO_LIMITS: Limits = dict.fromkeys(UnitKind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +42,11 @@ class RunItem:
         state = plan.get("runItem", plan.get("budget"))
         if state is None:
             return cls(key, NO_LIMITS, 1)
-        return cls(key, {kind: state[kind.limit_name] for kind in Kind}, state["workers"])
+        return cls(key, {kind: state[kind.limit_name] for kind in UnitKind}, state["workers"])
 
     def to_state(self) -> dict[str, Any]:
         """{"readUnitsPerSecond", "writeUnitsPerSecond", "workers"}, as every child gets it."""
-        return {**{kind.limit_name: self.limits[kind] for kind in Kind}, "workers": self.workers}
+        return {**{kind.limit_name: self.limits[kind] for kind in UnitKind}, "workers": self.workers}
 
     @property
     def is_limited(self) -> bool:
@@ -75,7 +75,7 @@ class RunItem:
         return max(LIMITED_PERIOD_SECONDS, self.workers / LIMITED_PER_SECOND)
 
     @property
-    def least(self) -> dict[Kind, float | None]:
+    def least(self) -> dict[UnitKind, float | None]:
         """What a worker may spend however many others there are."""
         return {kind: None if limit is None else limit / self.workers for kind, limit in self.limits.items()}
 

@@ -23,13 +23,13 @@ from sluice.aws.wire import Attempts, Target, Wire
 from sluice.errors import StoppedError, TableNotFoundError, UnexpectedResponseError
 from sluice.run_item.item import RunItem, shard_key
 from sluice.run_item.progress import WorkDone
-from sluice.run_item.shares import Demand, Kind, Tally
+from sluice.run_item.shares import Demand, UnitKind, WorkerTally
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 
-KEY, EXPIRES_AT, SHARDS, WORKERS, HEARTBEATS = "run", "expiresAt", "shards", "workers", "heartbeats"
+RUN_KEY, EXPIRES_AT, SHARDS, WORKERS, HEARTBEATS = "run", "expiresAt", "shards", "workers", "heartbeats"
 STOPPED_AT, STOPPED_BY = "stoppedAt", "stoppedBy"
 # A run that lasts longer loses its item: a worker creates it again.
 KEPT_SECONDS = 60 * 86_400
@@ -92,10 +92,10 @@ def stop_request(table: str, key: str, by: str, now: float) -> Any:
     """The UpdateItem that sets the stop flag of a shard; the first one to set it stays named."""
     return {
         "TableName": table,
-        "Key": {KEY: {"S": key}},
+        "Key": {RUN_KEY: {"S": key}},
         "UpdateExpression": f"SET {STOPPED_AT} = if_not_exists({STOPPED_AT}, :at), "
         f"{STOPPED_BY} = if_not_exists({STOPPED_BY}, :by)",
-        "ConditionExpression": f"attribute_exists({KEY})",
+        "ConditionExpression": f"attribute_exists({RUN_KEY})",
         "ExpressionAttributeValues": {":at": {"N": f"{now:.3f}"}, ":by": {"S": by}},
         "ReturnValues": "ALL_NEW",
     }
@@ -113,9 +113,9 @@ def close_item(
     with aws_errors(f"the item {key} of table {table}"):
         closed = client.update_item(
             TableName=table,
-            Key={KEY: {"S": key}},
+            Key={RUN_KEY: {"S": key}},
             UpdateExpression="SET #status = :status, #counts = :counts, #endedAt = :endedAt",
-            ConditionExpression=f"attribute_exists({KEY})",
+            ConditionExpression=f"attribute_exists({RUN_KEY})",
             ExpressionAttributeNames={f"#{name}": name for name in ("status", "counts", "endedAt")},
             ExpressionAttributeValues=values,
             ReturnValues="ALL_NEW",
@@ -146,7 +146,7 @@ class Shard:
         self._shard = shard
         self._now = now
 
-    def heartbeat(self, demand: Demand, to_workers: float, done: WorkDone, attempts: Attempts) -> Tally:
+    def heartbeat(self, demand: Demand, to_workers: float, done: WorkDone, attempts: Attempts) -> WorkerTally:
         """Add a heartbeat, `to_workers` and `done`; return how the shard stands then. Raises what `Wire.call` raises.
 
         `attempts.may_have_run` says after an error whether they may have been added. A missing item is created
@@ -185,7 +185,7 @@ def _update(table: str, item: RunItem, shard: int, added: Numbers, sets: Mapping
     values = {**sets, **_typed(added)}
     return {
         "TableName": table,
-        "Key": {KEY: {"S": item.shard_key(shard)}},
+        "Key": {RUN_KEY: {"S": item.shard_key(shard)}},
         "UpdateExpression": f"SET {_each(sets, '#{0} = if_not_exists(#{0}, :{0})')} ADD {_each(added, '#{0} :{0}')}",
         "ExpressionAttributeNames": {f"#{name}": name for name in values},
         "ExpressionAttributeValues": {f":{name}": value for name, value in values.items()},
@@ -201,21 +201,21 @@ def _typed(numbers: Numbers) -> dict[str, Any]:
     return {name: {"N": value} for name, value in numbers.items()}
 
 
-def _tally(shard: Mapping[str, Mapping[str, str]]) -> Tally:
+def _tally(shard: Mapping[str, Mapping[str, str]]) -> WorkerTally:
     numbers = {name: float(value["N"]) for name, value in shard.items() if "N" in value}
-    return Tally(
-        limits={kind: numbers.get(kind.limit_name) for kind in Kind},
+    return WorkerTally(
+        limits={kind: numbers.get(kind.limit_name) for kind in UnitKind},
         workers=numbers[WORKERS],
         heartbeats=int(numbers[HEARTBEATS]),
-        under_share={kind: int(numbers.get(_under_share(kind), 0)) for kind in Kind},
-        under_share_units={kind: numbers.get(_under_share_units(kind), 0.0) for kind in Kind},
+        under_share={kind: int(numbers.get(_under_share(kind), 0)) for kind in UnitKind},
+        under_share_units={kind: numbers.get(_under_share_units(kind), 0.0) for kind in UnitKind},
         is_stopped=STOPPED_AT in shard,
     )
 
 
-def _under_share(kind: Kind) -> str:
+def _under_share(kind: UnitKind) -> str:
     return f"{kind}UnderShare"
 
 
-def _under_share_units(kind: Kind) -> str:
+def _under_share_units(kind: UnitKind) -> str:
     return f"{kind}UnderShareUnits"

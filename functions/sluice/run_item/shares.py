@@ -17,7 +17,7 @@ LEAST_UNITS_PER_SECOND = 1
 MOST_UNITS_PER_SECOND = 10**9
 
 
-class Kind(StrEnum):
+class UnitKind(StrEnum):
     """What is limited."""
 
     READ = "read"
@@ -29,13 +29,13 @@ class Kind(StrEnum):
         return f"{self}UnitsPerSecond"
 
 
-Limits = Mapping[Kind, float | None]
+Limits = Mapping[UnitKind, float | None]
 
 
-def limits_in(fields: Fields) -> dict[Kind, float | None]:
+def limits_in(fields: Fields) -> dict[UnitKind, float | None]:
     """The limits of a run's input; None where it has none. Raises InvalidInputError."""
     low, high = LEAST_UNITS_PER_SECOND, MOST_UNITS_PER_SECOND
-    return {kind: fields.number(f"max{kind.capitalize()}UnitsPerSecond", None, low=low, high=high) for kind in Kind}
+    return {kind: fields.number(f"max{kind.capitalize()}UnitsPerSecond", None, low=low, high=high) for kind in UnitKind}
 
 
 def most_workers(limits: Limits, request: int) -> int:
@@ -44,9 +44,9 @@ def most_workers(limits: Limits, request: int) -> int:
 
 
 # Units per second that a worker has use for; `inf`: all that it can get.
-Demand = Mapping[Kind, float]
+Demand = Mapping[UnitKind, float]
 # Units per second that a worker may spend; None: without limit.
-Rates = dict[Kind, float | None]
+Rates = dict[UnitKind, float | None]
 
 # A worker sends its heartbeats at another time when it misses more of the others.
 CLASHING_PART = 0.1
@@ -55,7 +55,7 @@ CORRECTION_PERIODS = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class WorkerTally:
     """One shard of the run's item after a worker's own heartbeat. `workers` is a fraction while it is being corrected.
 
     `limits` are those of the whole run. `under_share` counts the heartbeats of workers that had use for less
@@ -65,8 +65,8 @@ class Tally:
     limits: Limits
     workers: float
     heartbeats: int
-    under_share: Mapping[Kind, int]
-    under_share_units: Mapping[Kind, float]
+    under_share: Mapping[UnitKind, int]
+    under_share_units: Mapping[UnitKind, float]
     is_stopped: bool = False
 
 
@@ -80,10 +80,10 @@ class Shares:
     def __init__(self, period_seconds: float, most_workers: int) -> None:
         self._period_seconds = period_seconds
         self._most_workers = most_workers
-        self._last: tuple[Tally, float] | None = None
+        self._last: tuple[WorkerTally, float] | None = None
         self._demand: Demand = {}
         self._drift = self._correction = 0.0
-        self._levels: dict[Kind, float] = {}
+        self._levels: dict[UnitKind, float] = {}
 
     @property
     def is_new(self) -> bool:
@@ -104,7 +104,7 @@ class Shares:
         """What to demand: what the worker can use, or any number if that is its whole share or more."""
         return {kind: inf if need >= self._levels.get(kind, 0.0) else need for kind, need in needs.items()}
 
-    def after(self, tally: Tally, demand: Demand, now: float) -> Rates:
+    def after(self, tally: WorkerTally, demand: Demand, now: float) -> Rates:
         """The worker's rates after a heartbeat with this demand, at `now` seconds by any steady clock of its own."""
         last, before = self._last, self._demand
         self._last, self._demand = (tally, now), demand
@@ -119,7 +119,7 @@ class Shares:
         limited = [(kind, limit) for kind, limit in tally.limits.items() if limit is not None]
         self._levels = {kind: window.level(kind, limit, workers) for kind, limit in limited}
         shares = {kind: min(before[kind], demand[kind], level) for kind, level in self._levels.items()}
-        return {**dict.fromkeys(Kind), **shares}
+        return {**dict.fromkeys(UnitKind), **shares}
 
     def _workers(self, counted: float, window: _Window) -> float:
         """Who has joined and not left, corrected by the heartbeats where two periods agree: one may be late."""
@@ -130,7 +130,7 @@ class Shares:
         self._drift, self._correction = drift, agreed * counted / workers / CORRECTION_PERIODS
         return workers
 
-    def _least(self, tally: Tally) -> Rates:
+    def _least(self, tally: WorkerTally) -> Rates:
         return {kind: None if limit is None else limit / self._most_workers for kind, limit in tally.limits.items()}
 
 
@@ -138,8 +138,8 @@ class Shares:
 class _Window:
     """What happened between two heartbeats of one worker, `periods` of time apart."""
 
-    start: Tally
-    end: Tally
+    start: WorkerTally
+    end: WorkerTally
     periods: int
 
     @property
@@ -147,7 +147,7 @@ class _Window:
         """How many workers sent heartbeats, this one included."""
         return 1 + (self.end.heartbeats - self.start.heartbeats - 1) / self.periods
 
-    def level(self, kind: Kind, limit: float, workers: float) -> float:
+    def level(self, kind: UnitKind, limit: float, workers: float) -> float:
         """The most that any worker may spend: its share, and what workers under their share leave of theirs."""
         under_share = (self.end.under_share[kind] - self.start.under_share[kind]) / self.periods
         under_share_units = (self.end.under_share_units[kind] - self.start.under_share_units[kind]) / self.periods

@@ -12,22 +12,23 @@ from typing import Any, Protocol, Self
 
 from sluice.aws.wire import Attempts, Wire
 from sluice.errors import ServiceUnavailableError, SluiceError, StoppedError, ThrottledError
+from sluice.limits import READ_UNIT_BYTES, WRITE_UNIT_BYTES
 from sluice.run_item.item import PERIOD_SECONDS, RunItem
 from sluice.run_item.item_requests import HEARTBEAT_TIMEOUT_SECONDS, Shard, heartbeat_wire
 from sluice.run_item.progress import Course, WorkDone
 from sluice.run_item.rate_limiter import RateLimiter
-from sluice.run_item.shares import Demand, Kind, Shares, Tally
+from sluice.run_item.shares import Demand, Shares, UnitKind, WorkerTally
 
 # Of workers that send heartbeats at the same time, each waits a little longer: answers would overtake each other.
 LONGEST_PERIOD = 1.1
-NOTHING = WorkDone()
+NO_WORK = WorkDone()
 _random = random.SystemRandom()
 
 
 class SharedItem(Protocol):
     """A shard of the run's item, as `Shard` is."""
 
-    def heartbeat(self, demand: Demand, to_workers: float, done: WorkDone, attempts: Attempts) -> Tally: ...
+    def heartbeat(self, demand: Demand, to_workers: float, done: WorkDone, attempts: Attempts) -> WorkerTally: ...
 
     def leave(self, to_workers: float, done: WorkDone) -> None: ...
 
@@ -42,7 +43,7 @@ class Member:
     def __init__(
         self,
         shard: SharedItem,
-        limiters: Mapping[Kind, RateLimiter],
+        limiters: Mapping[UnitKind, RateLimiter],
         item: RunItem,
         clock: Callable[[], float] = time.monotonic,
         chance: random.Random | None = None,
@@ -64,7 +65,7 @@ class Member:
             return self._period_seconds
         return self._period_seconds * self._chance.uniform(1, LONGEST_PERIOD)
 
-    def heartbeat(self, done: WorkDone = NOTHING) -> None:
+    def heartbeat(self, done: WorkDone = NO_WORK) -> None:
         """Add what was done since the last heartbeat, and continue with the new share.
 
         Without an answer the worker keeps the share that it has.
@@ -84,7 +85,7 @@ class Member:
         self._added = done
         self._heed(tally, demand)
 
-    def leave(self, done: WorkDone = NOTHING) -> None:
+    def leave(self, done: WorkDone = NO_WORK) -> None:
         """Add the rest, and make room for the others at once; without an answer they notice by the missing heartbeats.
 
         Raises what `heartbeat` raises.
@@ -105,16 +106,14 @@ class Member:
             return {}
         return self._shares.demand({kind: each.demand() for kind, each in self._limiters.items()})
 
-    def _heed(self, tally: Tally, demand: Demand) -> None:
+    def _heed(self, tally: WorkerTally, demand: Demand) -> None:
         self.is_stopped = self.is_stopped or tally.is_stopped
-        limits = demand or dict.fromkeys(Kind, float("inf"))
+        limits = demand or dict.fromkeys(UnitKind, float("inf"))
         for kind, rate in self._shares.after(tally, limits, self._clock()).items():
             self._limiters[kind].grant(rate)
         self._is_limited = any(limit is not None for limit in tally.limits.values())
 
 
-# What is read by an eventually consistent page for one unit, and written for one.
-READ_UNIT_BYTES, WRITE_UNIT_BYTES = 8192, 1024
 # Pages are rounded up to 4 KB.
 READ_ROUNDING_UNITS = 0.5
 
@@ -171,9 +170,9 @@ class RunWorker:
     ) -> None:
         """`shard`: where the worker shares a limit; `own_shard`: where it tells its progress, None in the same one."""
         self._is_time_up = is_time_up
-        self.reads = RateLimiter(item.least[Kind.READ], self.is_over, read_item_units, rounding=READ_ROUNDING_UNITS)
-        self.writes = RateLimiter(item.least[Kind.WRITE], self.is_over, write_item_units)
-        self._limiters = {Kind.READ: self.reads, Kind.WRITE: self.writes}
+        self.reads = RateLimiter(item.least[UnitKind.READ], self.is_over, read_item_units, rounding=READ_ROUNDING_UNITS)
+        self.writes = RateLimiter(item.least[UnitKind.WRITE], self.is_over, write_item_units)
+        self._limiters = {UnitKind.READ: self.reads, UnitKind.WRITE: self.writes}
         self._item = item
         self._member = Member(shard, self._limiters, item)
         self._teller = Teller(own_shard) if own_shard else None
@@ -260,7 +259,7 @@ class RunWorker:
         done = self._work_done()
         self._course.note(time.time(), done)
         try:
-            teller.heartbeat(NOTHING if teller is not self._tellers[-1] else done)
+            teller.heartbeat(NO_WORK if teller is not self._tellers[-1] else done)
         except SluiceError as error:
             if self._item.is_limited:
                 for limiter in self._limiters.values():

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
-READERS = 32
+CURSOR_READERS = 32
 State = Mapping[str, Any]
 
 
@@ -39,7 +39,7 @@ def read_cursors(s3: S3Client, bucket: str, run: Run, starts: Mapping[int, State
             progress = outcome_head(s3, bucket, run.part_outcome_key(part, start["slices"] + count - 1))
         return _sealed(s3, bucket, run, part, progress)
 
-    with ThreadPoolExecutor(READERS) as readers:
+    with ThreadPoolExecutor(CURSOR_READERS) as readers:
         return dict(zip(starts, readers.map(reached, starts), strict=True))
 
 

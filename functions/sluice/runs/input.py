@@ -7,6 +7,10 @@ import re
 from sluice.fields import Fields
 from sluice.reading.source import object_key
 
+# Modes of a run that changes something, and what an action or a processor can be.
+DRY_RUN, APPLY = "dryRun", "apply"
+FUNCTION, COPY_OBJECT = "function", "copyObject"
+
 _TABLE = re.compile(r"[a-zA-Z0-9_.\-]{3,255}|arn:[^/]+:table/[a-zA-Z0-9_.\-]{3,255}")
 _PERCENTAGE = re.compile(r"(\d+(?:\.\d+)?)%")
 _COUNT_MAX = 10**15

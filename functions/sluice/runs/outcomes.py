@@ -35,6 +35,8 @@ def message_in(cause: str | None) -> str:
 
 
 SUCCEEDED = "SUCCEEDED"
+# The child never started.
+PENDING = "PENDING"
 LOST = "LOST"
 # The child has ended as it should, but before its part was done: the run was stopped.
 STOPPED = "STOPPED"

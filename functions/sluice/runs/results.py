@@ -129,12 +129,12 @@ def upload(s3: S3Client, file: IO[bytes], bucket: str, key: str) -> None:
     s3.upload_fileobj(file, bucket, key)
 
 
-CHUNK_BYTES = 1 << 20
+RESULT_CHUNK_BYTES = 1 << 20
 
 
 def upload_chunks(s3: S3Client, bucket: str, key: str, chunks: Iterable[bytes]) -> None:
     """Write an object that may be too long for memory. Nothing is written where `chunks` raises."""
-    s3.upload_fileobj(io.BufferedReader(ChunkStream(chunks), CHUNK_BYTES), bucket, key)
+    s3.upload_fileobj(io.BufferedReader(ChunkStream(chunks), RESULT_CHUNK_BYTES), bucket, key)
 
 
 def merge_objects(s3: S3Client, bucket: str, keys: Iterable[str], merged_key: str) -> None:
@@ -173,4 +173,4 @@ class MergedObjects(ChunkStream):
     @staticmethod
     def _read(s3: S3Client, bucket: str, keys: Iterable[str]) -> Iterator[bytes]:
         for key in keys:
-            yield from s3.get_object(Bucket=bucket, Key=key)["Body"].iter_chunks(CHUNK_BYTES)
+            yield from s3.get_object(Bucket=bucket, Key=key)["Body"].iter_chunks(RESULT_CHUNK_BYTES)

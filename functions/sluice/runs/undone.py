@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sluice.aws.clients import with_advice
-from sluice.runs.outcomes import SUCCEEDED, message_of
+from sluice.runs.outcomes import PENDING, SUCCEEDED, message_of
 from sluice.runs.reasons import Reasons
 
 REJECTED = "rejected"
@@ -61,7 +61,7 @@ class ItemsDone:
             yield from self._add_output(json.loads(record["Output"]), record["Input"])
             return
         self.failed_batches += 1
-        error = record.get("Error") or (NOT_STARTED if record["Status"] == "PENDING" else record["Status"])
+        error = record.get("Error") or (NOT_STARTED if record["Status"] == PENDING else record["Status"])
         message = message_of(record.get("Cause")) or "the batch was not worked through"
         for item in json.loads(record["Input"])["Items"]:
             yield self._undone(UndoneItem(is_reject=False, error=error, message=message, item=item))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sluice.aws.clients import aws_errors
 from sluice.errors import SluiceError
-from sluice.run_item.shares import Kind, Limits, most_workers
+from sluice.run_item.shares import Limits, UnitKind, most_workers
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -20,7 +20,7 @@ SHARE_OF_ACCOUNT = 0.5
 # What a worker gets done at the least, in units per second. It reads one key per request in 6 ms, half a unit each
 # (`distinct_parallel_speedup` in bench/results.json), and transforms small items no faster than that. It writes 4,000
 # items per second of a processor (`transform_path_vs_boto3`), but no partition of a table takes more than 1,000 units.
-LEAST_THROUGHPUT = {Kind.READ: 75, Kind.WRITE: 1000}
+LEAST_THROUGHPUT = {UnitKind.READ: 75, UnitKind.WRITE: 1000}
 # So much may `sluice rate` raise the limit later: the number of workers stays as it was planned.
 RATE_HEADROOM = 4
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from sluice.fields import Fields
 from sluice.mapping.templates import CellTemplate
-from sluice.reading.source import bucket_name, object_key
+from sluice.reading.source import COMPRESSED_ENDINGS, bucket_name, object_key
 from sluice.runs.destination import AllowedBuckets, Destination, read_destination
-from sluice.runs.input import rejects_tolerated
+from sluice.runs.input import COPY_OBJECT, FUNCTION, rejects_tolerated
 from sluice.runs.paths import Run
 from sluice.settings import QuerySettings
 
@@ -31,7 +31,7 @@ _S3_URI = re.compile(r"s3://([^/]*)/", re.I)
 _ROWS = frozenset({"SELECT", "WITH", "VALUES", "TABLE"})
 
 
-class ResultFormat(StrEnum):
+class QueryResultFormat(StrEnum):
     """The format of a query's rows in S3."""
 
     CSV = "csv"
@@ -39,21 +39,21 @@ class ResultFormat(StrEnum):
     JSON = "json"
 
 
-def result_format(query: str) -> ResultFormat:
+def result_format(query: str) -> QueryResultFormat:
     """The format of the query's rows in S3. Raises ValueError for a statement whose rows cannot be read."""
     text = _without_comments(query)
     first = _FIRST_WORD.match(text)
     word = first[1].upper() if first else ""
     if word in _ROWS:
-        return ResultFormat.CSV
+        return QueryResultFormat.CSV
     if word != "UNLOAD":
         raise ValueError(f"must be a SELECT, or an UNLOAD of one, not {word or 'empty'}")
     options = _UNLOADED.search(text)
     named = _FORMAT.search(options["options"]) if options else None
     reported = named[1].lower() if named else None
-    if reported not in (ResultFormat.PARQUET, ResultFormat.JSON):
+    if reported not in (QueryResultFormat.PARQUET, QueryResultFormat.JSON):
         raise ValueError(f"UNLOAD needs WITH (format = 'PARQUET') or 'JSON', not {reported or 'none'}")
-    return ResultFormat(reported)
+    return QueryResultFormat(reported)
 
 
 def unload_bucket(query: str) -> str | None:
@@ -67,7 +67,6 @@ def _without_comments(query: str) -> str:
     return _PIECES.sub(lambda piece: piece[1] or " ", query)
 
 
-COPY_OBJECT, FUNCTION = "copyObject", "function"
 SOURCE = "action.copyObject.source"
 
 _SOURCE_FIELDS = ("uri", "bucket", "key")
@@ -172,7 +171,6 @@ def _pieces(template: CellTemplate) -> list[dict[str, str]]:
     return pieces
 
 
-COMPRESSED = (".gz", ".zst", ".zstd")
 # Athena takes 262,144 bytes; the query travels in a state, which has room for as many with all else in it.
 QUERY_MAX_BYTES = 200_000
 _PARAMETER_MAX_CHARACTERS = 1024
@@ -206,7 +204,7 @@ class Query:
     """A query, and where and how Athena runs it."""
 
     text: str
-    format: ResultFormat
+    format: QueryResultFormat
     parameters: tuple[str, ...]
     work_group: str
     database: str | None
@@ -262,7 +260,7 @@ def _rows(fields: Fields) -> RowsObject | None:
         if fields.has(name):
             raise fields.wrong(name, "does not apply with rows, which replace the query")
     given = fields.section("rows", ("bucket", "key"))
-    if object_key(given, "key").endswith(COMPRESSED):
+    if object_key(given, "key").endswith(COMPRESSED_ENDINGS):
         raise given.wrong("key", "is compressed; give plain JSON Lines")
     return RowsObject(bucket_name(given, given.text("bucket")), given.text("key"))
 

@@ -14,7 +14,7 @@ from sluice.state import VersionedState
 ROWS_MAX = 100_000_000
 
 
-class Reader(StrEnum):
+class RowsReader(StrEnum):
     """Which Map reads the rows; NONE: there are no rows."""
 
     CSV = "csv"
@@ -32,7 +32,7 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Inspection(VersionedState):
+class ResultInspection(VersionedState):
     """`start`: where the first row begins; `offset`: where the next slice does; `rows`: those before it.
 
     `rows` is None where nobody counts them before they are read. `parts`: numbers of the parts that were written.
@@ -42,7 +42,7 @@ class Inspection(VersionedState):
     what: ClassVar = "how far the inspection of the rows has come"
 
     phase: Phase
-    reader: Reader
+    reader: RowsReader
     bucket: str | None = None
     key: str | None = None
     rows: int | None = None
@@ -55,7 +55,7 @@ class Inspection(VersionedState):
     offset: int = 0
     parts: tuple[int, ...] = ()
 
-    def check(self) -> Inspection:
+    def check(self) -> ResultInspection:
         """Itself; raises TooManyRowsError."""
         if (self.rows or 0) - self.rejected > ROWS_MAX:
             raise TooManyRowsError(f"more than {ROWS_MAX:,} rows, of which a Distributed Map reads no more")

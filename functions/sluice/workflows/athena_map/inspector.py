@@ -19,7 +19,7 @@ from sluice.reading.source_objects import find_source
 from sluice.reading.streams import open_source
 from sluice.runs.paths import Run
 from sluice.runs.results import ChunkStream
-from sluice.workflows.athena_map.inspection import Inspection, Phase, Reader
+from sluice.workflows.athena_map.inspection import Phase, ResultInspection, RowsReader
 from sluice.workflows.athena_map.result_rows import (
     HEADER_MAX_BYTES,
     SCAN_BLOCK_BYTES,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 # Step Functions reads objects of up to 10 GB.
 READER_MAX_BYTES = 10 * 10**9
 # Parts end by bytes, never by time: a part that is written again is the same.
-PART_BYTES = 256 << 20
+ROWS_PART_BYTES = 256 << 20
 _SPOOL_BYTES = 8 << 20
 
 
@@ -50,14 +50,14 @@ def split_uri(uri: str) -> tuple[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Inspector:
+class ResultInspector:
     """Inspects for one run; what it writes goes to the data bucket."""
 
     s3: S3Client
     data_bucket: str
     run: Run
 
-    def begin(self, output_uri: str, needed: Mapping[str, str]) -> Inspection:
+    def begin(self, output_uri: str, needed: Mapping[str, str]) -> ResultInspection:
         """A query's result as CSV; `needed`: the columns that the action names, with the input's fields that do.
 
         Raises InvalidInputError, SourceNotFoundError, SourceMalformedError, AccessDeniedError.
@@ -71,22 +71,24 @@ class Inspector:
         header = first.data
         columns = tuple(csv_records(header.decode())[0])
         check_columns(columns, needed)
-        begun = Inspection(Phase.SCAN, Reader.CSV, source.bucket, source.key, 0, source=source, columns=columns)
+        begun = ResultInspection(
+            Phase.SCAN, RowsReader.CSV, source.bucket, source.key, 0, source=source, columns=columns
+        )
         begun = replace(begun, start=len(header), offset=len(header))
         cause = damage(first, columns) or ("a long header" if len(header) > HEADER_MAX_BYTES else None)
         cause = cause or ("over 10 GB" if source.size > READER_MAX_BYTES else None)
         return self._rewrite(begun, cause) if cause else begun
 
-    def begin_given(self, bucket: str, key: str) -> Inspection:
+    def begin_given(self, bucket: str, key: str) -> ResultInspection:
         """Rows that the input brings. Raises SourceNotFoundError, AccessDeniedError."""
-        return Inspection(Phase.REWRITE, Reader.JSON, rows=0, source=self._find(bucket, key, JSONL))
+        return ResultInspection(Phase.REWRITE, RowsReader.JSON, rows=0, source=self._find(bucket, key, JSONL))
 
-    def unloaded(self, manifest_uri: str | None, reader: Reader) -> Inspection:
+    def unloaded(self, manifest_uri: str | None, reader: RowsReader) -> ResultInspection:
         """Files that UNLOAD has left; no manifest, or an empty one, means no rows.
 
         Raises SourceMalformedError, AccessDeniedError.
         """
-        nothing = Inspection(Phase.DONE, Reader.NONE, rows=0)
+        nothing = ResultInspection(Phase.DONE, RowsReader.NONE, rows=0)
         if manifest_uri is None:
             return nothing
         bucket, key = split_uri(manifest_uri)
@@ -94,9 +96,9 @@ class Inspector:
             source = self._find(bucket, key, CSV)
         except SourceNotFoundError:
             return nothing
-        return Inspection(Phase.DONE, reader, bucket, key) if source.size else nothing
+        return ResultInspection(Phase.DONE, reader, bucket, key) if source.size else nothing
 
-    def go_on(self, inspection: Inspection, is_time_up: Callable[[], bool]) -> Inspection:
+    def go_on(self, inspection: ResultInspection, is_time_up: Callable[[], bool]) -> ResultInspection:
         """As much more as there is time for. Raises SourceMalformedError, SourceChangedError, AccessDeniedError,
         ServiceUnavailableError, TooManyRowsError.
         """
@@ -112,12 +114,12 @@ class Inspector:
         request = SourceInput(bucket, key, None, NONE, Dialect(layout))
         return find_source(self.s3, request)
 
-    def _rewrite(self, inspection: Inspection, cause: str) -> Inspection:
+    def _rewrite(self, inspection: ResultInspection, cause: str) -> ResultInspection:
         """From the first row on: how many there are before is counted again."""
-        again = replace(inspection, phase=Phase.REWRITE, reader=Reader.JSON, cause=cause)
+        again = replace(inspection, phase=Phase.REWRITE, reader=RowsReader.JSON, cause=cause)
         return replace(again, offset=inspection.start, rows=0, bucket=None, key=None)
 
-    def _scan(self, inspection: Inspection, is_time_up: Callable[[], bool]) -> Inspection:
+    def _scan(self, inspection: ResultInspection, is_time_up: Callable[[], bool]) -> ResultInspection:
         source, columns, offset, rows = (
             _source(inspection),
             inspection.columns or (),
@@ -132,14 +134,14 @@ class Inspector:
                 if is_time_up() and offset < source.size:
                     return replace(inspection, offset=offset, rows=rows)
         done = replace(inspection, phase=Phase.DONE, offset=offset, rows=rows)
-        return done if rows else replace(done, reader=Reader.NONE)
+        return done if rows else replace(done, reader=RowsReader.NONE)
 
-    def _write_part(self, inspection: Inspection) -> Inspection:
+    def _write_part(self, inspection: ResultInspection) -> ResultInspection:
         """The next part of the rows, and after the last one the list of all."""
         source, offset, rows = _source(inspection), inspection.offset, _rows(inspection)
-        number = (offset - inspection.start) // PART_BYTES
+        number = (offset - inspection.start) // ROWS_PART_BYTES
         with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as rejects:
-            part = RowLines(source, inspection.columns, offset, offset + PART_BYTES, rows + 1, rejects)
+            part = RowLines(source, inspection.columns, offset, offset + ROWS_PART_BYTES, rows + 1, rejects)
             with closing(open_source(self.s3, source, offset, None)) as stream:
                 self._put_lines(part, stream, number)
             if part.rejected:
@@ -159,10 +161,10 @@ class Inspector:
         if first := next(chunks, None):
             self._upload(io.BufferedReader(ChunkStream(chain([first], chunks))), self.run.row_part_key(number))
 
-    def _listed(self, inspection: Inspection) -> Inspection:
+    def _listed(self, inspection: ResultInspection) -> ResultInspection:
         done = replace(inspection, phase=Phase.DONE)
         if not done.parts:
-            return replace(done, reader=Reader.NONE)
+            return replace(done, reader=RowsReader.NONE)
         key = self.run.row_parts_key
         uris = (f"s3://{self.data_bucket}/{self.run.row_part_key(part)}\n" for part in done.parts)
         with aws_errors(f"s3://{self.data_bucket}/{key}"):
@@ -176,11 +178,11 @@ class Inspector:
             self.s3.upload_fileobj(body, self.data_bucket, key)
 
 
-def _source(inspection: Inspection) -> Source:
+def _source(inspection: ResultInspection) -> Source:
     if inspection.source is None:
         raise SourceMalformedError("an inspection without a source cannot be continued")
     return inspection.source
 
 
-def _rows(inspection: Inspection) -> int:
+def _rows(inspection: ResultInspection) -> int:
     return inspection.rows or 0

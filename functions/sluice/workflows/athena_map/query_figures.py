@@ -16,7 +16,7 @@ TERABYTE_USD = 5.0
 CHARGED_BYTES_MIN = 10 * 10**6
 USD_DIGITS = 6
 
-SUCCEEDED, FAILED, CANCELLED = "SUCCEEDED", "FAILED", "CANCELLED"
+QUERY_SUCCEEDED, QUERY_FAILED, QUERY_CANCELLED = "SUCCEEDED", "FAILED", "CANCELLED"
 TASK_FAILED, REFUSED = "States.TaskFailed", "Athena.InvalidRequestException"
 
 
@@ -43,12 +43,12 @@ class QueryFigures:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> QueryFigures:
         """Read what RunQuery keeps of its result."""
-        return cls(state["id"], SUCCEEDED, state["bytesScanned"], state["milliseconds"] / 1000)
+        return cls(state["id"], QUERY_SUCCEEDED, state["bytesScanned"], state["milliseconds"] / 1000)
 
     @property
     def usd(self) -> float:
         """What the query costs."""
-        charged = 0 if self.state == FAILED else max(self.bytes_scanned, CHARGED_BYTES_MIN)
+        charged = 0 if self.state == QUERY_FAILED else max(self.bytes_scanned, CHARGED_BYTES_MIN)
         return round(charged * TERABYTE_USD / 10**12, USD_DIGITS)
 
     def to_state(self) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def query_end(name: str, cause: str) -> QueryEnd:
     if execution is None:
         return QueryEnd(name, cause, None)
     figures = QueryFigures.from_execution(execution)
-    error = QueryCancelledError if figures.state == CANCELLED else QueryFailedError
+    error = QueryCancelledError if figures.state == QUERY_CANCELLED else QueryFailedError
     reason = execution["Status"].get("StateChangeReason") or f"Athena ended the query as {figures.state}"
     return QueryEnd(error.__name__, with_advice(f"{reason} (query {figures.id})"), figures)
 

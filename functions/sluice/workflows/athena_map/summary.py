@@ -13,7 +13,7 @@ from sluice.runs.paths import Run
 from sluice.runs.reasons import Reasons, rejects_state
 from sluice.runs.summary import RunError, Status, notes_in, summary_state, too_many_rejects
 from sluice.runs.undone import NOT_STARTED, ItemsDone
-from sluice.workflows.athena_map.inspection import ROWS_MAX, Inspection
+from sluice.workflows.athena_map.inspection import ROWS_MAX, ResultInspection
 from sluice.workflows.athena_map.query_figures import QueryFigures
 from sluice.workflows.athena_map.result_rows import ROW_MAX_BYTES, ROW_TOO_LARGE
 
@@ -29,7 +29,7 @@ class RowsSummary:
     bucket: str
     planned: Mapping[str, Any]
     query: QueryFigures | None
-    inspection: Inspection | None
+    inspection: ResultInspection | None
     found: int | None
     done: ItemsDone
     error: RunError | None

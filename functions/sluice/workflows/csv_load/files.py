@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
-READ_AHEAD = 16
+FILES_READ_AHEAD = 16
 # The lines that a slice has left: what it did of the range's pieces, by their index.
 FileCounts = dict[int, Counts]
 
@@ -51,11 +51,11 @@ class FileLines:
         return [file.line(self._prefix)] if file else []
 
     def _pieces(self, plan: Iterable[Range], outcomes: Iterable[RangeOutcome]) -> Iterator[tuple[Piece, Counts]]:
-        with ThreadPoolExecutor(READ_AHEAD) as threads:
+        with ThreadPoolExecutor(FILES_READ_AHEAD) as threads:
             ahead: deque[_Part] = deque()
             for planned, outcome in zip(plan, outcomes, strict=True):
                 ahead.append(_Part(planned, outcome, threads.submit(self._counts_of, outcome)))
-                if len(ahead) == READ_AHEAD:
+                if len(ahead) == FILES_READ_AHEAD:
                     yield from ahead.popleft().pieces()
             while ahead:
                 yield from ahead.popleft().pieces()

@@ -8,18 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from sluice.dynamodb.dry_writer import DryWriter
+from sluice.dynamodb.prices import WRITE_UNIT_USD
 from sluice.errors import ColumnNotFoundError
 from sluice.rejects import quoted_names
+from sluice.runs.input import DRY_RUN
 from sluice.runs.outcomes import SUCCEEDED, RangeOutcome
 from sluice.runs.range_progress import Findings, RangeProgress
 from sluice.runs.summary import RunError
-from sluice.workflows.csv_load.input import DRY_RUN
 from sluice.workflows.csv_load.superseded import SupersededRows
 
-# USD on demand in us-east-1, table class Standard, since November 2024.
-# https://aws.amazon.com/dynamodb/pricing/on-demand/
-WRITE_UNIT_USD = 0.625e-6
-ESTIMATE_DIGITS = 6
+ESTIMATE_USD_DIGITS = 6
 # The first items of the first ranges are the sample of a dry run, a hundred of them at most.
 SAMPLE_OF_FIRST_RANGE, SAMPLE_OF_OTHERS, SAMPLED_RANGES = 50, 5, 11
 
@@ -127,4 +125,4 @@ class LoadFindings:
     def _estimate(self) -> dict[str, float]:
         """What applying takes: write units without those of indexes and of larger items that are replaced."""
         units = sum(each.findings.planned_write_units for each in self._reached)
-        return {"readUnits": 0, "writeUnits": units, "usd": round(units * WRITE_UNIT_USD, ESTIMATE_DIGITS)}
+        return {"readUnits": 0, "writeUnits": units, "usd": round(units * WRITE_UNIT_USD, ESTIMATE_USD_DIGITS)}

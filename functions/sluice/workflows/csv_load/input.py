@@ -12,13 +12,12 @@ from sluice.reading.object_set import ObjectSet, source_of
 from sluice.reading.source import SourceInput
 from sluice.run_item.item import NO_LIMITS
 from sluice.run_item.shares import Limits, limits_in
-from sluice.runs.input import rejects_tolerated, resumed_run, table_name
+from sluice.runs.input import APPLY, DRY_RUN, rejects_tolerated, resumed_run, table_name
 
 T = TypeVar("T")
-ITEM_SOURCES = ("mapping", "transform", "keys")
+LOAD_ITEM_SOURCES = ("mapping", "transform", "keys")
 CONFLICTS = ("replace", "keep", "reject")
 WRITES = ("put", "update", "delete")
-APPLY, DRY_RUN = "apply", "dryRun"
 RANGE_BYTES = 8 << 20
 RANGE_MIN_BYTES = 1 << 10
 RANGE_MAX_BYTES = 1 << 30
@@ -26,7 +25,7 @@ RANGE_MAX_BYTES = 1 << 30
 _FIELDS = (
     "source",
     "table",
-    *ITEM_SOURCES,
+    *LOAD_ITEM_SOURCES,
     *OPTIONS,
     "write",
     "onConflict",
@@ -129,11 +128,13 @@ def _only_with(fields: Fields, write: str, name: str, value: T) -> T:
 
 
 def _item_source(fields: Fields) -> str:
-    given = [source for source in ITEM_SOURCES if fields.has(source)]
+    given = [source for source in LOAD_ITEM_SOURCES if fields.has(source)]
     if not given:
-        raise fields.wrong(ITEM_SOURCES[0], f"is required, or one of {' and '.join(ITEM_SOURCES[1:])} instead")
+        raise fields.wrong(
+            LOAD_ITEM_SOURCES[0], f"is required, or one of {' and '.join(LOAD_ITEM_SOURCES[1:])} instead"
+        )
     if len(given) > 1:
-        raise fields.wrong(given[1], f"cannot be combined with {given[0]}; give one of {', '.join(ITEM_SOURCES)}")
+        raise fields.wrong(given[1], f"cannot be combined with {given[0]}; give one of {', '.join(LOAD_ITEM_SOURCES)}")
     return given[0]
 
 

@@ -110,7 +110,7 @@ class InspectionProgress(VersionedState):
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class InspectionBounds:
     """`cut_bytes`: about how far apart the cuts are; `max_rows`: rows to find at the most, in all pieces of a task."""
 
     cut_bytes: int
@@ -120,7 +120,7 @@ class Bounds:
 class Inspection:
     """Inspects tasks. `example`: the key of the object that says the dialect of all."""
 
-    def __init__(self, s3: S3Client, objects: ObjectSet, example: str, bounds: Bounds) -> None:
+    def __init__(self, s3: S3Client, objects: ObjectSet, example: str, bounds: InspectionBounds) -> None:
         self._s3 = s3
         self._objects = objects
         self._example = example

@@ -18,7 +18,7 @@ from sluice.runs.paths import Run
 from sluice.runs.plans import iterate_plan, read_plan_state
 from sluice.runs.range_progress import RangeProgress
 from sluice.state import VersionedState
-from sluice.workflows.csv_load.input import ITEM_SOURCES, LoadInput
+from sluice.workflows.csv_load.input import LOAD_ITEM_SOURCES, LoadInput
 from sluice.workflows.csv_load.ranges import Range, read_brief_ranges
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def request_of(load: LoadInput) -> dict[str, Any]:
         **load.row_state,
         **load.write_state,
     }
-    known: dict[str, Any] = json.loads(json.dumps(dict.fromkeys((*ITEM_SOURCES, *OPTIONS)) | request))
+    known: dict[str, Any] = json.loads(json.dumps(dict.fromkeys((*LOAD_ITEM_SOURCES, *OPTIONS)) | request))
     return known
 
 

@@ -24,11 +24,18 @@ from sluice.reading.source import NONE, ObjectPin, Source, SourceInput
 from sluice.runs.paths import Run
 from sluice.runs.plans import iterate_plan, stream_plan
 from sluice.state import Named, VersionedState
-from sluice.workflows.csv_load.inspection import Bounds, Inspected, Inspection, InspectionProgress, from_lines, to_lines
+from sluice.workflows.csv_load.inspection import (
+    Inspected,
+    Inspection,
+    InspectionBounds,
+    InspectionProgress,
+    from_lines,
+    to_lines,
+)
 from sluice.workflows.csv_load.joining import Joiner, unreadable_error, unreadable_line
 from sluice.workflows.csv_load.ranges import PieceCutter, Range, RangeSums, stream_ranges
 from sluice.workflows.csv_load.tasks import (
-    CHUNK_BYTES,
+    TASK_CHUNK_BYTES,
     Task,
     TaskPiece,
     chunks_of,
@@ -48,7 +55,7 @@ if TYPE_CHECKING:
 INLINE_OBJECTS = 1000
 INLINE_BYTES = 64 << 20
 INFLATED = 8
-READ_AHEAD = 16
+OBJECTS_READ_AHEAD = 16
 # Of one object that is planned alone, one call scans so much in some seconds.
 LARGE_BYTES = 1 << 30
 # What the children get of the input, beside their task.
@@ -156,11 +163,11 @@ class Inspector:
 
     def found(self, tasks: Iterable[Task]) -> Iterator[tuple[TaskPiece, Inspected]]:
         """What was found of the pieces of tasks, in their order; the results of several are read ahead."""
-        with ThreadPoolExecutor(READ_AHEAD) as threads:
+        with ThreadPoolExecutor(OBJECTS_READ_AHEAD) as threads:
             ahead: deque[tuple[Task, Future[list[Inspected]]]] = deque()
             for task in tasks:
                 ahead.append((task, threads.submit(self._of_task, task.index)))
-                if len(ahead) == READ_AHEAD:
+                if len(ahead) == OBJECTS_READ_AHEAD:
                     yield from _with_pieces(*ahead.popleft())
             while ahead:
                 yield from _with_pieces(*ahead.popleft())
@@ -209,7 +216,7 @@ class SetPlanner:
 
     def begin_large(self, source: Source, schema: KeySchema) -> SetProgress:
         """Write the tasks of one large object. Raises AccessDeniedError, ServiceUnavailableError."""
-        tasks = self._inspector.write_tasks(tasks_of(chunks_of(piece_of(source), CHUNK_BYTES)))
+        tasks = self._inspector.write_tasks(tasks_of(chunks_of(piece_of(source), TASK_CHUNK_BYTES)))
         return SetProgress(schema, source.key, tasks, 1, is_inline=False, source=source)
 
     def children(self, progress: SetProgress) -> dict[str, Any]:
@@ -274,7 +281,7 @@ class SetPlanner:
             )
 
     def _inspection(self, example: str, rows_left: int | None) -> Inspection:
-        return Inspection(self._inspector.s3, self._objects, example, Bounds(self._range_bytes, rows_left))
+        return Inspection(self._inspector.s3, self._objects, example, InspectionBounds(self._range_bytes, rows_left))
 
     def _source_of(self, piece: TaskPiece, header: tuple[str, ...] | None) -> Source:
         try:
@@ -309,9 +316,9 @@ class _Listing:
             self._first = self._first or each.key
             request = self._request_of(each.key)
             self._bytes += each.size * (1 if request is None or request.compression == NONE else INFLATED)
-            is_chunked = self._may_chunk and each.size > CHUNK_BYTES and request and request.compression == NONE
+            is_chunked = self._may_chunk and each.size > TASK_CHUNK_BYTES and request and request.compression == NONE
             yield from (
-                chunks_of(each, CHUNK_BYTES) if is_chunked and request and states_of(request.dialect) else (each,)
+                chunks_of(each, TASK_CHUNK_BYTES) if is_chunked and request and states_of(request.dialect) else (each,)
             )
         self.example = self.example or self._first
 

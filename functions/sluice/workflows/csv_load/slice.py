@@ -22,10 +22,10 @@ from sluice.rejects import Reject
 from sluice.run_item.item import RunItem
 from sluice.run_item.progress import WorkDone
 from sluice.runs.counts import Counts
+from sluice.runs.input import DRY_RUN
 from sluice.runs.paths import Run
 from sluice.runs.range_progress import RangeProgress
 from sluice.state import readable
-from sluice.workflows.csv_load.input import DRY_RUN
 from sluice.workflows.csv_load.ranges import Range
 from sluice.workflows.csv_load.superseded import SupersededRows
 
@@ -166,7 +166,7 @@ class Stretch:
         return Reject(number, reason, message, record, file=self.file)
 
 
-class Origin(NamedTuple):
+class RowOrigin(NamedTuple):
     """Where an item comes from: its row, and how many items that row became."""
 
     number: int
@@ -176,7 +176,7 @@ class Origin(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class SliceResult:
+class RangeSliceResult:
     """The range's progress after the slice, its rejects in the order of their rows, and what it did of each object.
 
     `files`: the index of a piece, and the counts of its rows.
@@ -217,7 +217,7 @@ class RangeSlice:
         self._superseded = superseded
         self._rows_per_check = rows_per_check
 
-    def run(self, stretches: Iterable[Stretch], is_time_up: Callable[[], bool]) -> SliceResult:
+    def run(self, stretches: Iterable[Stretch], is_time_up: Callable[[], bool]) -> RangeSliceResult:
         """Work through the stretches; at least `rows_per_check` rows are done however little time there is.
 
         Raises what the writer raises; a slice that raised is begun again from where it began.
@@ -231,7 +231,9 @@ class RangeSlice:
         self._writer.flush()
         self._take_outcome()
         rejects = [self._rejects[row] for row in sorted(self._rejects)]
-        return SliceResult(self._after(done=done), rejects, [(each.piece, each.counts) for each in self._stretches])
+        return RangeSliceResult(
+            self._after(done=done), rejects, [(each.piece, each.counts) for each in self._stretches]
+        )
 
     @property
     def work_done(self) -> WorkDone:
@@ -287,7 +289,7 @@ class RangeSlice:
         stretch.written += 1
         if self._superseded is not None:
             self._superseded.take((stretch.piece, number), items)
-        origin = Origin(number, row, len(items), stretch)
+        origin = RowOrigin(number, row, len(items), stretch)
         for item in items:
             self._writer.put(item, origin)
 
@@ -298,7 +300,7 @@ class RangeSlice:
     def _take_outcome(self) -> None:
         """Rows count as written until the writer says otherwise."""
         for refused in self._writer.outcome.take_rejected():
-            origin: Origin = refused.origin
+            origin: RowOrigin = refused.origin
             stretch = origin.stretch
             reject = stretch.reject(origin.number, origin.row, refused.reason, refused.message)
             stretch.written -= self._reject(stretch, reject)

@@ -8,7 +8,7 @@ from collections.abc import Hashable, Sequence
 from sluice.dynamodb.items import Item
 
 # What a slice remembers: about 100 MB with keys of usual length.
-KEYS_MAX = 500_000
+SUPERSEDED_KEYS_MAX = 500_000
 
 RowId = Hashable
 
@@ -16,7 +16,7 @@ RowId = Hashable
 class SupersededRows:
     """Counts the superseded rows of one slice. Of more than KEYS_MAX keys it counts some, and is not exact."""
 
-    def __init__(self, keys_max: int = KEYS_MAX) -> None:
+    def __init__(self, keys_max: int = SUPERSEDED_KEYS_MAX) -> None:
         self.is_exact = True
         self._keys_max = keys_max
         self._last: dict[Hashable, RowId] = {}

@@ -32,7 +32,7 @@ OBJECTS_MAX = 2_000_000
 TASK_MAX_BYTES = 96 << 10
 TASK_SOURCE_BYTES = 256 << 20
 # A chunk of a large object is scanned on its own.
-CHUNK_BYTES = 256 << 20
+TASK_CHUNK_BYTES = 256 << 20
 PINNED_AT_ONCE = 32
 
 

@@ -27,7 +27,7 @@ class KeysObject:
 COPY_MAX_BYTES = 5 << 30
 # Larger objects are copied as they are: reading this many bytes takes some ten seconds.
 CHECK_MAX_BYTES = 256 << 20
-CHUNK_BYTES = 1 << 20
+KEYS_CHUNK_BYTES = 1 << 20
 
 
 def copy_keys(s3: S3Client, given: KeysObject, bucket: str, key: str) -> None:
@@ -78,7 +78,7 @@ def _is_readable(lines: Iterable[bytes]) -> bool:
 
 
 def _lines(s3: S3Client, given: KeysObject) -> Iterator[bytes]:
-    return s3.get_object(Bucket=given.bucket, Key=given.key)["Body"].iter_lines(CHUNK_BYTES)
+    return s3.get_object(Bucket=given.bucket, Key=given.key)["Body"].iter_lines(KEYS_CHUNK_BYTES)
 
 
 def _is_json(line: bytes) -> bool:

@@ -7,15 +7,15 @@ from typing import Any
 
 from sluice.fields import Fields
 from sluice.limits import SEGMENTS_MAX
-from sluice.reading.source import bucket_name, object_key
+from sluice.reading.source import COMPRESSED_ENDINGS, bucket_name, object_key
 from sluice.run_item.shares import Limits, limits_in
+from sluice.runs.input import FUNCTION
 from sluice.runs.paths import Run
 from sluice.settings import ProcessorSettings
 from sluice.workflows.distinct_keys.given_keys import KeysObject
 
 OPTIMIZE = ("cost", "balanced", "time")
-NONE, MEASURE, FUNCTION, STATE_MACHINE = "none", "measure", "function", "stateMachine"
-COMPRESSED = (".gz", ".zst", ".zstd")
+NO_PROCESSOR, MEASURE, STATE_MACHINE = "none", "measure", "stateMachine"
 
 _FIELDS = (
     "table",
@@ -85,16 +85,16 @@ def _keys(fields: Fields, processor: Processor) -> KeysObject | None:
     if not fields.has("keys"):
         return None
     given = fields.section("keys", ("bucket", "key"))
-    if processor.type == NONE:
+    if processor.type == NO_PROCESSOR:
         raise fields.wrong("processor", "is required with keys, because otherwise nothing would be done with them")
-    if object_key(given, "key").endswith(COMPRESSED):
+    if object_key(given, "key").endswith(COMPRESSED_ENDINGS):
         raise given.wrong("key", "is compressed; give plain JSON Lines")
     return KeysObject(bucket_name(given, given.text("bucket")), given.text("key"))
 
 
 def _processor(fields: Fields, allowed: ProcessorSettings) -> Processor:
     if not fields.has("processor") or isinstance(fields.raw("processor"), str):
-        return Processor(fields.choice("processor", (NONE, MEASURE), NONE))
+        return Processor(fields.choice("processor", (NO_PROCESSOR, MEASURE), NO_PROCESSOR))
     given = fields.section("processor", (FUNCTION, STATE_MACHINE))
     kinds = [kind for kind in (FUNCTION, STATE_MACHINE) if given.has(kind)]
     if len(kinds) != 1:

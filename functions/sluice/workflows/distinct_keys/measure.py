@@ -97,7 +97,7 @@ class Largest:
 
 
 @dataclass(frozen=True, slots=True)
-class Measure(State):
+class CollectionMeasure(State):
     """`bytes` are those of the items, as DynamoDB counts them; `oldest` and `newest` the first and last sort key."""
 
     items: int = 0
@@ -105,11 +105,11 @@ class Measure(State):
     oldest: Any = None
     newest: Any = None
 
-    def plus(self, page: Sequence[Item], collections: ItemCollections) -> Measure:
+    def plus(self, page: Sequence[Item], collections: ItemCollections) -> CollectionMeasure:
         """With the collection's next page, in key order."""
         if not page:
             return self
-        return Measure(
+        return CollectionMeasure(
             items=self.items + len(page),
             bytes=self.bytes + sum(map(item_size, page)),
             oldest=self.oldest if self.items else collections.sort_key(page[0]),

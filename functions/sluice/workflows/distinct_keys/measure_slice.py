@@ -21,7 +21,7 @@ from sluice.run_item.progress import WorkDone
 from sluice.run_item.rate_limiter import RateLimiter
 from sluice.runs.paths import Run
 from sluice.state import FIELD, FORMAT, readable
-from sluice.workflows.distinct_keys.measure import Item, ItemCollections, Key, Largest, Line, Measure
+from sluice.workflows.distinct_keys.measure import CollectionMeasure, Item, ItemCollections, Key, Largest, Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class MeasureProgress:
     slices: int = 0
     done: bool = False
     start_key: Item | None = None
-    measure: Measure = field(default_factory=Measure)
+    measure: CollectionMeasure = field(default_factory=CollectionMeasure)
     items: int = 0
     bytes: int = 0
     read_units: float = 0.0
@@ -55,7 +55,7 @@ class MeasureProgress:
             slices=state["slices"],
             done=state["done"],
             start_key=state["startKey"],
-            measure=Measure.from_state(state["measure"]),
+            measure=CollectionMeasure.from_state(state["measure"]),
             items=state["counts"]["items"],
             bytes=state["bytes"],
             read_units=state["readUnits"],
@@ -100,7 +100,11 @@ class MeasureProgress:
         cause = problem[:_CAUSE_MAX_CHARACTERS]
         refused = {"index": self.position, "error": KeyInvalidError.__name__, "cause": cause}
         return replace(
-            self, position=self.position + 1, start_key=None, measure=Measure(), refused=(*self.refused, refused)
+            self,
+            position=self.position + 1,
+            start_key=None,
+            measure=CollectionMeasure(),
+            refused=(*self.refused, refused),
         )
 
     def with_collection(self, line: Line) -> MeasureProgress:
@@ -108,7 +112,7 @@ class MeasureProgress:
         return replace(
             self,
             position=self.position + 1,
-            measure=Measure(),
+            measure=CollectionMeasure(),
             items=self.items + line["items"],
             bytes=self.bytes + line["bytes"],
             largest=self.largest.plus(line),
@@ -164,7 +168,7 @@ Query = Callable[[bytes], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class SliceResult:
+class MeasureSliceResult:
     """The batch's progress after the slice, and the slice's part of the report: a line per finished collection."""
 
     progress: MeasureProgress
@@ -177,7 +181,7 @@ def measure_slice(
     is_time_up: Callable[[], bool],
     reads: RateLimiter,
     tell: Callable[[MeasureProgress], None] = lambda _: None,
-) -> SliceResult:
+) -> MeasureSliceResult:
     """Continue where the slice before has ended; reads at least one page however little time there is.
 
     `query` sends the body of one Query and returns the answer; `tell` learns how far the batch has come. A key that
@@ -212,7 +216,7 @@ def measure_slice(
             break
     parts = (*before.parts, request.part_key) if lines else before.parts
     done = progress.position == len(keys)
-    return SliceResult(replace(progress, slices=before.slices + 1, parts=parts, done=done), lines)
+    return MeasureSliceResult(replace(progress, slices=before.slices + 1, parts=parts, done=done), lines)
 
 
 def _page(

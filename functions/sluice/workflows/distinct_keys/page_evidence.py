@@ -15,7 +15,7 @@ from typing import NamedTuple
 BLOCK_UNITS = 0.5
 FULL_PAGE_UNITS = 128.0
 # What rounding up to whole blocks adds to a page, on average.
-ROUNDING_UNITS = BLOCK_UNITS / 2
+PAGE_ROUNDING_UNITS = BLOCK_UNITS / 2
 
 # About how many pages back the evidence reaches.
 MEMORY_PAGES = 24
@@ -57,7 +57,7 @@ class Page:
     @property
     def size_units(self) -> float:
         """Read units of the page's bytes, without the rounding."""
-        return max(0.0, self.units - ROUNDING_UNITS)
+        return max(0.0, self.units - PAGE_ROUNDING_UNITS)
 
 
 class Evidence(NamedTuple):
@@ -110,7 +110,7 @@ def _units_by_items(page: Page, item_units: float) -> Callable[[int], float]:
         if items >= page.items:
             return page.units
         head = min(items, head_items)
-        return max(BLOCK_UNITS, ROUNDING_UNITS + head * head_rate + (items - head) * tail_rate)
+        return max(BLOCK_UNITS, PAGE_ROUNDING_UNITS + head * head_rate + (items - head) * tail_rate)
 
     return units
 
@@ -145,7 +145,7 @@ def _smallest(seen: Evidence) -> Estimate:
 
 
 def _guess(size: Estimate, below: Estimate) -> Estimate:
-    units = max(BLOCK_UNITS, ROUNDING_UNITS + 2 * max(BLOCK_UNITS / 4, size.units - ROUNDING_UNITS))
+    units = max(BLOCK_UNITS, PAGE_ROUNDING_UNITS + 2 * max(BLOCK_UNITS / 4, size.units - PAGE_ROUNDING_UNITS))
     if units > FULL_PAGE_UNITS:
         return Estimate(FULL_PAGE_UNITS, size.keys)
     return Estimate(units, size.keys + 2 * max(0.0, size.keys - below.keys))

@@ -7,11 +7,10 @@ from enum import StrEnum
 from math import ceil
 from typing import Self
 
+from sluice.limits import READ_UNIT_BYTES
 from sluice.state import State
 from sluice.workflows.distinct_keys.page_evidence import BLOCK_UNITS, Estimate, Evidence, Page, estimates, renewed
 
-BLOCK_BYTES = 4096
-UNIT_BYTES = 2 * BLOCK_BYTES
 MAX_ITEMS = 1 << 20
 
 # Pages before the first look further out; doubled with every look that was of no use, this often at most.
@@ -60,7 +59,7 @@ class PolicyState(State):
     @classmethod
     def start(cls, mean_item_bytes: float | None = None) -> Self:
         """Before the first page; `mean_item_bytes`: TableSizeBytes over ItemCount, where DescribeTable knows them."""
-        return cls(item_units=(mean_item_bytes or 0.0) / UNIT_BYTES)
+        return cls(item_units=(mean_item_bytes or 0.0) / READ_UNIT_BYTES)
 
 
 class PagePolicy:

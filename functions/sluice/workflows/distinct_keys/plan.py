@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class IndexKey:
+class IndexKeySchema:
     """A global secondary index's key attributes, by name; there may be several of either kind."""
 
     name: str
@@ -40,7 +40,7 @@ class ScanPlan:
 
     table: str
     schema: KeySchema
-    index: IndexKey | None
+    index: IndexKeySchema | None
     segments: int
     optimize: str
     item_bytes: float | None
@@ -96,11 +96,11 @@ def _find_index(name: str, table: TableDescriptionTypeDef) -> Mapping[str, Any]:
     return indexes[name]
 
 
-def _index_key(index: Mapping[str, Any], table: TableDescriptionTypeDef) -> IndexKey:
+def _index_key(index: Mapping[str, Any], table: TableDescriptionTypeDef) -> IndexKeySchema:
     types = {each["AttributeName"]: each["AttributeType"] for each in table["AttributeDefinitions"]}
 
     def attributes(kind: str) -> tuple[dict[str, str], ...]:
         names = [each["AttributeName"] for each in index["KeySchema"] if each["KeyType"] == kind]
         return tuple({"name": name, "type": str(types[name])} for name in names)
 
-    return IndexKey(index["IndexName"], attributes("HASH"), attributes("RANGE"))
+    return IndexKeySchema(index["IndexName"], attributes("HASH"), attributes("RANGE"))

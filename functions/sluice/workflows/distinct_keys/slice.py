@@ -85,7 +85,7 @@ class WholePages:
 
 
 @dataclass(frozen=True, slots=True)
-class SliceResult:
+class ScanSliceResult:
     """The segment's progress after the slice, and the slice's keys as JSON Lines."""
 
     progress: SegmentProgress
@@ -111,7 +111,7 @@ class SegmentSlice:
         self._counts = ScanCounts()
         self._units = 0.0
 
-    def run(self, call: Call, is_time_up: Callable[[], bool]) -> SliceResult:
+    def run(self, call: Call, is_time_up: Callable[[], bool]) -> ScanSliceResult:
         """Read pages through `call`, which is the wire's; at least one is read however little time there is.
 
         Raises what `call` raises; a slice that raised is begun again from where it began. When DynamoDB throttles or
@@ -167,7 +167,7 @@ class SegmentSlice:
         if page.keys:
             self._sizes.observe(Page(len(page.keys), page.units, _starts(page.keys)))
 
-    def _result(self, *, done: bool) -> SliceResult:
+    def _result(self, *, done: bool) -> ScanSliceResult:
         before = self._before
         last = next(reversed(self._found), None)
         progress = SegmentProgress(
@@ -180,7 +180,7 @@ class SegmentSlice:
             read_units=before.read_units + self._units,
             parts=(*before.parts, before.slices) if self._lines else before.parts,
         )
-        return SliceResult(progress, b"".join(self._lines))
+        return ScanSliceResult(progress, b"".join(self._lines))
 
 
 def _starts(keys: list[Key]) -> list[int]:

@@ -10,15 +10,12 @@ from typing import Any
 
 from sluice.errors import InvalidInputError, KeyInvalidError, KeysFailedError, StoppedError
 from sluice.runs.counts import Counts
-from sluice.runs.outcomes import message_in
+from sluice.runs.outcomes import PENDING, SUCCEEDED, message_in
 from sluice.runs.paths import Run
 from sluice.runs.reasons import Reasons
 from sluice.runs.summary import RunError, Status, notes_in, summary_state
 from sluice.state import readable
-from sluice.workflows.distinct_keys.measure import ItemCollections
-
-LARGEST = 10
-PENDING = "PENDING"
+from sluice.workflows.distinct_keys.measure import LARGEST, ItemCollections
 
 
 @dataclass(slots=True)
@@ -33,9 +30,9 @@ class Scanned:
         """One segment's record; one that succeeded in any attempt has succeeded."""
         number = json.loads(record["Input"])["segment"]["segment"]
         self.named.add(number)
-        if record["Status"] == "SUCCEEDED":
+        if record["Status"] == SUCCEEDED:
             self.segments[number] = dict(readable(json.loads(record["Output"]), "how far a segment has come"))
-        elif record["Status"] != "PENDING":
+        elif record["Status"] != PENDING:
             self.errors.append((number, record.get("Error", record["Status"]), message_in(record.get("Cause"))))
 
     def total(self, count: str) -> int:
@@ -82,7 +79,7 @@ class Processed:
 
     def add(self, record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """One batch's record; yields its keys that failed, with error and cause."""
-        output = json.loads(record["Output"]) if record["Status"] == "SUCCEEDED" else None
+        output = json.loads(record["Output"]) if record["Status"] == SUCCEEDED else None
         # A run has as many keys as its table: those of a batch without failures need not be read.
         is_read = output is None or output["failedKeys"] or self.collections is not None
         keys = []

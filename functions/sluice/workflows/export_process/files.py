@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
-CHUNK_BYTES = 512 << 10
+FILE_CHUNK_BYTES = 512 << 10
 # Two images of 400 KB in DynamoDB JSON have at most half of this.
 LINE_MAX_BYTES = 16 << 20
 
@@ -35,7 +35,7 @@ def line_blocks(stream: SourceStream, multiple: int = 1) -> Iterator[list[bytes]
     """
     lines: list[bytes] = []
     rest = b""
-    while chunk := stream.read(CHUNK_BYTES):
+    while chunk := stream.read(FILE_CHUNK_BYTES):
         lines += (rest + chunk).split(b"\n")
         rest = lines.pop()
         if len(rest) > LINE_MAX_BYTES:
@@ -50,7 +50,7 @@ def line_blocks(stream: SourceStream, multiple: int = 1) -> Iterator[list[bytes]
         yield lines
 
 
-COUNT, MD5, KEY = "itemCount", "md5Checksum", "dataFileS3Key"
+COUNT, MD5, FILE_KEY = "itemCount", "md5Checksum", "dataFileS3Key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +67,9 @@ class DataFile:
     @classmethod
     def from_line(cls, line: Mapping[str, Any], index: int) -> DataFile:
         """Read a line of the manifest. Raises KeyError, TypeError or ValueError for anything else."""
-        key, rows = line[KEY], line[COUNT]
+        key, rows = line[FILE_KEY], line[COUNT]
         if not isinstance(key, str) or isinstance(rows, bool) or not isinstance(rows, int) or rows < 0:
-            raise ValueError(f"{KEY} {key!r:.100}, {COUNT} {rows!r:.100}")
+            raise ValueError(f"{FILE_KEY} {key!r:.100}, {COUNT} {rows!r:.100}")
         return cls(index, key, rows, line.get(MD5))
 
     @classmethod
@@ -79,7 +79,7 @@ class DataFile:
 
     def to_state(self) -> dict[str, Any]:
         """The file as a failure names it."""
-        return {"index": self.index, COUNT: self.rows, MD5: self.md5, KEY: self.key}
+        return {"index": self.index, COUNT: self.rows, MD5: self.md5, FILE_KEY: self.key}
 
     @property
     def identity(self) -> str:
@@ -107,7 +107,7 @@ def read_files(s3: S3Client, bucket: str, key: str) -> list[DataFile]:
         return [DataFile.from_line(json.loads(line), index) for index, line in enumerate(lines)]
 
 
-READ_BYTES = 1 << 20
+FILE_READ_BYTES = 1 << 20
 
 
 def pin(s3: S3Client, bucket: str, key: str, *, is_gzip: bool = False) -> Source:
@@ -119,7 +119,7 @@ def pin(s3: S3Client, bucket: str, key: str, *, is_gzip: bool = False) -> Source
 def read_whole(s3: S3Client, source: Source) -> bytes:
     """A small object. Raises SourceChangedError, ServiceUnavailableError, AccessDeniedError."""
     with closing(open_source(s3, source, 0, None)) as stream:
-        return b"".join(iter(lambda: stream.read(READ_BYTES), b""))
+        return b"".join(iter(lambda: stream.read(FILE_READ_BYTES), b""))
 
 
 def md5_of(data: bytes) -> str:

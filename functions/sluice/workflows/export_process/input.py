@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from sluice.dynamodb.keys import KeySchema
 from sluice.fields import Fields
-from sluice.run_item.shares import Kind, Limits, limits_in
+from sluice.run_item.shares import Limits, UnitKind, limits_in
 from sluice.runs.input import output_prefix, rejects_tolerated, resumed_run, table_name
 from sluice.state import FIELD, FORMAT, Named, State, readable
 
@@ -18,7 +18,7 @@ NEW_IMAGE, NEW_AND_OLD_IMAGES = "NEW_IMAGE", "NEW_AND_OLD_IMAGES"
 GUARD = "newerOnly"
 PLAIN, DYNAMODB_JSON = "plain", "dynamodbJson"
 VALUES = (PLAIN, DYNAMODB_JSON)
-RECORDS, REJECTS = "records", "rejects"
+RECORDS, REJECTED_RECORDS = "records", "rejects"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ class ProcessInput:
         fields = Fields(raw, _FIELDS)
         sink = _sink(fields, data_bucket)
         limits = limits_in(fields)
-        if limits[Kind.WRITE] is not None and not isinstance(sink, TableTarget):
+        if limits[UnitKind.WRITE] is not None and not isinstance(sink, TableTarget):
             raise fields.wrong("maxWriteUnitsPerSecond", "does not apply to a sink of objects")
         return cls(
             export=_export(fields),

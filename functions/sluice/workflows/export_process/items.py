@@ -14,14 +14,14 @@ from sluice.rejects import Reason
 from sluice.workflows.export_process.records import Attributes
 
 WRITE_MICROS = "WriteTimestampMicros"
-EXPIRES_AT = "TombstoneExpiresAt"
-GUARD_ATTRIBUTES = (WRITE_MICROS, EXPIRES_AT)
+TOMBSTONE_EXPIRES_AT = "TombstoneExpiresAt"
+GUARD_ATTRIBUTES = (WRITE_MICROS, TOMBSTONE_EXPIRES_AT)
 # As long as point-in-time recovery reaches back: no older window can come any more.
 TOMBSTONE_SECONDS = 35 * 24 * 3600
 
 _NAME = f'"{WRITE_MICROS}"'.encode()
 _TIMED = b'{"%b":{"N":"%%d"},%%b' % WRITE_MICROS.encode()
-_TOMBSTONE = b'%%b,"%b":{"N":"%%d"},"%b":{"N":"%%d"}}' % (WRITE_MICROS.encode(), EXPIRES_AT.encode())
+_TOMBSTONE = b'%%b,"%b":{"N":"%%d"},"%b":{"N":"%%d"}}' % (WRITE_MICROS.encode(), TOMBSTONE_EXPIRES_AT.encode())
 
 
 def timed_item(item: bytes, micros: int | None) -> TimedPut:

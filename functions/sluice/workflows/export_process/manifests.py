@@ -57,7 +57,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class ManifestSummary:
     """What manifest-summary.json says. `write_micros`: of a full export, the moment before its time."""
 
     type: str
@@ -79,7 +79,7 @@ class FileList:
     first: DataFile | None
 
 
-def read_summary(s3: S3Client, bucket: str, key: str, *, verify: bool) -> Summary:
+def read_summary(s3: S3Client, bucket: str, key: str, *, verify: bool) -> ManifestSummary:
     """Read an export's summary. Raises SourceNotFoundError, SourceMalformedError, AccessDeniedError,
     ServiceUnavailableError; InvalidInputError on export for one in ION.
     """
@@ -137,13 +137,13 @@ def _check_md5(s3: S3Client, bucket: str, key: str, md5: str) -> None:
         )
 
 
-def _summary(summary: Mapping[str, Any]) -> Summary:
+def _summary(summary: Mapping[str, Any]) -> ManifestSummary:
     if summary["outputFormat"] == "ION":
         raise InvalidInputError("export", "is in Ion; export the table as DYNAMODB_JSON")
     # Full exports of 2020 and of 2026 name no type.
     kind = summary.get("exportType") or (FULL if "exportTime" in summary else INCREMENTAL)
     is_full = {FULL: True, INCREMENTAL: False}[kind]
-    return Summary(
+    return ManifestSummary(
         type=kind,
         view=None if is_full else _VIEWS[summary["outputView"]],
         write_micros=_micros(summary["exportTime"]) - 1 if is_full else None,

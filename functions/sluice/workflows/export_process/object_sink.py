@@ -18,7 +18,7 @@ from sluice.rejects import Reason
 from sluice.workflows.export_process.input import FULL, NEW_IMAGE, PLAIN, Export
 from sluice.workflows.export_process.items import Transformation
 from sluice.workflows.export_process.records import Attributes, RawRecord, Record, dumped, raw_record, read_record
-from sluice.workflows.export_process.tally import Portion, Tally
+from sluice.workflows.export_process.tally import Portion, RecordTally
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 
 # S3 takes 10,000 parts of 5 MB and more.
-PART_BYTES = 8 << 20
-CONTENT_TYPE = "application/gzip"
+SINK_PART_BYTES = 8 << 20
+GZIP_CONTENT_TYPE = "application/gzip"
 
 _GZIP_FORMAT = 31
 
@@ -48,7 +48,7 @@ class GzipUpload:
     def write(self, data: bytes) -> None:
         """Compress and keep, or send. Raises AccessDeniedError, ServiceUnavailableError, UnexpectedResponseError."""
         self._keep(self._compressor.compress(data))
-        if self._piece_bytes >= PART_BYTES:
+        if self._piece_bytes >= SINK_PART_BYTES:
             self._send_part()
 
     def complete(self) -> None:
@@ -57,7 +57,7 @@ class GzipUpload:
         if self._upload_id is None:
             with self._errors():
                 self._s3.put_object(
-                    Bucket=self._bucket, Key=self._key, Body=b"".join(self._pieces), ContentType=CONTENT_TYPE
+                    Bucket=self._bucket, Key=self._key, Body=b"".join(self._pieces), ContentType=GZIP_CONTENT_TYPE
                 )
             return
         self._send_part()
@@ -81,7 +81,9 @@ class GzipUpload:
     def _send_part(self) -> None:
         with self._errors():
             if self._upload_id is None:
-                begun = self._s3.create_multipart_upload(Bucket=self._bucket, Key=self._key, ContentType=CONTENT_TYPE)
+                begun = self._s3.create_multipart_upload(
+                    Bucket=self._bucket, Key=self._key, ContentType=GZIP_CONTENT_TYPE
+                )
                 self._upload_id = begun["UploadId"]
             number = len(self._parts) + 1
             sent = self._s3.upload_part(
@@ -173,7 +175,7 @@ def _utf8(text: str) -> bytes:
 class ObjectSink:
     """One object of the lines that records become by `render`; without lines there is no object."""
 
-    def __init__(self, render: Render, upload: GzipUpload, tally: Tally) -> None:
+    def __init__(self, render: Render, upload: GzipUpload, tally: RecordTally) -> None:
         self._render = render
         self._upload = upload
         self._tally = tally

@@ -19,11 +19,11 @@ from sluice.errors import (
 )
 from sluice.mapping.transforms import load_transform
 from sluice.reading.streams import open_source
-from sluice.workflows.export_process.files import COUNT, KEY, MD5, DataFile, Md5Stream, line_blocks, pin
+from sluice.workflows.export_process.files import COUNT, FILE_KEY, MD5, DataFile, Md5Stream, line_blocks, pin
 from sluice.workflows.export_process.input import (
     FULL,
     NEW_AND_OLD_IMAGES,
-    REJECTS,
+    REJECTED_RECORDS,
     Export,
     ObjectLocation,
     ObjectsSink,
@@ -33,7 +33,7 @@ from sluice.workflows.export_process.input import (
     TableTarget,
 )
 from sluice.workflows.export_process.items import GUARD_ATTRIBUTES
-from sluice.workflows.export_process.manifests import FileList, Summary, find_summary, list_files, read_summary
+from sluice.workflows.export_process.manifests import FileList, ManifestSummary, find_summary, list_files, read_summary
 from sluice.workflows.export_process.records import Attributes, Record, read_record
 
 if TYPE_CHECKING:
@@ -42,7 +42,13 @@ if TYPE_CHECKING:
 
 
 def check_keys_fit(
-    s3: S3Client, dynamodb: DynamoDBClient, sink: TableSink, *, summary: Summary, export: Export, first: DataFile | None
+    s3: S3Client,
+    dynamodb: DynamoDBClient,
+    sink: TableSink,
+    *,
+    summary: ManifestSummary,
+    export: Export,
+    first: DataFile | None,
 ) -> None:
     """Compare the sink's key with the exported table's if that table exists, else with the first record.
 
@@ -59,7 +65,7 @@ def check_keys_fit(
         _compare(wanted, found, sink.name)
 
 
-def _source_schema(dynamodb: DynamoDBClient, summary: Summary) -> KeySchema | None:
+def _source_schema(dynamodb: DynamoDBClient, summary: ManifestSummary) -> KeySchema | None:
     """The key of the exported table; None if it does not exist, is not accessible, or is another of the same name."""
     if f":dynamodb:{dynamodb.meta.region_name}:" not in summary.table_arn:
         return None
@@ -133,7 +139,7 @@ def check(s3: S3Client, dynamodb: DynamoDBClient, request: ProcessInput, own_lis
     )
 
 
-def _check_transform(transform: str | None, summary: Summary) -> None:
+def _check_transform(transform: str | None, summary: ManifestSummary) -> None:
     if transform is None:
         return
     load_transform(transform)
@@ -153,7 +159,7 @@ def _sink(dynamodb: DynamoDBClient, request: ProcessInput) -> TableSink | Object
     return TableSink(target.table, schema, is_guarded=target.guard is not None)
 
 
-def _listed(s3: S3Client, bucket: str, summary: Summary, *, verify: bool) -> FileList:
+def _listed(s3: S3Client, bucket: str, summary: ManifestSummary, *, verify: bool) -> FileList:
     listed = list_files(s3, bucket, summary.files_key, verify=verify)
     if listed.items != summary.items:
         problem = f"lists {listed.items:,} records, the export's summary has {summary.items:,}"
@@ -166,6 +172,6 @@ def _feed_back(s3: S3Client, process: Process, rejects: ObjectLocation, own_list
     source = pin(s3, rejects.bucket, rejects.key)
     with closing(Md5Stream(open_source(s3, source, 0, None))) as stream:
         records = sum(len(lines) - lines.count(b"") for lines in line_blocks(stream))
-    manifest = json.dumps({COUNT: records, MD5: stream.md5, KEY: rejects.key}).encode() + b"\n"
-    export = replace(process.export, bucket=rejects.bucket, lines=REJECTS)
+    manifest = json.dumps({COUNT: records, MD5: stream.md5, FILE_KEY: rejects.key}).encode() + b"\n"
+    export = replace(process.export, bucket=rejects.bucket, lines=REJECTED_RECORDS)
     return Checked(replace(process, export=export), own_list, files=1, filled=1, items=records, manifest=manifest)

@@ -16,7 +16,7 @@ from sluice.reading.streams import GzipStream, SourceStream, open_source
 from sluice.runs.paths import Run
 from sluice.runs.range_progress import RangeProgress
 from sluice.state import Inline, State
-from sluice.workflows.export_process.files import READ_BYTES, DataFile, Md5Stream, line_blocks, pin
+from sluice.workflows.export_process.files import FILE_READ_BYTES, DataFile, Md5Stream, line_blocks, pin
 from sluice.workflows.export_process.input import RECORDS, Process
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def _verified(s3: S3Client, source: Source, md5: str | None, held_bytes: int) ->
     """Read the file once, before anything of it is applied; returns it where it is small."""
     held: list[bytes] | None = [] if source.size <= held_bytes else None
     with closing(Md5Stream(_stored(s3, source))) as stream:
-        while data := stream.read(READ_BYTES):
+        while data := stream.read(FILE_READ_BYTES):
             if held is not None:
                 held.append(data)
     if stream.md5 != md5:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sluice.errors import RejectError
 from sluice.reading.rows import json_object
 from sluice.rejects import Reason
-from sluice.workflows.export_process.input import REJECTS, Export
+from sluice.workflows.export_process.input import REJECTED_RECORDS, Export
 
 _is_micros = re.compile("[0-9]{1,18}").fullmatch
 
@@ -34,7 +34,7 @@ class Record:
 def read_record(line: bytes, export: Export) -> Record:
     """Read a line of the export, or of the rejects of an earlier run. Raises RejectError with RecordInvalid."""
     document = _document(line)
-    if export.lines == REJECTS:
+    if export.lines == REJECTED_RECORDS:
         document = _rejected(document)
     if "Item" in document:
         return Record(None, None, _required(document, "Item"), export.write_micros)
@@ -160,7 +160,7 @@ def raw_record(line: bytes, export: Export) -> RawRecord:
 
 
 def _cut(line: bytes, export: Export) -> RawRecord | None:
-    if export.lines == REJECTS:
+    if export.lines == REJECTED_RECORDS:
         return None
     if line.startswith(ITEM_STARTS) and line.endswith(ITEM_ENDS):
         return RawRecord(None, None, line[8:-1], export.write_micros)

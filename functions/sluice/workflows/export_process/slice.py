@@ -18,7 +18,7 @@ from sluice.run_item.worker import Heartbeats, RunWorker
 from sluice.runs.attempts import earlier_outcome, leave_parts
 from sluice.runs.courses import leave_course
 from sluice.runs.range_progress import RangeProgress
-from sluice.workflows.export_process.input import REJECTS, ObjectsSink, Process, TableSink
+from sluice.workflows.export_process.input import REJECTED_RECORDS, ObjectsSink, Process, TableSink
 from sluice.workflows.export_process.items import WRITE_MICROS, Transformation
 from sluice.workflows.export_process.object_sink import GzipUpload, ObjectSink, rendering
 from sluice.workflows.export_process.progress import FileProgress, FileRequest, OpenedFile, open_file
@@ -32,7 +32,7 @@ from sluice.workflows.export_process.table_sinks import (
     change_of,
     guarded_put_of,
 )
-from sluice.workflows.export_process.tally import Portion, Tally
+from sluice.workflows.export_process.tally import Portion, RecordTally
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -66,7 +66,7 @@ class FileSlice:
     known what it took.
     """
 
-    def __init__(self, before: RangeProgress, sink: Sink, tally: Tally, writes: RateLimiter) -> None:
+    def __init__(self, before: RangeProgress, sink: Sink, tally: RecordTally, writes: RateLimiter) -> None:
         self._before = before
         self._sink = sink
         self._tally = tally
@@ -152,19 +152,19 @@ class FileSlice:
         )
 
 
-def object_sink(s3: S3Client, request: FileRequest, sink: ObjectsSink, tally: Tally) -> Sink:
+def object_sink(s3: S3Client, request: FileRequest, sink: ObjectsSink, tally: RecordTally) -> Sink:
     """The sink for an object, which has the data file's name, and the slice's number but for the first one."""
     process, number = request.process, request.slice_number
     transform = None if process.transform is None else load_transform(process.transform)
     name = request.file.key.rpartition("/")[2].removesuffix(".gz").removesuffix(".json")
-    if process.export.lines == REJECTS:
+    if process.export.lines == REJECTED_RECORDS:
         # All runs' rejects have one name.
         name = request.run.name
     key = f"{sink.prefix}{name}{f'-{number}' if number else ''}.jsonl.gz"
     return ObjectSink(rendering(process.export, sink.values, transform), GzipUpload(s3, sink.bucket, key), tally)
 
 
-def table_sink(wire: Wire, process: Process, sink: TableSink, tally: Tally) -> Sink:
+def table_sink(wire: Wire, process: Process, sink: TableSink, tally: RecordTally) -> Sink:
     """The sink for a table."""
     export = process.export
     newer = ChangeRequests(wire, NewerPuts(wire, sink.name, WRITE_MICROS), tally)
@@ -198,7 +198,7 @@ class FileWork:
         self._data_bucket = data_bucket
         self._request = request
         self._before = request.progress.records if request.progress else RangeProgress(position=0, row=1)
-        self._tally = Tally(request.file.key)
+        self._tally = RecordTally(request.file.key)
 
     def run(self, is_time_up: Callable[[], bool]) -> dict[str, Any]:
         """Do the slice, unless the run is to stop; returns the file's progress.

@@ -9,24 +9,24 @@ from typing import Any, NamedTuple, Protocol, Self
 from sluice.aws.in_flight import InFlight
 from sluice.aws.pipeline import Answer, RequestPipeline
 from sluice.aws.wire import Wire
-from sluice.dynamodb.batch_writer import DELETE, PUT, BatchWriter
+from sluice.dynamodb.batch_writer import DELETE_REQUEST, PUT, BatchWriter
 from sluice.dynamodb.conditional_writers import TimedPut
 from sluice.dynamodb.items import Item
 from sluice.dynamodb.keys import KeySchema
 from sluice.dynamodb.table_writer import WriteOutcome
 from sluice.errors import CountsDoNotReconcileError, RejectError
-from sluice.workflows.export_process.input import FULL, REJECTS, Export
+from sluice.workflows.export_process.input import FULL, REJECTED_RECORDS, Export
 from sluice.workflows.export_process.items import Transformation, timed_item, tombstone
 from sluice.workflows.export_process.records import ITEM_ENDS, ITEM_STARTS, NewImages, raw_record, read_record
-from sluice.workflows.export_process.tally import Origin, Portion, Tally
+from sluice.workflows.export_process.tally import Portion, RecordOrigin, RecordTally
 
 # At 5 to 10 ms a request this is as much as one vCPU can prepare.
-REQUESTS_IN_FLIGHT = 16
+SINK_REQUESTS_IN_FLIGHT = 16
 # For requests that DynamoDB throttles, refuses or loses: they wait, and are sent again. What is held at the end of a
 # slice has to be settled in the time that is left.
-TROUBLED_THREADS = 16
+SINK_TROUBLED_THREADS = 16
 
-OriginOf = Callable[[int], Origin]
+OriginOf = Callable[[int], RecordOrigin]
 
 
 class Writes(Protocol):
@@ -41,7 +41,7 @@ class Writes(Protocol):
     def units(self, answer: Mapping[str, Any], /) -> float | None:
         """The write units of a request that was carried out; None when something of it is left."""
 
-    def settle(self, changes: Sequence[Any], origins: Sequence[Origin], answer: Answer, /) -> WriteOutcome:
+    def settle(self, changes: Sequence[Any], origins: Sequence[RecordOrigin], answer: Answer, /) -> WriteOutcome:
         """Go on after the answer until all changes are settled."""
 
 
@@ -57,11 +57,13 @@ class ChangeRequests:
     Nothing keeps two changes of one key in order.
     """
 
-    def __init__(self, wire: Wire, writes: Writes, tally: Tally, in_flight: int = REQUESTS_IN_FLIGHT) -> None:
+    def __init__(
+        self, wire: Wire, writes: Writes, tally: RecordTally, in_flight: int = SINK_REQUESTS_IN_FLIGHT
+    ) -> None:
         self._writes = writes
         self._tally = tally
         self._pipeline: RequestPipeline[_Sent] = RequestPipeline(wire, writes.operation, self._answered, in_flight)
-        self._troubled = InFlight(self._settle, tally.settle, threads=TROUBLED_THREADS, held=TROUBLED_THREADS)
+        self._troubled = InFlight(self._settle, tally.settle, threads=SINK_TROUBLED_THREADS, held=SINK_TROUBLED_THREADS)
 
     def send(self, changes: Sequence[Any], rows: Sequence[int], origin_of: OriginOf) -> None:
         """Send the changes of these rows; waits while too many requests are in flight. Raises their errors."""
@@ -105,7 +107,7 @@ def change_of(export: Export) -> Callable[[bytes], bytes]:
 
     def change(line: bytes) -> bytes:
         record = raw_record(line, export)
-        return DELETE % record.keys if record.new is None else PUT % record.new
+        return DELETE_REQUEST % record.keys if record.new is None else PUT % record.new
 
     def full_change(line: bytes) -> bytes:
         # As it stands, the line is what a PutRequest holds.
@@ -117,7 +119,7 @@ def change_of(export: Export) -> Callable[[bytes], bytes]:
         new = cut(line)
         return change(line) if new is None else PUT % new
 
-    if export.lines == REJECTS:
+    if export.lines == REJECTED_RECORDS:
         return change
     return full_change if export.type == FULL else incremental_change
 
@@ -137,7 +139,7 @@ def guarded_put_of(export: Export) -> Callable[[bytes], TimedPut]:
 class RawTableSink:
     """Records become changes by `change`, one each: an export has every key once."""
 
-    def __init__(self, change: Change, requests: ChangeRequests, tally: Tally) -> None:
+    def __init__(self, change: Change, requests: ChangeRequests, tally: RecordTally) -> None:
         self._change = change
         self._requests = requests
         self._tally = tally
@@ -182,7 +184,9 @@ class RawTableSink:
 class TableChanges(Protocol):
     """Puts and deletes in flight; an item to be deleted has its key attributes alone."""
 
-    def write(self, puts: Sequence[Item], deletes: Sequence[Item], origin: Origin, write_micros: int | None) -> None:
+    def write(
+        self, puts: Sequence[Item], deletes: Sequence[Item], origin: RecordOrigin, write_micros: int | None
+    ) -> None:
         """Accept what a record became. Raises RejectError before anything of it is written."""
 
     def flush(self) -> None:
@@ -195,12 +199,14 @@ class TableChanges(Protocol):
 class OrderedChanges:
     """Of two records that give one key the later in the file wins."""
 
-    def __init__(self, writer: BatchWriter, tally: Tally) -> None:
+    def __init__(self, writer: BatchWriter, tally: RecordTally) -> None:
         self._writer = writer
         self._tally = tally
         self._reported_units = 0.0
 
-    def write(self, puts: Sequence[Item], deletes: Sequence[Item], origin: Origin, _write_micros: int | None) -> None:
+    def write(
+        self, puts: Sequence[Item], deletes: Sequence[Item], origin: RecordOrigin, _write_micros: int | None
+    ) -> None:
         """See TableChanges."""
         for item in puts:
             self._writer.put(item, origin)
@@ -227,7 +233,9 @@ class GuardedChanges:
     def __init__(self, requests: ChangeRequests) -> None:
         self._requests = requests
 
-    def write(self, puts: Sequence[Item], deletes: Sequence[Item], origin: Origin, write_micros: int | None) -> None:
+    def write(
+        self, puts: Sequence[Item], deletes: Sequence[Item], origin: RecordOrigin, write_micros: int | None
+    ) -> None:
         """See TableChanges."""
         changes = [timed_item(item.body, write_micros) for item in puts]
         changes += [tombstone(key.body, write_micros) for key in deletes]
@@ -251,7 +259,7 @@ class TransformedTableSink:
         transformation: Transformation[Item],
         schema: KeySchema,
         changes: TableChanges,
-        tally: Tally,
+        tally: RecordTally,
     ) -> None:
         self._export = export
         self._transformation = transformation
@@ -288,7 +296,7 @@ class TransformedTableSink:
             self._tally.skipped += 1
             return
         deletes = [Item(item.key, self._key_of(item)) for item in deleted.values()]
-        origin = Origin(row, line, len(puts) + len(deletes))
+        origin = RecordOrigin(row, line, len(puts) + len(deletes))
         self._changes.write(list(puts.values()), deletes, origin, record.write_micros)
         self._tally.written += 1
 

@@ -13,7 +13,7 @@ from sluice.rejects import Reject
 from sluice.runs.counts import Counts
 
 
-class Origin(NamedTuple):
+class RecordOrigin(NamedTuple):
     """Where a write comes from: its record, and how many writes that record became."""
 
     row: int
@@ -32,12 +32,12 @@ class Portion(NamedTuple):
         """Their numbers."""
         return range(self.first_row, self.first_row + len(self.lines))
 
-    def origin(self, row: int) -> Origin:
+    def origin(self, row: int) -> RecordOrigin:
         """Of a record that is written once."""
-        return Origin(row, self.lines[row - self.first_row])
+        return RecordOrigin(row, self.lines[row - self.first_row])
 
 
-class Tally:
+class RecordTally:
     """Records count as written until a writer says otherwise. `file` is what rejects name."""
 
     def __init__(self, file: str) -> None:
@@ -82,7 +82,7 @@ class Tally:
     def correct(self, outcome: WriteOutcome) -> None:
         """Take those records out of the written ones that were rejected or skipped since the last time."""
         for refused in outcome.take_rejected():
-            origin: Origin = refused.origin
+            origin: RecordOrigin = refused.origin
             self.written -= self._reject(origin.row, origin.line, refused.reason, refused.message)
         for origin in outcome.take_skipped():
             self._writes_skipped[origin.row] += 1

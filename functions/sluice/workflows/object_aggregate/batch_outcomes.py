@@ -9,13 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sluice.runs.counts import Counts
-from sluice.runs.outcomes import message_in
+from sluice.runs.outcomes import PENDING, SUCCEEDED, message_in
 from sluice.runs.paths import Run
 from sluice.runs.reasons import Reasons
 from sluice.workflows.object_aggregate.progress import BatchProgress, ColumnsFound, RowCounts
 
-SUCCEEDED = "SUCCEEDED"
-PENDING = "PENDING"
 NOT_FINISHED = "NotFinished"
 
 # By the first object of its batch, so that parts come in the order of the listing.

@@ -21,7 +21,7 @@ _NEWLINE = "\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Dialect:
+class CleanDialect:
     """How cells are set apart."""
 
     delimiter: str
@@ -53,7 +53,9 @@ class CleanPattern:
     request: tuple[ColumnPart, ...]
 
 
-def clean_pattern(header: Sequence[str], request: Sequence[ColumnPart], dialect: Dialect, shape: Shape) -> CleanPattern:
+def clean_pattern(
+    header: Sequence[str], request: Sequence[ColumnPart], dialect: CleanDialect, shape: Shape
+) -> CleanPattern:
     """The pattern for records of a shape under a header that has each requested column once."""
     cells: list[str] = []
     found: list[ColumnPart] = []
@@ -73,7 +75,7 @@ def clean_pattern(header: Sequence[str], request: Sequence[ColumnPart], dialect:
     )
 
 
-def are_quoted(line: str, columns: int, dialect: Dialect) -> tuple[bool, ...] | None:
+def are_quoted(line: str, columns: int, dialect: CleanDialect) -> tuple[bool, ...] | None:
     """For each cell of a clean line, its newline included, whether it is in quotes; None for a line that is not."""
     cell = re.compile(f"({_any_cell(dialect)})(?:{re.escape(dialect.delimiter)}|\n)")
     found, position = [], 0
@@ -83,7 +85,7 @@ def are_quoted(line: str, columns: int, dialect: Dialect) -> tuple[bool, ...] | 
     return tuple(found) if position == len(line) and len(found) == columns else None
 
 
-def _any_cell(dialect: Dialect) -> str:
+def _any_cell(dialect: CleanDialect) -> str:
     bare = rf"{_none_of(dialect.quote, dialect.delimiter, _NEWLINE)}*+"
     if dialect.quote is None:
         return bare
@@ -98,7 +100,7 @@ def _none_of(*characters: str | None) -> str:
 class _Cell:
     """A cell's pattern. In quotes it may hold the delimiter; newlines are left to those who count them."""
 
-    def __init__(self, dialect: Dialect, shape: Shape, *, is_quoted: bool, is_last: bool) -> None:
+    def __init__(self, dialect: CleanDialect, shape: Shape, *, is_quoted: bool, is_last: bool) -> None:
         self._dialect = dialect
         self._is_strict = shape.is_strict
         if is_quoted:
@@ -163,7 +165,7 @@ class CleanRows:
         self._columns = columns
         self._header = header
         self._encoding = encoding
-        self._dialect = Dialect(layout.delimiter, layout.quote)
+        self._dialect = CleanDialect(layout.delimiter, layout.quote)
         self._patterns: dict[Shape, CleanPattern] = {}
         self._last: CleanPattern | None = None
 

@@ -11,7 +11,7 @@ from sluice.reading.rows import BadRow, as_record, parse
 from sluice.reading.source import Source
 from sluice.rejects import Reject
 from sluice.workflows.object_aggregate.aggregation import Aggregation, ColumnPart
-from sluice.workflows.object_aggregate.object_records import Piece
+from sluice.workflows.object_aggregate.object_records import RecordPiece
 from sluice.workflows.object_aggregate.progress import ALL_COLUMNS, ColumnsFound, RowCounts
 from sluice.workflows.object_aggregate.row_rules import (
     Cells,
@@ -69,7 +69,7 @@ class RowEngine:
         self._columns = columns_of(aggregation)
         self._rules = RowRules(aggregation)
 
-    def tally(self, pieces: Sequence[Piece], into: Tally) -> None:
+    def tally(self, pieces: Sequence[RecordPiece], into: Tally) -> None:
         """Add the rows of all pieces."""
         for each in pieces:
             rows = parse(each.block, each.source)
@@ -114,7 +114,7 @@ class ColumnEngine:
         self._requested = columns_of(aggregation)
         self._rows = RowEngine(aggregation)
 
-    def tally(self, pieces: Sequence[Piece], into: Tally) -> None:
+    def tally(self, pieces: Sequence[RecordPiece], into: Tally) -> None:
         """Add the rows of all pieces, which are of no use afterwards."""
         for each in pieces:
             if each.clean is None:

@@ -87,7 +87,7 @@ _EXAMPLES = {
 }
 
 
-FAIL, REPORT = "fail", "report"
+WRITE_NOTHING, REPORT = "fail", "report"
 TOP_MAX = 1000
 # It travels to every child beside the objects, which take up to 128 KiB of the 256 KiB that there are.
 AGGREGATION_MAX_BYTES = 64 << 10
@@ -134,14 +134,14 @@ class AggregationInput:
     def from_input(cls, raw: object, run: Run, data_bucket: str) -> AggregationInput:
         """Read the execution's input. Raises InvalidInputError naming the field."""
         fields = Fields(raw, _FIELDS)
-        on_incomplete = fields.choice("onIncomplete", (FAIL, REPORT), FAIL)
+        on_incomplete = fields.choice("onIncomplete", (WRITE_NOTHING, REPORT), WRITE_NOTHING)
         return cls(
             aggregation=_aggregation(fields, run, data_bucket),
             batch_size=fields.integer("batchSize", 250, low=1, high=1000),
             max_concurrency=fields.integer("maxConcurrency", 100, low=1, high=10_000),
             on_incomplete=on_incomplete,
             tolerated_failure_percentage=fields.number(
-                "toleratedFailurePercentage", 0 if on_incomplete == FAIL else 100, low=0, high=100
+                "toleratedFailurePercentage", 0 if on_incomplete == WRITE_NOTHING else 100, low=0, high=100
             ),
             rejects_tolerated=rejects_tolerated(fields),
         )

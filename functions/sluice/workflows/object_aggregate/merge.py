@@ -22,7 +22,7 @@ from sluice.state import FIELD, FORMAT, readable
 from sluice.workflows.object_aggregate.cells import GroupTally, Key, merged
 from sluice.workflows.object_aggregate.merge_plan import MergeProgress, MergeRequest
 from sluice.workflows.object_aggregate.result_format import Ranking, ResultFormat
-from sluice.workflows.object_aggregate.sliced_upload import PART_BYTES, SlicedUpload, Target
+from sluice.workflows.object_aggregate.sliced_upload import UPLOAD_PART_BYTES, SlicedUpload, UploadTarget
 from sluice.workflows.object_aggregate.tally import tally_of, to_line
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sluice.workflows.object_aggregate.merge_plan import LastMerge, MergeRequest
 
 
-READ_BYTES = 256 << 10
+MERGE_READ_BYTES = 256 << 10
 
 
 class PartLine(NamedTuple):
@@ -68,7 +68,7 @@ def in_order(found: Iterator[bytes], part: int, name: str) -> Iterator[PartLine]
 def lines(stream: SourceStream) -> Iterator[bytes]:
     """The stream's lines, without their ends."""
     rest = b""
-    while data := stream.read(READ_BYTES):
+    while data := stream.read(MERGE_READ_BYTES):
         pieces = (rest + data).split(b"\n")
         rest = pieces.pop()
         yield from pieces
@@ -111,21 +111,21 @@ class MergeOutput(Protocol):
     def restore(self, state: Mapping[str, Any], rest: bytes) -> None: ...
 
 
-def open_output(s3: S3Client, bucket: str, request: MergeRequest, part_bytes: int = PART_BYTES) -> MergeOutput:
+def open_output(s3: S3Client, bucket: str, request: MergeRequest, part_bytes: int = UPLOAD_PART_BYTES) -> MergeOutput:
     """What the merge writes."""
     last = request.merge.last
     if last is None:
-        target = Target(bucket, request.run.merged_part_key(request.merge.name), "application/gzip", is_gzip=True)
+        target = UploadTarget(bucket, request.run.merged_part_key(request.merge.name), "application/gzip", is_gzip=True)
         return PartOutput(SlicedUpload(s3, target, part_bytes), len(request.aggregation.measures))
     return ResultOutput(
         request, last, *(SlicedUpload(s3, each, part_bytes) for each in _results(bucket, request, last))
     )
 
 
-def _results(bucket: str, request: MergeRequest, last: LastMerge) -> list[Target]:
+def _results(bucket: str, request: MergeRequest, last: LastMerge) -> list[UploadTarget]:
     is_complete = last.missing is None
     kinds = (("csv", "text/csv"), ("json", "application/json"))
-    return [Target(bucket, request.run.result_key(each, is_complete=is_complete), kind) for each, kind in kinds]
+    return [UploadTarget(bucket, request.run.result_key(each, is_complete=is_complete), kind) for each, kind in kinds]
 
 
 class PartOutput:
@@ -231,7 +231,11 @@ def _merged(found: Sequence[PartLine], measures: int) -> GroupTally:
 
 
 def run_slice(
-    s3: S3Client, bucket: str, request: MergeRequest, is_time_up: Callable[[], bool], part_bytes: int = PART_BYTES
+    s3: S3Client,
+    bucket: str,
+    request: MergeRequest,
+    is_time_up: Callable[[], bool],
+    part_bytes: int = UPLOAD_PART_BYTES,
 ) -> MergeProgress:
     """Merge from where `progress` ended until all is merged or the time is up, and publish a finished merge.
 

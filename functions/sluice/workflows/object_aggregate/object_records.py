@@ -40,7 +40,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class RecordPiece:
     """Some records of an object, whose header `source` knows; `first_row` is the number of the first, from 1.
 
     `clean`: the tally of the records if all of them are clean.
@@ -66,7 +66,7 @@ class ObjectRecords:
         self._block_bytes = block_bytes
         self._headers: dict[bytes, tuple[str, ...]] = {}
 
-    def together(self, source: Source, head: bytes, bodies: Iterable[bytes | memoryview]) -> Piece | None:
+    def together(self, source: Source, head: bytes, bodies: Iterable[bytes | memoryview]) -> RecordPiece | None:
         """Whole objects that begin with the same bytes, up to their first newline, as one piece.
 
         None unless all of them are clean, and `pieces` has met this beginning before. `source` is one of theirs.
@@ -76,9 +76,9 @@ class ObjectRecords:
         clean_rows = self._clean_rows_of(source) if header else None
         joined = b"".join(bodies)
         tally = clean_rows.tally(joined) if clean_rows else None
-        return None if tally is None else Piece(source, Block(0, joined, tally.rows.read), 1, tally)
+        return None if tally is None else RecordPiece(source, Block(0, joined, tally.rows.read), 1, tally)
 
-    def pieces(self, open_at: OpenAt, source: Source, position: Position | None) -> Iterator[Piece]:
+    def pieces(self, open_at: OpenAt, source: Source, position: Position | None) -> Iterator[RecordPiece]:
         """The object's records from `place` on (None: all).
 
         Raises SourceMalformedError for an object that is clearly something else, lacks one of the columns or has it
@@ -97,14 +97,14 @@ class ObjectRecords:
         with closing(open_at(position.offset)) as stream:
             yield from self._from(stream, source, position)
 
-    def _from(self, stream: ByteStream, source: Source, position: Position) -> Iterator[Piece]:
+    def _from(self, stream: ByteStream, source: Source, position: Position) -> Iterator[RecordPiece]:
         grammar, row = source.grammar, position.row
         clean_rows = self._clean_rows_of(source)
         clean = None if clean_rows is None else _CleanFirst(grammar, clean_rows)
         for block in blocks(stream, clean or grammar, position.offset, row, self._block_bytes):
             tally = clean.tally if clean else None
             # A long record is taken alone, out of what was read together.
-            yield Piece(source, block, row, tally if tally and tally.rows.read == block.rows else None)
+            yield RecordPiece(source, block, row, tally if tally and tally.rows.read == block.rows else None)
             row += block.rows
 
     def _with_header(self, open_at: OpenAt, source: Source, head: bytes, start: int) -> tuple[Source, int]:

@@ -23,7 +23,7 @@ from sluice.workflows.object_aggregate.object_records import (
     CleanRowsOf,
     ObjectRecords,
     PendingObject,
-    Piece,
+    RecordPiece,
 )
 from sluice.workflows.object_aggregate.progress import BatchObject, BatchProgress, BatchRequest
 from sluice.workflows.object_aggregate.row_rules import columns_of
@@ -38,7 +38,7 @@ Read = Callable[[Sequence[Source]], Iterable[ObjectRead | Unreadable]]
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class SliceBounds:
     """What bounds a slice's memory.
 
     `numbers_max`: it ends early rather than hold more of them, one for each group and each of its measures.
@@ -54,12 +54,12 @@ class Bounds:
 class Engine(Protocol):
     """What tallies pieces."""
 
-    def tally(self, pieces: Sequence[Piece], into: Tally) -> None:
+    def tally(self, pieces: Sequence[RecordPiece], into: Tally) -> None:
         """Add the rows of all pieces."""
 
 
 @dataclass(frozen=True, slots=True)
-class SliceResult:
+class BatchSliceResult:
     """The batch's progress after the slice, the tally of whole objects, and that of a pending object."""
 
     progress: BatchProgress
@@ -82,7 +82,7 @@ class BatchSlice:
         request: BatchRequest,
         engine: Engine,
         clean_rows_of: CleanRowsOf,
-        bounds: Bounds,
+        bounds: SliceBounds,
     ) -> None:
         self._aggregation = aggregation = request.aggregation
         self._all = request.objects
@@ -101,7 +101,7 @@ class BatchSlice:
         self._answered = 0
         self._denied: AccessDeniedError | None = None
 
-    def run(self, read: Read, is_time_up: Callable[[], bool]) -> SliceResult:
+    def run(self, read: Read, is_time_up: Callable[[], bool]) -> BatchSliceResult:
         """Work through the objects; a block of records at least is done however little time there is.
 
         Raises AccessDeniedError when no object may be read, and what reading raises that is not about one object.
@@ -249,13 +249,13 @@ class BatchSlice:
     def _new_tally(self) -> Tally:
         return Tally(len(self._aggregation.measures))
 
-    def _result(self) -> SliceResult:
+    def _result(self) -> BatchSliceResult:
         before, tally, number = self._before, self._tally, self._before.slices
         progress, next_object = self._progress, self._next_object
         pending_slices = before.pending_slices if before.next_object == next_object else ()
         if self._pending and self._pending.groups:
             pending_slices = (*pending_slices, number + 1)
-        return SliceResult(
+        return BatchSliceResult(
             replace(
                 progress,
                 done=next_object == len(self._all),
@@ -285,7 +285,7 @@ def _body(found: ObjectRead, head: bytes) -> list[bytes | memoryview]:
     return [memoryview(data)[len(head) :], b"" if data.endswith(b"\n") else b"\n"]
 
 
-BOUNDS = Bounds()
+BOUNDS = SliceBounds()
 
 
 def work(
@@ -295,7 +295,7 @@ def work(
     request: BatchRequest,
     is_time_up: Callable[[], bool],
     *,
-    bounds: Bounds = BOUNDS,
+    bounds: SliceBounds = BOUNDS,
     watch: Callable[[Callable[[], WorkDone]], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Do the slice. Returns the progress of the batch, which is that of the first attempt to end.
@@ -315,7 +315,7 @@ def work(
     return leave_parts(s3, data_bucket, outcome_key, progress=result.progress.to_state(), parts=_parts(request, result))
 
 
-def _parts(request: BatchRequest, result: SliceResult) -> dict[str, bytes]:
+def _parts(request: BatchRequest, result: BatchSliceResult) -> dict[str, bytes]:
     run, batch = request.run, request.progress.batch
     parts = {run.batch_unreadable_key(batch, result.number): result.unreadable}
     numbered = [(result.number, result.tally), (result.number + 1, result.pending)]

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 # S3 takes 10,000 parts, all but the last of 5 MB or more.
-PART_BYTES = 8 << 20
-CHUNK_BYTES = 1 << 20
+UPLOAD_PART_BYTES = 8 << 20
+UPLOAD_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class UploadTarget:
     """The object that comes to be; one that `is_gzip` is a sequence of gzip members."""
 
     bucket: str
@@ -38,11 +38,11 @@ class Target:
 class SlicedUpload:
     """One object. What has less than a part goes as one request, when it is published."""
 
-    def __init__(self, s3: S3Client, target: Target, part_bytes: int = PART_BYTES) -> None:
+    def __init__(self, s3: S3Client, target: UploadTarget, part_bytes: int = UPLOAD_PART_BYTES) -> None:
         self._s3 = s3
         self._target = target
         self._part_bytes = part_bytes
-        self._chunk_bytes = min(CHUNK_BYTES, part_bytes)
+        self._chunk_bytes = min(UPLOAD_CHUNK_BYTES, part_bytes)
         self._upload_id: str | None = None
         self._etags: list[str] = []
         # Bytes as they were written, and as they will be stored.

@@ -18,12 +18,12 @@ from sluice.errors import (
 )
 from sluice.rejects import quoted_names
 from sluice.runs.counts import Counts
-from sluice.runs.outcomes import message_in
+from sluice.runs.outcomes import PENDING, SUCCEEDED, message_in
 from sluice.runs.paths import Run
 from sluice.runs.reasons import Reasons, rejects_state
 from sluice.runs.summary import RunError, Status, too_many_rejects
 from sluice.state import FIELD, VersionedState
-from sluice.workflows.object_aggregate.batch_outcomes import PENDING, SUCCEEDED, BatchOutcomes
+from sluice.workflows.object_aggregate.batch_outcomes import BatchOutcomes
 from sluice.workflows.object_aggregate.input import REPORT
 from sluice.workflows.object_aggregate.merge_plan import MergeProgress
 from sluice.workflows.object_aggregate.progress import ColumnsFound, RowCounts

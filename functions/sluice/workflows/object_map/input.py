@@ -11,14 +11,21 @@ from sluice.errors import InvalidInputError
 from sluice.fields import Fields
 from sluice.reading.source import bucket_name, object_key
 from sluice.runs.destination import AllowedBuckets, Destination, read_destination
-from sluice.runs.input import rejects_tolerated, resumed_run, tolerated_failure_count
+from sluice.runs.input import (
+    APPLY,
+    COPY_OBJECT,
+    DRY_RUN,
+    FUNCTION,
+    rejects_tolerated,
+    resumed_run,
+    tolerated_failure_count,
+)
 from sluice.runs.paths import Run
 from sluice.settings import ObjectSettings
 from sluice.state import State
 
-APPLY, DRY_RUN = "apply", "dryRun"
 EXPRESS, STANDARD = "EXPRESS", "STANDARD"
-FUNCTION, COPY_OBJECT, DELETE_OBJECT, TAG_OBJECT = "function", "copyObject", "deleteObject", "putObjectTagging"
+DELETE_OBJECT, TAG_OBJECT = "deleteObject", "putObjectTagging"
 ACTIONS = (FUNCTION, COPY_OBJECT, DELETE_OBJECT, TAG_OBJECT)
 PREFIX, INVENTORY, OBJECTS = "prefix", "inventory", "objects"
 # Below these prefixes of the data bucket are users' objects; what runs leave behind is elsewhere.

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
-PAGE = 5000
-FIELD = "inventory.key"
+INVENTORY_PAGE = 5000
+INVENTORY_FIELD = "inventory.key"
 # A manifest has a line per file of the report; one of 100 MB would name some hundred thousand files.
 _MANIFEST_MAX_BYTES = 100 << 20
 # The report's name for a field, and the object's.
@@ -55,13 +55,13 @@ class Report:
     def from_manifest(cls, manifest: Any, name: str) -> Report:
         """Read manifest.json. Raises InvalidInputError when it is none of a report in CSV."""
         if not isinstance(manifest, Mapping) or not {"fileFormat", "fileSchema", "files"} <= set(manifest):
-            raise InvalidInputError(FIELD, f"{name} is not a manifest.json of S3 Inventory")
+            raise InvalidInputError(INVENTORY_FIELD, f"{name} is not a manifest.json of S3 Inventory")
         if manifest["fileFormat"] != "CSV":
             problem = f"{name} is of a report in {manifest['fileFormat']}; configure the inventory's format as CSV"
-            raise InvalidInputError(FIELD, problem)
+            raise InvalidInputError(INVENTORY_FIELD, problem)
         columns = tuple(each.strip() for each in manifest["fileSchema"].split(","))
         if not {"Bucket", "Key"} <= set(columns):
-            raise InvalidInputError(FIELD, f"{name} is of a report without Bucket and Key")
+            raise InvalidInputError(INVENTORY_FIELD, f"{name} is of a report without Bucket and Key")
         bucket = str(manifest.get("destinationBucket", "")).rpartition(":")[2]
         files = tuple((each["key"], each.get("MD5checksum")) for each in manifest["files"])
         return cls(bucket, columns, files)
@@ -87,7 +87,7 @@ class InventoryReader:
             rows = self._rows(report, index)
             for _ in islice(rows, row):
                 pass
-            while page := list(islice(rows, PAGE)):
+            while page := list(islice(rows, INVENTORY_PAGE)):
                 found = [self._object(report, each, index, row + number) for number, each in enumerate(page, 1)]
                 row += len(page)
                 yield [each for each in found if each is not None], [index, row], Counts()
@@ -101,12 +101,12 @@ class InventoryReader:
         with aws_errors(name, {"NoSuchKey": missing, "NoSuchBucket": missing}):
             found = self.s3.get_object(Bucket=self.bucket, Key=self.key)
             if found["ContentLength"] > _MANIFEST_MAX_BYTES:
-                raise InvalidInputError(FIELD, f"{name} is too large for a manifest.json of S3 Inventory")
+                raise InvalidInputError(INVENTORY_FIELD, f"{name} is too large for a manifest.json of S3 Inventory")
             body = found["Body"].read()
         try:
             manifest = json.loads(body)
         except ValueError as error:
-            raise InvalidInputError(FIELD, f"{name} is not a manifest.json of S3 Inventory") from error
+            raise InvalidInputError(INVENTORY_FIELD, f"{name} is not a manifest.json of S3 Inventory") from error
         return Report.from_manifest(manifest, name)
 
     def _rows(self, report: Report, index: int) -> Iterator[list[str]]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # With the action beside them a batch's objects fit into the 256 KiB of a child's input.
 BATCH_JSON_BYTES = 150_000
-PART_BYTES = 16 << 20
+LISTING_PART_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ class Lister:
         self._lines.append(line)
         self._line_bytes += len(line)
         listing = replace(listing, batches=listing.batches + 1, batch_sizes=sizes)
-        return self._end_part(listing) if self._line_bytes >= PART_BYTES else listing
+        return self._end_part(listing) if self._line_bytes >= LISTING_PART_BYTES else listing
 
     def _end_part(self, listing: Listing) -> Listing:
         if not self._lines:

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
-PAGE = 1000
+LISTING_PAGE = 1000
 # Outcomes of an earlier run are small objects, and many.
 OUTCOME_READERS = 32
 _BATCHES_PER_PAGE = 256
 _TEXTS = ("Bucket", "Key", "ETag", "LastModified", "VersionId", "StorageClass")
-NOTHING = Counts()
+NO_OBJECTS = Counts()
 
 Page = tuple[Sequence[S3Object], Any, Counts]
 
@@ -51,7 +51,7 @@ class PrefixReader:
             for page in listed:
                 found = page.get("Contents", [])
                 if found:
-                    yield [self._object(each) for each in found], found[-1]["Key"], NOTHING
+                    yield [self._object(each) for each in found], found[-1]["Key"], NO_OBJECTS
 
     def _object(self, listed: Any) -> S3Object:
         return {
@@ -109,11 +109,11 @@ class FileReader:
         """See `listing.Reader`. Raises InvalidInputError for a line that names no object, SourceNotFoundError."""
         etag, size, offset, number = position or self._begin()
         lines = read_lines(self.s3, self.bucket, self.key, offset, etag) if offset < size else iter(())
-        while page := list(islice(lines, PAGE)):
+        while page := list(islice(lines, LISTING_PAGE)):
             found = [self._object(line, number + index) for index, line in enumerate(page, 1) if line.strip()]
             number += len(page)
             offset += sum(map(len, page))
-            yield found, [etag, size, offset, number], NOTHING
+            yield found, [etag, size, offset, number], NO_OBJECTS
 
     def _begin(self) -> tuple[str, int, int, int]:
         name = f"s3://{self.bucket}/{self.key}"
@@ -177,7 +177,7 @@ class EarlierReader:
                     outcomes = readers.map(lambda batch: self._outcome(batch["batch"], recorded), batches)
                     yield self._page(batches, list(outcomes), [part, offset])
                 offset = 0
-                yield [], [part + 1, 0], NOTHING
+                yield [], [part + 1, 0], NO_OBJECTS
 
     def _recorded(self) -> set[int]:
         """The batches with an outcome."""
@@ -200,7 +200,7 @@ class EarlierReader:
         batches: Sequence[Mapping[str, Any]], outcomes: Sequence[Mapping[str, Any] | None], position: list[int]
     ) -> Page:
         left: list[S3Object] = []
-        before = NOTHING
+        before = NO_OBJECTS
         for batch, outcome in zip(batches, outcomes, strict=True):
             if outcome is None:
                 left += batch["objects"]
@@ -208,6 +208,6 @@ class EarlierReader:
             failed = [each["index"] for each in outcome["undone"] if each["outcome"] == "failed"]
             left += [batch["objects"][index] for index in failed]
             rejected = len(outcome["undone"]) - len(failed)
-            done = replace(NOTHING, written=outcome["written"], skipped=outcome["skipped"], rejected=rejected)
+            done = replace(NO_OBJECTS, written=outcome["written"], skipped=outcome["skipped"], rejected=rejected)
             before += replace(done, read=done.written + done.skipped + done.rejected)
         return left, position, before

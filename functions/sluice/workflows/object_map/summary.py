@@ -10,12 +10,12 @@ from typing import Any
 from sluice.errors import CountsDoNotReconcileError, ObjectsFailedError, StoppedError
 from sluice.runs.chains import WorkBefore
 from sluice.runs.counts import Counts
+from sluice.runs.input import DRY_RUN
 from sluice.runs.outcomes import SUCCEEDED
 from sluice.runs.paths import Run
 from sluice.runs.reasons import rejects_state
 from sluice.runs.summary import RunError, Status, notes_in, summary_state, too_many_rejects
 from sluice.runs.undone import NOT_STARTED, ItemsDone
-from sluice.workflows.object_map.input import DRY_RUN
 from sluice.workflows.object_map.listing import Listing
 
 

@@ -54,7 +54,7 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Export:
+class ScheduledExport:
     """One export of a window; `attempt` counts from 0.
 
     `client_token` is None unless this attempt was requested from AWS, `arn` until the response is known.
@@ -101,7 +101,7 @@ class Export:
         return {"M": {name: {"N": str(each)} if name == "attempt" else {"S": each} for name, each in state.items()}}
 
     @classmethod
-    def from_plain(cls, current: Mapping[str, Any]) -> Export:
+    def from_plain(cls, current: Mapping[str, Any]) -> ScheduledExport:
         """Read what the ledger holds."""
         since = current.get("from")
         window = Window(
@@ -131,7 +131,7 @@ class LedgerState:
     is_paused: bool = False
     is_reset_requested: bool = False
     watermark: datetime | None = None
-    current: Export | None = None
+    current: ScheduledExport | None = None
     queued: int = 0
 
     @classmethod
@@ -144,7 +144,7 @@ class LedgerState:
             is_paused=bool(plain.get("paused")),
             is_reset_requested=bool(plain.get("resetRequested")),
             watermark=instant(watermark) if watermark is not None else None,
-            current=Export.from_plain(current) if current is not None else None,
+            current=ScheduledExport.from_plain(current) if current is not None else None,
             queued=int(plain.get("queued", 0)),
         )
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from sluice.errors import PointInTimeRecoveryError
 from sluice.workflows.table_export.input import ExportInput
-from sluice.workflows.table_export.ledger import Export, ExportType, LedgerState, Window, iso
+from sluice.workflows.table_export.ledger import ExportType, LedgerState, ScheduledExport, Window, iso
 
 SHORTEST_WINDOW = timedelta(minutes=15)
 LONGEST_WINDOW = timedelta(hours=24)
@@ -44,7 +44,7 @@ class Decision:
 
     action: Action
     reason: str
-    export: Export | None = None
+    export: ScheduledExport | None = None
     gap: Gap | None = None
 
 
@@ -80,7 +80,7 @@ def _gap(ledger: LedgerState, earliest: datetime) -> Gap | None:
     return Gap(ledger.watermark, earliest)
 
 
-def _is_full(export: Export | None) -> bool:
+def _is_full(export: ScheduledExport | None) -> bool:
     return export is not None and export.window.type is ExportType.FULL
 
 
@@ -117,20 +117,22 @@ def _incremental(request: ExportInput, ledger: LedgerState, since: datetime, tim
     return Decision(_how(export, times.now), "the next window", export)
 
 
-def _begun(request: ExportInput, ledger: LedgerState, window: Window, earliest: datetime, now: datetime) -> Export:
+def _begun(
+    request: ExportInput, ledger: LedgerState, window: Window, earliest: datetime, now: datetime
+) -> ScheduledExport:
     """The export of the window. One that has not completed keeps its window, and while AWS may have it, everything."""
     unfinished = ledger.current
     if unfinished and unfinished.window.type is window.type and not ledger.is_reset_requested:
         is_same = unfinished.window.since == window.since
         if is_same and unfinished.window.earliest >= earliest:
             return unfinished if unfinished.is_open else _again(unfinished, request, now)
-    return Export(window, 0, request.bucket, request.prefix, request.view_type, now)
+    return ScheduledExport(window, 0, request.bucket, request.prefix, request.view_type, now)
 
 
-def _again(failed: Export, request: ExportInput, now: datetime) -> Export:
+def _again(failed: ScheduledExport, request: ExportInput, now: datetime) -> ScheduledExport:
     """What it failed for may have been the bucket: the input may name another one by now."""
     return replace(failed, bucket=request.bucket, prefix=request.prefix, view_type=request.view_type, started_at=now)
 
 
-def _how(export: Export, now: datetime) -> Action:
+def _how(export: ScheduledExport, now: datetime) -> Action:
     return Action.SEARCH if export.is_open and now - export.started_at >= TOKEN_COUNTS else Action.START

@@ -12,7 +12,7 @@ from typing import Any
 from sluice.fields import Fields
 from sluice.runs.paths import Run
 from sluice.workflows.table_export.input import ExportInput
-from sluice.workflows.table_export.ledger import CopyState, Export, LedgerState, instant, instant_reached, iso
+from sluice.workflows.table_export.ledger import CopyState, LedgerState, ScheduledExport, instant, instant_reached, iso
 from sluice.workflows.table_export.next_export import Action, Decision, Times, next_export
 
 
@@ -93,7 +93,7 @@ class PlanRequest:
             "pollSeconds": self.request.poll_seconds,
         }
 
-    def _request(self, export: Export) -> dict[str, Any]:
+    def _request(self, export: ScheduledExport) -> dict[str, Any]:
         """The parameters of ExportTableToPointInTime."""
         state = export.to_state()
         parameters: dict[str, Any] = {

@@ -16,10 +16,10 @@ from sluice.dynamodb.table_writer import ITEM_REFUSALS
 from sluice.errors import RejectError, ServiceUnavailableError, SluiceError, ThrottledError, WireError
 from sluice.run_item.rate_limiter import RateLimiter, Spending
 from sluice.workflows.table_transform.changes import Removal, Side, Update
-from sluice.workflows.table_transform.requests import UpdateRequests
+from sluice.workflows.table_transform.requests import ChangeBodies
 
 # At 5 to 10 ms a request this is as much as one vCPU can prepare.
-REQUESTS_IN_FLIGHT = 32
+CHANGES_IN_FLIGHT = 32
 
 # The wire's: operation, body, and what it took to get the answer.
 Call = Callable[[str, bytes, Attempts], dict[str, Any]]
@@ -64,9 +64,9 @@ class Sending:
     """Where changes go, what they may take, and how many at a time."""
 
     call: Call
-    requests: Mapping[Side, UpdateRequests]
+    requests: Mapping[Side, ChangeBodies]
     writes: RateLimiter
-    threads: int = REQUESTS_IN_FLIGHT
+    threads: int = CHANGES_IN_FLIGHT
 
 
 class _Task(NamedTuple):

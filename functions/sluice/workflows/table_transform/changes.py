@@ -12,9 +12,9 @@ from sluice.dynamodb.items import MAX_ITEM_BYTES, Item, comparable, item_size, u
 from sluice.dynamodb.keys import KeySchema, key_identity
 from sluice.dynamodb.plain import Attributes
 from sluice.errors import RejectError
+from sluice.limits import WRITE_UNIT_BYTES
 from sluice.rejects import Reason
 
-WRITE_UNIT_BYTES = 1024
 # Less than this is measured only where the size is needed anyway: DynamoDB refuses an item that just exceeds its limit.
 MEASURED_BYTES = 4096
 

@@ -13,7 +13,7 @@ from sluice.errors import RejectError
 from sluice.rejects import Reason
 from sluice.state import State
 from sluice.workflows.table_transform.changes import Change, Side, Transfer, Update
-from sluice.workflows.table_transform.requests import UpdateRequests
+from sluice.workflows.table_transform.requests import ChangeBodies
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def index_keys(described: Mapping[str, Any]) -> dict[str, IndexKey]:
 class Checks:
     """The requests and the indexes of both tables."""
 
-    requests: Mapping[Side, UpdateRequests]
+    requests: Mapping[Side, ChangeBodies]
     indexes: Mapping[Side, IndexKeys]
 
     def check(self, change: Change) -> None:

@@ -15,14 +15,14 @@ from sluice.errors import AttemptExistsError, InvalidInputError, ServiceUnavaila
 from sluice.runs.paths import Run
 from sluice.state import FIELD, FORMAT, readable
 from sluice.workflows.table_transform.input import TransformJob
-from sluice.workflows.table_transform.journal import JournalStore, Kind, late_until, seal
+from sluice.workflows.table_transform.journal import EntryKind, JournalStore, late_until, seal
 from sluice.workflows.table_transform.progress import Done, TransformProgress, Unsettled
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 # As many as the client has connections.
-READERS = 10
+HANDOVER_READERS = 10
 # By its name in the job's state, what a resumed run has in common with the one before, and the input's field.
 _SAME = {
     "table": "table",
@@ -183,7 +183,7 @@ class RunFiles:
             store = JournalStore(self.s3, self.bucket, run, number)
             return progress if progress.is_done else _sealed(store, progress, self.run.name)
 
-        with ThreadPoolExecutor(READERS) as readers:
+        with ThreadPoolExecutor(HANDOVER_READERS) as readers:
             found = readers.map(sealed, earlier.segments.keys(), earlier.segments.values())
             return replace(earlier, segments=dict(zip(earlier.segments, found, strict=True)))
 
@@ -216,7 +216,7 @@ def _sealed(store: JournalStore, progress: TransformProgress, by: str) -> Transf
     while not progress.is_done:
         number = progress.slices
         entries = seal(store, number, by)
-        if entries[-1].kind is Kind.END:
+        if entries[-1].kind is EntryKind.END:
             progress = TransformProgress.from_state(entries[-1].head["progress"])
             continue
         if len(entries) == 1:
@@ -239,7 +239,7 @@ def read_cursors(s3: S3Client, bucket: str, run: Run) -> dict[int, TransformProg
     def read(key: str) -> TransformProgress:
         return TransformProgress.from_state(json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read()))
 
-    with aws_errors(f"s3://{bucket}/{run.cursors_prefix}"), ThreadPoolExecutor(READERS) as readers:
+    with aws_errors(f"s3://{bucket}/{run.cursors_prefix}"), ThreadPoolExecutor(HANDOVER_READERS) as readers:
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=run.cursors_prefix)
         keys = [each["Key"] for page in pages for each in page.get("Contents", [])]
         return dict(zip(map(run.segment_of_cursor, keys), readers.map(read, keys), strict=True))

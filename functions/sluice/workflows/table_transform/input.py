@@ -12,14 +12,12 @@ from sluice.dynamodb.writers import OnConflict
 from sluice.errors import InvalidInputError
 from sluice.fields import Fields, kind_of
 from sluice.limits import SEGMENTS_MAX
-from sluice.run_item.shares import Kind, limits_in
-from sluice.runs.input import rejects_tolerated, table_name
+from sluice.run_item.shares import UnitKind, limits_in
+from sluice.runs.input import APPLY, DRY_RUN, rejects_tolerated, table_name
 from sluice.state import Named, State, VersionedState
 from sluice.workflows.table_transform.changes import Side
 from sluice.workflows.table_transform.checks import IndexKey, IndexKeys
-from sluice.workflows.table_transform.requests import UpdateRequests, Where
-
-DRY_RUN, APPLY = "dryRun", "apply"
+from sluice.workflows.table_transform.requests import ChangeBodies, ItemFilter
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,7 @@ class TransformJob(VersionedState):
     table: Table
     target: Table | None
     item_source: Annotated[Mapping[str, Any], Named("way")]
-    where: Where | None
+    where: ItemFilter | None
     mode: str
     total_segments: int
     on_conflict: OnConflict
@@ -80,10 +78,10 @@ class TransformJob(VersionedState):
         return {side: self.indexes.get(side, {}) for side in Side}
 
     @property
-    def requests(self) -> dict[Side, UpdateRequests]:
+    def requests(self) -> dict[Side, ChangeBodies]:
         """New requests; the filter is part of the condition of changes in place only."""
         where = self.where if self.target is None else None
-        return {side: UpdateRequests(each.name, each.schema, where) for side, each in self.tables.items()}
+        return {side: ChangeBodies(each.name, each.schema, where) for side, each in self.tables.items()}
 
     @property
     def is_dry_run(self) -> bool:
@@ -146,11 +144,11 @@ class TransformInput:
     table: str
     target: str | None
     item_source: Mapping[str, Any]
-    where: Where | None
+    where: ItemFilter | None
     mode: str
     segments: int | None
     max_concurrency: int
-    limits: Mapping[Kind, float | None]
+    limits: Mapping[UnitKind, float | None]
     tolerated_failure_percentage: float
     rejects_tolerated: dict[str, float] | None
     on_conflict: OnConflict
@@ -196,9 +194,9 @@ class TransformInput:
         )
 
     @property
-    def spent_limits(self) -> Mapping[Kind, float | None]:
+    def spent_limits(self) -> Mapping[UnitKind, float | None]:
         """The limits of what the run spends: a dry run writes nothing."""
-        return {kind: limit for kind, limit in self.limits.items() if self.mode == APPLY or kind is Kind.READ}
+        return {kind: limit for kind, limit in self.limits.items() if self.mode == APPLY or kind is UnitKind.READ}
 
     @property
     def changes_table(self) -> bool:
@@ -247,7 +245,7 @@ def _verify_sample(fields: Fields) -> int | None:
     return given.integer("sample", 1_000, low=1, high=SAMPLE_MAX)
 
 
-def _where(fields: Fields) -> Where | None:
+def _where(fields: Fields) -> ItemFilter | None:
     """Only the shape is checked: DynamoDB knows its expressions best."""
     if not fields.has("where"):
         return None
@@ -258,7 +256,7 @@ def _where(fields: Fields) -> Where | None:
             raise InvalidInputError(f"where.names.{alias}", "must be an attribute's name")
     for alias, value in values.items():
         _check_value(value, f"where.values.{alias}")
-    return Where(given.text("expression"), names, values)
+    return ItemFilter(given.text("expression"), names, values)
 
 
 def _placeholders(where: Fields, name: str, pattern: re.Pattern[str]) -> dict[str, Any]:

@@ -30,7 +30,7 @@ _FASTEST = 1
 LATE_SECONDS = 15 * 60 + 60
 
 
-class Kind(StrEnum):
+class EntryKind(StrEnum):
     """BEGIN: an attempt joined. PAGE: changes of newly read items. AGAIN: changes of items that others had changed.
 
     SEAL: another run continues here. END: what the slice came to, and the changes that it announced but did not settle.
@@ -48,23 +48,23 @@ class JournalEntry:
     """`number` counts from 0 in its slice. `head` depends on the kind; `body` is what follows, usually JSON Lines."""
 
     number: int
-    kind: Kind
+    kind: EntryKind
     head: Mapping[str, Any]
     body: bytes
 
     @property
     def lines(self) -> Iterator[dict[str, Any]]:
         """The changes that the entry announces or hands over, and the items that it rejects."""
-        if self.kind in (Kind.PAGE, Kind.AGAIN):
+        if self.kind in (EntryKind.PAGE, EntryKind.AGAIN):
             return map(json.loads, self.body.splitlines())
-        if self.kind is Kind.END:
+        if self.kind is EntryKind.END:
             return map(json.loads, self.body[sum(self.head["parts"].values()) :].splitlines())
         return iter(())
 
     @property
     def void_lines(self) -> Iterator[dict[str, Any]]:
         """{"key", "puts"}: the indexes of puts for which a table kept another writer's item, or refused the run's."""
-        if self.kind is not Kind.END:
+        if self.kind is not EntryKind.END:
             return iter(())
         sizes = self.head["parts"]
         start = sizes["rejects"] + sizes["sample"]
@@ -149,19 +149,19 @@ class SliceJournal:
         Returns the entry that the slice ended with, where an attempt ended. Raises RunContinuedError when the run was
         resumed or undone, AccessDeniedError, ServiceUnavailableError.
         """
-        while not self._store.create(self._slice, self._entry(Kind.BEGIN, {"at": int(time.time())}, b"")):
+        while not self._store.create(self._slice, self._entry(EntryKind.BEGIN, {"at": int(time.time())}, b"")):
             self.is_first_attempt = False
             for entry in self._store.entries(self._slice, self.next_number):
                 self.late_until = max(self.late_until, late_until([entry]))
-                if entry.kind is Kind.END:
+                if entry.kind is EntryKind.END:
                     return entry
-                if entry.kind is Kind.SEAL:
+                if entry.kind is EntryKind.SEAL:
                     raise _continued(entry)
                 self.next_number = entry.number + 1
         self.next_number += 1
         return None
 
-    def append(self, kind: Kind, head: Mapping[str, Any], body: bytes) -> JournalEntry:
+    def append(self, kind: EntryKind, head: Mapping[str, Any], body: bytes) -> JournalEntry:
         """Create the next entry.
 
         Raises ServiceUnavailableError when another attempt took over, RunContinuedError when another run did: nothing
@@ -170,14 +170,14 @@ class SliceJournal:
         entry = self._entry(kind, head, body)
         if not self._store.create(self._slice, entry):
             other = self._store.read(self._slice, self.next_number)
-            if other is not None and other.kind is Kind.SEAL:
+            if other is not None and other.kind is EntryKind.SEAL:
                 raise _continued(other)
             raise ServiceUnavailableError("another attempt at the slice has taken over")
         self.next_number += 1
         self.pages += 1
         return entry
 
-    def _entry(self, kind: Kind, head: Mapping[str, Any], body: bytes) -> JournalEntry:
+    def _entry(self, kind: EntryKind, head: Mapping[str, Any], body: bytes) -> JournalEntry:
         return JournalEntry(self.next_number, kind, {"attempt": self._attempt, **head}, body)
 
 
@@ -188,8 +188,8 @@ def seal(store: JournalStore, slice_number: int, run: str) -> list[JournalEntry]
     Raises AccessDeniedError, ServiceUnavailableError.
     """
     entries: list[JournalEntry] = []
-    while not entries or entries[-1].kind not in (Kind.END, Kind.SEAL):
-        end = JournalEntry(len(entries), Kind.SEAL, {"run": run}, b"")
+    while not entries or entries[-1].kind not in (EntryKind.END, EntryKind.SEAL):
+        end = JournalEntry(len(entries), EntryKind.SEAL, {"run": run}, b"")
         if entry := store.read(slice_number, len(entries)):
             entries.append(replace(entry, body=b""))
         elif store.create(slice_number, end):
@@ -199,13 +199,16 @@ def seal(store: JournalStore, slice_number: int, run: str) -> list[JournalEntry]
 
 def late_until(entries: Iterable[JournalEntry]) -> int:
     """Until when attempts that began here may still send what they announced, in seconds since 1970; 0 for none."""
-    return max((entry.head["at"] + LATE_SECONDS for entry in entries if entry.kind is Kind.BEGIN), default=0)
+    return max((entry.head["at"] + LATE_SECONDS for entry in entries if entry.kind is EntryKind.BEGIN), default=0)
 
 
 def superseded(entries: Iterable[JournalEntry]) -> dict[str, int]:
     """By its key as text, in which entry an item's change was last announced again: earlier ones of it are void."""
     return {
-        key_text(line["key"]): entry.number for entry in entries if entry.kind is Kind.AGAIN for line in entry.lines
+        key_text(line["key"]): entry.number
+        for entry in entries
+        if entry.kind is EntryKind.AGAIN
+        for line in entry.lines
     }
 
 
@@ -233,4 +236,4 @@ def _encoded(entry: JournalEntry) -> bytes:
 def _decoded(number: int, stored: bytes) -> JournalEntry:
     line, _, body = zlib.decompress(stored, wbits=_GZIP).partition(b"\n")
     head = readable(json.loads(line), "a journal")
-    return JournalEntry(number, Kind(head["kind"]), head, body)
+    return JournalEntry(number, EntryKind(head["kind"]), head, body)

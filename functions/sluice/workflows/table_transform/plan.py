@@ -21,7 +21,7 @@ from sluice.workflows.table_transform.checks import index_keys
 from sluice.workflows.table_transform.handover import EarlierRun
 from sluice.workflows.table_transform.input import Table, TransformInput, TransformJob
 from sluice.workflows.table_transform.progress import TransformProgress
-from sluice.workflows.table_transform.requests import Where
+from sluice.workflows.table_transform.requests import ItemFilter
 from sluice.workflows.table_transform.scan import ItemScan
 from sluice.workflows.table_transform.work import plan_for
 
@@ -142,7 +142,7 @@ def _check_recovery(dynamodb_client: DynamoDBClient, table: str) -> None:
         )
 
 
-def _check_where(call: Call, table: Table, where: Where) -> None:
+def _check_where(call: Call, table: Table, where: ItemFilter) -> None:
     """Have DynamoDB read the expression with the first item."""
     try:
         call("Scan", ItemScan(table, 0, 1, where).body(None, 1), Attempts())

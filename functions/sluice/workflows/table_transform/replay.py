@@ -12,7 +12,7 @@ from sluice.workflows.table_transform.announced import Schemas
 from sluice.workflows.table_transform.batches import announced_entries, rejected_entries, tally_of
 from sluice.workflows.table_transform.change_writer import is_already_made
 from sluice.workflows.table_transform.changes import Change, Transfer
-from sluice.workflows.table_transform.journal import JournalEntry, JournalStore, Kind, key_text, superseded
+from sluice.workflows.table_transform.journal import EntryKind, JournalEntry, JournalStore, key_text, superseded
 from sluice.workflows.table_transform.progress import Unsettled
 from sluice.workflows.table_transform.reads import CurrentItems
 from sluice.workflows.table_transform.slice_log import Entry, SliceLog, done
@@ -74,7 +74,7 @@ class Replay:
         return islice(entries, part.end - part.first)
 
     def _page(self, page: JournalEntry, at: _Index, last: Mapping[str, _Index]) -> list[Entry]:
-        if page.kind is Kind.PAGE:
+        if page.kind is EntryKind.PAGE:
             for entry, error in rejected_entries(page):
                 self._log.reject(entry, error.reason, str(error))
             self._log.page(tally_of(page.head))

@@ -8,22 +8,20 @@ from typing import Any, NamedTuple, TypeVar
 
 from sluice.dynamodb.keys import KeySchema
 from sluice.dynamodb.plain import Attributes
+from sluice.dynamodb.update_writer import EXPRESSION_MAX_BYTES
 from sluice.errors import RejectError
 from sluice.rejects import Reason
 from sluice.workflows.table_transform.changes import Removal, Update, compact, key_in
-
-# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-expression-parameters
-EXPRESSION_MAX_BYTES = 4096
 
 # What the changed attributes are to the expressions: those that get a value and had one, that get their first,
 # and that lose theirs.
 _Shape = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 Shape = TypeVar("Shape")
 # Items whose attributes' names are data have any number of shapes.
-SHAPES_MAX = 1_000
+CHANGE_SHAPES_MAX = 1_000
 
 
-class Where(NamedTuple):
+class ItemFilter(NamedTuple):
     """Which items a run is about, as a filter expression with its names and values."""
 
     expression: str
@@ -31,7 +29,7 @@ class Where(NamedTuple):
     values: Mapping[str, Mapping[str, Any]]
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Any] | None) -> Where | None:
+    def from_state(cls, state: Mapping[str, Any] | None) -> ItemFilter | None:
         """Read what `to_state` returns."""
         return cls(state["expression"], state["names"], state["values"]) if state else None
 
@@ -40,13 +38,13 @@ class Where(NamedTuple):
         return {"expression": self.expression, "names": dict(self.names), "values": dict(self.values)}
 
 
-class UpdateRequests:
+class ChangeBodies:
     """Bodies of UpdateItem and DeleteItem on one table. For any number of threads.
 
     An item that `where` would not let through any more is not changed. Placeholders are numbers; `where` has none.
     """
 
-    def __init__(self, table: str, schema: KeySchema, where: Where | None) -> None:
+    def __init__(self, table: str, schema: KeySchema, where: ItemFilter | None) -> None:
         self._table = table
         self._schema = schema
         self._where = where
@@ -170,7 +168,7 @@ def _check_size(attributes: int, *expressions: str) -> None:
 
 
 def _remember(heads: dict[Shape, bytes], shape: Shape, head: bytes) -> None:
-    if len(heads) >= SHAPES_MAX:
+    if len(heads) >= CHANGE_SHAPES_MAX:
         heads.clear()
     heads[shape] = head
 

@@ -16,7 +16,7 @@ from sluice.workflows.table_transform.change_sender import Call
 from sluice.workflows.table_transform.changes import key_in
 from sluice.workflows.table_transform.input import Table
 from sluice.workflows.table_transform.progress import StartKey
-from sluice.workflows.table_transform.requests import Where
+from sluice.workflows.table_transform.requests import ItemFilter
 from sluice.workflows.table_transform.slice_log import Entry
 
 # What a page is made of: an item of a table, or what a journal has about one.
@@ -40,7 +40,7 @@ class ItemScan:
     table: Table
     segment: int
     total_segments: int
-    where: Where | None
+    where: ItemFilter | None
 
     def body(self, start_key: StartKey | None, limit: int | None) -> bytes:
         """The Scan request of one page."""

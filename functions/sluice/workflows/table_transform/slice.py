@@ -15,7 +15,7 @@ from sluice.workflows.table_transform.announced import item_of
 from sluice.workflows.table_transform.batches import Batch, Planner, announced_line, close_batch, foresee, left_line
 from sluice.workflows.table_transform.change_writer import ChangeWriter, Conflict
 from sluice.workflows.table_transform.changes import Change, Transfer
-from sluice.workflows.table_transform.journal import JournalEntry, Kind, SliceJournal
+from sluice.workflows.table_transform.journal import EntryKind, JournalEntry, SliceJournal
 from sluice.workflows.table_transform.progress import StartKey, TransformProgress, Unsettled
 from sluice.workflows.table_transform.replay import Replay
 from sluice.workflows.table_transform.scan import Item, ItemPage
@@ -36,7 +36,7 @@ SLICE_PAGES_MAX = 500
 PUTS_PER_SLICE = 3
 
 
-class Source(Protocol):
+class ItemSource(Protocol):
     """Where items come from, page by page; `entry` is an item's path through the slice, `position` the key after it."""
 
     def first(self) -> ItemPage: ...
@@ -53,7 +53,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class SliceResult:
+class SegmentSliceResult:
     """The segment's progress after the slice, and what the slice leaves as JSON Lines.
 
     `left`: changes that were announced and not settled. `void`: puts that other writers' items were kept for.
@@ -75,7 +75,7 @@ class SliceParts:
 
     name: str
     progress: TransformProgress
-    open_source: Callable[[StartKey | None], Source]
+    open_source: Callable[[StartKey | None], ItemSource]
     planner: Planner
     log: SliceLog
     executor: Executor
@@ -137,7 +137,7 @@ class DrySlice:
     def __init__(self, parts: SliceParts) -> None:
         self._parts = parts
 
-    def run(self, is_time_up: Callable[[], bool]) -> SliceResult:
+    def run(self, is_time_up: Callable[[], bool]) -> SegmentSliceResult:
         """Work through pages; an item at least, or an empty page, is done however little time there is."""
         log = self._parts.log
 
@@ -152,7 +152,7 @@ class DrySlice:
         foresee(batches.read(take, is_over), log)
         log.plan_puts(PUTS_PER_SLICE)
         progress = log.progress(batches.end(), 0.0)
-        return SliceResult(progress, b"".join(log.reject_lines), log.sample_lines)
+        return SegmentSliceResult(progress, b"".join(log.reject_lines), log.sample_lines)
 
 
 class AppliedSlice:
@@ -168,7 +168,7 @@ class AppliedSlice:
         self._coming: tuple[Batch, Future[JournalEntry]] | None = None
         self._ready: Batch | None = None
 
-    def run(self, is_time_up: Callable[[], bool]) -> SliceResult:
+    def run(self, is_time_up: Callable[[], bool]) -> SegmentSliceResult:
         """Settle what is left, then work through pages; one item at least is settled however little time there is.
 
         Raises what the wire raises; a slice that raised is begun again from where it began. When DynamoDB throttles or
@@ -186,13 +186,15 @@ class AppliedSlice:
             raise stopped_by
         return self._result(read_units)
 
-    def _result(self, read_units: float) -> SliceResult:
+    def _result(self, read_units: float) -> SegmentSliceResult:
         left, number = list(self._log.unsettled), self._journal.next_number
         own = [Unsettled(self._parts.name, self._parts.progress.slices, number, number + 1)] if left else []
         log, late_until = self._log, self._journal.late_until
         progress = log.progress(read_units, self._writer.write_units, own + self._replay.rest, late_until)
         lines = [left_line(each, is_first_attempt=self._journal.is_first_attempt) for each in left]
-        return SliceResult(progress, b"".join(log.reject_lines), log.sample_lines, lines, b"".join(self._writer.void))
+        return SegmentSliceResult(
+            progress, b"".join(log.reject_lines), log.sample_lines, lines, b"".join(self._writer.void)
+        )
 
     def _settle_left(self) -> bool:
         """Make what was announced before; False when the time is up before."""
@@ -219,7 +221,7 @@ class AppliedSlice:
         """Write the batch to the journal, while the changes of the one before are made; False when the time is up."""
         ready = self._take_ready()
         lines = batch.lines
-        future = self._parts.executor.submit(lambda: self._journal.append(Kind.PAGE, batch.head, b"".join(lines)))
+        future = self._parts.executor.submit(lambda: self._journal.append(EntryKind.PAGE, batch.head, b"".join(lines)))
         self._coming = batch, future
         return self._make(ready)
 
@@ -278,7 +280,7 @@ class AppliedSlice:
         if not again:
             return
         self._await()
-        self._journal.append(Kind.AGAIN, {}, b"".join(map(announced_line, again)))
+        self._journal.append(EntryKind.AGAIN, {}, b"".join(map(announced_line, again)))
         self._send(again)
 
     def _plan_again(self, conflict: Conflict) -> Entry | None:

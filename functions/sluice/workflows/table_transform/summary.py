@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sluice.dynamodb.prices import units_usd
+from sluice.runs.input import DRY_RUN
 from sluice.runs.outcomes import RangeOutcome
 from sluice.runs.summary import Summary
-from sluice.workflows.table_transform.input import DRY_RUN
 from sluice.workflows.table_transform.progress import Done, TransformProgress
 
 # A PutObject request in us-east-1, storage class Standard. https://aws.amazon.com/s3/pricing/

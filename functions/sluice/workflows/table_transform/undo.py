@@ -13,7 +13,7 @@ from sluice.rejects import Reason
 from sluice.workflows.table_transform.announced import Schemas, change_of, inverse, item_of
 from sluice.workflows.table_transform.change_sender import agree
 from sluice.workflows.table_transform.changes import Change, Side, Transfer, Update, compact
-from sluice.workflows.table_transform.journal import JournalEntry, JournalStore, Kind, key_text, superseded
+from sluice.workflows.table_transform.journal import EntryKind, JournalEntry, JournalStore, key_text, superseded
 from sluice.workflows.table_transform.progress import StartKey
 from sluice.workflows.table_transform.reads import CurrentItems
 from sluice.workflows.table_transform.scan import ItemPage
@@ -160,7 +160,7 @@ class UndoSource:
     ) -> Iterator[ItemPage]:
         void = superseded(store.entries(number))
         for page in store.entries(number):
-            if page.kind in (Kind.PAGE, Kind.AGAIN) and (run, number, page.number) >= self._at[:3]:
+            if page.kind in (EntryKind.PAGE, EntryKind.AGAIN) and (run, number, page.number) >= self._at[:3]:
                 yield self._page(page, run, number, void, not_put)
 
     def _page(

@@ -18,19 +18,19 @@ from sluice.run_item.item import RunItem
 from sluice.run_item.worker import Heartbeats, RunWorker
 from sluice.runs.courses import leave_course
 from sluice.workflows.table_transform.batches import Plan, Planner
-from sluice.workflows.table_transform.change_sender import REQUESTS_IN_FLIGHT, Sending
+from sluice.workflows.table_transform.change_sender import CHANGES_IN_FLIGHT, Sending
 from sluice.workflows.table_transform.change_writer import ChangeWriter, PutStages
 from sluice.workflows.table_transform.changes import Side, Transfer, deletion
 from sluice.workflows.table_transform.checks import Checks
 from sluice.workflows.table_transform.input import Table, TransformJob
-from sluice.workflows.table_transform.journal import JournalEntry, JournalStore, Kind, SliceJournal, end_body
+from sluice.workflows.table_transform.journal import EntryKind, JournalEntry, JournalStore, SliceJournal, end_body
 from sluice.workflows.table_transform.progress import SegmentRequest, StartKey, TransformProgress, Unsettled
 from sluice.workflows.table_transform.put_stage import PutStage
 from sluice.workflows.table_transform.reads import ConsistentReads, CurrentItems
 from sluice.workflows.table_transform.replay import Replay
-from sluice.workflows.table_transform.requests import UpdateRequests
+from sluice.workflows.table_transform.requests import ChangeBodies
 from sluice.workflows.table_transform.scan import ItemScan, Pages
-from sluice.workflows.table_transform.slice import AppliedSlice, DrySlice, SliceParts, SliceResult, Source
+from sluice.workflows.table_transform.slice import AppliedSlice, DrySlice, ItemSource, SegmentSliceResult, SliceParts
 from sluice.workflows.table_transform.slice_log import Sample, SliceLog
 from sluice.workflows.table_transform.transforms import InPlace, IntoTarget, in_place, into_target
 from sluice.workflows.table_transform.undo import UndoPlan, UndoSource
@@ -79,7 +79,7 @@ class SliceContext:
     store: JournalStore
     executor: Executor
     worker: RunWorker
-    threads: int = REQUESTS_IN_FLIGHT
+    threads: int = CHANGES_IN_FLIGHT
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +107,9 @@ class SliceWork:
             "progress": result.progress.to_state(),
             "parts": {name: len(part) for name, part in parts.items()},
         }
-        return journal.append(Kind.END, head, end_body(parts, result.left))
+        return journal.append(EntryKind.END, head, end_body(parts, result.left))
 
-    def _slice(self, journal: SliceJournal, is_time_up: Callable[[], bool]) -> SliceResult:
+    def _slice(self, journal: SliceJournal, is_time_up: Callable[[], bool]) -> SegmentSliceResult:
         job, context = self.job, self.context
         requests = job.requests
         seed = context.store.run.journal_key(self.segment, self.progress.slices, 0)
@@ -139,7 +139,7 @@ class SliceWork:
         announced = [Unsettled(name, self.progress.slices, 0, own)] if own else []
         return [*self.progress.unsettled, *announced]
 
-    def _source(self, start_key: StartKey | None, items: CurrentItems) -> Source:
+    def _source(self, start_key: StartKey | None, items: CurrentItems) -> ItemSource:
         job, context = self.job, self.context
         if job.undoes:
             are_copies = job.target is not None and not job.deletes_source
@@ -155,7 +155,7 @@ class SliceWork:
         scan = ItemScan(job.table, self.segment, job.total_segments, job.where)
         return Pages(scan, start_key, context.wire.call, context.worker.reads, context.executor)
 
-    def _writer(self, requests: Mapping[Side, UpdateRequests], parts: SliceParts) -> ChangeWriter:
+    def _writer(self, requests: Mapping[Side, ChangeBodies], parts: SliceParts) -> ChangeWriter:
         job, context = self.job, self.context
         sending = Sending(context.wire.call, requests, context.worker.writes, context.threads)
         # What is there already as it should be has arrived: the other side may be deleted.
