@@ -42,6 +42,12 @@ def flights_file() -> bytes:
     return demo.flights.flights_csv()
 
 
+def identified_csv(rows: int | None = None) -> str:
+    """The same with a column `id` before the others: the row's number."""
+    header, *lines = flights_csv(rows).splitlines()
+    return "\n".join([f"id,{header}", *(f"{number},{line}" for number, line in enumerate(lines, 1))]) + "\n"
+
+
 def flights_csv(rows: int | None = None) -> str:
     """The first rows, header included; NA becomes an empty cell."""
     source = csv.reader(io.StringIO(flights_file().decode(), newline=""))

@@ -6,13 +6,24 @@ import io
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
 from bench.figures import Better, Measurement, figure
-from bench.flights import KEYS, MAPPING, TABLE, flights_csv
-from bench.loaders import pinned, with_awswrangler, with_batch_writer, with_sluice
+from bench.flights import KEYS, MAPPING, TABLE, flights_csv, identified_csv
+from bench.loaders import (
+    ID_KEYS,
+    pinned,
+    with_awswrangler,
+    with_batch_writer,
+    with_batch_writer_by_id,
+    with_sluice,
+    with_types,
+    with_update_item,
+    with_updates,
+)
 from bench.null_endpoint import NullServices, in_process, in_thread
 from sluice.dynamodb.items import comparable
 from sluice.dynamodb.keys import KeySchema
@@ -26,51 +37,83 @@ CHECKED_ROWS = 1_000
 Loader = Callable[[str, str], None]
 
 
-@figure("write_path_vs_batch_writer", goal=4, better=Better.HIGHER, unit="ratio")
+@figure("write_path_vs_batch_writer", goal=8, better=Better.HIGHER, unit="ratio")
 def versus_batch_writer() -> Measurement:
     """Over boto3's Table.batch_writer with csv.DictReader."""
-    return _compare("batch_writer", with_batch_writer)
+    return _compare(Contest("batch_writer", with_sluice, with_batch_writer), _stages)
+
+
+@figure("typed_write_path_vs_batch_writer", goal=8, better=Better.HIGHER, unit="ratio")
+def typed_versus_batch_writer() -> Measurement:
+    """The same with `types` in place of a mapping."""
+    return _compare(Contest("batch_writer", with_types, with_batch_writer_by_id, identified_csv, ID_KEYS))
+
+
+@figure("update_path_vs_boto3", goal=8, better=Better.HIGHER, unit="ratio")
+def updates_versus_boto3() -> Measurement:
+    """`write: update` over boto3's Table.update_item with csv.DictReader."""
+    return _compare(Contest("update_item", with_updates, with_update_item, identified_csv, ID_KEYS))
 
 
 @figure("write_path_vs_awswrangler", goal=4, better=Better.HIGHER, unit="ratio")
 def versus_awswrangler() -> Measurement:
     """Over awswrangler's dynamodb.put_df on a DataFrame read from the same text."""
-    return _compare("awswrangler", with_awswrangler)
+    return _compare(Contest("awswrangler", with_sluice, with_awswrangler), _stages)
 
 
-def _compare(peer_name: str, peer: Loader) -> Measurement:
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """Two loaders of one text. `text` makes it, of so many rows."""
+
+    peer_name: str
+    ours: Loader
+    peer: Loader
+    text: Callable[[int], str] = flights_csv
+    keys: Sequence[dict[str, str]] = tuple(KEYS)
+
+
+def _compare(contest: Contest, stages: Callable[[str], dict[str, int]] | None = None) -> Measurement:
     os.environ.update(AWS_ACCESS_KEY_ID="bench", AWS_SECRET_ACCESS_KEY="bench")
-    _check_same_items(peer)
-    text = flights_csv(ROWS)
+    _check_same_items(contest)
+    text = contest.text(ROWS)
     ours, theirs = [], []
-    with in_process(NullServices(KEYS)) as url:
+    with in_process(NullServices(list(contest.keys))) as url:
         for _ in range(ROUNDS):
-            ours.append(_rows_per_cpu_second(with_sluice, text, url))
-            theirs.append(_rows_per_cpu_second(peer, text, url))
+            ours.append(_rows_per_cpu_second(contest.ours, text, url))
+            theirs.append(_rows_per_cpu_second(contest.peer, text, url))
     detail: dict[str, Any] = {
         "rows": ROWS,
         "rounds": ROUNDS,
-        "rowsPerCpuSecond": {"sluice": round(median(ours)), peer_name: round(median(theirs))},
+        "rowsPerCpuSecond": {"sluice": round(median(ours)), contest.peer_name: round(median(theirs))},
         "ratios": [round(our / their, 2) for our, their in zip(ours, theirs, strict=True)],
-        "sluiceStages": _stages(text),
     }
+    if stages:
+        detail["sluiceStages"] = stages(text)
     return Measurement(median(ours) / median(theirs), detail)
 
 
-def _check_same_items(peer: Loader) -> None:
+def _check_same_items(contest: Contest) -> None:
     """Nothing is compared unless both send the same items."""
-    text = flights_csv(CHECKED_ROWS)
-    if _items_sent(with_sluice, text) != _items_sent(peer, text):
+    text = contest.text(CHECKED_ROWS)
+    if _items_sent(contest.ours, text, contest) != _items_sent(contest.peer, text, contest):
         raise AssertionError("the contestants do not send the same items")
 
 
-def _items_sent(load: Loader, text: str) -> list[str]:
-    services = NullServices(KEYS, keeps_batches=True)
+def _items_sent(load: Loader, text: str, contest: Contest) -> list[str]:
+    services = NullServices(list(contest.keys), keeps_batches=True)
     with in_thread(services) as url:
         load(text, url)
-    puts = [put for body in services.batches for put in json.loads(body)["RequestItems"][TABLE]]
-    items = [comparable({"M": put["PutRequest"]["Item"]})[1] for put in puts]
+    items = [comparable({"M": item})[1] for body in services.batches for item in _items(json.loads(body))]
     return sorted(str(sorted(item.items())) for item in items)
+
+
+def _items(request: dict[str, Any]) -> list[dict[str, Any]]:
+    """The items that a BatchWriteItem puts, or the one that an UpdateItem with SET makes."""
+    if "RequestItems" in request:
+        return [put["PutRequest"]["Item"] for put in request["RequestItems"][TABLE]]
+    pairs = [each.split("=") for each in request["UpdateExpression"].removeprefix("SET ").split(",")]
+    names, values = request["ExpressionAttributeNames"], request["ExpressionAttributeValues"]
+    return [request["Key"] | {names[name.strip()]: values[value.strip()] for name, value in pairs}]
 
 
 def _rows_per_cpu_second(load: Loader, text: str, url: str) -> float:
