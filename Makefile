@@ -12,7 +12,7 @@ RECORDS := .permissions
 # A worker per core; tests that share what is slow to set up stay together (tests/scheduling.py).
 PYTEST := $(BIN)/python -m pytest -q -n auto --dist loadscope --no-loadscope-reorder
 SHORT := not long and not docker and not chromium and not removal
-SOURCES := functions local_aws sluice_cli demo e2e bench tests
+SOURCES := functions schemas local_aws sluice_cli demo e2e bench tests
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export SAM_CLI_TELEMETRY = 0
 # sam build looks for uv there.

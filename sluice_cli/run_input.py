@@ -10,6 +10,8 @@ from typing import Any, NoReturn, TextIO
 from sluice_cli.exit_code import BadInputError
 from sluice_cli.guesses import guess
 
+# For editors: the path of the schema.
+SCHEMA = "$schema"
 PLACEHOLDER = re.compile(r"\$?\$\{([^{}]*)\}")
 
 
@@ -25,7 +27,7 @@ class Setting:
 
 
 def read_input(file: str, stdin: TextIO) -> dict[str, Any]:
-    """Read a JSON object from a file, or from stdin for "-". Raises BadInputError."""
+    """Read a JSON object, without `$schema`, from a file, or from stdin for "-". Raises BadInputError."""
     try:
         text = stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -36,7 +38,7 @@ def read_input(file: str, stdin: TextIO) -> dict[str, Any]:
         raise BadInputError(f"{file} is not valid JSON: {error}") from error
     if not isinstance(document, dict):
         raise BadInputError(f"{file} must hold a JSON object")
-    return document
+    return {name: value for name, value in document.items() if name != SCHEMA}
 
 
 def parse_setting(text: str) -> Setting:

@@ -155,3 +155,9 @@ def test_a_file_that_cannot_be_read_is_bad_input_that_names_it(tmp_path: Path) -
     for file in (latin, tmp_path / "missing.json", tmp_path):
         with pytest.raises(BadInputError, match=file.name):
             read_input(str(file), io.StringIO())
+
+
+def test_schema_for_editors_is_no_field_of_the_input() -> None:
+    assert read_input("-", io.StringIO('{"$schema": "../schemas/csv_load.json", "table": "orders"}')) == {
+        "table": "orders"
+    }

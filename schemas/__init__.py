@@ -1,0 +1,1 @@
+"""JSON Schemas of the inputs of all workflows."""
