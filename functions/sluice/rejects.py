@@ -23,6 +23,7 @@ class Reason(StrEnum):
     """The error names that a rejected row can carry."""
 
     ROW_RAGGED = "RowRagged"
+    QUOTE_INVALID = "QuoteInvalid"
     ROW_UNDECODABLE = "RowUndecodable"
     ROW_NOT_JSON_OBJECT = "RowNotJsonObject"
     RECORD_INVALID = "RecordInvalid"

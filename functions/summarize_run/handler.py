@@ -62,7 +62,7 @@ def _summarize(run: Run, planned: Mapping[str, Any], event: Mapping[str, Any]) -
     summary = summarize(run, settings.data_bucket, ends, planned.get("rejectsTolerated"), error)
     summary = replace(
         summary,
-        notes=notes_in(planned),
+        notes=[*notes_in(planned), *summary.notes],
         resumed=_resumed(planned, ends),
         files=_leave_files(run, planned, ends),
         unreadable=_unreadable(run, planned),

@@ -26,7 +26,7 @@ def test_one_byte_per_character_is_taken(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["utf-16", "utf-32-le", "utf-7", "shift_jis", "gbk", "euc_jp", "cp037", "mac-arabic"])
 def test_other_encodings_are_refused_with_what_to_do(name: str) -> None:
-    with pytest.raises(InvalidInputError, match=r"source\.encoding: .*records cannot be found.*convert"):
+    with pytest.raises(InvalidInputError, match=r"source\.encoding: .*is not supported.*utf-8.*iconv -f"):
         text_encoding(name, "source.encoding")
 
 

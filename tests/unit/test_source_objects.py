@@ -143,7 +143,7 @@ def test_endpoint_that_cannot_be_reached_may_be_tried_again() -> None:
 def test_too_many_ranges_name_the_size_that_will_do(s3: tuple[Any, Stubber], dynamodb: tuple[Any, Stubber]) -> None:
     size = 5 << 40
     s3[1].add_response("get_object", an_object(size))
-    s3[1].add_response("get_object", an_object(size, b"a,1\n"))
+    s3[1].add_response("get_object", an_object(size, b"a,1\n" * 2000))
     dynamodb[1].add_response("describe_table", {"Table": TABLE})
     raw = {"source": {"bucket": "data", "key": "rows.csv", "headers": ["id", "at"]}, "table": "rows"}
     load = LoadInput.from_input(raw | {"mapping": {"id": "{id}", "at": {"N": "{at}"}}})

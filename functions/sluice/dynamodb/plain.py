@@ -96,3 +96,5 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "NS": lambda elements: set(map(Decimal, elements)),
     "BS": lambda elements: set(map(b64decode, elements)),
 }
+# The names of DynamoDB's types, as they stand in DynamoDB JSON.
+ATTRIBUTE_TYPES = frozenset(_READERS)

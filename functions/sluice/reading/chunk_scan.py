@@ -14,6 +14,7 @@ from itertools import product
 from typing import NamedTuple
 
 from sluice.reading.dialect import Dialect
+from sluice.reading.dialect_grammar import DialectGrammar
 from sluice.reading.record_scanner import BLOCK_BYTES, ByteStream, CsvGrammar, Grammar, JsonLinesGrammar, read_fully
 
 # The first windows are small: where states have become one, the others need to be scanned once only.
@@ -142,6 +143,8 @@ def states_of(dialect: Dialect) -> GrammarStates | None:
         return GrammarStates(grammar, [grammar.delimiter, *([grammar.quote] if grammar.quote else [])])
     if isinstance(grammar, JsonLinesGrammar):
         return GrammarStates(grammar, [])
+    if isinstance(grammar, DialectGrammar):
+        return GrammarStates(grammar, grammar.tokens)
     return None
 
 

@@ -23,8 +23,9 @@ def text_encoding(name: str, field: str) -> str:
     if not is_safe:
         raise InvalidInputError(
             field,
-            f"{name} is not utf-8, nor ASCII with one byte for each further character: records cannot be "
-            "found in the bytes; convert the object to utf-8",
+            f"{name} is not supported. These are: utf-8, and encodings with one byte per character, such as iso8859-1, "
+            f"windows-1252, koi8-r or mac-roman. Convert the object to utf-8, for example with: "
+            f"iconv -f {name} -t utf-8 input.csv",
         )
     return encoding
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sluice.errors import AccessDeniedError, SourceChangedError, SourceMalformedError, SourceNotFoundError
+from sluice.reading.leading_bytes import NONE
 from sluice.reading.object_gets import Begun, ObjectGets
 from sluice.reading.record_scanner import read_fully
-from sluice.reading.source import GZIP, Source
-from sluice.reading.streams import GzipStream, SourceStream, open_source
+from sluice.reading.source import Source
+from sluice.reading.streams import SourceStream, decompressed, open_source
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -81,7 +82,7 @@ class ObjectReads:
         """The object's bytes where they are few, decompressed."""
         if source.size > self._whole_max_bytes:
             return None
-        if stored is not None and source.compression != GZIP:
+        if stored is not None and source.compression == NONE:
             return stored
         with closing(self._stream(source, stored)) as stream:
             data = read_fully(stream, self._whole_max_bytes + 1)
@@ -90,4 +91,4 @@ class ObjectReads:
     def _stream(self, source: Source, stored: bytes | None) -> SourceStream:
         if stored is None:
             return open_source(self._s3, source, 0, None)
-        return GzipStream(io.BytesIO(stored), str(source))
+        return decompressed(lambda start, end: io.BytesIO(stored[start:end]), source.pin)

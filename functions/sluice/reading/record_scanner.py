@@ -54,7 +54,7 @@ class Grammar(Protocol):
         """The offset of each record in `data`."""
 
     def open_quote(self, data: bytes) -> int | None:
-        """The offset of a quote that opens a field and is never closed, if there is one."""
+        """The offset of what is opened and never closed, if there is anything: a csv's quote, an object in JSON."""
 
 
 @dataclass(frozen=True)
@@ -217,13 +217,17 @@ def _check_closed(block: Block, grammar: Grammar, row: int) -> None:
     opened = grammar.open_quote(block.data)
     if opened is not None:
         row += sum(each <= opened for each in grammar.starts(block.data)) - 1
-        raise SourceMalformedError(f"row {row}: the quote at byte {block.start + opened} is never closed")
+        raise SourceMalformedError(f"row {row}: {_open_name(grammar)} at byte {block.start + opened} is never closed")
 
 
 def _too_long(data: bytes, start: int, grammar: Grammar, row: int) -> SourceMalformedError:
     opened = grammar.open_quote(data)
-    hint = "" if opened is None else f"; the quote at byte {start + opened} is not closed within it"
+    hint = "" if opened is None else f"; {_open_name(grammar)} at byte {start + opened} is not closed within it"
     return SourceMalformedError(f"row {row}: over {RECORD_MAX_BYTES >> 20} MiB, from byte {start} on{hint}")
+
+
+def _open_name(grammar: Grammar) -> str:
+    return str(getattr(grammar, "open_name", "the quote"))
 
 
 def _mask(quoted: re.Match[bytes]) -> bytes:

@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sluice.aws.clients import aws_errors
-from sluice.errors import InvalidInputError, SourceMalformedError, SourceNotFoundError
-from sluice.reading.dialect import CSV
-from sluice.reading.object_reads import OpenAt
-from sluice.reading.record_scanner import Block, blocks, first_rows, read_fully
-from sluice.reading.rows import csv_records
-from sluice.reading.source import NONE, ObjectPin, Source, SourceInput
-from sluice.reading.streams import open_source
-from sluice.rejects import quoted
+from sluice.errors import SourceNotFoundError
+from sluice.reading.decompression import check_reachable
+from sluice.reading.key_endings import delimiter_by_name, format_by_name
+from sluice.reading.leading_bytes import ZIP
+from sluice.reading.source import ObjectPin, Source, SourceInput
+from sluice.reading.source_header import read_header
+from sluice.reading.streams import open_source, stored_bytes
+from sluice.reading.zip_members import ZipMember, only_member, zip_members
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef
 
 
-_HEADER_BLOCK_BYTES = 64 << 10
-_UTF8_MARK = b"\xef\xbb\xbf"
-_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-_GZIP_MARK = b"\x1f\x8b"
-
-
 def find_source(s3_client: S3Client, request: SourceInput) -> Source:
     """The object as it is now, pinned; its header is not read yet, but the one of the input.
 
-    Raises SourceNotFoundError naming the bucket, the key or the version that is missing; AccessDeniedError.
+    Raises SourceNotFoundError naming the bucket, the key or the version that is missing; AccessDeniedError;
+    InvalidInputError for a compressed object that is too large to be continued by later slices.
     """
     name = f"s3://{request.bucket}/{request.key}"
     version: GetObjectRequestTypeDef = {"Bucket": request.bucket, "Key": request.key}
@@ -57,71 +51,31 @@ def find_source(s3_client: S3Client, request: SourceInput) -> Source:
         size=found["ContentLength"],
         compression=request.compression,
     )
+    check_reachable(pin.size, pin.compression, str(pin))
     return Source(pin, request.dialect, request.headers)
 
 
-def with_header(s3_client: S3Client, source: Source) -> tuple[Source, int]:
-    """The source with its columns known, and the offset of its first data row.
+def with_header(s3_client: S3Client, source: Source, request: SourceInput) -> tuple[Source, int]:
+    """The source with its format and its columns known, and the offset of its first data row.
 
     Raises SourceMalformedError for an empty source or one that is clearly something else,
-    InvalidInputError on source.headers for a column that appears twice.
+    InvalidInputError on the field of the source that does not fit it.
     """
+    if source.compression == ZIP:
+        source = _in_zip(s3_client, source, request)
     return read_header(lambda start: open_source(s3_client, source, start, None), source)
 
 
-def read_header(open_at: OpenAt, source: Source) -> tuple[Source, int]:
-    """The same for an object that `open_at` opens."""
-    start = _start_of_text(open_at, source)
-    if source.format != CSV:
-        return source, start
-    if source.header is None:
-        first = _first_record(open_at, source, start)
-        source, start = replace(source, header=tuple(_columns(first, source))), first.end
-    _check_unique(source.header or ())
-    return source, start
+def members_of(s3_client: S3Client, source: Source) -> list[ZipMember]:
+    """The files in an object that is a zip. Raises SourceMalformedError."""
+    return zip_members(lambda start, end: stored_bytes(s3_client, source.pin, start, end), source.size, str(source))
 
 
-def _start_of_text(open_at: OpenAt, source: Source) -> int:
-    """The offset after a byte order mark, if there is one."""
-    with closing(open_at(0)) as stream:
-        head = read_fully(stream, len(_UTF8_MARK) + 1)
-    mark = len(_UTF8_MARK) if source.encoding == "utf-8" and head.startswith(_UTF8_MARK) else 0
-    if len(head) == mark:
-        raise SourceMalformedError(f"{source} is empty")
-    if head.startswith(_GZIP_MARK):
-        hint = "; set source.compression to gzip" if source.compression == NONE else " twice over"
-        raise SourceMalformedError(f"{source} is gzip{hint}")
-    if head.startswith(_UTF16_MARKS) and source.encoding == "utf-8":
-        raise SourceMalformedError(f"{source} is utf-16; convert it to utf-8")
-    return mark
-
-
-def _first_record(open_at: OpenAt, source: Source, start: int) -> Block:
-    with closing(open_at(start)) as stream:
-        for block in blocks(stream, source.grammar, start, 0, _HEADER_BLOCK_BYTES):
-            if block.rows:
-                return first_rows(block, source.grammar, 1)
-    raise SourceMalformedError(f"{source} has no header row, only blank lines")
-
-
-def _columns(record: Block, source: Source) -> list[str]:
-    try:
-        text = str(record.data, source.encoding)
-    except UnicodeDecodeError as error:
-        raise SourceMalformedError(
-            f"{source}: byte 0x{record.data[error.start]:02x} of the header row, at offset "
-            f"{record.start + error.start}, is not {source.encoding}; set source.encoding"
-        ) from error
-    return csv_records(text, source.dialect)[0]
-
-
-def _check_unique(header: tuple[str, ...]) -> None:
-    """A column without a name may stand once, as the index that pandas writes does."""
-    places: dict[str, int] = {}
-    for number, name in enumerate(header, 1):
-        if name in places:
-            raise InvalidInputError(
-                "source.headers",
-                f"the column {quoted(name)} appears twice, as column {places[name]} and {number}",
-            )
-        places[name] = number
+def _in_zip(s3_client: S3Client, source: Source, request: SourceInput) -> Source:
+    """The only file in a zip; its name's ending counts where the input and the key say no format."""
+    member = only_member(members_of(s3_client, source), str(source))
+    dialect = source.dialect
+    if not dialect.format:
+        delimiter = dialect.delimiter if request.has_delimiter else delimiter_by_name(member.name)
+        dialect = replace(dialect, format=format_by_name(member.name) or "", delimiter=delimiter)
+    return replace(source, pin=replace(source.pin, member=member), dialect=dialect)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from sluice.runs.counts import Counts
+from sluice.runs.row_findings import RowFindings
 from sluice.state import State, VersionedState
 
 
@@ -47,3 +48,4 @@ class RangeProgress(VersionedState):
     reasons: Counter[str] = field(default_factory=Counter)
     piece: int = 0
     findings: Findings = field(default_factory=Findings)
+    rows_found: RowFindings = field(default_factory=RowFindings)

@@ -20,6 +20,8 @@ from sluice.errors import (
 from sluice.runs.counts import Counts
 from sluice.runs.outcomes import LOST, STOPPED, RangeOutcome, message_in
 from sluice.runs.paths import Run
+from sluice.runs.range_progress import RangeProgress
+from sluice.runs.row_findings import RowFindings
 
 
 class Status(StrEnum):
@@ -123,6 +125,8 @@ def summarize(
         counts = sum((each.known_counts for each in outcomes), Counts())
         error = RunError(type(mismatch).__name__, str(mismatch))
     reached = [each.progress for each in outcomes if each.progress]
+    found = RowFindings.total(each.rows_found for each in reached if isinstance(each, RangeProgress))
+    rejected = too_many_rejects(counts, rejects_tolerated, first_reject=found.first_reject)
     return Summary(
         run=run,
         bucket=bucket,
@@ -130,7 +134,8 @@ def summarize(
         write_units=sum(each.write_units for each in reached),
         reasons=sum((each.reasons for each in reached), Counter()),
         failed_batches=len(failed),
-        error=_first_cause(error, failed) or _stop(outcomes) or too_many_rejects(counts, rejects_tolerated),
+        error=_first_cause(error, failed) or _stop(outcomes) or rejected,
+        notes=found.notes,
     )
 
 
@@ -168,19 +173,25 @@ def _first_cause(error: RunError | None, failed: Sequence[RangeOutcome]) -> RunE
 
 
 def too_many_rejects(
-    counts: Counts, tolerated: Mapping[str, float] | None, *, what: str = "rows", done: str = "written"
+    counts: Counts,
+    tolerated: Mapping[str, float] | None,
+    *,
+    what: str = "rows",
+    done: str = "written",
+    first_reject: str | None = None,
 ) -> RunError | None:
     """The error of a run with more rejects than its input tolerates: a count, a percentage, or None for any number.
 
     A run all of whose rows were rejected fails even if its input tolerates that. `what` and `done` say for messages
-    what the run counts, and what it does with it.
+    what the run counts, and what it does with it. `first_reject`: the message of the first one, where it is known.
     """
+    first = f"; the first is {first_reject}" if first_reject else ""
     if tolerated is not None and counts.rejected > _most_rejects(counts, tolerated):
         limit = f"{tolerated['count']}" if "count" in tolerated else f"{tolerated['percentage']} %"
-        problem = f"{counts.rejected} of {counts.read} {what} were rejected, more than {limit} tolerated"
+        problem = f"{counts.rejected} of {counts.read} {what} were rejected, more than {limit} tolerated{first}"
         return RunError(TooManyRejectsError.__name__, problem)
     if counts.rejected and counts.rejected == counts.read:
-        problem = f"all {counts.read} {what} were rejected, so nothing was {done}"
+        problem = f"all {counts.read} {what} were rejected, so nothing was {done}{first}"
         return RunError(NothingWrittenError.__name__, problem)
     return None
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from sluice.aws.clients import aws_errors
 from sluice.errors import SourceMalformedError, SourceNotFoundError
 from sluice.reading.dialect import CSV, JSONL, Dialect
+from sluice.reading.leading_bytes import NONE
 from sluice.reading.record_scanner import blocks, first_rows
-from sluice.reading.source import NONE, Source, SourceInput
+from sluice.reading.source import Source, SourceInput
 from sluice.reading.source_objects import find_source
 from sluice.reading.streams import open_source
 from sluice.runs.paths import Run

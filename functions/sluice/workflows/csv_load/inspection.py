@@ -17,7 +17,7 @@ from sluice.reading.object_reads import UNREADABLE, ObjectRead, ObjectReads
 from sluice.reading.object_set import ObjectSet
 from sluice.reading.record_scanner import BLOCK_BYTES, blocks, first_rows
 from sluice.reading.source import ObjectPin, Source
-from sluice.reading.source_objects import read_header
+from sluice.reading.source_header import read_header
 from sluice.reading.streams import open_source
 from sluice.state import VersionedState
 from sluice.workflows.csv_load.tasks import Task, TaskPiece, error_of, problem_of, request_for

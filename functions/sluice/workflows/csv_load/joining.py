@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from sluice.errors import InvalidInputError, SluiceError, SourceMalformedError
 from sluice.reading.chunk_scan import AT_RECORD_START, GrammarStates, Window, states_of
+from sluice.reading.leading_bytes import NONE
 from sluice.reading.record_scanner import RECORD_MAX_BYTES, blocks
-from sluice.reading.source import NONE, Source
+from sluice.reading.source import Source
 from sluice.reading.streams import open_source
 from sluice.rejects import quoted_names
 from sluice.workflows.csv_load.inspection import Inspected, named

@@ -13,8 +13,10 @@ from sluice.dynamodb.tables import find_table
 from sluice.errors import InvalidInputError
 from sluice.limits import CHILD_INPUT_MAX_BYTES
 from sluice.mapping.encoders import encoder_for
+from sluice.reading.leading_bytes import NONE
 from sluice.reading.record_scanner import BLOCK_BYTES, Block, Grammar, blocks, first_rows
-from sluice.reading.source import GZIP, Source
+from sluice.reading.source import Source
+from sluice.reading.source_header import explained, wrong_delimiter
 from sluice.reading.source_objects import find_source, with_header
 from sluice.reading.streams import open_source
 from sluice.run_item.item import RunItem
@@ -107,12 +109,23 @@ def begin(s3_client: S3Client, dynamodb_client: DynamoDBClient, load: LoadInput)
     """
     source = find_source(s3_client, load.source)
     schema = find_table(dynamodb_client, load.table)
-    source, start = with_header(s3_client, source)
+    source, start = with_header(s3_client, source, load.source)
     state = load_state(load, source, schema)
-    encoder_for(state, source.header, schema, has_identity=True)
+    check_columns(load, state, source, schema)
     _check_size(load, source, state)
     _check_ranges(load, source)
     return PlanProgress(source, schema, Range(index=0, start=start, end=start, first_row=1, rows=0))
+
+
+def check_columns(load: LoadInput, state: Mapping[str, Any], source: Source, schema: KeySchema) -> None:
+    """Raise InvalidInputError when the source's columns are not those that the input needs, with the likely reason."""
+    try:
+        encoder_for(state, source.header, schema, has_identity=True)
+    except InvalidInputError as error:
+        raise explained(error, source) from error
+    # A transform names no columns.
+    if load.item_source == "transform" and (problem := wrong_delimiter(source)) is not None:
+        raise problem
 
 
 def advance(
@@ -123,7 +136,7 @@ def advance(
     Raises SourceMalformedError, SourceChangedError, ServiceUnavailableError, AccessDeniedError.
     """
     source = progress.source
-    range_bytes = None if source.compression == GZIP else load.range_bytes
+    range_bytes = None if source.compression != NONE else load.range_bytes
     cutter = RangeCutter(progress.unfinished, range_bytes, load.source.max_rows)
     position, row = progress.unfinished.end, progress.rows + 1
     with closing(open_source(s3_client, source, position, None)) as stream:
@@ -162,7 +175,7 @@ def cutter_for(load: LoadInput, schema: KeySchema) -> Callable[[Source], PieceCu
 
     def cutter(first: Source) -> PieceCutter:
         state = load_state(load, first, schema)
-        encoder_for(state, first.header, schema, has_identity=True)
+        check_columns(load, state, first, schema)
         size = _check_size(load, first, state)
         room = min(PIECES_MAX_BYTES, STATE_MAX_BYTES - size)
         return PieceCutter(load.key_prefix or "", first.header, load.range_bytes, room)
@@ -183,7 +196,7 @@ def _check_size(load: LoadInput, source: Source, state: Mapping[str, Any]) -> in
 
 
 def _check_ranges(load: LoadInput, source: Source) -> None:
-    if source.compression != GZIP and source.size > RANGES_MAX * load.range_bytes:
+    if source.compression == NONE and source.size > RANGES_MAX * load.range_bytes:
         least = -(-source.size // RANGES_MAX)
         raise InvalidInputError(
             "rangeSize", f"would make more than {RANGES_MAX:,} ranges; use at least {least:,} bytes"

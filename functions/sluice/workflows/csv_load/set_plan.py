@@ -18,9 +18,10 @@ from sluice.aws.clients import aws_errors
 from sluice.dynamodb.keys import KeySchema
 from sluice.errors import InvalidInputError, SourceMalformedError, SourceNotFoundError
 from sluice.reading.chunk_scan import states_of
+from sluice.reading.leading_bytes import NONE
 from sluice.reading.object_reads import WHOLE_MAX_BYTES, ObjectReads
 from sluice.reading.object_set import ObjectSet
-from sluice.reading.source import NONE, ObjectPin, Source, SourceInput
+from sluice.reading.source import ObjectPin, Source, SourceInput
 from sluice.runs.paths import Run
 from sluice.runs.plans import iterate_plan, stream_plan
 from sluice.state import Named, VersionedState

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from sluice.dynamodb.items import Row, RowEncoder
@@ -16,7 +16,7 @@ from sluice.fields import Fields
 from sluice.limits import REJECTS_MAX_BYTES
 from sluice.mapping.row_identity import RowIdentity
 from sluice.reading.record_scanner import Block
-from sluice.reading.rows import BadRow, parse
+from sluice.reading.rows import REPEATED_HEADER, BadRow, JoinedRow, LineOf, as_record, no_lines, parse
 from sluice.reading.source import Source
 from sluice.rejects import Reject
 from sluice.run_item.item import RunItem
@@ -25,6 +25,7 @@ from sluice.runs.counts import Counts
 from sluice.runs.input import DRY_RUN
 from sluice.runs.paths import Run
 from sluice.runs.range_progress import RangeProgress
+from sluice.runs.row_findings import RowFindings
 from sluice.state import readable
 from sluice.workflows.csv_load.ranges import Range
 from sluice.workflows.csv_load.superseded import SupersededRows
@@ -139,7 +140,8 @@ ROWS_PER_CHECK_LIMITED = 1
 class Stretch:
     """Records of one object, the range's piece of that index, from `row` at `position` on; and what became of them.
 
-    `file`: the object's key, where a range has several, for the rejects.
+    `file`: the object's key, where a range has several, for the rejects. `line_of`: the lines of records whose quotes
+    are wrong. `joined`: rows that a stray quote may have joined.
     """
 
     source: Source
@@ -153,6 +155,9 @@ class Stretch:
     written: int = 0
     skipped: int = 0
     rejected: int = 0
+    line_of: LineOf = no_lines
+    repeated_headers: int = 0
+    joined: list[int] = field(default_factory=list)
 
     @property
     def counts(self) -> Counts:
@@ -161,9 +166,23 @@ class Stretch:
 
     def reject(self, number: int, row: Row, reason: str, message: str) -> Reject:
         """A row that cannot become an item."""
-        header = self.source.header
-        record = row if header is None or isinstance(row, dict) else dict(zip(header, row, strict=True))
-        return Reject(number, reason, message, record, file=self.file)
+        return Reject(number, reason, message, as_record(row, self.source.header), file=self.file)
+
+    def row_of(self, parsed: Row | BadRow, number: int) -> Row | Reject | None:
+        """The row, or its reject; None for a repeated header, which is skipped."""
+        if parsed is REPEATED_HEADER:
+            self.repeated_headers += 1
+            self.skipped += 1
+            return None
+        if isinstance(parsed, BadRow):
+            return Reject(number, parsed.reason, parsed.message, parsed.record, parsed.byte_offset, self.file)
+        if isinstance(parsed, JoinedRow):
+            self.joined.append(number)
+        return parsed
+
+    def name_of(self, number: int) -> str:
+        """A row, for messages."""
+        return f"row {number} of {self.file}" if self.file else f"row {number}"
 
 
 class RowOrigin(NamedTuple):
@@ -214,6 +233,7 @@ class RangeSlice:
         self._rejects: dict[tuple[int, int], bytes] = {}
         self._reject_bytes = 0
         self._reasons: Counter[str] = Counter()
+        self._first_reject: tuple[tuple[int, int], str] | None = None
         self._superseded = superseded
         self._rows_per_check = rows_per_check
 
@@ -254,7 +274,7 @@ class RangeSlice:
     def _work_through(self, stretch: Stretch, is_time_up: Callable[[], bool]) -> bool:
         """Whether all of it is done; otherwise it stands where the next slice begins."""
         for block in stretch.blocks:
-            finished = self._work(stretch, parse(block, stretch.source), is_time_up)
+            finished = self._work(stretch, parse(block, stretch.source, stretch.line_of), is_time_up)
             if finished < block.rows:
                 stretch.position = block.start + stretch.source.grammar.starts(block.data)[finished]
                 return False
@@ -274,9 +294,12 @@ class RangeSlice:
             stretch.read += len(chunk)
         return len(rows)
 
-    def _carry(self, stretch: Stretch, number: int, row: Row | BadRow) -> None:
-        if isinstance(row, BadRow):
-            self._reject(stretch, Reject(number, row.reason, row.message, row.record, row.byte_offset, stretch.file))
+    def _carry(self, stretch: Stretch, number: int, parsed: Row | BadRow) -> None:
+        # A csv's usual row is a list, which costs least to find out.
+        row = parsed if type(parsed) is list else stretch.row_of(parsed, number)
+        if row is None or isinstance(row, Reject):
+            if row is not None:
+                self._reject(stretch, row)
             return
         try:
             items = stretch.encode(row, number)
@@ -324,7 +347,19 @@ class RangeSlice:
         self._reject_bytes += len(line)
         self._reasons[reject.reason] += 1
         stretch.rejected += 1
+        if self._first_reject is None or row < self._first_reject[0]:
+            self._first_reject = row, f"{stretch.name_of(reject.row)}: {reject.reason}: {reject.message}"
         return True
+
+    @property
+    def _found(self) -> RowFindings:
+        joined = [each.name_of(number) for each in self._stretches for number in each.joined]
+        return RowFindings(
+            repeated_headers=sum(each.repeated_headers for each in self._stretches),
+            joined_rows=len(joined),
+            first_joined=next(iter(joined), None),
+            first_reject=self._first_reject[1] if self._first_reject else None,
+        )
 
     def _after(self, *, done: bool) -> RangeProgress:
         before, last = self._before, self._stretches[-1] if self._stretches else None
@@ -339,4 +374,5 @@ class RangeSlice:
             reject_slices=(*before.reject_slices, before.slices) if self._rejects else before.reject_slices,
             reasons=before.reasons + self._reasons,
             piece=last.piece if last else before.piece,
+            rows_found=before.rows_found + self._found,
         )

@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from sluice.mapping.encoders import SourceEncoder, encoder_for
+from sluice.reading.line_numbers import LineNumbers
 from sluice.reading.object_reads import WHOLE_MAX_BYTES, ObjectRead, ObjectReads
 from sluice.reading.record_scanner import BLOCK_BYTES, blocks
 from sluice.reading.source import Source
@@ -77,4 +78,6 @@ class Stretches:
             encode = encoder_for(request.load, source.header, request.schema, has_identity=True)
             self._encoders[source.header] = encode
         encode.identity = self._request.identity(source.key)
-        return Stretch(source, encode, blocks(stream, source.grammar, position, row, BLOCK_BYTES), position, row)
+        lines = LineNumbers(lambda start: open_source(self._s3, source, start, None))
+        found = blocks(stream, source.grammar, position, row, BLOCK_BYTES)
+        return Stretch(source, encode, found, position, row, line_of=lines)

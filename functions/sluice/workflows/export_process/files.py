@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sluice.errors import SourceMalformedError
 from sluice.reading.dialect import JSONL, Dialect
-from sluice.reading.source import GZIP, NONE, Source, SourceInput
+from sluice.reading.leading_bytes import GZIP, NONE
+from sluice.reading.source import Source, SourceInput
 from sluice.reading.source_objects import find_source
 from sluice.reading.streams import SourceStream, open_source
 from sluice.runs.outcomes import PartType

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from sluice.errors import FileDamagedError, SourceMalformedError
 from sluice.fields import Fields
+from sluice.reading.decompression import CODECS, DecompressedStream
 from sluice.reading.dialect import JSONL, Dialect
-from sluice.reading.source import GZIP, NONE, ObjectPin, Source
-from sluice.reading.streams import GzipStream, SourceStream, open_source
+from sluice.reading.leading_bytes import GZIP, NONE
+from sluice.reading.source import ObjectPin, Source
+from sluice.reading.streams import SourceStream, open_source
 from sluice.runs.paths import Run
 from sluice.runs.range_progress import RangeProgress
 from sluice.state import Inline, State
@@ -96,7 +98,7 @@ class OpenedFile:
         if self.source.compression != GZIP:
             return open_source(s3, self.source, start, end)
         stored = _stored(s3, self.source) if self.held is None else io.BytesIO(self.held)
-        return GzipStream(stored, str(self.source), start, end, not_gzip="not gzip")
+        return DecompressedStream(stored, CODECS[GZIP], str(self.source), start, end)
 
 
 def open_file(

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from sluice.aws.clients import aws_errors
 from sluice.errors import CountsDoNotReconcileError, SourceNotFoundError, UnexpectedResponseError
 from sluice.reading.dialect import JSONL, Dialect
-from sluice.reading.source import GZIP, ObjectPin, Source
+from sluice.reading.leading_bytes import GZIP
+from sluice.reading.source import ObjectPin, Source
 from sluice.reading.streams import SourceStream, open_source
 from sluice.runs.attempts import earlier_outcome, leave_parts
 from sluice.state import FIELD, FORMAT, readable

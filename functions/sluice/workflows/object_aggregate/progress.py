@@ -12,7 +12,8 @@ from typing import Any, ClassVar, Self
 from sluice.errors import SourceMalformedError
 from sluice.fields import Fields
 from sluice.reading.dialect import CSV, JSONL, Dialect
-from sluice.reading.source import GZIP, NONE, ObjectPin, Source
+from sluice.reading.leading_bytes import GZIP, NONE
+from sluice.reading.source import ObjectPin, Source
 from sluice.runs.counts import Counts
 from sluice.runs.paths import Run
 from sluice.state import State, VersionedState
