@@ -15,7 +15,8 @@ from sluice.dynamodb.batch_writer import BatchWriter
 from sluice.dynamodb.conditional_writers import NewerPuts
 from sluice.errors import RejectError
 from sluice.mapping.transforms import Transform, to_item
-from sluice.workflows.export_process.input import DYNAMODB_JSON, FULL, INCREMENTAL, NEW_AND_OLD_IMAGES, PLAIN, Export
+from sluice.reading.dialect import DYNAMODB_JSON
+from sluice.workflows.export_process.input import FULL, INCREMENTAL, NEW_AND_OLD_IMAGES, PLAIN, Export
 from sluice.workflows.export_process.items import WRITE_MICROS, Transformation
 from sluice.workflows.export_process.object_sink import rendering
 from sluice.workflows.export_process.table_sinks import (

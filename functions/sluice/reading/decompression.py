@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sluice.errors import InvalidInputError, SourceMalformedError
-from sluice.reading.leading_bytes import BZIP2, GZIP, HEAD_BYTES, ZSTD, compression_of, kind_of
+from sluice.reading.leading_bytes import BZIP2, GZIP, LEADING_BYTES, ZSTD, compression_of, kind_of
 
 STREAM_CHUNK_BYTES = 256 << 10
 NOT_COMPRESSED = "not {compression}; if it is not compressed, say so with source.compression none"
@@ -190,7 +190,7 @@ class DecompressedStream:
         """Raise SourceMalformedError for bytes that do not begin a member."""
         if self._codec.name not in CODECS:
             return
-        while len(self._input) < HEAD_BYTES and self._fill():
+        while len(self._input) < LEADING_BYTES and self._fill():
             pass
         is_cut_off = not self._members and len(self._input) < _MAGIC_BYTES
         if is_cut_off or compression_of(self._input) == self._codec.name:

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 # What `trim` takes away around cells; the last one is the no-break space.
-BLANKS = " \t\u00a0"
+TRIMMED = " \t\u00a0"
 _NEWLINE = r"(?:\r\n?|\n)"
 
 
@@ -181,7 +181,7 @@ class DialectGrammar:
 
     @cached_property
     def _of_text(self) -> _Patterns:
-        blanks = tuple(each for each in BLANKS if self.trim and each not in self.delimiter)
+        blanks = tuple(each for each in TRIMMED if self.trim and each not in self.delimiter)
         return _Patterns(self.delimiter, self.quote, self.escape, self.comment, blanks)
 
     def records(self, text: str) -> list[str]:

@@ -13,7 +13,7 @@ NONE = "none"
 COMPRESSIONS = (GZIP, BZIP2, ZSTD, ZIP)
 
 # So many of the first bytes tell all that is known here.
-HEAD_BYTES = 4096
+LEADING_BYTES = 4096
 _ZSTD_SKIPPABLE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x1f\x8b", GZIP),

@@ -10,7 +10,7 @@ from dataclasses import replace
 from sluice.errors import InvalidInputError, SourceMalformedError
 from sluice.reading.csv_rows import QuoteError, csv_records
 from sluice.reading.dialect import CSV, DYNAMODB_JSON, FORMATS, JSON, JSONL, HeaderRow
-from sluice.reading.leading_bytes import HEAD_BYTES, NONE, Kind, kind_of, wide_encoding
+from sluice.reading.leading_bytes import LEADING_BYTES, NONE, Kind, kind_of, wide_encoding
 from sluice.reading.object_reads import OpenAt
 from sluice.reading.record_scanner import RECORD_MAX_BYTES, Block, ByteStream, blocks, first_rows, read_fully
 from sluice.reading.source import Source
@@ -55,7 +55,7 @@ def read_header(open_at: OpenAt, source: Source) -> tuple[Source, int]:
 def _start_of_text(open_at: OpenAt, source: Source) -> int:
     """The offset after a byte order mark, if there is one."""
     with closing(open_at(0)) as stream:
-        head = read_fully(stream, HEAD_BYTES)
+        head = read_fully(stream, LEADING_BYTES)
     mark = len(_UTF8_MARK) if source.encoding == "utf-8" and head.startswith(_UTF8_MARK) else 0
     if len(head) == mark:
         raise SourceMalformedError(f"{source} is empty")

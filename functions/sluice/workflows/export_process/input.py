@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from sluice.dynamodb.keys import KeySchema
 from sluice.fields import Fields
+from sluice.reading.dialect import DYNAMODB_JSON
 from sluice.run_item.shares import Limits, UnitKind, limits_in
 from sluice.runs.input import output_prefix, rejects_tolerated, resumed_run, table_name
 from sluice.state import FIELD, FORMAT, Named, State, readable
@@ -16,7 +17,7 @@ from sluice.state import FIELD, FORMAT, Named, State, readable
 FULL, INCREMENTAL = "FULL_EXPORT", "INCREMENTAL_EXPORT"
 NEW_IMAGE, NEW_AND_OLD_IMAGES = "NEW_IMAGE", "NEW_AND_OLD_IMAGES"
 GUARD = "newerOnly"
-PLAIN, DYNAMODB_JSON = "plain", "dynamodbJson"
+PLAIN = "plain"
 VALUES = (PLAIN, DYNAMODB_JSON)
 RECORDS, REJECTED_RECORDS = "records", "rejects"
 
