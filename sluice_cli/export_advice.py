@@ -17,6 +17,10 @@ SHORTEST_WINDOW = timedelta(minutes=15)
 # A window is exported five minutes after its end at the earliest; the smallest export takes about as long again.
 SAFETY = timedelta(minutes=5)
 SHORTEST_EXPORT = timedelta(minutes=10)
+COPY_WARNING = (
+    "items that were deleted in the source since remain in a copy that is processed without "
+    '"mirror": true (the default of scheduled processing into a table)'
+)
 
 
 @dataclass(frozen=True)
@@ -107,13 +111,13 @@ def _gap_steps(seen: Seen) -> list[str]:
     if seen.gap and seen.gap.since:
         return [
             f"changes from {time_text(seen.gap.since)} to {time_text(seen.gap.until)} are in no export ({PITR_GAP}):"
-            " what reads the exports starts again with the full export that comes next"
+            f" what reads the exports starts again with the full export that comes next; {COPY_WARNING}"
         ]
     if seen.coming_gap:
         since, until = map(time_text, seen.coming_gap)
         return [
             f"changes from {since} to {until} are out of point-in-time recovery's reach:"
-            " the next run records the gap and makes a full export"
+            f" the next run records the gap and makes a full export; {COPY_WARNING}"
         ]
     return []
 

@@ -11,7 +11,7 @@ from typing import Any
 from sluice_cli.arguments import JSON
 from sluice_cli.aws import Aws
 from sluice_cli.exit_code import BadInputError, ExitCode
-from sluice_cli.export_advice import Seen, next_steps, start_now
+from sluice_cli.export_advice import COPY_WARNING, Seen, next_steps, start_now
 from sluice_cli.export_ledger import (
     Ledger,
     no_such_table,
@@ -78,6 +78,7 @@ def reset(options: Namespace, surroundings: Surroundings) -> ExitCode:
     reset_note = "a reset is requested" if is_new else "a reset was requested before"
     surroundings.say(f"{reset_note}: the next run makes a full export of {table}")
     surroundings.say(f"AWS charges a full export by the table's size, at the moment about {size:,} bytes")
+    surroundings.say(COPY_WARNING)
     if _has_lease(state, stack):
         surroundings.say("the running export ends first")
     if state.is_paused:

@@ -17,12 +17,14 @@ from sluice.run_item.item_requests import PlanFacts, create_item
 from sluice.runs.chains import WorkBefore
 from sluice.runs.paths import Run
 from sluice.runs.plans import leave_plan_state
+from sluice.runs.segments import write_segments
 from sluice.runs.workers import notes_of, read_quota, workers_for
 from sluice.settings import RunSettings, Settings, own_tables_from_env
 from sluice.state import FIELD, FORMAT
 from sluice.step import step
 from sluice.workflows.export_process.files import COUNT
 from sluice.workflows.export_process.input import ObjectLocation, ProcessInput, TableTarget
+from sluice.workflows.export_process.mirror import Mirror
 from sluice.workflows.export_process.plan import Checked, check
 from sluice.workflows.export_process.resume import (
     EarlierProcess,
@@ -54,17 +56,24 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     if earlier:
         earlier.check(request)
     checked = check(s3_client(), dynamodb_client(), request, own_list)
+    records = checked.items
     if earlier:
         checked = _rest(earlier, checked, own_list)
     workers = workers_for("files", request.max_concurrency, read_quota(lambda_client()), request.limits)
-    item = RunItem(run.item_key, request.limits, max(1, min(workers.number, checked.filled)))
+    mirror = checked.target.mirror
+    parts = max(checked.filled, mirror.total_segments if mirror else 0)
+    item = RunItem(run.item_key, request.limits, max(1, min(workers.number, parts)))
     listed_in = checked.listed_in
     if checked.manifest is not None:
         with aws_errors(f"s3://{listed_in.bucket}/{listed_in.key}"):
             s3_client().put_object(Bucket=listed_in.bucket, Key=listed_in.key, Body=checked.manifest)
     before = earlier.done if earlier else WorkBefore()
-    plan = ProcessPlan(request_of(request), checked.process, listed_in.bucket, listed_in.key, before)
+    warnings = (*(earlier.plan.warnings if earlier else ()), *checked.target.warnings)
+    plan = ProcessPlan(request_of(request), checked.process, listed_in.bucket, listed_in.key, before, warnings)
     leave_plan_state(s3_client(), settings.data_bucket, run, plan)
+    if mirror:
+        lines = [{"segment": number} for number in range(mirror.total_segments)]
+        write_segments(s3_client(), settings.data_bucket, run.mirror_segments_key, lines)
     facts = PlanFacts(run.workflow, rows=checked.items, parts=checked.files)
     create_item(dynamodb_client(), run_settings.table, item, facts, time.time())
     logger.info("checked", extra={"run": run.name, "files": checked.files, "items": checked.items})
@@ -78,11 +87,18 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
             "items": checked.items,
         },
         "maxConcurrency": workers.number,
-        "notes": notes_of([workers]),
+        "notes": [*notes_of([workers]), *warnings],
+        "mirror": _mirror_state(run, mirror, records) if mirror else None,
         "toleratedFailurePercentage": request.tolerated_failure_percentage,
         "rejectsTolerated": request.rejects_tolerated,
         "resumed": {"run": earlier.name, "done": before.to_state()} if earlier else None,
     }
+
+
+def _mirror_state(run: Run, mirror: Mirror, records: int) -> dict[str, Any]:
+    """`records`: how many the whole export has."""
+    location = {"bucket": settings.data_bucket, "key": run.mirror_segments_key}
+    return {**location, "job": mirror.to_state(), "records": records}
 
 
 def _rest(earlier: EarlierProcess, checked: Checked, own_list: ObjectLocation) -> Checked:

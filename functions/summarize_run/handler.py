@@ -15,10 +15,10 @@ from sluice.aws.clients import aws_errors, s3_client
 from sluice.fields import Fields
 from sluice.report.ending import end_run
 from sluice.runs.chains import WorkBefore
-from sluice.runs.outcomes import LOST, SUCCEEDED, Planned, RangeOutcome, message_in, outcomes
+from sluice.runs.outcomes import SUCCEEDED, Planned, RangeOutcome, message_in, outcomes_of_plan
 from sluice.runs.paths import Run
 from sluice.runs.plans import iterate_plan
-from sluice.runs.results import map_run_records, merge_objects, read_until_complete, upload_chunks
+from sluice.runs.results import map_run_records, merge_objects, upload_chunks
 from sluice.runs.summary import RunError, Summary, notes_in, summarize
 from sluice.settings import RunSettings, Settings
 from sluice.state import readable
@@ -27,6 +27,8 @@ from sluice.workflows.csv_load.files import FileLines, read_file_counts
 from sluice.workflows.csv_load.findings import LoadFindings
 from sluice.workflows.csv_load.ranges import RANGES, Range, read_brief_ranges
 from sluice.workflows.export_process.files import FILES, read_files
+from sluice.workflows.export_process.mirror_plan import MirrorEnd, mirror_end
+from sluice.workflows.export_process.recount import Counted, recounted
 
 settings = Settings.from_env()
 run_table = RunSettings.from_env().table
@@ -39,9 +41,10 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     AccessDeniedError, ServiceUnavailableError.
 
     Takes {"run", "planned": PlanLoad's or CheckExport's result, "mapRun": that of LoadRanges or ProcessFiles,
-    "error": {"name", "message"}}; all but the run may be null.
+    "error": {"name", "message"}, "mirror": PlanMirror's result with the "mapRun" of MirrorSegments}; all but the run
+    may be null.
     """
-    fields = Fields(event, ("run", "planned", "mapRun", "error"))
+    fields = Fields(event, ("run", "planned", "mapRun", "error", "mirror"))
     run = Run.from_state(fields.raw("run"))
     planned: Mapping[str, Any] = readable(fields.raw("planned"), "the run's plan") if fields.has("planned") else {}
     with aws_errors(f"s3://{settings.data_bucket}/{run.prefix}"):
@@ -57,24 +60,29 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
 def _summarize(run: Run, planned: Mapping[str, Any], event: Mapping[str, Any]) -> dict[str, Any]:
     """The run's summary object, after all that it names is written."""
     error = RunError.from_state(event.get("error"))
-    ends = _outcomes(run, planned, event.get("mapRun")) if planned else []
+    counted = _outcomes(run, planned, event.get("mapRun")) if planned else Counted([])
+    mirror = mirror_end(s3_client(), run, planned, event.get("mirror"), error)
     error = _inspection_error(run, error) if error and not planned else error
-    summary = summarize(run, settings.data_bucket, ends, planned.get("rejectsTolerated"), error)
+    ends, files_error = counted.ends, None if mirror and mirror.ends else error
+    summary = summarize(run, settings.data_bucket, ends, planned.get("rejectsTolerated"), files_error)
     summary = replace(
         summary,
-        notes=[*notes_in(planned), *summary.notes],
+        notes=[*notes_in(planned), *counted.notes, *summary.notes],
         resumed=_resumed(planned, ends),
         files=_leave_files(run, planned, ends),
         unreadable=_unreadable(run, planned),
+        error=summary.error or counted.error,
     )
     found: dict[str, Any] = {}
+    if mirror:
+        summary = _with_mirror(summary, mirror)
     if "load" in planned:
         findings = LoadFindings(planned, ends)
         summary = replace(summary, error=summary.error or findings.error, notes=[*summary.notes, *findings.notes])
         found = findings.to_state(run.sample_key)
         _leave_sample(run, findings.sampled)
     state = summary.to_state() | found
-    _leave(summary, state, ends)
+    _leave(summary, state, [*ends, *(mirror.ends if mirror else ())])
     return state
 
 
@@ -116,25 +124,34 @@ def _unreadable(run: Run, planned: Mapping[str, Any]) -> dict[str, Any] | None:
     return {"key": run.unreadable_key, "objects": number} if number else None
 
 
-def _outcomes(run: Run, planned: Mapping[str, Any], map_run: Mapping[str, Any] | None) -> list[RangeOutcome]:
+def _with_mirror(summary: Summary, mirror: MirrorEnd) -> Summary:
+    return replace(
+        summary,
+        error=summary.error or mirror.error,
+        failed_batches=summary.failed_batches + sum(end.has_failed for end in mirror.ends),
+        read_units=mirror.done.read_units,
+        write_units=summary.write_units + mirror.done.write_units,
+        mirror=mirror.to_state(),
+        notes=[*summary.notes, *mirror.notes],
+    )
+
+
+def _outcomes(run: Run, planned: Mapping[str, Any], map_run: Mapping[str, Any] | None) -> Counted:
     """What became of each planned range or file; waits for result files that name them all, but not for ever.
 
     A source without rows has no children: the one range of its plan is not worked through.
     """
-    if planned["plan"].get("rows") == 0:
-        return []
+    if planned["plan"].get("rows") == 0 or planned["plan"].get("files") == 0:
+        return Counted([])
     plan_object = planned["plan"]["bucket"], planned["plan"]["key"]
     is_export = "process" in planned
     part_type = FILES if is_export else RANGES
     plan: Sequence[Planned] = (
         read_files(s3_client(), *plan_object) if is_export else read_brief_ranges(s3_client(), *plan_object)
     )
-    return read_until_complete(
-        lambda: outcomes(
-            part_type, plan, map_run_records(s3_client(), settings.data_bucket, run.results_prefix, map_run)
-        ),
-        lambda ends: all(end.status != LOST for end in ends),
-    )
+    bucket, prefix = settings.data_bucket, run.results_prefix
+    ends = outcomes_of_plan(part_type, plan, lambda: map_run_records(s3_client(), bucket, prefix, map_run))
+    return recounted(ends, is_verified=planned["process"]["verify"]) if is_export else Counted(ends)
 
 
 def _leave_sample(run: Run, slices: Sequence[tuple[int, int]]) -> None:

@@ -120,6 +120,97 @@ def test_finished_export_is_processed_by_itself(stack: Deployed) -> None:
     assert without_guard(sorted_items(stack, copy)) == sorted_items(stack, table)
 
 
+def ten_items_of_which_five_are_deleted(stack: Deployed) -> tuple[str, str]:
+    """The source, and a copy of it as it was before."""
+    table, copy = source_table(stack, 10), stack.new_table("id", "at", "SN")
+    assert process(stack, export(stack, table), {"table": copy, "guard": "newerOnly"}).status == "SUCCEEDED"
+    delete(stack, table, range(5))
+    return table, copy
+
+
+def delete(stack: Deployed, table: str, numbers: Any) -> None:
+    for number in numbers:
+        stack.dynamodb.delete_item(TableName=table, Key={"id": {"S": f"id-{number % 7}"}, "at": {"N": str(number)}})
+
+
+def test_full_export_after_a_gap_leaves_what_was_deleted_unless_it_mirrors(stack: Deployed) -> None:
+    table, copy = ten_items_of_which_five_are_deleted(stack)
+    clock.advance(stack.aws, 40 * 24 * HOUR)
+    full, sink = export(stack, table), {"table": copy, "guard": "newerOnly"}
+    plain = process(stack, full, sink)
+    assert (plain.status, plain.counts) == ("SUCCEEDED", (5, 5, 0, 0, 0))
+    assert "deleted in the source since may remain" in plain.summary["notes"][0]
+    assert len(without_guard(sorted_items(stack, copy))) == 10
+    ended = process(stack, full, sink, mirror=True)
+    assert (ended.status, ended.counts) == ("SUCCEEDED", (5, 5, 0, 0, 0)), ended.cause
+    mirror = ended.summary["mirror"]
+    assert (mirror["status"], mirror["live"], mirror["deleted"], mirror["tombstones"]) == ("COMPLETE", 5, 5, 0)
+    assert without_guard(sorted_items(stack, copy)) == sorted_items(stack, table)
+    again = process(stack, full, sink, mirror=True)
+    assert {name: again.summary["mirror"][name] for name in ("live", "deleted")} == {"live": 5, "deleted": 5}
+    assert without_guard(sorted_items(stack, copy)) == sorted_items(stack, table)
+
+
+def test_scheduled_processing_mirrors_a_full_export(stack: Deployed) -> None:
+    table, copy = source_table(stack, 10), stack.new_table("id", "at", "SN")
+    settings = {"sink": {"table": copy, "guard": "newerOnly"}}
+    first = stack.run("table_export", {"table": table, "pollSeconds": 1, "process": settings}).summary["exports"]
+    assert stack.wait(first[0]["processExecutionArn"]).summary["mirror"]["deleted"] == 0
+    delete(stack, table, range(3))
+    clock.advance(stack.aws, 40 * 24 * HOUR)
+    (exported,) = stack.run("table_export", {"table": table, "pollSeconds": 1, "process": settings}).summary["exports"]
+    assert stack.wait(exported["processExecutionArn"]).summary["mirror"]["deleted"] == 3
+    assert without_guard(sorted_items(stack, copy)) == sorted_items(stack, table)
+
+
+def test_empty_source_empties_its_copy(stack: Deployed) -> None:
+    table, copy = source_table(stack, 3), stack.new_table("id", "at", "SN")
+    sink = {"table": copy, "guard": "newerOnly"}
+    assert process(stack, export(stack, table), sink).status == "SUCCEEDED"
+    delete(stack, table, range(3))
+    clock.advance(stack.aws, 40 * 24 * HOUR)
+    ended = process(stack, export(stack, table), sink, mirror=True)
+    assert (ended.status, ended.counts, ended.summary["mirror"]["deleted"]) == ("SUCCEEDED", (0, 0, 0, 0, 0), 3)
+    assert without_guard(sorted_items(stack, copy)) == []
+
+
+def test_copy_with_rejected_records_is_not_mirrored(stack: Deployed) -> None:
+    table, copy = ten_items_of_which_five_are_deleted(stack)
+    own = {"id": {"S": "own"}, "at": {"N": "1"}, "WriteTimestampMicros": {"S": "mine"}}
+    stack.put_items(table, [own])
+    clock.advance(stack.aws, 40 * 24 * HOUR)
+    sink, full = {"table": copy, "guard": "newerOnly"}, export(stack, table)
+    ended = process(stack, full, sink, mirror=True, rejectsTolerated="any")
+    assert (ended.status, ended.counts) == ("SUCCEEDED", (6, 5, 0, 1, 0))
+    assert (ended.summary["mirror"]["status"], ended.summary["mirror"]["read"]) == ("SKIPPED", 0)
+    assert "mirror was not done: 1 records were rejected" in ended.summary["notes"][-1]
+    assert len(without_guard(sorted_items(stack, copy))) == 10
+
+
+def test_table_with_other_items_is_not_mirrored(stack: Deployed) -> None:
+    table, copy = ten_items_of_which_five_are_deleted(stack)
+    stack.put_items(copy, [{"id": {"S": "mine"}, "at": {"N": "1"}}])
+    clock.advance(stack.aws, 40 * 24 * HOUR)
+    sink, full = {"table": copy, "guard": "newerOnly"}, export(stack, table)
+    ended = process(stack, full, sink, mirror=True)
+    assert (ended.status, ended.error) == ("FAILED", "InvalidInputError")
+    assert 'without a number WriteTimestampMicros, such as {"id": {"S": "mine"}' in str(ended.cause)
+    assert process(stack, full, sink, mirror=True, adopt=True).summary["mirror"]["deleted"] == 6
+    assert without_guard(sorted_items(stack, copy)) == sorted_items(stack, table)
+
+
+def test_copy_of_an_export_below_another_prefix_is_read(stack: Deployed) -> None:
+    table, copy, bucket = source_table(stack, 20), stack.new_table("id", "at", "SN"), stack.versioned_bucket()
+    manifest = stack.dynamodb.describe_export(ExportArn=export(stack, table))["ExportDescription"]["ExportManifest"]
+    folder = manifest.rpartition("/")[0]
+    pages = stack.s3.get_paginator("list_objects_v2").paginate(Bucket=stack.bucket, Prefix=folder)
+    for key in [each["Key"] for page in pages for each in page["Contents"]]:
+        stack.s3.put_object(Bucket=bucket, Key=f"backup/{key}", Body=stack.object(key))
+    ended = process(stack, {"bucket": bucket, "key": f"backup/{manifest}"}, {"table": copy})
+    assert (ended.status, ended.counts) == ("SUCCEEDED", (20, 20, 0, 0, 0)), ended
+    assert sorted_items(stack, copy) == sorted_items(stack, table)
+
+
 def test_export_in_a_bucket_with_versions_is_read_in_theirs(stack: Deployed) -> None:
     table, copy, bucket = source_table(stack, 20), stack.new_table("id", "at", "SN"), stack.versioned_bucket()
     described = stack.dynamodb.describe_export(ExportArn=export(stack, table))["ExportDescription"]

@@ -45,6 +45,14 @@ class DynamoDB:
         described["Table"]["TableId"] = TABLE_ID
         return described
 
+    def scan(self, **request: Any) -> Any:
+        """What moto finds."""
+        return self._client.scan(**request)
+
+    def put_item(self, table: str, item: Json) -> None:
+        """One item of a table."""
+        self._client.put_item(TableName=table, Item=item)
+
     def describe_export(self, **request: Any) -> Any:
         """The export, or the problem."""
         if self.problem is not None:

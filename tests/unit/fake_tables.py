@@ -97,6 +97,10 @@ class FakeTables(Wire):
         evaluated = found[:limit]
         units = 0.5 * max(1, -(-sum(map(item_size, evaluated)) // 4096))
         let_through = [each for each in evaluated if _holds(request.get("FilterExpression"), request, each)]
+        if "ProjectionExpression" in request:
+            names = request["ExpressionAttributeNames"]
+            shown = {names.get(each, each) for each in request["ProjectionExpression"].split(", ")}
+            let_through = [{name: item[name] for name in shown & set(item)} for item in let_through]
         answer: Json = {"Items": let_through, "ScannedCount": len(evaluated), "ConsumedCapacity": _capacity(units)}
         if len(found) > limit or (evaluated and len(evaluated) == limit):
             last = evaluated[-1]
@@ -219,7 +223,8 @@ def _updated(request: Json, old: Json) -> Json:
 def _holds(expression: str | None, request: Json, item: Json) -> bool:
     if expression is None:
         return True
-    used = set(re.findall(r"[#:]\w+", f"{expression} {request.get('UpdateExpression', '')}"))
+    others = " ".join(request.get(name, "") for name in ("UpdateExpression", "ProjectionExpression"))
+    used = set(re.findall(r"[#:]\w+", f"{expression} {others}"))
     given = {*request.get("ExpressionAttributeNames", {}), *request.get("ExpressionAttributeValues", {})}
     if used != given:
         raise WireError("ValidationException", f"not used or not defined: {sorted(used ^ given)}", 400)
@@ -262,6 +267,9 @@ class _Condition:
             result = self._any()
             assert self._tokens.pop(0) == ")"
             return result
+        if token == "attribute_type":
+            _, alias, _, kind, _ = (self._tokens.pop(0) for _ in range(5))
+            return self._values[kind]["S"] in self._item.get(self._name(alias), {})
         if token in ("attribute_exists", "attribute_not_exists"):
             _, alias, _ = (self._tokens.pop(0) for _ in range(3))
             return (self._name(alias) in self._item) == (token == "attribute_exists")

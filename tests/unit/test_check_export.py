@@ -48,6 +48,7 @@ def test_children_get_all_that_they_need(aws: Surroundings) -> None:
             "view": "NEW_AND_OLD_IMAGES",
             "writeTimestampMicros": None,
             "lines": "records",
+            "moved": None,
         },
         "sink": {"type": "table", "name": "target", "keys": [{"name": "pk", "type": "S"}], "guard": "newerOnly"},
         "transform": None,
@@ -196,6 +197,7 @@ def test_fixture_ends_as_it_is_named(aws: Surroundings, path: Path) -> None:
         "toleratedFailurePercentage": 0,
         "rejectsTolerated": {"count": 0},
         "resumed": None,
+        "mirror": None,
     }
 
 

@@ -10,6 +10,7 @@ import pytest
 from sluice.workflows.table_export.ledger import LedgerState
 from sluice.workflows.table_export.next_export import Action, Times, next_export
 from sluice_cli.exit_code import ExitCode
+from sluice_cli.export_advice import COPY_WARNING
 from tests.unit.cli_aws import OUTPUTS, Terminal, stubbed_aws
 from tests.unit.cli_exports import LEASE, NOW, REQUEST, WATERMARK, Exporting, exporting_stack
 
@@ -105,6 +106,7 @@ def test_reset_makes_the_next_export_a_full_one(exporting: Exporting) -> None:
     assert err.splitlines() == [
         "a reset is requested: the next run makes a full export of airports",
         "AWS charges a full export by the table's size, at the moment about 0 bytes",
+        COPY_WARNING,
     ]
     state = exporting.ledger_state()
     assert state.version == 8
@@ -119,6 +121,7 @@ def test_reset_says_what_comes_before_the_full_export(exporting: Exporting) -> N
     _code, _out, err = exporting.sluice("reset", "--table", "airports")
 
     assert err.splitlines()[2:] == [
+        COPY_WARNING,
         "the running export ends first",
         "the exports are paused; first: sluice export resume --table airports",
     ]

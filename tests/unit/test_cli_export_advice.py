@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sluice_cli.export_advice import DEAD_LETTER_QUEUE, Seen, next_steps
+from sluice_cli.export_advice import COPY_WARNING, DEAD_LETTER_QUEUE, Seen, next_steps
 from sluice_cli.export_ledger import Recovery
 from sluice_cli.export_schedule import INTERVAL_MINUTES, STATE, TABLES, Schedule
 from sluice_cli.stack import Stack
@@ -123,7 +123,7 @@ def test_gap_is_reported_until_a_full_export_has_closed_it() -> None:
     lost, before = gap(WATERMARK - 48 * HOUR, WATERMARK), completed(None, WATERMARK - 48 * HOUR)
     reported = (
         "changes from 2026-11-19T11:00:00Z to 2026-11-21T11:00:00Z are in no export (PITR_GAP):"
-        " what reads the exports starts again with the full export that comes next"
+        f" what reads the exports starts again with the full export that comes next; {COPY_WARNING}"
     )
     running: dict[str, Any] = {
         "status": "PITR_GAP",
@@ -142,7 +142,7 @@ def test_gap_to_come_is_reported_with_the_full_export() -> None:
 
     assert steps(seen(recovery=reach))[0] == (
         "changes from 2026-11-21T11:00:00Z to 2026-11-21T11:30:00Z are out of point-in-time recovery's reach:"
-        " the next run records the gap and makes a full export"
+        f" the next run records the gap and makes a full export; {COPY_WARNING}"
     )
     after_failure = steps(seen(failed(), recovery=reach, status="FAILED", current=BEGUN))
     assert after_failure[1] == f"the last export failed (AWS does not say why); {START}"

@@ -269,10 +269,16 @@ def test_tombstone_has_the_key_the_time_and_its_end(aws: Slices) -> None:
 
 
 @pytest.mark.parametrize("text", ["x", "\x01"])
-def test_attribute_of_the_guards_name_is_replaced(aws: Slices, text: str) -> None:
-    old = bird("a", note={"S": text}, WriteTimestampMicros={"S": "long ago"})
-    aws.process([changed({"pk": {"S": "a"}}, None, old)], CHANGES, GUARDED)
-    assert aws.held()["a"] == old | {"WriteTimestampMicros": {"N": str(MICROS)}}
+@pytest.mark.parametrize("name", ["WriteTimestampMicros", "TombstoneExpiresAt"])
+def test_item_with_an_attribute_of_the_guards_name_is_rejected(aws: Slices, text: str, name: str) -> None:
+    own = bird("a", note={"S": text}) | {name: {"N": "1"}}
+    inside = bird("b", note={"M": {name: {"S": text}}})
+    records = [changed(key_of(item), None, item) for item in (own, inside)]
+    progress = aws.process(records, CHANGES, GUARDED)
+    (reject,) = aws.rejects(progress)
+    assert f"the item has an attribute {name} of its own, which the guard would overwrite" in reject["message"]
+    assert counts(progress) == (2, 1, 0, 1, 0)
+    assert aws.held() == {"b": inside | {"WriteTimestampMicros": {"N": str(MICROS)}}}
 
 
 @pytest.mark.parametrize("new", [None, bird("a")])

@@ -57,6 +57,26 @@ def test_every_field_is_taken() -> None:
     )
 
 
+def test_mirror_and_what_it_adopts() -> None:
+    guarded = {"table": "copy", "guard": "newerOnly"}
+    given = [read(sink=guarded), read(sink=guarded, mirror=True), read(sink=guarded, mirror=True, adopt=True)]
+    assert [(each.mirrors, each.adopts) for each in given] == [(False, False), (True, False), (True, True)]
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"sink": {"prefix": "output/x"}, "mirror": True}, "mirror: requires a table as the sink"),
+        ({"mirror": True}, 'mirror: requires "guard": "newerOnly" in the sink'),
+        ({"adopt": True}, 'adopt: applies only with "mirror": true'),
+        ({"mirror": "yes"}, "mirror: must be true or false"),
+    ],
+)
+def test_mirror_needs_a_guarded_table(changed: dict[str, Any], problem: str) -> None:
+    with pytest.raises(InvalidInputError, match=problem):
+        read(**changed)
+
+
 @pytest.mark.parametrize(
     ("sink", "expected"),
     [

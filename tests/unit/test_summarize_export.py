@@ -128,7 +128,7 @@ def test_rejects_are_merged_by_the_files_own_numbers(aws: Surroundings) -> None:
     summary = import_module("summarize_run.handler").lambda_handler(
         {
             "run": RUN.to_state(),
-            "planned": {"process": {}, "plan": plan_object, "rejectsTolerated": None},
+            "planned": {"process": {"verify": True}, "plan": plan_object, "rejectsTolerated": None},
             "mapRun": {"ResultWriterDetails": {"Bucket": DATA_BUCKET, "Key": f"{results}/manifest.json"}},
             "error": None,
         },

@@ -14,6 +14,7 @@ from sluice.aws.wire import Wire
 from sluice.dynamodb.batch_writer import BatchWriter
 from sluice.dynamodb.conditional_writers import NewerPuts
 from sluice.errors import RejectError
+from sluice.mapping.delete import DELETE
 from sluice.mapping.transforms import Transform, to_item
 from sluice.reading.dialect import DYNAMODB_JSON
 from sluice.workflows.export_process.input import FULL, INCREMENTAL, NEW_AND_OLD_IMAGES, PLAIN, Export
@@ -46,6 +47,8 @@ def words(item: dict[str, Any]) -> Any:
             return "text"
         case "raise":
             raise KeyError("as asked")
+        case "delete":
+            return DELETE
         case "no key":
             return {"n": 1}
         case "one":
@@ -119,6 +122,7 @@ def test_target_follows_what_the_images_become(target: Target, is_guarded: bool)
         pytest.param(None, "one", (1, 0, 0), id="one_item_is_no_list"),
         pytest.param(None, "raise", (0, 0, 1), id="transform_that_raises"),
         pytest.param(None, "nothing", (0, 0, 1), id="result_that_is_no_item"),
+        pytest.param(None, "delete", (0, 0, 1), id="delete_is_no_item"),
         pytest.param(None, "no key", (0, 0, 1), id="item_without_its_key"),
         pytest.param("raise", "x", (0, 0, 1), id="old_image_that_raises"),
         pytest.param(None, "x x x", (1, 0, 0), id="one_key_several_times"),

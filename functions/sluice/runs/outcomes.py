@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sluice.errors import CountsDoNotReconcileError
 from sluice.runs.counts import Counts
+from sluice.runs.results import read_until_complete
 
 # Step Functions cuts long causes, which makes them invalid JSON. Whole characters and escapes only.
 _ERROR_MESSAGE = re.compile(r'\{\s*"errorMessage":\s*"((?:[^"\\]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*)')
@@ -145,6 +146,15 @@ def outcomes(
         if known is None or known.status != SUCCEEDED:
             ends[end.planned.identity] = end
     return [ends.get(each.identity, RangeOutcome(each, LOST)) for each in planned]
+
+
+def outcomes_of_plan(
+    part_type: PartType, planned: Sequence[Planned], read: Callable[[], Iterable[Mapping[str, Any]]]
+) -> list[RangeOutcome]:
+    """The same from result files that may come late: `read` is called until they name all parts, but not for ever."""
+    return read_until_complete(
+        lambda: outcomes(part_type, planned, read()), lambda ends: all(end.status != LOST for end in ends)
+    )
 
 
 def _outcome(part_type: PartType, record: Mapping[str, Any]) -> RangeOutcome:

@@ -81,6 +81,16 @@ class Run(State):
         """Where the Map Run writes its result files."""
         return f"{self.prefix}results"
 
+    @property
+    def mirror_segments_key(self) -> str:
+        """The segments of a copy that is made equal to its source, one per line."""
+        return f"{self.prefix}mirror/segments.jsonl"
+
+    @property
+    def mirror_results_prefix(self) -> str:
+        """Where the Map Run over these segments writes its result files."""
+        return f"{self.prefix}mirror/results"
+
     def reject_part_key(self, range_index: int, slice_number: int) -> str:
         """The rejects of one slice of a range; the keys sort as the rows do."""
         return f"{self.prefix}rejects/{range_index:08d}-{slice_number:04d}.jsonl"

@@ -72,6 +72,7 @@ class Summary:
 
     `resumed`: {"run": the run that this one continues, "total": what they did together}.
     `files` and `unreadable`: {"key", "objects"} of the files that list a run's objects, and those that it skipped.
+    `mirror`: what became of the items that a full export lacks.
     """
 
     run: Run
@@ -85,6 +86,8 @@ class Summary:
     resumed: Mapping[str, Any] | None = None
     files: Mapping[str, Any] | None = None
     unreadable: Mapping[str, Any] | None = None
+    read_units: float = 0
+    mirror: Mapping[str, Any] | None = None
 
     @property
     def status(self) -> Status:
@@ -98,14 +101,19 @@ class Summary:
             "status": str(self.status),
             "execution": self.run.name,
             "counts": self.counts.to_state(),
-            "capacity": {"readUnits": 0, "writeUnits": self.write_units},
+            "capacity": {"readUnits": self.read_units, "writeUnits": self.write_units},
             "results": {"bucket": self.bucket, "prefix": self.run.prefix},
             "rejects": {"key": self.run.rejects_key, "reasons": dict(self.reasons)} if self.counts.rejected else None,
             "failures": {"key": self.run.failures_key, "batches": self.failed_batches} if self.failed_batches else None,
             "error": {"name": self.error.name, "message": self.error.message} if self.error else None,
             "notes": list(self.notes),
             "resumed": self.resumed,
-        } | {name: each for name, each in (("files", self.files), ("unreadable", self.unreadable)) if each}
+        } | {name: each for name, each in self._optional.items() if each}
+
+    @property
+    def _optional(self) -> dict[str, Mapping[str, Any] | None]:
+        """What only some runs have."""
+        return {"files": self.files, "unreadable": self.unreadable, "mirror": self.mirror}
 
 
 def summarize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from sluice.dynamodb.keys import KeySchema
 from sluice.fields import Fields
@@ -26,7 +26,8 @@ RECORDS, REJECTED_RECORDS = "records", "rejects"
 class Export(State):
     """`bucket`: where its files are. `view`: an incremental one's. `lines`: RECORDS, or REJECTS of an earlier run.
 
-    `write_micros`: when the items of a full export count as written, microseconds since 1970.
+    `write_micros`: when the items of a full export count as written, microseconds since 1970. `moved`: for a copy of an
+    export, what the keys in its manifests begin with, and what replaces it.
     """
 
     bucket: str
@@ -34,6 +35,19 @@ class Export(State):
     view: str | None
     write_micros: Annotated[int | None, Named("writeTimestampMicros")]
     lines: str = RECORDS
+    moved: tuple[str, str] | None = None
+
+    @classmethod
+    def from_state(cls, state: Any) -> Self:
+        """Read what `to_state` returns; format 2 knew no moved exports."""
+        # Slots make the class again, which a plain super() does not know.
+        return super(Export, cls).from_state({"moved": None, **state})
+
+    def object_key(self, key: str) -> str:
+        """Where the object is that a manifest names by this key."""
+        if self.moved is None or not key.startswith(self.moved[0]):
+            return key
+        return self.moved[1] + key.removeprefix(self.moved[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +129,8 @@ _FIELDS = (
     "toleratedFailurePercentage",
     "rejectsTolerated",
     "verify",
+    "mirror",
+    "adopt",
     "resume",
 )
 _SINK_FIELDS = ("table", "guard", "prefix", "bucket", "values")
@@ -148,9 +164,10 @@ class ObjectsTarget:
 
 @dataclass(frozen=True, slots=True)
 class ProcessInput:
-    """`export`: its ARN, or its summary's place. `records`: rejects of an earlier run, processed in its stead.
+    """`export`: its ARN, or its summary's location. `records`: rejects of an earlier run, processed in its stead.
 
-    `rejects_tolerated`: {"count": 5}, {"percentage": 1.5} of the records, or None for any number.
+    `rejects_tolerated`: {"count": 5}, {"percentage": 1.5} of the records, or None for any number. `mirrors`: items that
+    a full export lacks are deleted from the table; `adopts`: also those without the guard's attribute.
     """
 
     export: str | ObjectLocation
@@ -163,12 +180,15 @@ class ProcessInput:
     rejects_tolerated: dict[str, float] | None
     verify: bool
     resumed_run: str | None = None
+    mirrors: bool = False
+    adopts: bool = False
 
     @classmethod
     def from_input(cls, raw: object, data_bucket: str) -> ProcessInput:
         """Read the execution's input. Raises InvalidInputError naming the field."""
         fields = Fields(raw, _FIELDS)
         sink = _sink(fields, data_bucket)
+        mirrors = _mirrors(fields, sink)
         limits = limits_in(fields)
         if limits[UnitKind.WRITE] is not None and not isinstance(sink, TableTarget):
             raise fields.wrong("maxWriteUnitsPerSecond", "does not apply to a sink of objects")
@@ -183,7 +203,23 @@ class ProcessInput:
             rejects_tolerated=rejects_tolerated(fields),
             verify=fields.boolean("verify", default=True),
             resumed_run=resumed_run(fields),
+            mirrors=mirrors,
+            adopts=fields.boolean("adopt", default=False),
         )
+
+
+def _mirrors(fields: Fields, sink: TableTarget | ObjectsTarget) -> bool:
+    mirrors = fields.boolean("mirror", default=False)
+    if not mirrors:
+        if fields.boolean("adopt", default=False):
+            raise fields.wrong("adopt", 'applies only with "mirror": true')
+        return False
+    if not isinstance(sink, TableTarget):
+        raise fields.wrong("mirror", "requires a table as the sink")
+    if sink.guard is None:
+        problem = f'requires "guard": "{GUARD}" in the sink: items are deleted by the times that the guard writes'
+        raise fields.wrong("mirror", problem)
+    return True
 
 
 def _export(fields: Fields) -> str | ObjectLocation:

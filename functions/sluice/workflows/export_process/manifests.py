@@ -50,6 +50,28 @@ def _below(prefix: str | None, key: str) -> str:
     return key if key.startswith(folder) else folder + key
 
 
+def find_move(s3: S3Client, location: ObjectLocation, summary: ManifestSummary) -> tuple[str, str] | None:
+    """What the manifests' keys begin with, and what replaces it, for an export that was copied to other keys.
+
+    Manifests have the keys of the original. None for an original, and for a summary without the list of files beside.
+    """
+    original, copy = (key.rpartition("/")[0].split("/") for key in (summary.files_key, location.key))
+    if original == copy:
+        return None
+    name = summary.files_key.rpartition("/")[2]
+    try:
+        pin(s3, location.bucket, "/".join([*copy, name]).lstrip("/"))
+    except SourceNotFoundError:
+        return None
+    while original and copy and original[-1] == copy[-1]:
+        original, copy = original[:-1], copy[:-1]
+    return _prefix(original), _prefix(copy)
+
+
+def _prefix(folders: list[str]) -> str:
+    return "".join(f"{folder}/" for folder in folders)
+
+
 # The guide's prose has another name for the view than the API.
 _VIEWS = {NEW_IMAGE: NEW_IMAGE, "NEW_IMAGES": NEW_IMAGE, NEW_AND_OLD_IMAGES: NEW_AND_OLD_IMAGES}
 _UNVERIFIED = "an export without checksums is read with verify false"

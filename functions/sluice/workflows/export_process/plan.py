@@ -33,7 +33,15 @@ from sluice.workflows.export_process.input import (
     TableTarget,
 )
 from sluice.workflows.export_process.items import GUARD_ATTRIBUTES
-from sluice.workflows.export_process.manifests import FileList, ManifestSummary, find_summary, list_files, read_summary
+from sluice.workflows.export_process.manifests import (
+    FileList,
+    ManifestSummary,
+    find_move,
+    find_summary,
+    list_files,
+    read_summary,
+)
+from sluice.workflows.export_process.mirror_plan import NO_TABLE, CheckedTable, check_table_before
 from sluice.workflows.export_process.records import Attributes, Record, read_record
 
 if TYPE_CHECKING:
@@ -80,7 +88,7 @@ def _first_record(s3: S3Client, export: Export, first: DataFile | None) -> Recor
     if first is None:
         return None
     try:
-        source = pin(s3, export.bucket, first.key, is_gzip=True)
+        source = pin(s3, export.bucket, export.object_key(first.key), is_gzip=True)
         with closing(open_source(s3, source, 0, None)) as stream:
             return read_record(next(line_blocks(stream))[0], export)
     except (SourceNotFoundError, SourceMalformedError, RejectError, StopIteration):
@@ -106,7 +114,7 @@ def _shown(key: dict[str, str]) -> str:
 class Checked:
     """What is processed; `listed_in` is the object that lists the files, `manifest` its bytes where it is to be put.
 
-    `filled`: how many of the files have records.
+    `filled`: how many of the files have records. `target`: the table that they go to.
     """
 
     process: Process
@@ -115,6 +123,7 @@ class Checked:
     filled: int
     items: int
     manifest: bytes | None = None
+    target: CheckedTable = NO_TABLE
 
 
 def check(s3: S3Client, dynamodb: DynamoDBClient, request: ProcessInput, own_list: ObjectLocation) -> Checked:
@@ -127,16 +136,21 @@ def check(s3: S3Client, dynamodb: DynamoDBClient, request: ProcessInput, own_lis
     summary = read_summary(s3, location.bucket, location.key, verify=request.verify)
     _check_transform(request.transform, summary)
     sink = _sink(dynamodb, request)
-    listed = _listed(s3, location.bucket, summary, verify=request.verify)
-    export = Export(location.bucket, summary.type, summary.view, summary.write_micros)
+    moved = find_move(s3, location, summary)
+    export = Export(location.bucket, summary.type, summary.view, summary.write_micros, moved=moved)
+    files_key = export.object_key(summary.files_key)
+    listed = _listed(s3, location, summary, files_key, verify=request.verify)
     if isinstance(sink, TableSink) and request.transform is None:
         check_keys_fit(s3, dynamodb, sink, summary=summary, export=export, first=listed.first)
+    target = NO_TABLE
+    if isinstance(sink, TableSink):
+        is_continued = request.resumed_run is not None
+        target = check_table_before(dynamodb, request, sink, summary.type, is_continued=is_continued)
     process = Process(export, sink, request.transform, request.verify)
     if request.records is not None:
-        return _feed_back(s3, process, request.records, own_list)
-    return Checked(
-        process, ObjectLocation(location.bucket, summary.files_key), listed.files, listed.filled, listed.items
-    )
+        return replace(_feed_back(s3, process, request.records, own_list), target=target)
+    listed_in = ObjectLocation(location.bucket, files_key)
+    return Checked(process, listed_in, listed.files, listed.filled, listed.items, target=target)
 
 
 def _check_transform(transform: str | None, summary: ManifestSummary) -> None:
@@ -159,11 +173,16 @@ def _sink(dynamodb: DynamoDBClient, request: ProcessInput) -> TableSink | Object
     return TableSink(target.table, schema, is_guarded=target.guard is not None)
 
 
-def _listed(s3: S3Client, bucket: str, summary: ManifestSummary, *, verify: bool) -> FileList:
-    listed = list_files(s3, bucket, summary.files_key, verify=verify)
+def _listed(s3: S3Client, location: ObjectLocation, summary: ManifestSummary, key: str, *, verify: bool) -> FileList:
+    try:
+        listed = list_files(s3, location.bucket, key, verify=verify)
+    except SourceNotFoundError as error:
+        raise SourceNotFoundError(
+            f"{error}; {location.key} names it: copy an export with all of its folders"
+        ) from error
     if listed.items != summary.items:
         problem = f"lists {listed.items:,} records, the export's summary has {summary.items:,}"
-        raise SourceMalformedError(f"s3://{bucket}/{summary.files_key} {problem}")
+        raise SourceMalformedError(f"s3://{location.bucket}/{key} {problem}")
     return listed
 
 
@@ -173,5 +192,5 @@ def _feed_back(s3: S3Client, process: Process, rejects: ObjectLocation, own_list
     with closing(Md5Stream(open_source(s3, source, 0, None))) as stream:
         records = sum(len(lines) - lines.count(b"") for lines in line_blocks(stream))
     manifest = json.dumps({COUNT: records, MD5: stream.md5, FILE_KEY: rejects.key}).encode() + b"\n"
-    export = replace(process.export, bucket=rejects.bucket, lines=REJECTED_RECORDS)
+    export = replace(process.export, bucket=rejects.bucket, lines=REJECTED_RECORDS, moved=None)
     return Checked(replace(process, export=export), own_list, files=1, filled=1, items=records, manifest=manifest)

@@ -111,9 +111,10 @@ def open_file(
     Raises SourceNotFoundError, FileDamagedError, SourceChangedError, AccessDeniedError, ServiceUnavailableError.
     """
     bucket, is_gzip = process.export.bucket, process.export.lines == RECORDS
+    key = process.export.object_key(file.key)
     if progress is not None:
-        return OpenedFile(_pinned(bucket, file.key, progress, GZIP if is_gzip else NONE))
-    source = pin(s3, bucket, file.key, is_gzip=is_gzip)
+        return OpenedFile(_pinned(bucket, key, progress, GZIP if is_gzip else NONE))
+    source = pin(s3, bucket, key, is_gzip=is_gzip)
     return OpenedFile(source, _verified(s3, source, file.md5, held_bytes) if process.verify else None)
 
 

@@ -29,7 +29,10 @@ PROGRESS = "progress"
 
 @dataclass(frozen=True, slots=True)
 class ProcessPlan(VersionedState):
-    """What a resumed run needs to know of a run. `request`: see `request_of`; `bucket` and `key`: its list of files."""
+    """What a resumed run needs to know of a run. `request`: see `request_of`; `bucket` and `key`: its list of files.
+
+    `warnings`: about the table that the run writes to, as it was before the run.
+    """
 
     what: ClassVar = "the plan of a run"
 
@@ -38,6 +41,12 @@ class ProcessPlan(VersionedState):
     bucket: str
     key: str
     before: WorkBefore
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def from_state(cls, state: Any) -> Self:
+        """Read what `to_state` returns; format 2 had no warnings."""
+        return super(ProcessPlan, cls).from_state({"warnings": [], **state})
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from sluice.aws.wire import Wire
 from sluice.dynamodb.batch_writer import BATCH_ITEMS, BatchRequests, BatchWriter, ChangeBatches
 from sluice.dynamodb.conditional_writers import NewerPuts
 from sluice.dynamodb.items import Item
-from sluice.errors import FileDamagedError, ServiceUnavailableError
+from sluice.errors import ServiceUnavailableError
 from sluice.mapping.transforms import load_transform, to_item
 from sluice.run_item.item import RunItem
 from sluice.run_item.progress import WorkDone
@@ -244,7 +244,6 @@ class FileWork:
 
     def _settled(self, opened: OpenedFile, after: RangeProgress) -> dict[str, Any]:
         """The slice's progress, as the first attempt that ended reported it."""
-        self._check_count(opened, after)
         progress = FileProgress(after, opened.source.etag, opened.source.size).to_state()
         is_object = isinstance(self._request.process.sink, ObjectsSink)
         parts = {self._request.rejects_key: self._tally.take_rejects()}
@@ -253,9 +252,3 @@ class FileWork:
         if is_object and settled != progress:
             raise ServiceUnavailableError(f"{opened.source}: another attempt at the slice finished first")
         return settled
-
-    def _check_count(self, opened: OpenedFile, after: RangeProgress) -> None:
-        file = self._request.file
-        if after.done and after.counts.read != file.rows:
-            problem = f"it has {after.counts.read:,} records, the manifest says {file.rows:,}"
-            raise FileDamagedError(f"{opened.source} is damaged: {problem}")

@@ -69,7 +69,8 @@ def _process(fields: Fields, table: str, view_type: str) -> Mapping[str, Any] | 
         raise fields.wrong("process.sink.guard", "must be newerOnly: the runs of two windows may overlap")
     if process.get("transform") is not None and view_type != VIEW_TYPES[0]:
         raise fields.wrong("viewType", f"must be {VIEW_TYPES[0]}: process.transform needs the old images")
-    return {**process, "sink": {name: _named(value, table) for name, value in sink.items()}}
+    defaults = {"mirror": True} if "table" in sink else {}
+    return {**defaults, **process, "sink": {name: _named(value, table) for name, value in sink.items()}}
 
 
 def _named(value: Any, table: str) -> Any:
