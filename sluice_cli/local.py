@@ -4,6 +4,7 @@ import fcntl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,12 @@ def _usable(local: LocalAws) -> LocalAws:
     return local
 
 
+def _check_installed() -> None:
+    """The command alone needs less than local AWS does."""
+    if find_spec("ministack") is None:
+        raise CommandError("local AWS is not installed; in Sluice's directory: pip install '.[local]'")
+
+
 def up(
     root: Path,
     *,
@@ -82,6 +89,7 @@ def up(
             _refuse_conflicts(started, wanted)
             return _usable(started.aws), False
         _clean_up(root, started)
+        _check_installed()
         try:
             local = start(
                 port=port,

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from sluice_cli.deploy import build_command, host_parameters, run_tool
+from sluice_cli.exit_code import CommandError
 
 # As samconfig.toml has it. `sam build` empties the directory first, and the record in it with it.
 BUILD_DIRECTORY = Path(".aws-sam", "local")
@@ -40,7 +41,9 @@ class Source:
 
 
 def build(sam: Path, root: Path, environment: Mapping[str, str], show: Callable[[str], None]) -> Outcome:
-    """Bring the build up to date with the files. Raises CommandError when SAM fails."""
+    """Bring the build up to date with the files. Raises CommandError when SAM fails, or there are no files."""
+    if not (root / "template.yaml").is_file():
+        raise CommandError(f"there is no template.yaml in {root}; run the command in Sluice's directory")
     with _taking_turns(root):
         source, built = read_source(root), _built_from(root)
         if source == built:

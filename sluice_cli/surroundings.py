@@ -12,6 +12,18 @@ from sluice_cli.aws import Aws, Target, connect
 
 DEFAULT_STACK_NAME = "sluice"
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+# What the directory of Sluice has, which an installed command is not in.
+PROJECT_PARTS = ("template.yaml", "statemachines")
+
+
+def project_root(package_root: Path = PROJECT_ROOT, directory: Path | None = None) -> Path:
+    """Sluice's directory: the one that the command was installed from, or the nearest one at or above `directory`.
+
+    `directory` is the current one by default, and the result if there is no such directory: runs on AWS need none.
+    """
+    start = (directory or Path.cwd()).resolve()
+    candidates = (package_root, start, *start.parents)
+    return next((each for each in candidates if all((each / part).exists() for part in PROJECT_PARTS)), start)
 
 
 @dataclass(frozen=True)
@@ -26,7 +38,7 @@ class Clock:
 class Surroundings:
     """Streams, environment, clock, the project's root and the connection to AWS."""
 
-    root: Path = PROJECT_ROOT
+    root: Path = field(default_factory=project_root)
     stdin: TextIO = field(default_factory=lambda: sys.stdin)
     stdout: TextIO = field(default_factory=lambda: sys.stdout)
     stderr: TextIO = field(default_factory=lambda: sys.stderr)
