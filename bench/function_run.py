@@ -1,4 +1,4 @@
-"""Run a function, slice by slice: takes a payload per line of stdin, prints what it came to and the peak so far.
+"""Run a function, slice by slice: takes a payload per line of stdin, prints its outcome and the peak so far.
 
 `python -m bench.function_run FOLDER`, the function's own.
 """
@@ -19,6 +19,7 @@ def main() -> None:
     """Work through the payloads as they come, until stdin ends."""
     handler = import_module(f"{sys.argv[1]}.handler").lambda_handler
     context = EndlessContext()
+    outcomes, sys.stdout = sys.stdout, sys.stderr  # where metrics go
     for line in sys.stdin:
         event: dict[str, Any] = json.loads(line)
         while not (event["progress"] and event["progress"]["done"]):
@@ -26,7 +27,7 @@ def main() -> None:
         progress = event["progress"]
         counts = progress["rows"] if "rows" in progress else progress["counts"]
         reported = {"counts": counts, "slices": progress["slices"], "peakMegabytes": peak_megabytes(os.getpid())}
-        print(json.dumps(reported), flush=True)
+        print(json.dumps(reported), file=outcomes, flush=True)
 
 
 if __name__ == "__main__":

@@ -15,16 +15,16 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-# Of the project, or what boto3 brings.
-GIVEN = {"sluice", "sluice_cli", "local_aws", "transforms", "botocore", "s3transfer", "urllib3"}
+# Of the project, of Python 3.14, or what boto3 brings.
+GIVEN = {"compression", "sluice", "sluice_cli", "local_aws", "transforms", "botocore", "s3transfer", "urllib3"}
 # Used by `sluice local deploy` alone.
 LOCAL_ONLY = {"packages.py"}
 # Used by functions alone, which local AWS runs.
-FUNCTIONS_ONLY = {"step.py", "ending.py"}
+FUNCTIONS_ONLY = {"step.py", "ending.py", "decompression.py"}
 
 
 def declared(requirements: list[str]) -> set[str]:
-    return {re.split(r"[<>=\[ ]", each)[0].lower() for each in requirements}
+    return {re.split(r"[<>=\[; ]", each)[0].lower() for each in requirements}
 
 
 def imported(folder: str, without: Collection[str] = ()) -> set[str]:
