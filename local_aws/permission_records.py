@@ -6,8 +6,8 @@ Each line is a JSON object:
 - `decision`: `Allow`, `Deny` (a statement denies it) or `ImplicitDeny` (no statement allows it).
 - `statements`: the statements that allow or deny it, each with `sid` and `resource`, the pattern that matched.
 
-Calls that the same statements allow for the same patterns are one line, with the first call's resource. Each denial has
-a line of its own.
+Calls that the same statements allow for the same patterns are one line, with the first call's resource, until a policy
+of any role changes. Each denial has a line of its own.
 """
 
 import json
@@ -21,6 +21,7 @@ from ministack.core import iam_evaluator
 
 from local_aws.launch import PERMISSION_RECORDS
 from local_aws.replacements import check, replace
+from local_aws.role_permissions import when_policies_change
 
 ASSUMED_ROLE = "AssumedRole"
 ALLOW, DENY = "Allow", "Deny"
@@ -44,6 +45,7 @@ def install() -> None:
         check(iam_evaluator, name, parameters)
     original = check(iam_evaluator, "evaluate", ("ctx", "policies", "limits"))
     records = Records(Path(os.environ[PERMISSION_RECORDS]))
+    when_policies_change(records.forget)
     replace(iam_evaluator, "evaluate", ("ctx", "policies", "limits"), recorded(original, records))
     options = ("doc", "ctx", "service", "named_only", "direct_only")
     of_resource = check(iam_evaluator, "evaluate_resource_policy", options)
@@ -56,6 +58,10 @@ class Records:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._allowed: set[tuple[str, str, Matched]] = set()
+
+    def forget(self) -> None:
+        """Record what is allowed again, as if it were called for the first time."""
+        self._allowed.clear()
 
     def add(self, role: str, context: Any, decision: str, matched: Matched) -> None:
         """Record a decision, unless the file has the same permission already."""

@@ -27,6 +27,8 @@ POLICY_CHANGES = ("PutRolePolicy", "DeleteRolePolicy", "AttachRolePolicy", "Deta
 
 ConditionKeys = tuple[tuple[str, str], ...]
 
+# What else is remembered of policies that may have changed.
+_forgetters: list[Callable[[], None]] = []
 _answers: dict[tuple[str, str, str, str, ConditionKeys], tuple[str | None, float]] = {}
 _policies: dict[tuple[str, str], tuple[Any, float]] = {}
 
@@ -103,6 +105,13 @@ def forget_policies() -> None:
     """Read each role's policies again: some of them may have changed."""
     _policies.clear()
     _answers.clear()
+    for forget in _forgetters:
+        forget()
+
+
+def when_policies_change(forget: Callable[[], None]) -> None:
+    """Call this whenever a role's policies may have changed."""
+    _forgetters.append(forget)
 
 
 def is_enforced() -> bool:

@@ -10,9 +10,10 @@ import pytest
 
 from tests.local.deployed import Deployed, deployed
 from tests.local.key_processors import create_processors
+from tests.local.mapped_objects import create_object_function
 from tests.local.queried_rows import create_row_function
 from tests.permissions.comparison import DENY
-from tests.permissions.exercises import exports, keys, loads, objects, rows, transforms
+from tests.permissions.exercises import actions, exports, keys, loads, objects, rows, transforms
 from tests.permissions.exercises.runs import Exercise
 from tests.permissions.granted import Permission, permissions, roles_of
 from tests.permissions.policies import Policies
@@ -29,6 +30,7 @@ GROUPS: tuple[tuple[tuple[str, ...], tuple[str, ...], Callable[[Deployed], Seque
     (("distinct_keys",), ("StopWorkersFunctionRole",), lambda _stack: keys.EXERCISES),
     (("athena_map",), (), lambda _stack: rows.EXERCISES),
     (("object_aggregate",), (), lambda _stack: objects.EXERCISES),
+    (("object_map",), (), lambda _stack: actions.EXERCISES),
     (("table_transform",), (), lambda _stack: transforms.EXERCISES),
 )
 
@@ -39,6 +41,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     with deployed(tmp_path_factory.mktemp("project")) as stack:
         create_processors(stack)
         create_row_function(stack)
+        create_object_function(stack)
         yield stack
 
 
@@ -55,9 +58,11 @@ def test_call_is_denied_without_its_permission(stack: Deployed) -> None:
     with ThreadPoolExecutor(len(groups)) as threads:
         needs = list(threads.map(lambda group: group.needs(exercised()), groups))
         found = {permission for each in needs for permission in each}
-        assert sorted(str(each) for each in exercised() - found) == []
+        missing = sorted(str(each) for each in exercised() - found)
+        assert not missing, "no exercise needs:\n" + "\n".join(missing)
         allowed = threads.map(_allowed_without, groups, needs)
-        assert [str(each) for found in allowed for each in found] == []
+        not_denied = [str(each) for found in allowed for each in found]
+        assert not not_denied, "not denied without:\n" + "\n".join(not_denied)
 
 
 def _group(

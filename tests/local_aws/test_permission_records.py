@@ -63,6 +63,14 @@ def test_allowed_calls_of_one_permission_are_one_record(account: Account, new_re
     assert new_records() == [("s3:GetObject", "in/a", "Allow", [{"sid": "", "resource": OBJECTS}])]
 
 
+def test_allowed_call_is_recorded_again_when_a_policy_changes(account: Account, new_records: Any) -> None:
+    s3 = account.session("s3", GET)
+    s3.get_object(Bucket=BUCKET, Key="in/a")
+    account.role(GET)
+    s3.get_object(Bucket=BUCKET, Key="in/b")
+    assert [each[1] for each in new_records()] == ["in/a", "in/b"]
+
+
 def test_every_statement_that_allows_a_call_is_recorded(account: Account, new_records: Any) -> None:
     account.session("s3", GET, ("s3:GetObject", "*"), ("s3:PutObject", "*")).get_object(Bucket=BUCKET, Key="in/a")
     ((*_, statements),) = new_records()

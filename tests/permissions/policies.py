@@ -52,6 +52,11 @@ class Policies:
             for name, document in changed.items():
                 self._put(permission.role, name, document)
 
+    def put_again(self, role: str) -> None:
+        """Put the role's policies as they are."""
+        for name, document in self._documents[role].items():
+            self._put(role, name, document)
+
     def _inline(self, role_name: str) -> dict[str, Document]:
         names = self._iam.list_role_policies(RoleName=role_name)["PolicyNames"]
         return {

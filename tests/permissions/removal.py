@@ -31,7 +31,11 @@ class Group:
         left = {each for each in permissions if each.role in self._roles}
         found: dict[Permission, Exercise] = {}
         for exercise in self._exercises:
-            self._follow(exercise(self._stack)(), ())
+            start = exercise(self._stack)
+            # What was allowed before is recorded again.
+            self._policies.put_again(next(iter(self._roles)))
+            self._records()
+            self._follow(start(), ())
             records = self._records()
             needed = {each for each in left if any(uses(r, each) and len(r.statements) == 1 for r in records)}
             found |= dict.fromkeys(needed, exercise)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from uuid import uuid4
 
+from sluice.workflows.csv_load.set_plan import INLINE_OBJECTS
 from tests.local.deployed import Deployed
 from tests.permissions.exercises.runs import call, run, update
 
@@ -20,6 +22,14 @@ def _version(stack: Deployed) -> dict[str, Any]:
     bucket = stack.versioned_bucket()
     put = stack.s3.put_object(Bucket=bucket, Key="version.csv", Body=CSV.encode())
     return _load(stack) | {"source": {"bucket": bucket, "key": "version.csv", "versionId": put["VersionId"]}}
+
+
+def _below_prefix(stack: Deployed, bucket: str) -> dict[str, Any]:
+    """More objects than PlanLoad looks at itself: InspectSource does."""
+    prefix = f"input/{uuid4().hex[:12]}/"
+    for number in range(INLINE_OBJECTS + 1):
+        stack.s3.put_object(Bucket=bucket, Key=f"{prefix}{number}.csv", Body=CSV.encode())
+    return _load(stack) | {"source": {"bucket": bucket, "prefix": prefix}}
 
 
 def _missing(stack: Deployed) -> dict[str, Any]:
@@ -48,6 +58,9 @@ EXERCISES = (
     run("csv_load", _load),
     run("csv_load", lambda stack: _load(stack, CSV + BAD_ROW, rejectsTolerated=1, onConflict="keep")),
     run("csv_load", _version),
+    run("csv_load", lambda stack: _below_prefix(stack, stack.bucket)),
+    run("csv_load", lambda stack: _below_prefix(stack, stack.versioned_bucket())),
+    run("csv_load", lambda stack: _load(stack, write="update")),
     call("TransformItems", _slice_without_outcome),
     update("csv_load_direct"),
     run("csv_load_direct", lambda stack: {"source": stack.put(CSV), "table": stack.new_table()}),
