@@ -16,6 +16,8 @@ from local_aws.stepfunctions.walk import walk
 
 EXPRESS_SECONDS = 300
 EXPRESS = "EXPRESS"
+# In an execution's record: the state that it has entered last, with its input and variables, and its redrives.
+ENTERED, REDRIVE_COUNT = "enteredState", "redriveCount"
 
 running: dict[str, Run] = {}
 on_end: list[Callable[[Run], None]] = []
@@ -53,24 +55,35 @@ def new_run(record: Record, machine: Record, data: Any) -> Run:
         "Name": record["name"],
         "RoleArn": machine["roleArn"],
     }
+    events = record.get("events", [])
+    redrives = record.get(REDRIVE_COUNT, 0)
     if not is_express:
-        execution["RedriveCount"] = 0
+        execution["RedriveCount"] = redrives
+    if redrives:
+        execution["RedriveTime"] = record["redriveDate"]
     return Run(
         record=record,
         context={
             "Execution": execution,
             "StateMachine": {"Id": machine["stateMachineArn"], "Name": machine["name"]},
         },
-        history=NoHistory() if is_express else History(record["events"]),
+        history=NoHistory() if is_express else History(events, last=len(events) if redrives else 0),
         role_arn=machine["roleArn"],
     )
 
 
 def _walk_to_end(run: Run, definition: Record) -> None:
-    scope = Scope(run, definition.get("QueryLanguage", "JSONPath"), {})
-    data = run.context["Execution"]["Input"]
+    first = {"state": definition["StartAt"], "input": run.context["Execution"]["Input"], "variables": {}, "bytes": {}}
+    begin = run.record.get(ENTERED) or first
+    language = definition.get("QueryLanguage", "JSONPath")
+    scope = Scope(run, language, dict(begin["variables"]), variable_bytes=dict(begin["bytes"]))
+
+    def remember(name: str, data: Any) -> None:
+        variables, sizes = dict(scope.variables), dict(scope.variable_bytes)
+        run.record[ENTERED] = {"state": name, "input": data, "variables": variables, "bytes": sizes}
+
     try:
-        output = walk(definition["States"], definition["StartAt"], data, scope)
+        output = walk(definition["States"], begin["state"], begin["input"], scope, remember)
     except StoppedError:
         return
     except StateError as error:
@@ -80,6 +93,7 @@ def _walk_to_end(run: Run, definition: Record) -> None:
         _fail(run, StateError(RUNTIME, f"{type(error).__name__}: {error}"))
     else:
         text = compact_json(output)
+        run.record.pop(ENTERED, None)
         end(run, "SUCCEEDED", "ExecutionSucceeded", {"output": text}, output=text)
 
 

@@ -7,7 +7,7 @@ from ministack.services import cloudwatch_logs
 from ministack.services import stepfunctions as service
 
 from local_aws.replacements import check, replace, require
-from local_aws.stepfunctions import callbacks, execution_logs, machine_deletion, operations
+from local_aws.stepfunctions import callbacks, execution_logs, machine_deletion, operations, redrives
 from local_aws.stepfunctions.branches import run_parallel
 from local_aws.stepfunctions.creation_checks import checked_creation, checked_update, machine_arn
 from local_aws.stepfunctions.definition_checks.validation import checked_definition, definition_refusal, validate
@@ -77,6 +77,7 @@ def install() -> None:
     require(cloudwatch_logs, "_log_groups")
     check(cloudwatch_logs, "_append_log_events", ("stream", "events"))
     on_end.append(execution_logs.write)
+    redrives.install()
 
 
 def _install_machine_operations() -> None:

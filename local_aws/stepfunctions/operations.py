@@ -17,7 +17,7 @@ from ministack.services import stepfunctions as service
 
 from local_aws.stepfunctions.errors import MAXIMUM_PAYLOAD_BYTES
 from local_aws.stepfunctions.execution_names import name_fault
-from local_aws.stepfunctions.executions import EXPRESS, run_execution, running, stop
+from local_aws.stepfunctions.executions import EXPRESS, REDRIVE_COUNT, run_execution, running, stop
 from local_aws.stepfunctions.scope import Record, compact_json
 
 Response = tuple[int, dict[str, str], bytes]
@@ -179,15 +179,16 @@ def describe_execution(data: Record) -> Response:
         "cause",
         "mapRunArn",
         "itemCount",
+        "redriveDate",
     )
     shown = {name: record[name] for name in names if record.get(name) is not None}
     if "output" in shown:
         shown["outputDetails"] = record["outputDetails"]
-    return _json({**shown, "redriveCount": 0, **redrive_fields(record)})
+    return _json({**shown, REDRIVE_COUNT: record.get(REDRIVE_COUNT, 0), **redrive_fields(record)})
 
 
 def redrive_fields(record: Record) -> dict[str, str]:
-    """What DescribeExecution says of a redrive, which local AWS does not do."""
+    """Whether DescribeExecution says that the execution can be redriven, and why not."""
     status = record["status"]
     if status in ("FAILED", "ABORTED", "TIMED_OUT"):
         by_map_run = "mapRunArn" in record

@@ -11,10 +11,20 @@ before_state: list[Callable[[Run], None]] = []
 STATES_WITH_RETRIES = ("Task", "Parallel", "Map")
 
 
-def walk(states: dict[str, State], start_at: str, data: Any, scope: Scope) -> Any:
-    """Run a machine, a branch or an iteration, and return its output. Raises StateError, StoppedError."""
+def walk(
+    states: dict[str, State],
+    start_at: str,
+    data: Any,
+    scope: Scope,
+    entering: Callable[[str, Any], None] = lambda name, data: None,
+) -> Any:
+    """Run a machine, a branch or an iteration, and return its output. Raises StateError, StoppedError.
+
+    `entering` gets each state's name and input before the state begins.
+    """
     name: str | None = start_at
     while name is not None:
+        entering(name, data)
         for each in before_state:
             each(scope.run)
         scope.run.check()
