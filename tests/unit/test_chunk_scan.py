@@ -21,6 +21,12 @@ DIALECTS: dict[str, dict[str, Any]] = {
     "tab": {"delimiter": "\t"},
     "two-byte": {"delimiter": "§", "quote": "«"},
     "jsonl": {"format": "jsonl", "header": None},
+    "escape": {"escape": "\\"},
+    "escape without quotes": {"escape": "\\", "quote": None},
+    "trim": {"trim": True},
+    "comment": {"comment": "//"},
+    "long delimiter": {"delimiter": "||", "trim": True},
+    "all": {"delimiter": "§§", "quote": "'", "escape": "\\", "comment": "//", "trim": True},
 }
 TOKENS = [
     "a",
@@ -43,6 +49,9 @@ TOKENS = [
     "{",
     "}",
     "b,c\n",
+    "\\",
+    "/",
+    "|",
 ]
 
 texts = st.lists(st.sampled_from(TOKENS), max_size=30).map("".join)

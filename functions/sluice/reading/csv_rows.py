@@ -91,7 +91,7 @@ def _checked_row(data: bytes, start: int, source: Source, line_of: LineOf) -> Pa
     try:
         (row,) = csv_records(text, source.dialect)
     except QuoteError:
-        return _wrong_quotes(text, start, line_of)
+        return _wrong_quotes(_record_alone(text, source.dialect), start, line_of)
     if len(row) != len(header):
         return BadRow(Reason.ROW_RAGGED, f"{len(row)} values for {len(header)} columns", row, start)
     return row
@@ -101,11 +101,15 @@ def _readable_record(text: str, source: Source) -> Any:
     try:
         return as_record(csv_records(text, source.dialect)[0], source.header or ())
     except QuoteError:
-        return text.rstrip("\r\n")
+        return _record_alone(text, source.dialect)
 
 
-def _wrong_quotes(text: str, start: int, line_of: LineOf) -> BadRow:
-    record = text.rstrip("\r\n")
+def _record_alone(text: str, dialect: Dialect) -> str:
+    """The record without its newline, and without the blank lines and comments after it."""
+    return text.rstrip("\r\n") if dialect.is_plain else dialect.cell_grammar.records(text)[0]
+
+
+def _wrong_quotes(record: str, start: int, line_of: LineOf) -> BadRow:
     first, more = line_of(start), len(_newline.findall(record))
     lines = f"line {first}" if not more else f"lines {first} to {(first or 0) + more}"
     where = lines if first else f"{more + 1} line{'s' if more else ''} from byte {start} on"

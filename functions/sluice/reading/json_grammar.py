@@ -35,6 +35,7 @@ _bracket = re.compile(rb"(?:" + _PLAIN + rb"|" + _STRING + rb"|" + _OPEN_STRING 
 _last_bracket = re.compile(rb"(?:" + _PLAIN + rb"|" + _STRING + rb"|" + _LAST_OPEN_STRING + rb")*+([{}\[\]])").match
 _other = re.compile(rb'(?:[^\s,\[\]{"\x1e]++|' + _STRING + rb"|" + _OPEN_STRING + rb")++").match
 _last_other = re.compile(rb'(?:[^\s,\[\]{"\x1e]++|' + _STRING + rb"|" + _LAST_OPEN_STRING + rb")++").match
+_is_scan_name = re.compile(_SCAN_NAMES + rb'|"Items"').match
 _separators = re.compile(_SEPARATORS + rb"*+").match
 
 
@@ -51,6 +52,7 @@ class JsonGrammar:
     open_name = "the JSON object"
 
     def __init__(self, *, is_scan: bool = False) -> None:
+        self._is_scan = is_scan
         self._separators = _scan_separators().match if is_scan else _separators
 
     def measure(self, data: bytes, *, is_last: bool) -> tuple[int, int]:
@@ -80,7 +82,9 @@ class JsonGrammar:
         """Where the records begin and end that are surely whole; the last one may be broken off by the source's end."""
         position = self._after_separators(data, 0)
         while position < len(data):
-            end = _record_end(data, position, is_last=is_last)
+            # What a Scan's output says of itself may be broken off by the data's end.
+            is_broken_off = self._is_scan and not is_last and _is_scan_name(data, position)
+            end = None if is_broken_off else _record_end(data, position, is_last=is_last)
             if end is None:
                 if is_last:
                     yield position, len(data)

@@ -87,7 +87,7 @@ def wide_encoding(head: bytes) -> str | None:
     if len(head) < 8 or sum(nuls) < len(head) * _NULS_SHARE:
         return None
     least, most = sorted((nuls[0] + nuls[2], nuls[1] + nuls[3]))
-    if least > most // 2:
+    if least * 3 > most:
         return "looks like UTF-32 without a byte order mark"
     return "looks like UTF-16 without a byte order mark"
 

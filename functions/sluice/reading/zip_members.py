@@ -7,6 +7,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from errno import EINVAL
 from typing import TYPE_CHECKING
 
 from sluice.errors import SourceMalformedError
@@ -149,7 +150,8 @@ class _StoredFile(io.RawIOBase):
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
         if base + offset < 0:
-            raise ValueError("a position before the file")
+            # As a file does, which zipfile expects of a short one.
+            raise OSError(EINVAL, "a position before the file")
         self._position = base + offset
         return self._position
 
