@@ -25,6 +25,8 @@ INPUT_REFUSED = frozenset(
         "TableNotFoundError",
     }
 )
+# What a run works on, as its summary names it.
+SUBJECT = ("source", "table", "index", "target", "action", "undone")
 LABEL_WIDTH = 13
 DRY_RUN = "dryRun"
 LARGEST_SHOWN = 3
@@ -48,7 +50,7 @@ def summary_lines(summary: Any) -> list[str]:
     """The summary as a table for people; an output that is no summary is shown as it is."""
     if not isinstance(summary, dict) or "counts" not in summary:
         return [json.dumps(summary, indent=2, ensure_ascii=False)]
-    named = ("workflow", "execution", "status", "mode", "table", "reason", "watermark")
+    named = ("workflow", "execution", "status", "mode", *SUBJECT, "reason", "watermark")
     lines = [_line(name, str(summary[name])) for name in named if summary.get(name) is not None]
     lines += _standing_lines(summary)
     lines += [_line(name, f"{count:,}") for name, count in (summary.get("counts") or {}).items()]

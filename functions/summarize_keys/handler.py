@@ -16,7 +16,7 @@ from sluice.fields import Fields
 from sluice.report.ending import end_run
 from sluice.runs.paths import Run
 from sluice.runs.results import MergedObjects, empty, map_run_records, read_until_complete, spool, upload
-from sluice.runs.summary import RunError
+from sluice.runs.summary import SUBJECT, RunError, with_subject
 from sluice.settings import RunSettings, Settings
 from sluice.state import readable
 from sluice.step import step
@@ -36,8 +36,9 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     ServiceUnavailableError.
 
     Takes {"run", "planned": PlanScan's result, "error": {"name", "message"}}; all but the run may be null.
+    `subject` is what with_subject takes.
     """
-    fields = Fields(event, ("run", "planned", "error"))
+    fields = Fields(event, ("run", SUBJECT, "planned", "error"))
     run = Run.from_state(fields.raw("run"))
     planned: Mapping[str, Any] = readable(fields.raw("planned"), "the run's plan") if fields.has("planned") else {}
     error = RunError.from_state(event.get("error"))
@@ -47,7 +48,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         if summary.processed.parts:
             parts = MergedObjects(s3_client(), settings.data_bucket, sorted(summary.processed.parts))
             s3_client().upload_fileobj(io.BufferedReader(parts), settings.data_bucket, run.report_key)
-        state = summary.to_state()
+        state = with_subject(summary.to_state(), event)
         _put(run.summary_key, json.dumps(state, ensure_ascii=False, indent=2).encode())
     end_run(settings.data_bucket, run_table, run, state)
     logger.info("run summarized", extra={"run": run.name, "status": state["status"], "counts": state["counts"]})

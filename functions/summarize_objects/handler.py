@@ -13,7 +13,7 @@ from sluice.fields import Fields
 from sluice.report.ending import end_run
 from sluice.runs.paths import Run
 from sluice.runs.results import map_run_records, read_until_complete
-from sluice.runs.summary import RunError
+from sluice.runs.summary import SUBJECT, RunError, with_subject
 from sluice.settings import RunSettings, Settings
 from sluice.step import step
 from sluice.workflows.object_aggregate.merge_plan import MergeProgress
@@ -29,18 +29,17 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     """Sum up a run. Raises InvalidInputError, AccessDeniedError, ServiceUnavailableError.
 
     Takes {"run", "collected": PlanReduction's, "reduced": ReduceAggregates' progress, "error": {"name", "message"}};
-    all but the run may be null.
+    all but the run may be null. `subject` is what with_subject takes.
     """
-    fields = Fields(event, ("run", "collected", "reduced", "error"))
+    fields = Fields(event, ("run", SUBJECT, "collected", "reduced", "error"))
     run, collected = Run.from_state(fields.raw("run")), Collected.from_plan(event.get("collected"))
     reduced = MergeProgress.from_state(event["reduced"]) if fields.has("reduced") else None
     error = RunError.from_state(event.get("error"))
     with aws_errors(f"s3://{settings.data_bucket}/{run.prefix}"):
         if error and error.exceeds_threshold and fields.has("collected"):
             error = _of_merge(run) or error
-        state = ObjectsSummary(
-            run, settings.data_bucket, collected, reduced, checked(collected, reduced, error)
-        ).to_state()
+        summary = ObjectsSummary(run, settings.data_bucket, collected, reduced, checked(collected, reduced, error))
+        state = with_subject(summary.to_state(), event)
         s3_client().put_object(
             Bucket=settings.data_bucket,
             Key=run.summary_key,

@@ -17,7 +17,7 @@ from sluice.fields import Fields
 from sluice.report.ending import end_run
 from sluice.runs.paths import Run
 from sluice.runs.results import MapRunCounts, empty, map_run_records, read_until_complete, spool, upload
-from sluice.runs.summary import RunError
+from sluice.runs.summary import SUBJECT, RunError, with_subject
 from sluice.runs.undone import ItemsDone
 from sluice.settings import RunSettings, Settings
 from sluice.state import readable
@@ -38,13 +38,13 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     """Sum up a run. Raises InvalidInputError, AccessDeniedError, ServiceUnavailableError.
 
     Takes {"run", "planned": PlanQuery's result, "query": RunQuery's, "inspection": InspectResult's, "mapRun": the
-    Map's, "error": {"name", "message"}}; all but the run may be null.
+    Map's, "error": {"name", "message"}}; all but the run may be null. `subject` is what with_subject takes.
     """
-    fields = Fields(event, ("run", "planned", "query", "inspection", "mapRun", "error"))
+    fields = Fields(event, ("run", SUBJECT, "planned", "query", "inspection", "mapRun", "error"))
     run = Run.from_state(fields.raw("run"))
     planned: Mapping[str, Any] = readable(fields.raw("planned"), "the run's plan") if fields.has("planned") else {}
     with aws_errors(f"s3://{settings.data_bucket}/{run.prefix}"):
-        state = _summarize(run, planned, event).to_state()
+        state = with_subject(_summarize(run, planned, event).to_state(), event)
         body = json.dumps(state, ensure_ascii=False, indent=2).encode()
         s3_client().put_object(Bucket=settings.data_bucket, Key=run.summary_key, Body=body)
     end_run(settings.data_bucket, run_table, run, state)

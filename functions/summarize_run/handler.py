@@ -19,7 +19,7 @@ from sluice.runs.outcomes import SUCCEEDED, Planned, RangeOutcome, message_in, o
 from sluice.runs.paths import Run
 from sluice.runs.plans import iterate_plan
 from sluice.runs.results import map_run_records, merge_objects, upload_chunks
-from sluice.runs.summary import RunError, Summary, notes_in, summarize
+from sluice.runs.summary import SUBJECT, RunError, Summary, notes_in, summarize, with_subject
 from sluice.settings import RunSettings, Settings
 from sluice.state import readable
 from sluice.step import step
@@ -42,9 +42,9 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
 
     Takes {"run", "planned": PlanLoad's or CheckExport's result, "mapRun": that of LoadRanges or ProcessFiles,
     "error": {"name", "message"}, "mirror": PlanMirror's result with the "mapRun" of MirrorSegments}; all but the run
-    may be null.
+    may be null. `subject` is what with_subject takes.
     """
-    fields = Fields(event, ("run", "planned", "mapRun", "error", "mirror"))
+    fields = Fields(event, ("run", SUBJECT, "planned", "mapRun", "error", "mirror"))
     run = Run.from_state(fields.raw("run"))
     planned: Mapping[str, Any] = readable(fields.raw("planned"), "the run's plan") if fields.has("planned") else {}
     with aws_errors(f"s3://{settings.data_bucket}/{run.prefix}"):
@@ -81,7 +81,7 @@ def _summarize(run: Run, planned: Mapping[str, Any], event: Mapping[str, Any]) -
         summary = replace(summary, error=summary.error or findings.error, notes=[*summary.notes, *findings.notes])
         found = findings.to_state(run.sample_key)
         _leave_sample(run, findings.sampled)
-    state = summary.to_state() | found
+    state = with_subject(summary.to_state() | found, event)
     _leave(summary, state, [*ends, *(mirror.ends if mirror else ())])
     return state
 

@@ -17,7 +17,7 @@ from sluice.runs.outcomes import LOST, RangeOutcome, outcomes
 from sluice.runs.paths import Run
 from sluice.runs.results import map_run_records, merge_objects, read_until_complete
 from sluice.runs.segments import read_segments
-from sluice.runs.summary import RunError, notes_in, summarize
+from sluice.runs.summary import SUBJECT, RunError, notes_in, summarize, with_subject
 from sluice.settings import RunSettings, Settings
 from sluice.state import readable
 from sluice.step import step
@@ -36,9 +36,9 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     SourceNotFoundError, AccessDeniedError, ServiceUnavailableError.
 
     Takes {"run", "planned": PlanTransform's result, "mapRun": TransformSegments' result, "verified": VerifySample's,
-    "error": {"name", "message"}}; all but the run may be null.
+    "error": {"name", "message"}}; all but the run may be null. `subject` is what with_subject takes.
     """
-    fields = Fields(event, ("run", "planned", "mapRun", "verified", "error"))
+    fields = Fields(event, ("run", SUBJECT, "planned", "mapRun", "verified", "error"))
     run, bucket = Run.from_state(fields.raw("run")), settings.data_bucket
     planned: Mapping[str, Any] = readable(fields.raw("planned"), "the run's plan") if fields.has("planned") else {}
     error = RunError.from_state(event.get("error"))
@@ -46,7 +46,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         ends = _outcomes(run, planned, event.get("mapRun")) if planned else []
         common = summarize(run, bucket, ends, planned.get("rejectsTolerated"), error)
         common = replace(common, notes=notes_in(planned))
-        state = summarize_transform(common, planned, ends, event.get("verified")).to_state()
+        state = with_subject(summarize_transform(common, planned, ends, event.get("verified")).to_state(), event)
         _leave(run, ends)
         s3_client().put_object(
             Bucket=bucket, Key=run.summary_key, Body=json.dumps(state, ensure_ascii=False, indent=2).encode()

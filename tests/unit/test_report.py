@@ -20,6 +20,7 @@ from sluice.report.facts import Child, ItemFacts, RunFacts, Work, read_facts
 from sluice.report.page import render
 from sluice.run_item.progress import Course, WorkDone
 from sluice.runs.paths import Run
+from sluice.runs.summary import with_subject
 
 BUCKET = "data"
 RUN = Run("csv_load", "july", "arn:aws:states:eu-west-1:111122223333:execution:sluice-csv_load-1a:july")
@@ -254,6 +255,16 @@ def test_metrics_of_a_run_without_tables_have_no_units() -> None:
     metrics = run_metrics({"status": "FAILED", "counts": None, "capacity": None})
 
     assert (metrics["RunsFailed"][1], metrics["RowsRead"][1], metrics["UnitsUsd"][1]) == (1, 0, 0)
+
+
+def test_subject_is_added_as_text_and_hides_nothing() -> None:
+    subject = {"source": "s3://b/k", "table": {"no": "text"}, "target": "", "status": "mine"}
+
+    named = with_subject(SUMMARY, {"subject": subject})
+
+    assert named == SUMMARY | {"source": "s3://b/k"}
+    assert with_subject(SUMMARY, {}) == SUMMARY
+    assert len(with_subject(SUMMARY, {"subject": {"source": "x" * 5000}})["source"]) == 1000
 
 
 moments = st.floats(0, 1000, allow_nan=False)

@@ -136,7 +136,7 @@ def _counts(facts: RunFacts) -> list[Count]:
 
 def _subject(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What the run worked on, as far as its summary says so."""
-    named = ("source", "table", "target", "query", "export", "mode", "watermark", "reason")
+    named = ("source", "table", "index", "target", "action", "undone", "mode", "watermark", "reason")
     return [(name, cut(summary[name])) for name in named if summary.get(name) not in (None, "", {}, [])]
 
 

@@ -241,3 +241,18 @@ def summary_state(
 def notes_in(planned: Mapping[str, Any]) -> tuple[str, ...]:
     """The notes in a Plan step's result, which is empty where that has failed; format 1 has none."""
     return tuple(planned.get("notes") or ())
+
+
+SUBJECT = "subject"
+_SUBJECT_CHARACTERS = 1_000
+
+
+def with_subject(summary: Mapping[str, Any], event: Mapping[str, Any]) -> dict[str, Any]:
+    """The summary with what the run worked on, as the state machine takes it from the execution's input.
+
+    The event's `subject` has texts such as "source", "table" and "target"; what is no text is left out. A summary's own
+    fields stay.
+    """
+    subject = event.get(SUBJECT) or {}
+    texts = {name: text[:_SUBJECT_CHARACTERS] for name, text in subject.items() if isinstance(text, str) and text}
+    return {**summary, **{name: text for name, text in texts.items() if name not in summary}}
