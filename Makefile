@@ -18,7 +18,7 @@ export SAM_CLI_TELEMETRY = 0
 # sam build looks for uv there.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup lock demo test permissions test-long test-removal test-throttled check validate format local build sam-local oracle browser e2e bench clean
+.PHONY: help setup lock demo recording test permissions test-long test-removal test-throttled check validate format local build sam-local oracle browser e2e bench clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -45,6 +45,9 @@ lock: $(READY) ## Resolve the .in files into the pinned .txt files again.
 
 demo: $(READY) ## Every workflow on real data on local AWS: all set-up, no AWS account, no Docker.
 	$(BIN)/python -m demo
+
+recording: $(READY) ## The pictures in the README, of a real run on local AWS (needs Chromium).
+	$(BIN)/python -m demo.recording
 
 test: $(READY) ## All tests but the long ones, a worker per core: units, state machines, workflows, permissions.
 	rm -rf $(RECORDS)

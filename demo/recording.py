@@ -68,7 +68,9 @@ def _draw_terminal(lines: list[str]) -> None:
         console = Console(record=True, width=WIDTH, file=unseen)
         for line in lines:
             console.print(Text(line, style="bold green" if line.startswith("$ ") else ""), soft_wrap=False)
-        console.save_svg(str(DOCS / "recording.svg"), title="sluice load")
+        picture = console.export_svg(title="sluice load")
+    # The reader's own monospaced font: a picture needs no network.
+    (DOCS / "recording.svg").write_text(re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL))
 
 
 def _draw_page(page: Path, picture: Path) -> None:

@@ -100,7 +100,7 @@ class Deployed(Sandbox):
         workflow = self.workflow_of(found["stateMachineArn"])
         summary = json.loads(found["output"]) if "output" in found else self._left_behind(workflow, name)
         if summary and workflow in REPORTING:
-            assert {"source", "table", "undone"} & summary.keys(), "what the run worked on"
+            assert {"source", "table", "target", "undone"} & summary.keys(), "what the run worked on"
             assert self.object(f"{workflow}/{name}/report.html").startswith(b"<!doctype html>"), "the run's report"
         return Ended(name, found["status"], found.get("error"), found.get("cause"), summary)
 
