@@ -250,8 +250,8 @@ _SUBJECT_CHARACTERS = 1_000
 def with_subject(summary: Mapping[str, Any], event: Mapping[str, Any]) -> dict[str, Any]:
     """The summary with what the run worked on, as the state machine takes it from the execution's input.
 
-    The event's `subject` has texts such as "source", "table" and "target"; what is not a text is left out. A summary's own
-    fields stay.
+    The event's `subject` has texts such as "source", "table" and "target"; whatever is not a text is left out. The
+    summary's own fields stay.
     """
     subject = event.get(SUBJECT) or {}
     texts = {name: text[:_SUBJECT_CHARACTERS] for name, text in subject.items() if isinstance(text, str) and text}
