@@ -18,7 +18,8 @@ from sluice.runs.chains import WorkBefore
 from sluice.runs.outcomes import SUCCEEDED, Planned, RangeOutcome, message_in, outcomes_of_plan
 from sluice.runs.paths import Run
 from sluice.runs.plans import iterate_plan
-from sluice.runs.results import map_run_records, merge_objects, upload_chunks
+from sluice.runs.reasons import with_examples
+from sluice.runs.results import RESULT_CHUNK_BYTES, map_run_records, merge_objects, upload_chunks
 from sluice.runs.summary import SUBJECT, RunError, Summary, notes_in, summarize, with_subject
 from sluice.settings import RunSettings, Settings
 from sluice.state import readable
@@ -27,6 +28,7 @@ from sluice.workflows.csv_load.files import FileLines, read_file_counts
 from sluice.workflows.csv_load.findings import LoadFindings
 from sluice.workflows.csv_load.ranges import RANGES, Range, read_brief_ranges
 from sluice.workflows.export_process.files import FILES, read_files
+from sluice.workflows.export_process.input import FULL
 from sluice.workflows.export_process.mirror_plan import MirrorEnd, mirror_end
 from sluice.workflows.export_process.recount import Counted, recounted
 
@@ -81,9 +83,35 @@ def _summarize(run: Run, planned: Mapping[str, Any], event: Mapping[str, Any]) -
         summary = replace(summary, error=summary.error or findings.error, notes=[*summary.notes, *findings.notes])
         found = findings.to_state(run.sample_key)
         _leave_sample(run, findings.sampled)
+    summary = _with_nothing_written(summary, planned)
+    if summary.counts.rejected:
+        _merge_rejects(run, ends)
+        body = s3_client().get_object(Bucket=settings.data_bucket, Key=run.rejects_key)["Body"]
+        summary = with_examples(summary, body.iter_chunks(RESULT_CHUNK_BYTES))
     state = with_subject(summary.to_state() | found, event)
     _leave(summary, state, [*ends, *(mirror.ends if mirror else ())])
     return state
+
+
+def _with_nothing_written(summary: Summary, planned: Mapping[str, Any]) -> Summary:
+    """A run whose transform made nothing of any row fails; a window of changes may well be of no interest to it."""
+    nothing = summary.nothing_written
+    if nothing is None or summary.error or planned.get("resumed"):
+        return summary
+    if "process" in planned and planned["process"]["export"]["type"] != FULL:
+        return replace(summary, notes=[*summary.notes, nothing.message])
+    return replace(summary, error=nothing)
+
+
+def _merge_rejects(run: Run, ends: Sequence[RangeOutcome]) -> None:
+    """Write the run's rejects in the source's order."""
+    parts = [
+        run.reject_part_key(end.planned.index, number)
+        for end in ends
+        if end.progress
+        for number in end.progress.reject_slices
+    ]
+    merge_objects(s3_client(), settings.data_bucket, parts, run.rejects_key)
 
 
 def _resumed(planned: Mapping[str, Any], ends: Sequence[RangeOutcome]) -> dict[str, Any] | None:
@@ -162,16 +190,8 @@ def _leave_sample(run: Run, slices: Sequence[tuple[int, int]]) -> None:
 
 
 def _leave(summary: Summary, state: Mapping[str, Any], ends: Sequence[RangeOutcome]) -> None:
-    """Write what the run leaves behind: its rejects in the source's order, what failed, its summary `state`."""
+    """Write what failed, and the summary `state`."""
     run, bucket = summary.run, summary.bucket
-    if summary.counts.rejected:
-        parts = [
-            run.reject_part_key(end.planned.index, number)
-            for end in ends
-            if end.progress
-            for number in end.progress.reject_slices
-        ]
-        merge_objects(s3_client(), bucket, parts, run.rejects_key)
     if summary.failed_batches:
         lines = b"".join(end.to_failure_line() for end in ends if end.has_failed)
         s3_client().put_object(Bucket=bucket, Key=run.failures_key, Body=lines)

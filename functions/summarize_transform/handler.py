@@ -15,7 +15,8 @@ from sluice.fields import Fields
 from sluice.report.ending import end_run
 from sluice.runs.outcomes import LOST, RangeOutcome, outcomes
 from sluice.runs.paths import Run
-from sluice.runs.results import map_run_records, merge_objects, read_until_complete
+from sluice.runs.reasons import with_examples
+from sluice.runs.results import RESULT_CHUNK_BYTES, map_run_records, merge_objects, read_until_complete
 from sluice.runs.segments import read_segments
 from sluice.runs.summary import SUBJECT, RunError, notes_in, summarize, with_subject
 from sluice.settings import RunSettings, Settings
@@ -46,8 +47,11 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         ends = _outcomes(run, planned, event.get("mapRun")) if planned else []
         common = summarize(run, bucket, ends, planned.get("rejectsTolerated"), error)
         common = replace(common, notes=notes_in(planned))
-        state = with_subject(summarize_transform(common, planned, ends, event.get("verified")).to_state(), event)
         _leave(run, ends)
+        if common.counts.rejected:
+            body = s3_client().get_object(Bucket=bucket, Key=run.rejects_key)["Body"]
+            common = with_examples(common, body.iter_chunks(RESULT_CHUNK_BYTES))
+        state = with_subject(summarize_transform(common, planned, ends, event.get("verified")).to_state(), event)
         s3_client().put_object(
             Bucket=bucket, Key=run.summary_key, Body=json.dumps(state, ensure_ascii=False, indent=2).encode()
         )

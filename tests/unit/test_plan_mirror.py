@@ -18,6 +18,7 @@ from sluice.runs.counts import Counts
 from sluice.runs.outcomes import LOST, STOPPED, SUCCEEDED, RangeOutcome
 from sluice.runs.paths import Run
 from sluice.runs.range_progress import RangeProgress
+from sluice.runs.row_findings import RowFindings
 from sluice.workflows.export_process.files import DataFile
 from sluice.workflows.export_process.items import WRITE_MICROS
 from sluice.workflows.export_process.mirror import Mirror, MirrorDone, MirrorProgress
@@ -31,9 +32,11 @@ RUN = Run("export_process", "a-run", "arn:aws:states:us-east-1:123456789012:exec
 GUARDED = {"table": "target", "guard": "newerOnly"}
 
 
-def end(status: str = SUCCEEDED, planned: int = 10, read: int = 10, rejected: int = 0) -> RangeOutcome:
-    counts = Counts(read, read - rejected, 0, rejected)
-    progress = None if status == LOST else RangeProgress(0, 1, 1, done=True, counts=counts)
+def end(
+    status: str = SUCCEEDED, planned: int = 10, read: int = 10, rejected: int = 0, omitted: int = 0
+) -> RangeOutcome:
+    counts, found = Counts(read, read - rejected - omitted, omitted, rejected), RowFindings(omitted=omitted)
+    progress = None if status == LOST else RangeProgress(0, 1, 1, done=True, counts=counts, rows_found=found)
     return RangeOutcome(DataFile(0, "data/0.json.gz", planned, None), status, progress)
 
 
@@ -49,6 +52,8 @@ def end(status: str = SUCCEEDED, planned: int = 10, read: int = 10, rejected: in
         ([end("FAILED"), end("TIMED_OUT")], Counts(), 20, "2 of 2 files are not processed to their end"),
         ([end(read=9)], Counts(), 10, "9 records were read, and the manifest says 10"),
         ([end()], Counts(9, 9), 20, "19 records were read, and the manifest says 20"),
+        ([end(omitted=10)], Counts(), 10, "the transform skipped all 10 records"),
+        ([end(omitted=9)], Counts(), 10, None),
         ([end(rejected=2)], Counts(), 10, "2 records were rejected"),
         ([end()], Counts(10, 9, 0, 1), 20, "1 records were rejected"),
     ],

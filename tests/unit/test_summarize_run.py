@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from threading import Timer
@@ -19,6 +20,7 @@ from sluice.runs.counts import Counts
 from sluice.runs.outcomes import LOST, SUCCEEDED, RangeOutcome, outcomes
 from sluice.runs.paths import Run
 from sluice.runs.range_progress import RangeProgress
+from sluice.runs.row_findings import RowFindings
 from sluice.runs.summary import RunError, Summary, summarize
 from sluice.workflows.csv_load.ranges import RANGES as RANGE_PARTS
 from sluice.workflows.csv_load.ranges import Range, write_ranges
@@ -260,6 +262,48 @@ def test_run_leaves_its_summary_rejects_and_failures(bucket: Bucket) -> None:
     assert json.loads(bucket.text(RUN.summary_key)) == summary
     assert bucket.text(summary["rejects"]["key"]) == "0\n1\n2\n"
     assert json.loads(bucket.text(summary["failures"]["key"]))["range"] == RANGES[3].to_state()
+
+
+def test_reasons_of_rejects_have_a_message_each(bucket: Bucket) -> None:
+    records = [succeeded(each, progress(10, rejected=1)) for each in RANGES]
+    key = bucket.put_results("a", SUCCEEDED=records)
+    for each in RANGES:
+        reject = {"row": each.first_row, "error": "KeyEmpty", "message": f"id: empty {each.index}", "record": {}}
+        part = RUN.reject_part_key(each.index, 0)
+        bucket.s3.put_object(Bucket=BUCKET, Key=part, Body=json.dumps(reject).encode() + b"\n")
+    planned = USUAL["planned"] | {"rejectsTolerated": {"count": 3}}
+    summary = invoke(USUAL | {"planned": planned, "mapRun": {"ResultWriterDetails": {"Bucket": BUCKET, "Key": key}}})
+    assert summary["rejects"]["examples"] == {"KeyEmpty": "id: empty 0"}
+    expected = "4 of 40 rows were rejected, more than 3 tolerated: KeyEmpty 4 (id: empty 0)"
+    assert summary["error"] == {"name": "TooManyRejectsError", "message": expected}
+
+
+def omitting(rows: int, *, rejected: int = 0, omitted: int = 0) -> RangeProgress:
+    counts = Counts(rows, rows - rejected - omitted, omitted, rejected)
+    return replace(progress(rows, rejected=rejected), counts=counts, rows_found=RowFindings(omitted=omitted))
+
+
+@pytest.mark.parametrize(
+    ("done", "expected"),
+    [
+        (omitting(10, omitted=10), "the transform skipped 40 of 40 rows, so nothing was written"),
+        (
+            omitting(10, omitted=9, rejected=1),
+            "the transform skipped 36 of 40 rows; the other 4 were rejected, so nothing was written",
+        ),
+        (omitting(10, omitted=9), None),
+        (replace(progress(10), counts=Counts(10, 0, 10)), None),
+    ],
+)
+def test_run_whose_transform_makes_nothing_fails(bucket: Bucket, done: RangeProgress, expected: str | None) -> None:
+    key = bucket.put_results("a", SUCCEEDED=[succeeded(each, done) for each in RANGES])
+    for each in RANGES:
+        bucket.put_rejects(each)
+    summary = invoke(USUAL | {"mapRun": {"ResultWriterDetails": {"Bucket": BUCKET, "Key": key}}})
+    error = {"name": "NothingWrittenError", "message": expected} if expected else None
+    if expected and "rejected" in expected:
+        error = {"name": "NothingWrittenError", "message": f"{expected}: KeyEmpty 4"}
+    assert summary["error"] == error
 
 
 def test_manifest_of_a_failed_map_run_is_found_and_the_newest_counts(bucket: Bucket) -> None:

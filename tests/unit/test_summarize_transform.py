@@ -137,7 +137,7 @@ def test_every_segment_done_is_a_complete_run(bucket: Bucket) -> None:
         "counts": {"read": 40, "written": 38, "skipped": 0, "rejected": 2, "failed": 0},
         "capacity": {"readUnits": 2.0, "writeUnits": 40.0},
         "results": {"bucket": BUCKET, "prefix": RUN.prefix},
-        "rejects": {"key": RUN.rejects_key, "reasons": {"TransformFailed": 2}},
+        "rejects": {"key": RUN.rejects_key, "reasons": {"TransformFailed": 2}, "examples": {}},
         "failures": None,
         "error": None,
         "notes": [],
@@ -236,3 +236,16 @@ def test_fixture_ends_as_it_is_named(bucket: Bucket, path: Path) -> None:
         return
     with pytest.raises(getattr(errors, error)):
         handler(fixture("summarize_transform", path.stem), Context())
+
+
+def test_reasons_of_rejects_have_a_message_each(bucket: Bucket) -> None:
+    bucket.put_results(*(succeeded(each, progress(10, rejected=each % 2)) for each in range(SEGMENTS)))
+    bucket.put_parts(*range(SEGMENTS))
+    for segment in (1, 3):
+        reject = {"error": "TransformFailed", "message": f"KeyError: 'price' {segment}", "key": {}, "record": {}}
+        bucket.put(RUN.reject_part_key(segment, 0), json.dumps(reject) + "\n")
+    summary = summarize(rejectsTolerated={"count": 0})
+    assert summary["rejects"]["examples"] == {"TransformFailed": "KeyError: 'price' 1"}
+    assert summary["error"]["message"] == (
+        "2 of 40 rows were rejected, more than 0 tolerated: TransformFailed 2 (KeyError: 'price' 1)"
+    )

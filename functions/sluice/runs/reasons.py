@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sluice.runs.summary import RunError
+from sluice.errors import NothingWrittenError, TooManyRejectsError
+from sluice.runs.summary import RunError, Summary
 
 # A summary is part of an execution's output: it has messages of the most frequent reasons only.
 SHOWN = 3
@@ -83,6 +84,21 @@ def reasons_in_file(chunks: Iterable[bytes], counts: Mapping[str, int]) -> Reaso
         if not wanted:
             break
     return reasons
+
+
+REJECT_ERRORS = frozenset({TooManyRejectsError.__name__, NothingWrittenError.__name__})
+
+
+def with_examples(summary: Summary, chunks: Iterable[bytes]) -> Summary:
+    """The summary with a message of each of its most frequent reasons; an error about rejects has them, too.
+
+    `chunks`: the run's file of rejects.
+    """
+    reasons = reasons_in_file(chunks, summary.reasons)
+    error = summary.error
+    if error and error.name in REJECT_ERRORS and not any(each in error.message for each in reasons.examples.values()):
+        error = reasons.explain(error)
+    return replace(summary, examples=reasons.examples, error=error)
 
 
 def _mark(name: str) -> bytes:

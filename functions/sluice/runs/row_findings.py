@@ -13,13 +13,14 @@ class RowFindings(State):
     """`repeated_headers`: rows equal to the header, which were skipped.
 
     `joined_rows`: rows with a field of several lines that look like rows; `first_joined` names the first.
-    `first_reject`: the message of the first rejected row.
+    `first_reject`: the message of the first rejected row. `omitted`: rows of which the transform made nothing.
     """
 
     repeated_headers: int = 0
     joined_rows: int = 0
     first_joined: str | None = None
     first_reject: str | None = None
+    omitted: int = 0
 
     def __add__(self, later: RowFindings) -> RowFindings:
         return RowFindings(
@@ -27,6 +28,7 @@ class RowFindings(State):
             self.joined_rows + later.joined_rows,
             self.first_joined or later.first_joined,
             self.first_reject or later.first_reject,
+            self.omitted + later.omitted,
         )
 
     @classmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -72,7 +72,8 @@ class Summary:
 
     `resumed`: {"run": the run that this one continues, "total": what they did together}.
     `files` and `unreadable`: {"key", "objects"} of the files that list a run's objects, and those that it skipped.
-    `mirror`: what became of the items that a full export lacks.
+    `mirror`: what became of the items that a full export lacks. `omitted`: rows of which the transform made nothing.
+    `examples`: a message of each of the most frequent reasons of rejects.
     """
 
     run: Run
@@ -88,6 +89,18 @@ class Summary:
     unreadable: Mapping[str, Any] | None = None
     read_units: float = 0
     mirror: Mapping[str, Any] | None = None
+    omitted: int = 0
+    examples: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def nothing_written(self) -> RunError | None:
+        """The error of a run whose transform made nothing of any row that was not rejected."""
+        counts = self.counts
+        if not self.omitted or self.omitted + counts.rejected != counts.read:
+            return None
+        others = f"; the other {counts.rejected:,} were rejected" if counts.rejected else ""
+        problem = f"the transform skipped {self.omitted:,} of {counts.read:,} rows{others}, so nothing was written"
+        return RunError(NothingWrittenError.__name__, problem)
 
     @property
     def status(self) -> Status:
@@ -103,12 +116,16 @@ class Summary:
             "counts": self.counts.to_state(),
             "capacity": {"readUnits": self.read_units, "writeUnits": self.write_units},
             "results": {"bucket": self.bucket, "prefix": self.run.prefix},
-            "rejects": {"key": self.run.rejects_key, "reasons": dict(self.reasons)} if self.counts.rejected else None,
+            "rejects": self._rejects_state if self.counts.rejected else None,
             "failures": {"key": self.run.failures_key, "batches": self.failed_batches} if self.failed_batches else None,
             "error": {"name": self.error.name, "message": self.error.message} if self.error else None,
             "notes": list(self.notes),
             "resumed": self.resumed,
         } | {name: each for name, each in self._optional.items() if each}
+
+    @property
+    def _rejects_state(self) -> dict[str, Any]:
+        return {"key": self.run.rejects_key, "reasons": dict(self.reasons), "examples": dict(self.examples)}
 
     @property
     def _optional(self) -> dict[str, Mapping[str, Any] | None]:
@@ -144,6 +161,7 @@ def summarize(
         failed_batches=len(failed),
         error=_first_cause(error, failed) or _stop(outcomes) or rejected,
         notes=found.notes,
+        omitted=found.omitted,
     )
 
 

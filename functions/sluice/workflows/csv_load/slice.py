@@ -157,6 +157,7 @@ class Stretch:
     rejected: int = 0
     line_of: LineOf = no_lines
     repeated_headers: int = 0
+    omitted: int = 0
     joined: list[int] = field(default_factory=list)
 
     @property
@@ -308,6 +309,7 @@ class RangeSlice:
             return
         if not items:
             stretch.skipped += 1
+            stretch.omitted += 1
             return
         stretch.written += 1
         if self._superseded is not None:
@@ -359,6 +361,7 @@ class RangeSlice:
             joined_rows=len(joined),
             first_joined=next(iter(joined), None),
             first_reject=self._first_reject[1] if self._first_reject else None,
+            omitted=sum(each.omitted for each in self._stretches),
         )
 
     def _after(self, *, done: bool) -> RangeProgress:

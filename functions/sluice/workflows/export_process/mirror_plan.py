@@ -10,6 +10,7 @@ from sluice.dynamodb.tables import describe_table
 from sluice.runs.counts import Counts
 from sluice.runs.outcomes import SUCCEEDED, RangeOutcome, outcomes_of_plan
 from sluice.runs.paths import Run
+from sluice.runs.range_progress import RangeProgress
 from sluice.runs.results import map_run_records
 from sluice.runs.segments import read_segments, segments_for
 from sluice.runs.summary import RunError, Status, summarize
@@ -95,9 +96,16 @@ def decide(ends: Sequence[RangeOutcome], before: Counts, records: int) -> Mirror
         reason = f"{counts.read:,} records were read, and the manifest says {records:,}"
     elif counts.rejected:
         reason = f"{counts.rejected:,} records were rejected"
+    elif counts.read and _omitted(ends) == counts.read:
+        reason = f"the transform skipped all {counts.read:,} records"
     else:
         return MirrorDecision(is_due=True)
     return MirrorDecision(is_due=False, reason=reason)
+
+
+def _omitted(ends: Sequence[RangeOutcome]) -> int:
+    """How many records the transform made nothing of."""
+    return sum(end.progress.rows_found.omitted for end in ends if isinstance(end.progress, RangeProgress))
 
 
 @dataclass(frozen=True, slots=True)

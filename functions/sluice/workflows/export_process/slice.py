@@ -18,6 +18,7 @@ from sluice.run_item.worker import Heartbeats, RunWorker
 from sluice.runs.attempts import earlier_outcome, leave_parts
 from sluice.runs.courses import leave_course
 from sluice.runs.range_progress import RangeProgress
+from sluice.runs.row_findings import RowFindings
 from sluice.workflows.export_process.input import REJECTED_RECORDS, ObjectsSink, Process, TableSink
 from sluice.workflows.export_process.items import WRITE_MICROS, Transformation
 from sluice.workflows.export_process.object_sink import GzipUpload, ObjectSink, rendering
@@ -149,6 +150,7 @@ class FileSlice:
             write_units=before.write_units + tally.write_units,
             reject_slices=(*before.reject_slices, before.slices) if tally.reasons else before.reject_slices,
             reasons=before.reasons + tally.reasons,
+            rows_found=before.rows_found + RowFindings(omitted=tally.omitted),
         )
 
 

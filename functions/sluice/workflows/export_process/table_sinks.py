@@ -294,6 +294,7 @@ class TransformedTableSink:
         deleted = {item.key: item for item in self._transformation(record.old) if item.key not in puts}
         if not puts and not deleted:
             self._tally.skipped += 1
+            self._tally.omitted += 1
             return
         deletes = [Item(item.key, self._key_of(item)) for item in deleted.values()]
         origin = RecordOrigin(row, line, len(puts) + len(deletes))

@@ -38,11 +38,15 @@ class Portion(NamedTuple):
 
 
 class RecordTally:
-    """Records count as written until a writer says otherwise. `file` is what rejects name."""
+    """Records count as written until a writer says otherwise. `file` is what rejects name.
+
+    `omitted`: of the skipped ones those of which the transform made nothing.
+    """
 
     def __init__(self, file: str) -> None:
         self.written = 0
         self.skipped = 0
+        self.omitted = 0
         self.write_units = 0.0
         self.reasons: Counter[str] = Counter()
         self._file = file

@@ -12,15 +12,13 @@ from sluice.errors import (
     ColumnNotFoundError,
     CountsDoNotReconcileError,
     IncompleteResultError,
-    NothingWrittenError,
     StoppedError,
-    TooManyRejectsError,
 )
 from sluice.rejects import quoted_names
 from sluice.runs.counts import Counts
 from sluice.runs.outcomes import PENDING, SUCCEEDED, message_in
 from sluice.runs.paths import Run
-from sluice.runs.reasons import Reasons, rejects_state
+from sluice.runs.reasons import REJECT_ERRORS, Reasons, rejects_state
 from sluice.runs.summary import RunError, Status, too_many_rejects
 from sluice.state import FIELD, VersionedState
 from sluice.workflows.object_aggregate.batch_outcomes import BatchOutcomes
@@ -29,7 +27,6 @@ from sluice.workflows.object_aggregate.merge_plan import MergeProgress
 from sluice.workflows.object_aggregate.progress import ColumnsFound, RowCounts
 
 # A run that fails because of its rejects has a result all the same, of the other rows.
-REJECT_ERRORS = frozenset({TooManyRejectsError.__name__, NothingWrittenError.__name__})
 
 
 @dataclass(frozen=True, slots=True)
