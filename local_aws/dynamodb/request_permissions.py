@@ -11,9 +11,10 @@ from local_aws.access.installation import pin_verified_request
 from local_aws.access.requests import Request
 from local_aws.dynamodb.json_text import to_json
 from local_aws.replacements import check
+from local_aws.role_permissions import when_policies_change
 
 SERVICE = "dynamodb"
-# On AWS, too, a changed policy takes seconds to be felt.
+# A policy of a role that changes takes effect at once, one of a user after this time.
 REMEMBERED_SECONDS = 2.0
 REMEMBERED_ANSWERS = 10_000
 # The members of a request that policies know of.
@@ -31,6 +32,7 @@ def install() -> None:
     check(iam_evaluator, "pin_request_origin", ("source_ip", "secure_transport"))
     check(iam_actions, "dynamodb_resource_arns", ("body", "region", "account_id"))
     check(iam_actions, "dynamodb_service_context", ("body",))
+    when_policies_change(_allowed_until.clear)
 
 
 def is_allowed(action: str, data: dict[str, Any], request: Request, caller: Caller) -> bool:

@@ -31,7 +31,11 @@ class Account:
 
     def session(self, service: str, *allowed: tuple[str, ...]) -> Any:
         """A client that has assumed a role with these rights."""
-        assumed = self.client("sts").assume_role(RoleArn=self.role(*allowed), RoleSessionName="session")["Credentials"]
+        return self.session_of(self.role(*allowed), service)
+
+    def session_of(self, role_arn: str, service: str) -> Any:
+        """A client that has assumed the role."""
+        assumed = self.client("sts").assume_role(RoleArn=role_arn, RoleSessionName="session")["Credentials"]
         session: Any = boto3.Session(
             assumed["AccessKeyId"],
             assumed["SecretAccessKey"],

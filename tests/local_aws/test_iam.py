@@ -132,6 +132,15 @@ def test_s3_checks_the_roles_own_credentials(account: Account, allowed: list[tup
     assert ended.get("error", "S3.S3Exception") == "S3.S3Exception"
 
 
+def test_policy_that_a_role_loses_is_missed_at_once(account: Account) -> None:
+    arn = account.role(PUT_ITEM)
+    dynamodb = account.session_of(arn, "dynamodb")
+    dynamodb.put_item(TableName=TABLE, Item={"pk": {"S": "k"}})
+    account.client("iam").delete_role_policy(RoleName=arn.rpartition("/")[2], PolicyName="p")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        dynamodb.put_item(TableName=TABLE, Item={"pk": {"S": "k"}})
+
+
 def test_policy_that_a_stack_gives_to_a_role_counts_at_once(account: Account) -> None:
     arn = account.role()
     stacks = Stacks(account.client("cloudformation"))
