@@ -67,8 +67,8 @@ class ReadTable(Protocol):
 class NullServices:
     """What the endpoint serves and has seen; `batches`, the bodies of writes, are kept only on request.
 
-    `scan_seconds`, `put_seconds`: how long it waits before it answers a Scan, or a PutObject. `objects`: what was put,
-    kept when `keeps_objects`. `read_table` answers BatchGetItem.
+    `scan_seconds`, `put_seconds`: how long it waits before an answer to Scan or PutObject, `megabyte_seconds`: before
+    each MiB of an object. `objects`: what was put, kept when `keeps_objects`. `read_table` answers BatchGetItem.
     """
 
     keys: list[dict[str, str]]
@@ -79,6 +79,7 @@ class NullServices:
     batches: list[bytes] = field(default_factory=list)
     items: int = 0
     put_seconds: float = 0.0
+    megabyte_seconds: float = 0.0
     keeps_objects: bool = False
     objects: dict[str, bytes] = field(default_factory=dict)
     read_table: ReadTable | None = None
@@ -172,6 +173,7 @@ class _Handler(socketserver.StreamRequestHandler):
         head = b"HTTP/1.1 %s\r\nETag: %s\r\nContent-Length: %d\r\n\r\n"
         self.wfile.write(head % (status, ETAG.encode(), end - start))
         for piece in source.read(start, end):
+            time.sleep(self.services.megabyte_seconds * len(piece) / (1 << 20))
             self.wfile.write(piece)
 
 
