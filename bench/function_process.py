@@ -28,6 +28,7 @@ def environment(url: str) -> dict[str, str]:
         "RUN_TABLE": RUN_TABLE,
         "POWERTOOLS_SERVICE_NAME": "bench",
         "POWERTOOLS_LOG_LEVEL": "CRITICAL",
+        "POWERTOOLS_METRICS_DISABLED": "true",
     }
 
 

@@ -8,6 +8,7 @@ import gzip
 import importlib
 import io
 import json
+import zipfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -271,6 +272,60 @@ def test_what_is_wrong_is_named_before_anything_is_planned(
     for word in words:
         assert word in str(raised.value)
     assert aws.keys("csv_load/many/plan") == []
+
+
+def a_zip(**members: str) -> bytes:
+    """A zip of files; their names have an underscore in place of the dot."""
+    stored = io.BytesIO()
+    with zipfile.ZipFile(stored, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in members.items():
+            archive.writestr(name.replace("_", "."), text)
+    return stored.getvalue()
+
+
+def pieces(aws: Surroundings) -> list[tuple[str, int]]:
+    return [(piece.file, piece.rows) for each in aws.ranges() for piece in each.pieces]
+
+
+@pytest.mark.parametrize("inline_objects", [1000, 0], ids=["inline", "map"])
+def test_each_file_in_a_zip_is_one(aws: Surroundings, monkeypatch: pytest.MonkeyPatch, inline_objects: int) -> None:
+    monkeypatch.setattr("sluice.workflows.csv_load.set_plan.INLINE_OBJECTS", inline_objects)
+    aws.put({**USUAL, "in/c.zip": a_zip(x_csv="name,id\nd,4\n", y_csv="id,name\n"), "in/d.zip": a_zip()})
+    planned = aws.run({"prefix": "in/"})
+    assert planned["plan"]["rows"] == 4
+    assert pieces(aws) == [("a.csv", 2), ("b.csv", 1), ("c.zip: x.csv", 1), ("c.zip: y.csv", 0), ("d.zip", 0)]
+    assert "1 of 5 objects are empty" in planned["notes"]
+
+
+def test_zips_alone_say_their_format_by_their_files(aws: Surroundings) -> None:
+    aws.put({"in/c.zip": a_zip(x_tsv="id\tname\n4\td\n", y_tsv="id\tname\n5\te\n6\tf\n")})
+    assert aws.run({"prefix": "in/"})["load"]["source"]["delimiter"] == "\t"
+    assert pieces(aws) == [("c.zip: x.tsv", 1), ("c.zip: y.tsv", 2)]
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"PK\x03\x04", ["in/c.zip", "damaged zip"]),
+        (a_zip(x_csv="id,nom\n"), ["c.zip: x.csv", "different columns"]),
+        (a_zip(x_jsonl="{}"), ["c.zip: x.jsonl", "source.format"]),
+    ],
+)
+def test_what_is_wrong_with_a_zip_names_its_file(aws: Surroundings, body: bytes, words: list[str]) -> None:
+    aws.put({**USUAL, "in/c.zip": body})
+    with pytest.raises(SluiceError) as raised:
+        aws.run({"prefix": "in/"})
+    for word in words:
+        assert word in str(raised.value)
+
+
+def test_names_of_the_input_replace_the_same_header_row_in_all_objects(aws: Surroundings) -> None:
+    aws.put(USUAL)
+    source = {"prefix": "in/", "headers": ["id", "title"], "headerRow": "replace"}
+    assert aws.rows(aws.run(source))[0] == ("in/a.csv", 1, {"id": "1", "title": "a"})
+    aws.put({"in/c.csv": "name,id\nd,4\n"})
+    with pytest.raises(InvalidInputError, match=r"different columns.*in/c\.csv has them in another order"):
+        aws.run(source)
 
 
 def test_skipped_objects_are_listed(aws: Surroundings) -> None:

@@ -53,12 +53,17 @@ class ObjectSet:
         """The field that says which objects they are."""
         return "source.keys" if self.prefix is None else "source.prefix"
 
-    def of(self, key: str) -> SourceInput:
-        """One of the objects. Raises InvalidInputError where neither the input nor the key says its format."""
+    def of(self, key: str, member: str | None = None) -> SourceInput:
+        """One of the objects, or the file of that name in one that is a zip. Raises InvalidInputError.
+
+        Its format is empty where neither the input nor a name says it.
+        """
         ending = _ending(key)
         if ending not in self._by_ending:
             self._by_ending[ending] = SourceInput.from_input(self.common_spec | {"key": key})
-        return replace(self._by_ending[ending], key=key)
+        request = replace(self._by_ending[ending], key=key)
+        is_known = member is None or request.dialect.format
+        return request if is_known else replace(request, dialect=self.of(member or "").dialect)
 
     def __str__(self) -> str:
         if self.prefix is None:
@@ -80,18 +85,7 @@ def source_of(source: object) -> tuple[SourceInput, ObjectSet]:
         request = SourceInput.from_input({name: value for name, value in source.items() if name not in SET_FIELDS})
         return request, ObjectSet(request.bucket, source)
     objects = _object_set(fields, choice, source)
-    return _example_of(objects, fields), objects
-
-
-def _example_of(objects: ObjectSet, fields: Fields) -> SourceInput:
-    example = next(iter(objects.keys), objects.suffix) or _EXAMPLE
-    try:
-        return objects.of(example)
-    except InvalidInputError as error:
-        # Whether the keys say a format is known when they are.
-        if error.field != "source.format" or fields.has("format"):
-            raise
-        return objects.of(_EXAMPLE)
+    return objects.of(next(iter(objects.keys), objects.suffix) or _EXAMPLE), objects
 
 
 def _choice(fields: Fields) -> str:

@@ -39,9 +39,9 @@ class FileLines:
         """One line per object. `plan` and `outcomes` are of the same ranges."""
         file: _File | None = None
         for piece, counts in self._pieces(plan, outcomes):
-            if file is None or file.key != piece.key:
+            if file is None or file.key != piece.file:
                 yield from self._line(file)
-                file = _File(piece.key)
+                file = _File(piece.file)
             file.counts += counts
             file.rows += piece.rows
         yield from self._line(file)

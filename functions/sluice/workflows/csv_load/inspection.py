@@ -11,16 +11,17 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from sluice.errors import InvalidInputError, SluiceError
+from sluice.errors import InvalidInputError, SluiceError, SourceMalformedError
 from sluice.reading.chunk_scan import Step, Window, scan_chunk, states_of
+from sluice.reading.decompression import check_reachable
 from sluice.reading.object_reads import UNREADABLE, ObjectRead, ObjectReads
 from sluice.reading.object_set import ObjectSet
 from sluice.reading.record_scanner import BLOCK_BYTES, blocks, first_rows
-from sluice.reading.source import ObjectPin, Source
+from sluice.reading.source import Source
 from sluice.reading.source_header import read_header
 from sluice.reading.streams import open_source
 from sluice.state import VersionedState
-from sluice.workflows.csv_load.tasks import Task, TaskPiece, error_of, problem_of, request_for
+from sluice.workflows.csv_load.tasks import Task, TaskPiece, error_of, problem_of, source_for
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -33,7 +34,8 @@ _BLANK = b"\xef\xbb\xbf\r\n"
 class Inspected(NamedTuple):
     """What was found of a piece of a task. `piece`: its index there.
 
-    `start`: the offset of the first row; `header`: a csv's columns, None where rows name them, or there is nothing.
+    `start`: the offset of the first row; `header`: a csv's columns by its own names, None where rows name them, or
+    where there is nothing.
     `cuts`: offsets up to which there are whole records, and how many since the one before. `windows`: in place of cuts
     for a chunk, see chunk_scan. `problem`: the name and the message of the error that makes the object unreadable.
     `is_continued`: a later line continues with the piece.
@@ -163,19 +165,20 @@ class Inspection:
         if not piece.size:
             return None
         try:
-            request = request_for(self._objects, piece.key)
+            source = source_for(self._objects, piece)
+            check_reachable(piece.length, source.compression, str(source))
         except InvalidInputError as error:
             return error
-        if request.dialect != self._dialect:
-            return InvalidInputError("source.format", self._differs(piece))
-        pin = ObjectPin(request.bucket, piece.key, piece.version_id, piece.etag, piece.size, request.compression)
-        return Source(pin, request.dialect, request.headers)
+        if source.dialect == self._dialect:
+            return source
+        return InvalidInputError("source.format", self._differs(source))
 
-    def _differs(self, piece: TaskPiece) -> str:
-        bucket = self._objects.bucket
+    def _differs(self, source: Source) -> str:
+        if not source.format:
+            return f"must be given, because the ending of {source} says none; source.suffix leaves objects out"
         return (
-            f"s3://{bucket}/{piece.key} has another format or delimiter than s3://{bucket}/{self._example}, by its "
-            "name; give source.format and source.delimiter if they are the same, or load them apart, with source.suffix"
+            f"{source} has another format or delimiter than s3://{source.bucket}/{self._example}, by its name; give "
+            "source.format and source.delimiter if they are the same, or load them apart, with source.suffix"
         )
 
     def _inspect(
@@ -196,9 +199,11 @@ class Inspection:
                 return Inspected(begun.piece, windows=self._windows(read, piece, piece.start)), after
             source, start = read_header(read.open_at, read.source)
             if piece.end is not None:
+                if start > piece.end:
+                    raise SourceMalformedError(f"{source}: the first {piece.end:,} bytes have no row")
                 windows = self._windows(read, piece, start)
-                return Inspected(begun.piece, start, source.header, windows=windows), after
-            return self._scan(read, Inspected(begun.piece, start, source.header), begun, is_time_up)
+                return Inspected(begun.piece, start, source.replaced or source.header, windows=windows), after
+            return self._scan(read, Inspected(begun.piece, start, source.replaced or source.header), begun, is_time_up)
         except (*UNREADABLE, InvalidInputError) as error:
             return Inspected(begun.piece, problem=named(error, read.source)), after
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -16,7 +16,7 @@ from sluice.reading.source import Source
 from sluice.reading.streams import open_source
 from sluice.rejects import quoted_names
 from sluice.workflows.csv_load.inspection import Inspected, named
-from sluice.workflows.csv_load.ranges import PieceCutter, Range
+from sluice.workflows.csv_load.ranges import PieceCutter, Range, file_name
 from sluice.workflows.csv_load.tasks import TaskPiece, error_of
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Joiner:
 
     def _take(self, piece: TaskPiece, line: Inspected) -> None:
         open_object = self._open
-        if open_object is None or open_object.piece.key != piece.key:
+        if open_object is None or open_object.piece.identity != piece.identity:
             self._end()
             source = self._source_for(piece, line.header)
             open_object = self._open = _Object(piece, source, line.start)
@@ -122,7 +122,7 @@ class Joiner:
         if each.piece.end is not None and not each.problem:
             self._end_chunks(each)
         if each.problem:
-            self.unreadable.append((each.source.key, each.problem))
+            self.unreadable.append((file_name(each.source.pin), each.problem))
         elif each.source.header is None and not each.steps:
             self.empty += 1
             self._cut(each)
@@ -176,15 +176,20 @@ class Joiner:
         """Whether the object has the first one's columns, in any order; if not, it will be named."""
         if self.first is None or self.first.header is None or source.header is None:
             return True
+        if source.replaced != self.first.replaced:
+            return self._differs(source.replaced or (), self.first.replaced or (), source)
         if source.header == self.first.header or sorted(source.header) == sorted(self.first.header):
             return True
+        return self._differs(source.header, self.first.header, source)
+
+    def _differs(self, header: Sequence[str], usual: Sequence[str], source: Source) -> bool:
         self._differ += 1
         if self._differ <= NAMED_MAX:
-            lacks = [name for name in self.first.header if name not in source.header]
-            has = [name for name in source.header if name not in self.first.header]
+            lacks = [name for name in usual if name not in header]
+            has = [name for name in header if name not in usual]
             found = [f"lacks {quoted_names(lacks)}"] if lacks else []
             found += [f"has {quoted_names(has)}"] if has else []
-            self._differing.append(f"{source} {' and '.join(found) or 'repeats a column'}")
+            self._differing.append(f"{source} {' and '.join(found) or 'has them in another order, or twice'}")
         return False
 
     def _check_columns(self) -> None:

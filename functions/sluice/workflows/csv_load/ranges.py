@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from sluice.errors import InvalidInputError
 from sluice.reading.source import ObjectPin, Source
+from sluice.reading.zip_members import ZipMember
 from sluice.runs.outcomes import PartType
 from sluice.runs.plans import PlanLine, iterate_plan, read_plan, stream_plan, write_plan
 from sluice.runs.range_progress import RangeProgress
@@ -25,6 +26,7 @@ class Piece(NamedTuple):
 
     `key` is the object's without the prefix that the set's keys have in common. `order` is 0 where the columns stand
     as in the run's header, else the number of one of the range's `orders`, from 1.
+    `member`: the fields of a ZipMember, for a file in a zip.
     """
 
     key: str
@@ -36,6 +38,12 @@ class Piece(NamedTuple):
     end: int
     first_row: int
     rows: int
+    member: tuple[str, int, int, int, int, int] | None = None
+
+    @property
+    def file(self) -> str:
+        """What messages call the object, or the file in a zip, without the prefix."""
+        return f"{self.key}: {self.member[0]}" if self.member else self.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +80,7 @@ class Range(PlanLine):
         if not self.pieces:
             return f"{self.name} (rows from {self.first_row})"
         first = self.pieces[0]
-        return f"{self.name} (from row {first.first_row} of {first.key} on)"
+        return f"{self.name} (from row {first.first_row} of {first.file} on)"
 
     @property
     def begin(self) -> RangeProgress:
@@ -107,8 +115,14 @@ def source_of(source: Source, prefix: str, planned: Range, piece: Piece) -> Sour
     header = source.header
     if header is not None and piece.order:
         header = tuple(header[column] for column in planned.orders[piece.order - 1])
-    pin = ObjectPin(source.bucket, prefix + piece.key, None, piece.etag, piece.size, piece.compression)
+    member = ZipMember(*piece.member) if piece.member else None
+    pin = ObjectPin(source.bucket, prefix + piece.key, None, piece.etag, piece.size, piece.compression, member)
     return replace(source, pin=pin, header=header)
+
+
+def file_name(pin: ObjectPin) -> str:
+    """What rejects and lists call an object, or the file in a zip."""
+    return f"{pin.key}: {pin.member.name}" if pin.member else pin.key
 
 
 def _read_brief(state: Any) -> Range:
@@ -180,7 +194,8 @@ class PieceCutter:
         """The next object, whose first row is at the offset `start`; whether a range may end within it."""
         pin = source.pin
         key = pin.key.removeprefix(self._prefix)
-        self._piece = Piece(key, pin.etag, pin.size, pin.compression, 0, start, start, 1, 0)
+        member = astuple(pin.member) if pin.member else None
+        self._piece = Piece(key, pin.etag, pin.size, pin.compression, 0, start, start, 1, 0, member)
         self._is_divisible = is_divisible
         is_usual = source.header is None or self._header is None or source.header == self._header
         self._order = None if is_usual else order_of(source.header or (), self._header or ())

@@ -18,10 +18,11 @@ from sluice.aws.clients import aws_errors
 from sluice.dynamodb.keys import KeySchema
 from sluice.errors import InvalidInputError, SourceMalformedError, SourceNotFoundError
 from sluice.reading.chunk_scan import states_of
+from sluice.reading.dialect import HeaderRow
 from sluice.reading.leading_bytes import NONE
 from sluice.reading.object_reads import WHOLE_MAX_BYTES, ObjectReads
 from sluice.reading.object_set import ObjectSet
-from sluice.reading.source import ObjectPin, Source, SourceInput
+from sluice.reading.source import Source
 from sluice.runs.paths import Run
 from sluice.runs.plans import iterate_plan, stream_plan
 from sluice.state import Named, VersionedState
@@ -43,6 +44,7 @@ from sluice.workflows.csv_load.tasks import (
     error_of,
     list_objects,
     piece_of,
+    source_for,
     tasks_of,
 )
 
@@ -285,13 +287,10 @@ class SetPlanner:
         return Inspection(self._inspector.s3, self._objects, example, InspectionBounds(self._range_bytes, rows_left))
 
     def _source_of(self, piece: TaskPiece, header: tuple[str, ...] | None) -> Source:
-        try:
-            request = self._objects.of(piece.key)
-        except InvalidInputError:
-            # Its inspection says so, too: it is one of the unreadable ones.
-            request = replace(self._objects.of("unknown.csv"), key=piece.key)
-        pin = ObjectPin(request.bucket, piece.key, piece.version_id, piece.etag, piece.size, request.compression)
-        return Source(pin, request.dialect, header)
+        source = source_for(self._objects, piece)
+        if source.dialect.header_row is HeaderRow.REPLACED:
+            return replace(source, replaced=header)
+        return replace(source, header=header)
 
 
 class _Listing:
@@ -314,22 +313,15 @@ class _Listing:
         """The objects; large ones in chunks."""
         for each in listed:
             self.objects += 1
+            request = self._set.of(*each.identity)
             self._first = self._first or each.key
-            request = self._request_of(each.key)
-            self._bytes += each.size * (1 if request is None or request.compression == NONE else INFLATED)
-            is_chunked = self._may_chunk and each.size > TASK_CHUNK_BYTES and request and request.compression == NONE
-            yield from (
-                chunks_of(each, TASK_CHUNK_BYTES) if is_chunked and request and states_of(request.dialect) else (each,)
-            )
+            if not self.example and request.dialect.format:
+                self.example = each.key if self._set.of(each.key).dialect.format else each.identity[1] or ""
+            is_plain = request.compression == NONE
+            self._bytes += each.length * (1 if is_plain else INFLATED)
+            is_chunked = self._may_chunk and is_plain and each.size > TASK_CHUNK_BYTES
+            yield from chunks_of(each, TASK_CHUNK_BYTES) if is_chunked and states_of(request.dialect) else (each,)
         self.example = self.example or self._first
-
-    def _request_of(self, key: str) -> SourceInput | None:
-        try:
-            request = self._set.of(key)
-        except InvalidInputError:
-            return None
-        self.example = self.example or key
-        return request
 
 
 def _notes(joiner: Joiner, run: Run) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from sluice.reading.object_reads import WHOLE_MAX_BYTES, ObjectRead, ObjectReads
 from sluice.reading.record_scanner import BLOCK_BYTES, blocks
 from sluice.reading.source import Source
 from sluice.reading.streams import SourceStream, open_source
-from sluice.workflows.csv_load.ranges import Piece, source_of
+from sluice.workflows.csv_load.ranges import Piece, file_name, source_of
 from sluice.workflows.csv_load.slice import SliceRequest, Stretch
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Stretches:
                 with closing(self._open(read, position, piece)) as stream:
                     row = progress.row if is_begun else piece.first_row
                     stretch = self._stretch(read.source, stream, position, row)
-                    stretch.piece, stretch.file = index, read.source.key
+                    stretch.piece, stretch.file = index, file_name(read.source.pin)
                     yield stretch
 
     def _open(self, read: ObjectRead, position: int, piece: Piece) -> SourceStream:
@@ -77,7 +77,7 @@ class Stretches:
             request = self._request
             encode = encoder_for(request.load, source.header, request.schema, has_identity=True)
             self._encoders[source.header] = encode
-        encode.identity = self._request.identity(source.key)
+        encode.identity = self._request.identity(file_name(source.pin))
         lines = LineNumbers(lambda start: open_source(self._s3, source, start, None))
         found = blocks(stream, source.grammar, position, row, BLOCK_BYTES)
         return Stretch(source, encode, found, position, row, line_of=lines)

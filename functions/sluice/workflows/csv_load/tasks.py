@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from sluice.aws.clients import aws_errors
@@ -17,9 +17,12 @@ from sluice.errors import (
     SourceMalformedError,
     SourceNotFoundError,
 )
+from sluice.reading.leading_bytes import ZIP
+from sluice.reading.object_reads import UNREADABLE
 from sluice.reading.object_set import ObjectSet
-from sluice.reading.source import Source, SourceInput
-from sluice.reading.source_objects import find_source
+from sluice.reading.source import ObjectPin, Source
+from sluice.reading.source_objects import find_source, members_of
+from sluice.reading.zip_members import ZipMember
 from sluice.runs.plans import PlanLine
 
 if TYPE_CHECKING:
@@ -40,7 +43,7 @@ class TaskPiece(NamedTuple):
     """An object, or a chunk of one: the bytes from `start` to `end`, where `end` is None all of them.
 
     `etag` is empty for an object of `source.keys` that could not be pinned; `problem` is then why: an error's name and
-    its message.
+    its message. `member`: the fields of a ZipMember, for a file in a zip.
     """
 
     key: str
@@ -50,6 +53,19 @@ class TaskPiece(NamedTuple):
     start: int = 0
     end: int | None = None
     problem: tuple[str, str] | None = None
+    member: tuple[str, int, int, int, int, int] | None = None
+
+    @property
+    def length(self) -> int:
+        """Its bytes, as stored."""
+        if self.member:
+            return ZipMember(*self.member).stored_size
+        return (self.size if self.end is None else self.end) - self.start
+
+    @property
+    def identity(self) -> tuple[str, str | None]:
+        """What tells its object, or the file in a zip, from all others."""
+        return self.key, self.member[0] if self.member else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +86,7 @@ def list_objects(s3: S3Client, objects: ObjectSet) -> Iterator[TaskPiece]:
     """
     found = _listed(s3, objects) if objects.prefix is not None else _pinned(s3, objects)
     number = 0
-    for number, each in enumerate(found, 1):
+    for number, each in enumerate((part for piece in found for part in _files_of(s3, objects, piece)), 1):
         if number > OBJECTS_MAX:
             raise InvalidInputError(
                 objects.field_name, f"{objects} has more than {OBJECTS_MAX:,} objects; load it in parts"
@@ -79,6 +95,17 @@ def list_objects(s3: S3Client, objects: ObjectSet) -> Iterator[TaskPiece]:
     if not number:
         hint = "; check source.prefix and source.suffix" if objects.suffix else "; check source.prefix"
         raise SourceNotFoundError(f"{objects.field_name}: there is no object {objects}{hint}")
+
+
+def _files_of(s3: S3Client, objects: ObjectSet, piece: TaskPiece) -> Iterable[TaskPiece]:
+    """The files in an object that is a zip; any other object as it is."""
+    try:
+        if piece.problem or not piece.size or objects.of(piece.key).compression != ZIP:
+            return (piece,)
+        members = members_of(s3, source_for(objects, piece))
+    except (InvalidInputError, *UNREADABLE) as error:
+        return (piece._replace(problem=problem_of(error)),)
+    return [piece._replace(member=astuple(each)) for each in members] or [piece._replace(size=0)]
 
 
 def _listed(s3: S3Client, objects: ObjectSet) -> Iterator[TaskPiece]:
@@ -137,7 +164,7 @@ def tasks_of(pieces: Iterable[TaskPiece]) -> Iterator[Task]:
     group: list[TaskPiece] = []
     index = weight = size = 0
     for piece in pieces:
-        more, length = len(json.dumps(piece)) + 2, _length(piece)
+        more, length = len(json.dumps(piece)) + 2, piece.length
         if group and (weight + more > TASK_MAX_BYTES or size + length > TASK_SOURCE_BYTES):
             yield Task(index, tuple(group))
             group, index, weight, size = [], index + 1, 0, 0
@@ -152,15 +179,9 @@ def chunks_of(piece: TaskPiece, chunk_bytes: int) -> Iterator[TaskPiece]:
         yield piece._replace(start=start, end=min(start + chunk_bytes, piece.size))
 
 
-def _length(piece: TaskPiece) -> int:
-    return (piece.size if piece.end is None else piece.end) - piece.start
-
-
-def request_for(objects: ObjectSet, key: str) -> SourceInput:
-    """What the input says of one of the objects. Raises InvalidInputError that names the object."""
-    try:
-        return objects.of(key)
-    except InvalidInputError as error:
-        raise InvalidInputError(
-            error.field, f"{str(error).removeprefix(f'{error.field}: ')} (s3://{objects.bucket}/{key})"
-        ) from error
+def source_for(objects: ObjectSet, piece: TaskPiece) -> Source:
+    """A piece's object, its header not read yet. Raises InvalidInputError."""
+    request = objects.of(*piece.identity)
+    member = ZipMember(*piece.member) if piece.member else None
+    pin = ObjectPin(request.bucket, piece.key, piece.version_id, piece.etag, piece.size, request.compression, member)
+    return Source(pin, request.dialect, request.headers)
