@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
 from collections.abc import Callable, Iterator
@@ -70,6 +71,36 @@ def test_objects_with_the_same_header_are_read_together_and_alone(aws: Batches) 
     )
 
 
+DIALECTS = [
+    pytest.param({"escape": "\\"}, b'g,x\n"a \\"b\\"",1\n', id="escape"),
+    pytest.param({"trim": True}, b'g, x\n "a ""b""" , 1 \n', id="trim"),
+    pytest.param({"comment": "#"}, b'# note\ng,x\n#\n"a ""b""",1\n', id="comment"),
+    pytest.param({"delimiter": "||", "quote": None}, b'g||x\na "b"||1\n', id="long_delimiter"),
+    pytest.param({"skipRows": 1}, b'a title, "\ng,x\n"a ""b""",1\n', id="skip_rows"),
+    pytest.param({"headers": ["g", "x"], "replacesHeader": True}, b'p,q\n"a ""b""",1\n', id="replaced_header"),
+]
+
+
+@pytest.mark.parametrize(("layout", "body"), DIALECTS)
+@pytest.mark.parametrize("whole_max_bytes", [1 << 20, 0], ids=["whole", "streamed"])
+@pytest.mark.parametrize("compress", [bytes, bz2.compress], ids=["plain", "bzip2"])
+def test_dialect_is_that_of_the_input(
+    aws: Batches, layout: dict[str, Any], body: bytes, whole_max_bytes: int, compress: Callable[[bytes], bytes]
+) -> None:
+    ending = ".bz2" if compress is bz2.compress else ""
+    for number in range(3):
+        aws.put(f"in/{number}.csv{ending}", compress(body))
+    progress = aws.whole(aggregation(layout={"format": "csv"} | layout), whole_max_bytes=whole_max_bytes)
+    assert aws.groups(progress) == {('a "b"',): tally(3, "1", "1", "1")}
+
+
+def test_json_in_any_layout_is_aggregated(aws: Batches) -> None:
+    aws.put("in/a.json", json.dumps([{"g": "a", "x": 1}, {"g": "a", "x": 3}], indent=2).encode())
+    aws.put("in/b.json", b'{"g": "b", "x": 2}')
+    progress = aws.whole(aggregation())
+    assert aws.groups(progress) == {("a",): tally(2, "1", "3"), ("b",): tally(1, "2")}
+
+
 # Rows that are rejected.
 
 JSON = [
@@ -110,14 +141,19 @@ def test_row_that_is_filtered_is_not_checked_further(aws: Batches) -> None:
 UNREADABLE = [
     pytest.param("in/a.csv.gz", gzip.compress(b"g,x\na,1\n")[:-5], "the gzip ends in the middle", id="truncated"),
     pytest.param("in/a.csv.gz", b"g,x\na,1\n", "gzip", id="not_gzip"),
-    pytest.param("in/a.csv", gzip.compress(b"g,x\n"), "is gzip, and its key does not end in .gz", id="gzip"),
-    pytest.param("in/a.csv.gz", gzip.compress(gzip.compress(b"g,x\n")), "is gzip, twice over", id="gzip_twice"),
-    pytest.param("in/a.csv", "g,x\n".encode("utf-16"), "is utf-16", id="utf16"),
+    pytest.param("in/a.csv", gzip.compress(b"g,x\n"), "is gzip; set compression to gzip", id="gzip"),
+    pytest.param("in/a.csv.gz", gzip.compress(gzip.compress(b"g,x\n")), "is gzip twice over", id="gzip_twice"),
+    pytest.param("in/a.csv", "g,x\n".encode("utf-16"), "is UTF-16", id="utf16"),
     pytest.param("in/a.csv", b'g,x\na,1\n"b,2\n', "is never closed", id="open_quote"),
     pytest.param("in/a.csv", b"g,y\na,1\n", 'has no column "x"; its columns are "g", "y"', id="column_missing"),
     pytest.param("in/a.csv", b"g,x,x\na,1,2\n", 'has the column "x" 2 times', id="column_twice"),
     pytest.param("in/a.csv", b"g,x,\xff\na,1,2\n", "byte 0xff of the header row, at offset 4,", id="header"),
     pytest.param("in/a.csv", b"\n\r\n", "has no header row, only blank lines", id="blank"),
+    pytest.param("in/a.csv", bz2.compress(b"g,x\n"), "is bzip2; set compression to bzip2", id="bzip2"),
+    pytest.param("in/a.csv", b"PAR1\x15\x04", "is Parquet", id="parquet"),
+    pytest.param("in/a.csv", "g,x\na,1\n".encode("utf-16-le"), "looks like UTF-16 without", id="utf16_without_mark"),
+    pytest.param("in/a.csv.gz", gzip.compress(b"g,x\na,1\n") + b"more", "bytes after the end of the gzip", id="tail"),
+    pytest.param("in/a.csv", b'"g"x,x\na,1\n', "text after a closing quote", id="header_quotes"),
     pytest.param("in/a.dat", b"g,x\na,1\n", "does not tell the format", id="ending"),
 ]
 

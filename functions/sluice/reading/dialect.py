@@ -67,6 +67,11 @@ class Dialect(State):
         return self.escape is None and self.is_csv_readers
 
     @property
+    def has_usual_header(self) -> bool:
+        """Whether the header row is the first line that is not blank, and names the columns as they are."""
+        return self.is_plain and not self.skip_rows and self.header_row is not HeaderRow.REPLACED
+
+    @property
     def is_csv_readers(self) -> bool:
         """Whether csv.reader can read it."""
         return len(self.delimiter) == 1 and self.comment is None and not self.trim

@@ -21,7 +21,7 @@ _TAIL_BYTES = 4 << 10
 _is_typed_item = re.compile(
     rb'\[?\s*\{\s*"Item"\s*:\s*\{\s*"[^"]+"\s*:\s*\{\s*"(?:[SNBML]|BOOL|NULL|[SNB]S)"\s*:'
 ).match
-_UTF8_MARK = b"\xef\xbb\xbf"
+UTF8_MARK = b"\xef\xbb\xbf"
 _line_end = re.compile(rb"\r\n|\r(?!\Z)|\n")
 # Excel's own way to name the delimiter.
 _is_sep_line = re.compile(r'"?sep=(.?)"?\s*', re.IGNORECASE).fullmatch
@@ -42,7 +42,7 @@ def read_header(open_at: OpenAt, source: Source) -> tuple[Source, int]:
     if source.header is not None and source.dialect.header_row is not HeaderRow.REPLACED:
         return source, start
     first = _first_record(open_at, source, start)
-    names = tuple(_names(first, source))
+    names = tuple(header_names(first, source))
     if source.header is None:
         return replace(source, header=names), first.end
     if len(names) != len(source.header):
@@ -56,14 +56,14 @@ def _start_of_text(open_at: OpenAt, source: Source) -> int:
     """The offset after a byte order mark, if there is one."""
     with closing(open_at(0)) as stream:
         head = read_fully(stream, LEADING_BYTES)
-    mark = len(_UTF8_MARK) if source.encoding == "utf-8" and head.startswith(_UTF8_MARK) else 0
+    mark = len(UTF8_MARK) if source.encoding == "utf-8" and head.startswith(UTF8_MARK) else 0
     if len(head) == mark:
         raise SourceMalformedError(f"{source} is empty")
-    _check_text(head, source)
+    check_text(head, source)
     return mark
 
 
-def _check_text(head: bytes, source: Source) -> None:
+def check_text(head: bytes, source: Source) -> None:
     """Raise SourceMalformedError for what is not text in the source's encoding, InvalidInputError without a format."""
     if (kind := kind_of(head)) is not None:
         raise SourceMalformedError(f"{source} is {_kind_in(kind, source)}")
@@ -142,7 +142,8 @@ def _first_record(open_at: OpenAt, source: Source, start: int) -> Block:
     raise SourceMalformedError(f"{source} has no header row, only blank lines and comments")
 
 
-def _names(record: Block, source: Source) -> list[str]:
+def header_names(record: Block, source: Source) -> list[str]:
+    """The names in a header row. Raises SourceMalformedError, InvalidInputError on the field that does not fit it."""
     try:
         text = str(record.data, source.encoding)
         (names,) = csv_records(text, source.dialect)

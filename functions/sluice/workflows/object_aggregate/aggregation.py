@@ -8,6 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Self
 
+from sluice.reading.dialect import Dialect, DialectInput, HeaderRow
 from sluice.state import Named, VersionedState, encode
 
 ROWS = "rows"
@@ -139,13 +140,54 @@ class Top:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How objects are read. `format` None: by each key's ending. `headers`: the columns of CSV without a header row."""
+    """How objects are read: the fields of a Dialect, see there.
+
+    `format` and `compression` None: by each key's ending. `headers`: the columns, where the input names them.
+    """
 
     format: str | None
     delimiter: str
     quote: str | None
     headers: tuple[str, ...] | None
     encoding: str
+    escape: str | None = None
+    skip_rows: int = 0
+    comment: str | None = None
+    trim: bool = False
+    replaces_header: bool = False
+    compression: str | None = None
+
+    @classmethod
+    def of(cls, given: DialectInput, layout: str | None, compression: str | None) -> Layout:
+        """What the input says."""
+        of = given.dialect
+        return cls(
+            format=layout,
+            delimiter=of.delimiter,
+            quote=of.quote,
+            headers=given.headers,
+            encoding=of.encoding,
+            escape=of.escape,
+            skip_rows=of.skip_rows,
+            comment=of.comment,
+            trim=of.trim,
+            replaces_header=of.header_row is HeaderRow.REPLACED,
+            compression=compression,
+        )
+
+    def dialect(self, layout: str) -> Dialect:
+        """The dialect of an object in this format."""
+        return Dialect(
+            format=layout,
+            delimiter=self.delimiter,
+            quote=self.quote,
+            encoding=self.encoding,
+            escape=self.escape,
+            skip_rows=self.skip_rows,
+            comment=self.comment,
+            trim=self.trim,
+            header_row=HeaderRow.REPLACED if self.replaces_header else HeaderRow.NONE,
+        )
 
 
 OTHER_COLUMNS = "*"

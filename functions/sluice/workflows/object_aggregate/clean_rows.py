@@ -219,7 +219,7 @@ def clean_rows_for(aggregation: Aggregation, columns: ColumnTally) -> Callable[[
         return CleanRows(aggregation, columns, header, encoding)
 
     def of_source(source: Source) -> CleanRows | None:
-        if source.format != CSV or source.header is None:
+        if source.format != CSV or source.header is None or not source.dialect.is_plain:
             return None
         return of_header(source.header, source.encoding)
 

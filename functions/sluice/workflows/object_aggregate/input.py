@@ -10,7 +10,8 @@ from math import isfinite
 from typing import Any
 
 from sluice.fields import Fields, kind_of
-from sluice.reading.dialect import CSV, JSONL, DialectInput, refuse_csv_fields
+from sluice.reading.dialect import CSV, DIALECT_FIELDS, JSON, JSONL, DialectInput, refuse_csv_fields
+from sluice.reading.leading_bytes import COMPRESSIONS, NONE
 from sluice.reading.source import bucket_name, object_key
 from sluice.rejects import quoted_names
 from sluice.runs.input import rejects_tolerated
@@ -97,10 +98,8 @@ _FIELDS = (
     "prefix",
     "suffix",
     "format",
-    "delimiter",
-    "quote",
-    "headers",
-    "encoding",
+    "compression",
+    *DIALECT_FIELDS,
     "groupBy",
     "measures",
     "missing",
@@ -190,16 +189,20 @@ def _prefix(fields: Fields, run: Run | None) -> str:
     return prefix
 
 
+# A rejects file is read as the JSON Lines that it is.
+FORMATS_READ = (CSV, JSONL, JSON)
+
+
 def _layout(fields: Fields, suffix: str) -> Layout:
-    layout = fields.choice("format", (CSV, JSONL), None)
+    layout = fields.choice("format", FORMATS_READ, None)
     refuse_csv_fields(fields, layout)
     is_tsv = suffix.lower().removesuffix(".gz").endswith(".tsv")
     given = DialectInput.from_fields(fields, layout or CSV, "\t" if is_tsv else ",")
     headers = given.headers
     if headers and (twice := _repeated(headers)) is not None:
         raise fields.wrong("headers", f"the column {twice} appears twice")
-    dialect = given.dialect
-    return Layout(layout, dialect.delimiter, dialect.quote, headers, dialect.encoding)
+    compression = fields.choice("compression", (NONE, *COMPRESSIONS), None)
+    return Layout.of(given, layout, compression)
 
 
 def _groups(fields: Fields) -> tuple[ColumnPart, ...]:

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from sluice.errors import SourceMalformedError
-from sluice.reading.dialect import CSV
+from sluice.errors import InvalidInputError, SourceMalformedError
+from sluice.reading.dialect import CSV, DIALECT_FIELDS
 from sluice.reading.object_reads import OpenAt
 from sluice.reading.record_scanner import Block, ByteStream, Grammar, blocks, first_rows, read_fully
-from sluice.reading.rows import csv_records
 from sluice.reading.source import Source
+from sluice.reading.source_header import UTF8_MARK, check_text, header_names, read_header
 from sluice.reading.streams import SourceStream
 from sluice.rejects import quoted, quoted_names
 from sluice.workflows.object_aggregate.clean_rows import CleanRows
 from sluice.workflows.object_aggregate.progress import ALL_COLUMNS, ColumnsFound, RowCounts
 from sluice.workflows.object_aggregate.tally import Tally
 
-_UTF8_MARK = b"\xef\xbb\xbf"
-_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-_GZIP_MARK = b"\x1f\x8b"
+_SOURCE_FIELD = re.compile(rf"(?<![/\w])source\.(?=(?:{'|'.join((*DIALECT_FIELDS, 'format', 'compression'))})\b)")
 _HEAD_BYTES = 64 << 10
 # Bounds the memory where the headers of all objects differ.
 _HEADERS_MAX = 256
@@ -111,6 +110,14 @@ class ObjectRecords:
         """The source with its columns known, and the offset of its first row."""
         if source.format != CSV:
             return source, start
+        if source.dialect.has_usual_header:
+            return self._with_usual_header(open_at, source, head, start)
+        source, start = _read_header(open_at, source)
+        _check_columns(source, self._columns)
+        return source, start
+
+    def _with_usual_header(self, open_at: OpenAt, source: Source, head: bytes, start: int) -> tuple[Source, int]:
+        """That of the first line in most objects, whose names are kept for the next ones."""
         if source.header is not None:
             _check_columns(source, self._columns)
             return source, start
@@ -165,24 +172,30 @@ class _CleanFirst:
 
 def _text_start(head: bytes, source: Source) -> int:
     """The offset after a byte order mark, if there is one."""
-    if head.startswith(_GZIP_MARK):
-        hint = "twice over" if source.key.lower().endswith(".gz") else "and its key does not end in .gz"
-        raise SourceMalformedError(f"{source} is gzip, {hint}")
-    if head.startswith(_UTF16_MARKS) and source.encoding == "utf-8":
-        raise SourceMalformedError(f"{source} is utf-16; convert it to utf-8")
-    return len(_UTF8_MARK) if source.encoding == "utf-8" and head.startswith(_UTF8_MARK) else 0
+    try:
+        check_text(head, source)
+    except (SourceMalformedError, InvalidInputError) as error:
+        raise _unreadable(error) from error
+    return len(UTF8_MARK) if source.encoding == "utf-8" and head.startswith(UTF8_MARK) else 0
+
+
+def _read_header(open_at: OpenAt, source: Source) -> tuple[Source, int]:
+    try:
+        return read_header(open_at, source)
+    except (SourceMalformedError, InvalidInputError) as error:
+        raise _unreadable(error) from error
 
 
 def _names(record: Block, source: Source) -> list[str]:
     try:
-        text = str(record.data, source.encoding)
-    except UnicodeDecodeError as error:
-        offset = record.start + error.start
-        raise SourceMalformedError(
-            f"{source}: byte 0x{record.data[error.start]:02x} of the header row, at offset {offset}, "
-            f"is not {source.encoding}; set encoding"
-        ) from error
-    return csv_records(text, source.dialect)[0]
+        return header_names(record, source)
+    except (SourceMalformedError, InvalidInputError) as error:
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: Exception) -> SourceMalformedError:
+    """The error of one object; the fields of this workflow's input have no source before their names."""
+    return SourceMalformedError(_SOURCE_FIELD.sub("", str(error)))
 
 
 def _check_columns(source: Source, columns: Sequence[str]) -> None:

@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Self
 
 from sluice.errors import SourceMalformedError
 from sluice.fields import Fields
-from sluice.reading.dialect import CSV, JSONL, Dialect
-from sluice.reading.leading_bytes import GZIP, NONE
+from sluice.reading.dialect import JSONL, REJECTS
+from sluice.reading.key_endings import compression_by_name, format_by_name
 from sluice.reading.source import ObjectPin, Source
 from sluice.runs.counts import Counts
 from sluice.runs.paths import Run
@@ -112,9 +112,6 @@ class BatchProgress(VersionedState):
         return super(BatchProgress, cls).from_state(state)
 
 
-_FORMATS = {".csv": CSV, ".tsv": CSV, ".txt": CSV, ".jsonl": JSONL, ".ndjson": JSONL, ".json": JSONL}
-
-
 @dataclass(frozen=True, slots=True)
 class BatchObject(State):
     """One object; `size` is in bytes, as stored."""
@@ -130,26 +127,26 @@ class BatchObject(State):
     def source(self, aggregation: Aggregation) -> Source:
         """The object, pinned; its header is not read yet. Raises SourceMalformedError for an unknown ending."""
         layout = aggregation.layout
-        name = self.key.lower()
         pin = ObjectPin(
             bucket=aggregation.bucket,
             key=self.key,
             version_id=None,
             etag=self.etag,
             size=self.size,
-            compression=GZIP if name.endswith(".gz") else NONE,
+            compression=layout.compression or compression_by_name(self.key),
         )
-        form = layout.format or _format_of(name.removesuffix(".gz")) or ""
-        source = Source(pin, Dialect(form, layout.delimiter, layout.quote, layout.encoding), layout.headers)
+        source = Source(pin, layout.dialect(layout.format or _format_of(self.key) or ""), layout.headers)
         if not source.format:
             raise SourceMalformedError(
-                f"{source}: the key's ending does not tell the format; set format to csv or jsonl"
+                f"{source}: the key's ending does not tell the format; set format to csv, jsonl or json"
             )
         return source
 
 
-def _format_of(name: str) -> str | None:
-    return next((layout for ending, layout in _FORMATS.items() if name.endswith(ending)), None)
+def _format_of(key: str) -> str | None:
+    """A rejects file is read as the JSON Lines that it is."""
+    layout = format_by_name(key)
+    return JSONL if layout == REJECTS else layout
 
 
 _BATCH_DIGITS = 32
