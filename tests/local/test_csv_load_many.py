@@ -81,7 +81,7 @@ def test_every_object_below_the_prefix_is_loaded(stack: Deployed) -> None:
         "e.csv": (1, 1, 0, 0, 0),
         "f.csv.gz": (1, 1, 0, 0, 0),
     }
-    assert "1 of 6 objects are empty" in ended.summary["notes"]
+    assert "1 of 6 objects is empty" in ended.summary["notes"]
 
 
 @pytest.mark.parametrize(

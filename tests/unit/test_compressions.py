@@ -177,7 +177,7 @@ WORKBOOK = zipped({"[Content_Types].xml": b"<x/>", "xl/workbook.xml": b"<x/>"})
         (b"%PDF-1.7", "PDF"),
         (b"SQLite format 3\0", "an SQLite database"),
         (b"\xfd7zXZ\0", "xz"),
-        (b"<!DOCTYPE html>\n<html>", "HTML, perhaps an error page,"),
+        (b"<!DOCTYPE html>\n<html>", "HTML"),
         (b'<?xml version="1.0"?>', "XML"),
     ],
 )

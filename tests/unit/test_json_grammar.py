@@ -117,7 +117,7 @@ def test_dynamodb_json_becomes_plain_values_and_its_own_record(text: str) -> Non
         ({"id": {"X": "1"}}, 'the attribute "id" is not'),
         ({"m": {"M": {"a": {"S": "1", "N": "2"}}}}, 'the attribute "a" is not'),
         ({"l": {"L": [{"S": "1"}, 2]}}, r'the attribute "l\[1\]" is not'),
-        ({"n": {"N": "abc"}}, "not an item in DynamoDB JSON"),
+        ({"n": {"N": "abc"}}, 'the attribute "n" has the type N, which "abc" does not fit'),
         ({"Metadata": {}, "Keys": {}, "NewImage": {}}, "incremental export; load it with export_process"),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
@@ -103,10 +103,28 @@ def _typed_row(text: str) -> Row | BadRow:
     if [*item] == ["Item"] and isinstance(item["Item"], dict) and all(map(_is_typed, item["Item"].values())):
         item = item["Item"]
     try:
-        return TypedRow(plain_item(_checked_types(item)), record=item)
+        _checked_types(item)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise _not_an_item(str(error)) from error
+    try:
+        return TypedRow(plain_item(item), record=item)
     except (ValueError, TypeError, AttributeError, InvalidOperation) as error:
-        problem = f"not an item in DynamoDB JSON: {error}"
-        raise RejectError(Reason.RECORD_INVALID, problem) from error
+        raise _not_an_item(_misfit(item) or str(error)) from error
+
+
+def _not_an_item(problem: str) -> RejectError:
+    return RejectError(Reason.RECORD_INVALID, f"not an item in DynamoDB JSON: {problem}")
+
+
+def _misfit(item: Mapping[str, Any]) -> str | None:
+    """The first attribute whose value does not fit its type, if it is at the top level."""
+    for name, value in item.items():
+        try:
+            plain_item({name: value})
+        except (ValueError, TypeError, AttributeError, InvalidOperation):
+            [(kind, inner)] = value.items()
+            return f"the attribute {quoted(name)} has the type {kind}, which {quoted(str(inner))} does not fit"
+    return None
 
 
 def _is_typed(value: object) -> bool:

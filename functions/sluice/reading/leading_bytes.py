@@ -96,5 +96,6 @@ def _markup(head: bytes) -> Kind | None:
     found = _MARKUP.match(head)
     if not found:
         return None
-    name = "XML" if b"xml" in found[0].lower() else "HTML, perhaps an error page,"
-    return Kind(name, "the source has to be csv or JSON")
+    name = "XML" if b"xml" in found[0].lower() else "HTML"
+    hint = "; it may be an error page that was saved in place of the file" if name == "HTML" else ""
+    return Kind(name, f"the source has to be csv or JSON{hint}")

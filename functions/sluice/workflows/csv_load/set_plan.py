@@ -327,7 +327,7 @@ class _Listing:
 def _notes(joiner: Joiner, run: Run) -> tuple[str, ...]:
     notes = []
     if joiner.empty:
-        notes.append(f"{joiner.empty:,} of {joiner.objects:,} objects are empty")
+        notes.append(f"{joiner.empty:,} of {joiner.objects:,} objects {'is' if joiner.empty == 1 else 'are'} empty")
     if joiner.unreadable:
         notes.append(
             f"{len(joiner.unreadable):,} of {joiner.objects:,} objects could not be read and were skipped; "
