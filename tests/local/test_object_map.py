@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
+import json
+from typing import Any
+from urllib.parse import quote
+
 import pytest
 
-from tests.local.deployed import OBJECT_FUNCTION, Deployed
+from tests.local.deployed import COPY_BUCKET, OBJECT_FUNCTION, SOURCE_BUCKET, Deployed
 from tests.local.map_runs import map_runs
 from tests.local.mapped_objects import KEYS, Objects, lines, processed
 
@@ -95,3 +100,88 @@ def test_prefix_without_objects_is_a_success(stack: Deployed, objects: Objects) 
     ended = objects.run(ACTION)
     assert (ended.status, ended.summary["status"], ended.counts) == ("SUCCEEDED", "COMPLETE", (0, 0, 0, 0, 0)), ended
     assert map_runs(stack, "object_map", ended) == []
+
+
+def test_filters_and_a_list_choose_the_objects(stack: Deployed, objects: Objects) -> None:
+    objects.put("a.csv", "b.csv", "c.txt")
+    objects.put("large.csv", body=b"x" * 100)
+    ended = objects.run(objects.copy(keys="name"), suffix=".csv", maxBytes=50, modifiedSince="2020-01-01")
+    assert ended.counts == (2, 2, 0, 0, 0), ended
+    assert ended.summary["objects"] == {"listed": 2, "bytes": 2, "filtered": 2}
+    assert objects.keys(objects.copies) == [f"{objects.copies}a.csv", f"{objects.copies}b.csv"]
+
+
+def test_inventory_names_the_objects(stack: Deployed, objects: Objects) -> None:
+    keys = objects.put(*KEYS)
+    rows = "".join(f'"{stack.bucket}","{quote(key)}","1"\n' for key in keys)
+    data = stack.put(gzip.compress(rows.encode()), ".csv.gz")
+    manifest = {
+        "destinationBucket": f"arn:aws:s3:::{stack.bucket}",
+        "fileFormat": "CSV",
+        "fileSchema": "Bucket, Key, Size",
+        "files": [{"key": data["key"]}],
+    }
+    document = {"inventory": stack.put(json.dumps(manifest), ".json"), "action": objects.copy()}
+    ended = stack.run("object_map", document)
+    assert (ended.status, ended.counts) == ("SUCCEEDED", (len(KEYS), len(KEYS), 0, 0, 0)), ended
+    assert sorted(objects.keys(objects.copies)) == sorted(objects.copies + key for key in keys)
+
+
+def listed(stack: Deployed, *objects: dict[str, Any]) -> dict[str, Any]:
+    """A list of objects, as an input takes it."""
+    return {"objects": stack.put("".join(json.dumps(each) + "\n" for each in objects), ".jsonl")}
+
+
+def test_object_that_was_replaced_after_it_was_listed_is_left_alone(stack: Deployed, objects: Objects) -> None:
+    keys = objects.put("same", "replaced", "gone")
+    etag = stack.s3.head_object(Bucket=stack.bucket, Key=keys[0])["ETag"]
+    stack.s3.put_object(Bucket=stack.bucket, Key=keys[1], Body=b"new")
+    stack.s3.delete_object(Bucket=stack.bucket, Key=keys[2])
+    named = listed(stack, *({"Bucket": stack.bucket, "Key": key, "ETag": etag} for key in keys))
+    copied = stack.run("object_map", {**named, "action": objects.copy(), "rejectsTolerated": "any"})
+    assert copied.counts == (3, 1, 0, 2, 0), copied
+    assert copied.summary["rejects"]["reasons"] == {"ObjectChanged": 1, "NoSuchKey": 1}
+    deleted = stack.run("object_map", {**named, "action": {"deleteObject": {"confirm": True}}, "rejectsTolerated": 1})
+    assert deleted.counts == (3, 1, 1, 1, 0), deleted
+    assert deleted.summary["rejects"]["reasons"] == {"ObjectChanged": 1}
+    assert objects.keys() == [keys[1]]
+
+
+def test_versions_are_copied_tagged_and_deleted(stack: Deployed) -> None:
+    objects = Objects(stack, stack.versioned_bucket())
+    (key,) = objects.put("a", body=b"first")
+    first = stack.s3.head_object(Bucket=objects.bucket, Key=key)
+    objects.put("a", body=b"second")
+    named = listed(
+        stack, {"Bucket": objects.bucket, "Key": key, "VersionId": first["VersionId"], "ETag": first["ETag"]}
+    )
+    copied = stack.run("object_map", {**named, "action": objects.copy(keys="name")})
+    assert copied.counts == (1, 1, 0, 0, 0), copied
+    assert stack.object(f"{objects.copies}a") == b"first"
+    deleted = stack.run("object_map", {**named, "action": {"deleteObject": {"confirm": True}}})
+    assert deleted.counts == (1, 1, 0, 0, 0), deleted
+    versions = stack.s3.list_object_versions(Bucket=objects.bucket, Prefix=key)
+    assert [each["Size"] for each in versions["Versions"]] == [len(b"second")]
+    marked = objects.run({"deleteObject": {"confirm": True}})
+    assert marked.counts == (1, 1, 0, 0, 0), marked
+    versions = stack.s3.list_object_versions(Bucket=objects.bucket, Prefix=key)
+    assert (len(versions["Versions"]), len(versions["DeleteMarkers"])) == (1, 1)
+
+
+def test_objects_go_from_one_bucket_to_another_where_they_are_tagged(stack: Deployed) -> None:
+    for bucket in (SOURCE_BUCKET, COPY_BUCKET):
+        stack.s3.create_bucket(Bucket=bucket)
+    stack.s3.put_bucket_versioning(Bucket=COPY_BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    objects = Objects(stack, SOURCE_BUCKET)
+    keys = objects.put(*KEYS, Tagging="team=night")
+    ended = objects.run(objects.copy(bucket=COPY_BUCKET, prefix=objects.name))
+    assert ended.counts == (len(KEYS), len(KEYS), 0, 0, 0), ended
+    copies = [f"{objects.name}/{key}" for key in keys]
+    tags = stack.s3.get_object_tagging(Bucket=COPY_BUCKET, Key=copies[0])
+    assert tags["TagSet"] == [{"Key": "team", "Value": "night"}]
+    action = {"putObjectTagging": {"tags": {"team": "day"}}}
+    document = {"bucket": COPY_BUCKET, "prefix": objects.name, "action": action}
+    assert stack.run("object_map", document).counts == (len(KEYS), len(KEYS), 0, 0, 0)
+    named = listed(stack, {"Bucket": COPY_BUCKET, "Key": copies[0], "VersionId": tags["VersionId"]})
+    assert stack.run("object_map", {**named, "action": action}).counts == (1, 1, 0, 0, 0)
+    assert stack.s3.get_object_tagging(Bucket=COPY_BUCKET, Key=copies[0])["TagSet"][0]["Value"] == "day"
