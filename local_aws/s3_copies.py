@@ -69,14 +69,16 @@ def _refusal(destination: tuple[str, str], source: tuple[str, str, bool], header
     stored = _stored(bucket, key) if is_current else None
     if is_current and stored is None:
         return None
+    version = stored.get("version_id") if stored is not None else _version(headers)
     if stored is not None and stored["size"] > MAXIMUM_COPY_BYTES:
         return _refused(TOO_LARGE)
     is_replaced = headers.get("x-amz-metadata-directive", "COPY").upper() == "REPLACE"
     is_changed = is_replaced or any(name in headers for name in CHANGES)
     if stored is not None and (bucket, key) == destination and not is_changed:
         return _refused(ONTO_ITSELF)
-    if stored is not None and (bucket, key, stored.get("version_id")) in service._object_tags:
-        denied = _tagging_denial(f"{bucket}/{key}", "/".join(destination), headers)
+    if (bucket, key, version) in service._object_tags:
+        read = "s3:GetObjectTagging" if is_current else "s3:GetObjectVersionTagging"
+        denied = _tagging_denial((read, f"{bucket}/{key}"), "/".join(destination), headers)
         if denied is not None:
             return service._error("AccessDenied", denied, 403)  # type: ignore[no-any-return]
     return service._check_put_preconditions(headers, _stored(*destination))  # type: ignore[no-any-return]
@@ -94,12 +96,15 @@ def upload_part_copy(
     return with_listing_right(bucket, key, answer)
 
 
-def _tagging_denial(source: str, destination: str, headers: dict[str, str]) -> str | None:
-    """Why the caller's role may not take the tags of the source along, or None when it may or does not want to."""
+def _tagging_denial(reading: tuple[str, str], destination: str, headers: dict[str, str]) -> str | None:
+    """Why the caller's role may not take the tags of the source along, or None when it may or does not want to.
+
+    `reading`: the action that reads the tags, and the source.
+    """
     role_arn = caller_role()
     if role_arn is None or headers.get("x-amz-tagging-directive", "COPY").upper() != "COPY":
         return None
-    needed = (("s3:GetObjectTagging", source), ("s3:PutObjectTagging", destination))
+    needed = (reading, ("s3:PutObjectTagging", destination))
     denials = (denial(role_arn, action, f"arn:aws:s3:::{path}") for action, path in needed)
     return next((message for message in denials if message is not None), None)
 
@@ -109,6 +114,11 @@ def _source(text: str) -> tuple[str, str, bool]:
     path, _, version = text.partition("?")
     bucket, _, key = unquote_plus(path).lstrip("/").partition("/")
     return bucket, key, not version
+
+
+def _version(headers: dict[str, str]) -> str:
+    """The version of the source that is named; empty for none."""
+    return headers.get(SOURCE, "").partition("?")[2].removeprefix("versionId=")
 
 
 def _with_plain_source(headers: dict[str, str]) -> dict[str, str]:

@@ -32,6 +32,8 @@ MISSING_FUNCTION = "test-missing-function"
 WORK_GROUP, RESULT_BUCKET = "test-enforced", "results-of-athena"
 # Buckets other than the data bucket, to read from and to write to. The second one keeps versions.
 SOURCE_BUCKET, VERSIONED_BUCKET, COPY_BUCKET = "objects-of-others", "objects-of-versions", "copies-for-others"
+# A bucket to delete from, which keeps versions.
+SCRATCH_BUCKET = "scratch-of-versions"
 PARAMETERS = (
     f"ProcessorFunctions={PROCESSOR_FUNCTION},{ROW_FUNCTION},{OBJECT_FUNCTION},{MISSING_FUNCTION}",
     f"ProcessorStateMachines={PROCESSOR_MACHINE}",
@@ -40,7 +42,7 @@ PARAMETERS = (
     f"AthenaResultBucketPattern={RESULT_BUCKET}",
     "SourceBucketPattern=objects-of-*",
     f"OutputBucketPattern={COPY_BUCKET}",
-    f"DeleteBucketPattern={VERSIONED_BUCKET}",
+    f"DeleteBucketPattern={SCRATCH_BUCKET}",
 )
 
 
@@ -79,9 +81,13 @@ class Deployed(Sandbox):
 
     def versioned_bucket(self) -> str:
         """VERSIONED_BUCKET, which runs may read."""
-        self.s3.create_bucket(Bucket=VERSIONED_BUCKET)
-        self.s3.put_bucket_versioning(Bucket=VERSIONED_BUCKET, VersioningConfiguration={"Status": "Enabled"})
-        return VERSIONED_BUCKET
+        return self.keeping_versions(VERSIONED_BUCKET)
+
+    def keeping_versions(self, bucket: str) -> str:
+        """A bucket, which keeps versions from now on."""
+        self.s3.create_bucket(Bucket=bucket)
+        self.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        return bucket
 
     def put_items(self, table: str, items: Sequence[Mapping[str, Any]]) -> None:
         """Put items of different keys, 25 per request."""

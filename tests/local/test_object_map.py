@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.local.deployed import COPY_BUCKET, OBJECT_FUNCTION, SOURCE_BUCKET, Deployed
+from tests.local.deployed import COPY_BUCKET, OBJECT_FUNCTION, SCRATCH_BUCKET, SOURCE_BUCKET, Deployed
 from tests.local.map_runs import map_runs
 from tests.local.mapped_objects import KEYS, Objects, lines, processed
 
@@ -147,35 +147,46 @@ def test_object_that_was_replaced_after_it_was_listed_is_left_alone(stack: Deplo
     assert objects.keys() == [keys[1]]
 
 
-def test_versions_are_copied_tagged_and_deleted(stack: Deployed) -> None:
-    objects = Objects(stack, stack.versioned_bucket())
-    (key,) = objects.put("a", body=b"first")
-    first = stack.s3.head_object(Bucket=objects.bucket, Key=key)
+def two_versions(stack: Deployed, objects: Objects) -> tuple[str, dict[str, Any]]:
+    """The key of an object with two versions, and a list of the first one."""
+    (key,) = objects.put("a", body=b"first", Tagging="team=day")
+    head = stack.s3.head_object(Bucket=objects.bucket, Key=key)
     objects.put("a", body=b"second")
-    named = listed(
-        stack, {"Bucket": objects.bucket, "Key": key, "VersionId": first["VersionId"], "ETag": first["ETag"]}
-    )
+    named = {"Bucket": objects.bucket, "Key": key, "VersionId": head["VersionId"], "ETag": head["ETag"]}
+    return key, listed(stack, named)
+
+
+def test_version_that_a_list_names_is_copied(stack: Deployed) -> None:
+    objects = Objects(stack, stack.versioned_bucket())
+    _, named = two_versions(stack, objects)
     copied = stack.run("object_map", {**named, "action": objects.copy(keys="name")})
     assert copied.counts == (1, 1, 0, 0, 0), copied
     assert stack.object(f"{objects.copies}a") == b"first"
-    deleted = stack.run("object_map", {**named, "action": {"deleteObject": {"confirm": True}}})
-    assert deleted.counts == (1, 1, 0, 0, 0), deleted
-    versions = stack.s3.list_object_versions(Bucket=objects.bucket, Prefix=key)
-    assert [each["Size"] for each in versions["Versions"]] == [len(b"second")]
-    marked = objects.run({"deleteObject": {"confirm": True}})
+
+
+def test_version_that_a_list_names_is_deleted_for_good(stack: Deployed) -> None:
+    objects = Objects(stack, stack.keeping_versions(SCRATCH_BUCKET))
+    key, named = two_versions(stack, objects)
+    delete = {"deleteObject": {"confirm": True}}
+    for counts in ((1, 1, 0, 0, 0), (1, 0, 1, 0, 0)):
+        assert stack.run("object_map", {**named, "action": delete}).counts == counts
+        versions = stack.s3.list_object_versions(Bucket=objects.bucket, Prefix=key)
+        assert [each["Size"] for each in versions["Versions"]] == [len(b"second")]
+    marked = objects.run(delete)
     assert marked.counts == (1, 1, 0, 0, 0), marked
     versions = stack.s3.list_object_versions(Bucket=objects.bucket, Prefix=key)
     assert (len(versions["Versions"]), len(versions["DeleteMarkers"])) == (1, 1)
 
 
 def test_objects_go_from_one_bucket_to_another_where_they_are_tagged(stack: Deployed) -> None:
-    for bucket in (SOURCE_BUCKET, COPY_BUCKET):
-        stack.s3.create_bucket(Bucket=bucket)
-    stack.s3.put_bucket_versioning(Bucket=COPY_BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    stack.s3.create_bucket(Bucket=SOURCE_BUCKET)
+    stack.keeping_versions(COPY_BUCKET)
     objects = Objects(stack, SOURCE_BUCKET)
     keys = objects.put(*KEYS, Tagging="team=night")
     ended = objects.run(objects.copy(bucket=COPY_BUCKET, prefix=objects.name))
     assert ended.counts == (len(KEYS), len(KEYS), 0, 0, 0), ended
+    again = objects.run(objects.copy(bucket=COPY_BUCKET, prefix=objects.name))
+    assert again.counts == (len(KEYS), 0, len(KEYS), 0, 0), again
     copies = [f"{objects.name}/{key}" for key in keys]
     tags = stack.s3.get_object_tagging(Bucket=COPY_BUCKET, Key=copies[0])
     assert tags["TagSet"] == [{"Key": "team", "Value": "night"}]

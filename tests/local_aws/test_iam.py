@@ -260,6 +260,23 @@ def test_tags_are_copied_with_rights_of_their_own(account: Account, lacking: tup
         s3.copy_object(**request, TaggingDirective="REPLACE")
 
 
+@pytest.mark.parametrize("action", ["s3:GetObjectTagging", "s3:GetObjectVersionTagging"])
+def test_tags_of_a_version_are_copied_with_the_right_to_read_those_of_versions(account: Account, action: str) -> None:
+    owner, bucket = account.client("s3"), "tagged-versions"
+    owner.create_bucket(Bucket=bucket)
+    owner.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    version = owner.put_object(Bucket=bucket, Key="a", Body=b"1", Tagging="team=night")["VersionId"]
+    rights = [(each, f"arn:aws:s3:::{bucket}/*") for each in ("s3:GetObject", "s3:GetObjectVersion", action)]
+    s3 = account.session("s3", *rights, WRITE, TAGGING[1])
+    source: Any = {"Bucket": bucket, "Key": "a", "VersionId": version}
+    if action == "s3:GetObjectVersionTagging":
+        s3.copy_object(Bucket=BUCKET, Key="out/version", CopySource=source)
+        assert owner.get_object_tagging(Bucket=BUCKET, Key="out/version")["TagSet"]
+    else:
+        with pytest.raises(ClientError, match="s3:GetObjectVersionTagging"):
+            s3.copy_object(Bucket=BUCKET, Key="out/version", CopySource=source)
+
+
 RULE = "arn:aws:events:us-east-1:000000000000:rule/StepFunctionsGetEventsForStepFunctionsExecutionRule"
 RULE_RIGHTS = [(f"events:{action}", RULE) for action in ("PutTargets", "PutRule", "DescribeRule")]
 STOP = ("states:StopExecution", "arn:aws:states:us-east-1:000000000000:execution:*")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from tests.local.deployed import COPY_BUCKET, MISSING_FUNCTION, OBJECT_FUNCTION, SOURCE_BUCKET, Deployed
+from tests.local.deployed import COPY_BUCKET, MISSING_FUNCTION, OBJECT_FUNCTION, SCRATCH_BUCKET, SOURCE_BUCKET, Deployed
 from tests.local.mapped_objects import Objects
 from tests.permissions.exercises.runs import run, update
 
@@ -66,6 +66,12 @@ def _tagged_version(stack: Deployed) -> dict[str, Any]:
     return _versions(stack, COPY_BUCKET, lambda _: TAGS)
 
 
+def _deleted_from_another_bucket(stack: Deployed) -> dict[str, Any]:
+    objects = Objects(stack, stack.keeping_versions(SCRATCH_BUCKET))
+    objects.put("a.csv")
+    return objects.document(DELETION)
+
+
 def _copy_here(objects: Objects) -> dict[str, Any]:
     return objects.copy(bucket=objects.stack.bucket)
 
@@ -95,7 +101,8 @@ EXERCISES = (
     run("object_map", lambda stack: _document(stack, DELETION)),
     run("object_map", _versions_of_others),
     run("object_map", _tagged_version),
-    run("object_map", lambda stack: _versions(stack, stack.versioned_bucket(), lambda _: DELETION)),
+    run("object_map", _deleted_from_another_bucket),
+    run("object_map", lambda stack: _versions(stack, stack.keeping_versions(SCRATCH_BUCKET), lambda _: DELETION)),
     run("object_map", _listed_twice),
     run("object_map", _resumed),
 )
