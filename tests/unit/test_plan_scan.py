@@ -21,6 +21,7 @@ from sluice.runs.paths import Run
 from sluice.runs.segments import SEGMENTS_WHEN_UNKNOWN
 from sluice.runs.workers import Quota, workers_for
 from sluice.settings import ProcessorSettings
+from sluice.workflows.distinct_keys import given_keys
 from sluice.workflows.distinct_keys.given_keys import KeysObject, copy_keys
 from sluice.workflows.distinct_keys.input import DistinctInput
 from sluice.workflows.distinct_keys.plan import ScanPlan, plan_scan
@@ -267,6 +268,24 @@ def test_line_that_is_not_json_becomes_a_string_that_fails_alone(handler: Any) -
         '"caf\\xe9',
         {"icao": {"S": "LSZH"}},
     ]
+
+
+def test_line_that_is_not_json_is_named_in_an_object_too_large_to_be_written_again(
+    handler: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(given_keys, "REWRITE_MAX_BYTES", 20)
+    given = {"bucket": BUCKET, "key": "distinct_keys/earlier/large.jsonl"}
+    s3, event = boto3.client("s3"), USUAL | {"input": {"table": "airports", "processor": "measure", "keys": given}}
+    s3.put_object(Bucket=BUCKET, Key=given["key"], Body=b'{"icao": {"S": "LSZH"}}\n\n{"icao": {\n')
+    with pytest.raises(
+        InvalidInputError, match=r"keys\.key: line 3 of s3://.*large\.jsonl is not JSON; correct it, or"
+    ):
+        handler(event, Context())
+    for body in (b'{"icao": {"S": "LSZH"}}\n\n{}', b"\n" * 30):
+        s3.put_object(Bucket=BUCKET, Key=given["key"], Body=body)
+        handler(event, Context())
+        copied = s3.get_object(Bucket=BUCKET, Key="distinct_keys/fixture/keys/given.jsonl")["Body"].read()
+        assert copied.strip() == body.strip()
 
 
 def test_keys_that_are_too_many_to_copy_are_refused() -> None:

@@ -10,9 +10,10 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import HTTPClientError
+from botocore.exceptions import HTTPClientError, IncompleteReadError
 
-from sluice.aws.clients import CONNECTION_ERRORS, retry_broken_error_bodies
+from sluice.aws.clients import CONNECTION_ERRORS, aws_errors, retry_broken_error_bodies
+from sluice.errors import ServiceUnavailableError
 
 ERROR = b"<Error><Code>InternalError</Code><Message>try again</Message></Error>"
 
@@ -80,3 +81,9 @@ def test_error_body_that_always_breaks_off_ends_as_a_broken_connection(server: B
         client(server).get_object(Bucket="data", Key="key")
     assert isinstance(raised.value, CONNECTION_ERRORS)
     assert server.requests == 3
+
+
+def test_body_that_ends_early_may_be_whole_the_next_time() -> None:
+    problem = r"s3://b/k: 1 read, but total bytes expected is 2"
+    with pytest.raises(ServiceUnavailableError, match=problem), aws_errors("s3://b/k"):
+        raise IncompleteReadError(actual_bytes=1, expected_bytes=2)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError, HTTPClientError, ResponseStreamingError
+from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError, ResponseStreamingError
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from urllib3.exceptions import HTTPError
 
@@ -51,7 +51,7 @@ BOTO_CONFIG = Config(
 )
 
 # What botocore raises, after its own attempts, when a connection cannot be made or breaks.
-CONNECTION_ERRORS = (BotoConnectionError, HTTPClientError)
+CONNECTION_ERRORS = (BotoConnectionError, HTTPClientError, IncompleteReadError)
 
 # botocore takes these for errors, and redirects with them.
 FIRST_ERROR_STATUS = 300

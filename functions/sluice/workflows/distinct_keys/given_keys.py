@@ -25,16 +25,16 @@ class KeysObject:
 
 # The most that CopyObject copies.
 COPY_MAX_BYTES = 5 << 30
-# Larger objects are copied as they are: reading this many bytes takes some ten seconds.
-CHECK_MAX_BYTES = 256 << 20
+# Larger objects are not written again: a function has 512 MB of disk. Reading this many bytes takes some ten seconds.
+REWRITE_MAX_BYTES = 256 << 20
 KEYS_CHUNK_BYTES = 1 << 20
 
 
 def copy_keys(s3: S3Client, given: KeysObject, bucket: str, key: str) -> None:
     """Copy the given object, within S3 if possible. One of blank lines becomes an empty object, which no Map reads.
 
-    Step Functions' reader fails the whole run for one line that is not JSON. In objects of up to CHECK_MAX_BYTES such
-    a line becomes a JSON string, which fails as a key of its own.
+    Step Functions' reader fails the whole run for one line that is not JSON. In objects of up to REWRITE_MAX_BYTES such
+    a line becomes a JSON string, which fails as a key of its own; in larger ones it is refused.
 
     Raises SourceNotFoundError, InvalidInputError, AccessDeniedError.
     """
@@ -44,7 +44,10 @@ def copy_keys(s3: S3Client, given: KeysObject, bucket: str, key: str) -> None:
         size = s3.head_object(Bucket=given.bucket, Key=given.key)["ContentLength"]
         if size > COPY_MAX_BYTES:
             raise InvalidInputError("keys.key", f"{name} has {size:,} bytes, more than the {COPY_MAX_BYTES:,} allowed")
-        if size <= CHECK_MAX_BYTES and not _is_readable(_lines(s3, given)):
+        wrong = _first_wrong_line(_lines(s3, given))
+        if wrong is not None:
+            if wrong and size > REWRITE_MAX_BYTES:
+                raise InvalidInputError("keys.key", f"line {wrong:,} of {name} is not JSON; {_SPLIT}")
             with spool() as file:
                 file.writelines(readable_lines(_lines(s3, given)))
                 upload(s3, file, bucket, key)
@@ -66,15 +69,18 @@ def readable_lines(lines: Iterable[bytes]) -> Iterator[bytes]:
             yield text + b"\n"
 
 
-def _is_readable(lines: Iterable[bytes]) -> bool:
-    """Whether there are lines, and all are JSON."""
-    has_lines = False
-    for line in lines:
+_SPLIT = f"correct it, or split the object into ones of at most {REWRITE_MAX_BYTES:,} bytes, where only this key fails"
+
+
+def _first_wrong_line(lines: Iterable[bytes]) -> int | None:
+    """The number of the first line that is not JSON; 0 for an object of blank lines, None for one as it should be."""
+    wrong: int | None = 0
+    for number, line in enumerate(lines, 1):
         if line.strip():
-            has_lines = True
+            wrong = None
             if not _is_json(line):
-                return False
-    return has_lines
+                return number
+    return wrong
 
 
 def _lines(s3: S3Client, given: KeysObject) -> Iterator[bytes]:
