@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_stepfunctions import SFNClient
 
@@ -77,6 +78,7 @@ class Aws:
     s3: "S3Client"
     functions: "LambdaClient"
     dynamodb: "DynamoDBClient"
+    logs: "CloudWatchLogsClient"
 
     def __str__(self) -> str:
         return str(self.target) if self.target.local else f"AWS at {self.stepfunctions.meta.endpoint_url}"
@@ -97,6 +99,7 @@ def connect(target: Target) -> Aws:
             session.client("s3", endpoint_url=endpoint_url, config=config),
             session.client("lambda", endpoint_url=endpoint_url, config=config),
             session.client("dynamodb", endpoint_url=endpoint_url, config=config),
+            session.client("logs", endpoint_url=endpoint_url, config=config),
         )
     except BotoCoreError as error:
         raise explained(error, target) from error

@@ -75,11 +75,15 @@ def build_parser() -> Parser:
     _add_load(level)
     _add_draft(level)
     _add_run(level)
+    _add_runs(level)
     _add_watch(level)
     _add_stop(level)
     _add_resume(level)
     _add_undo(level)
     _add_rate(level)
+    _add_rejects(level)
+    _add_logs(level)
+    _add_console(level)
     _add_report(level)
     _add_transform(level)
     _add_export(level)
@@ -131,6 +135,50 @@ def _add_run(level: "Commands") -> None:
     add_where(parser)
     add_output(parser)
     parser.set_defaults(command="sluice_cli.commands:run")
+
+
+def _add_runs(level: "Commands") -> None:
+    parser = add_command(level, "runs", "list runs, the newest first", "sluice runs --local")
+    parser.add_argument("--workflow", metavar="NAME", help="only runs of this workflow")
+    parser.add_argument("--limit", metavar="N", type=positive, default=20, help="how many runs (default: 20)")
+    add_where(parser)
+    add_output(parser)
+    parser.set_defaults(command="sluice_cli.runs_list:list_runs")
+
+
+def _add_rejects(level: "Commands") -> None:
+    parser = add_command(
+        level,
+        "rejects",
+        "show the rows that a run rejected, and why",
+        "sluice rejects 20260102T030405Z-1a2b3c --reason RowRagged --local",
+    )
+    add_started_run(parser)
+    parser.add_argument("--reason", metavar="NAME", help="only rejects for this reason, such as NumberInvalid")
+    parser.add_argument("--limit", metavar="N", type=positive, default=20, help="how many rejects (default: 20)")
+    add_where(parser)
+    add_output(parser)
+    parser.set_defaults(command="sluice_cli.reject_lines:show_rejects")
+
+
+def _add_logs(level: "Commands") -> None:
+    parser = add_command(
+        level, "logs", "show the log lines that name a run", "sluice logs 20260102T030405Z-1a2b3c --local"
+    )
+    add_started_run(parser)
+    parser.add_argument("--limit", metavar="N", type=positive, default=1_000, help="how many lines (default: 1,000)")
+    add_where(parser)
+    add_output(parser)
+    parser.set_defaults(command="sluice_cli.run_logs:show_logs")
+
+
+def _add_console(level: "Commands") -> None:
+    parser = add_command(
+        level, "console", "print a run's address in the AWS console", "sluice console 20260102T030405Z-1a2b3c"
+    )
+    add_started_run(parser)
+    add_where(parser)
+    parser.set_defaults(command="sluice_cli.console:show_console")
 
 
 def _add_watch(level: "Commands") -> None:

@@ -282,3 +282,92 @@ def test_no_row_is_rejected_for_a_type_that_was_found(
         assert {name for name in names[1:] if name not in item} == {
             name for name, cell in zip(names[1:], cells, strict=True) if not cell
         }
+
+
+# What a run has left, from the command line.
+
+
+@pytest.fixture(scope="module")
+def rejecting_run(stack: Deployed) -> str:
+    """A run of four rows: two are loaded, one is ragged, one has no number where the mapping wants one."""
+    table, source = stack.new_table(), stack.put("id,n\n1,5\n2\n3,x\n4,6\n")
+    mapping = {"id": "{id}", "n": {"N": "{n}"}}
+    document = {"source": source, "table": table, "mapping": mapping, "rejectsTolerated": "any"}
+    ended = stack.run("csv_load", document)
+    assert ended.status == "SUCCEEDED", ended
+    return ended.name
+
+
+def test_rejects_of_a_run_are_shown(stack: Deployed, rejecting_run: str) -> None:
+    code, terminal = sluice(stack, "rejects", rejecting_run)
+    assert code == ExitCode.SUCCEEDED
+    shown = terminal.stdout.getvalue().splitlines()
+    assert [line.partition(":")[0] for line in shown[::2]] == ["row 2", "row 3"]
+    assert "RowRagged: " in shown[0]
+    assert "NumberInvalid: " in shown[2]
+    assert shown[3] == '  {"id": "3", "n": "x"}'
+
+
+def test_rejects_can_be_of_one_reason_and_limited(stack: Deployed, rejecting_run: str) -> None:
+    _, terminal = sluice(stack, "rejects", rejecting_run, "--reason", "NumberInvalid", "--output", "json")
+    (line,) = terminal.stdout.getvalue().splitlines()
+    assert json.loads(line)["row"] == 3
+    code, terminal = sluice(stack, "rejects", rejecting_run, "--limit", "1")
+    assert (code, len(terminal.stdout.getvalue().splitlines())) == (ExitCode.SUCCEEDED, 2)
+    assert "1 more in s3://" in terminal.stderr.getvalue()
+    code, terminal = sluice(stack, "rejects", rejecting_run, "--reason", "NumberInvalidd")
+    assert code == ExitCode.BAD_INPUT
+    assert "the reasons are NumberInvalid, RowRagged; did you mean NumberInvalid?" in terminal.stderr.getvalue()
+
+
+def test_run_without_rejects_says_so(stack: Deployed) -> None:
+    ended = stack.run("csv_load", {"source": stack.put("id\n1\n"), "table": stack.new_table(), "keys": ["id"]})
+    code, terminal = sluice(stack, "rejects", ended.name)
+    assert (code, terminal.stdout.getvalue()) == (ExitCode.SUCCEEDED, "")
+    assert f"csv_load {ended.name} rejected nothing" in terminal.stderr.getvalue()
+
+
+def test_runs_are_listed_newest_first(stack: Deployed, rejecting_run: str) -> None:
+    later = stack.run("csv_load", {"source": stack.put("id\n1\n"), "table": stack.new_table(), "keys": ["id"]})
+    _, terminal = sluice(stack, "runs", "--workflow", "csv_load", "--limit", "1000", "--json")
+    listed = json.loads(terminal.stdout.getvalue())
+    names = [each["execution"] for each in listed]
+    assert names.index(later.name) < names.index(rejecting_run)
+    found = listed[names.index(rejecting_run)]
+    assert (found["workflow"], found["status"], found["rows"]) == ("csv_load", "SUCCEEDED", 4)
+    _, terminal = sluice(stack, "runs", "--limit", "1")
+    title, line = terminal.stdout.getvalue().splitlines()
+    assert title.split() == ["run", "workflow", "status", "rows", "age"]
+    assert line.split()[:4] == [later.name, "csv_load", "SUCCEEDED", "1"]
+
+
+def test_logs_of_a_run_are_shown_in_the_order_of_time(stack: Deployed, rejecting_run: str) -> None:
+    code, terminal = sluice(stack, "logs", rejecting_run)
+    assert code == ExitCode.SUCCEEDED
+    lines = terminal.stdout.getvalue().splitlines()
+    assert lines == sorted(lines)
+    assert any("plan_load" in line and "INFO" in line for line in lines)
+    assert any("summarize_run" in line for line in lines)
+    _, terminal = sluice(stack, "logs", rejecting_run, "--json", "--limit", "1")
+    assert rejecting_run in json.loads(terminal.stdout.getvalue())["message"]
+
+
+def test_console_is_of_aws_alone(stack: Deployed, rejecting_run: str) -> None:
+    code, terminal = sluice(stack, "console", rejecting_run)
+    assert code == ExitCode.BAD_INPUT
+    assert f"sluice report {rejecting_run} --local" in terminal.stderr.getvalue()
+
+
+def test_many_objects_are_loaded_by_a_pattern_after_a_dry_run(stack: Deployed) -> None:
+    prefix = f"input/{uuid4().hex}/"
+    for name, text in (("a.csv", "id,n\n1,5\n"), ("b.csv", "n,id\n6,2\n"), ("c.txt", "not,this\n1,2\n"), ("d.csv", "")):
+        stack.s3.put_object(Bucket=stack.bucket, Key=prefix + name, Body=text.encode())
+    table = new_name()
+    arguments = ("load", f"s3://{stack.bucket}/{prefix}*.csv", "--table", table, "--create", "--key", "id")
+    code, terminal = sluice(stack, *arguments)
+    assert code == ExitCode.SUCCEEDED, terminal.stderr.getvalue()
+    assert by_id(stack.items(table)) == [
+        {"id": {"S": "1"}, "n": {"N": "5"}},
+        {"id": {"S": "2"}, "n": {"N": "6"}},
+    ]
+    assert "a dry run tries them on all rows" in terminal.stderr.getvalue()

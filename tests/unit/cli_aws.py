@@ -78,6 +78,7 @@ class StubbedAws:
     s3: Stubber
     functions: Stubber
     dynamodb: Stubber
+    logs: Stubber
 
     @classmethod
     def make(cls, target: Target) -> "StubbedAws":
@@ -89,13 +90,14 @@ class StubbedAws:
             session.client("s3"),
             session.client("lambda"),
             session.client("dynamodb"),
+            session.client("logs"),
         )
-        clients = (aws.cloudformation, aws.stepfunctions, aws.s3, aws.functions, aws.dynamodb)
+        clients = (aws.cloudformation, aws.stepfunctions, aws.s3, aws.functions, aws.dynamodb, aws.logs)
         return cls(aws, *(Stubber(client) for client in clients))
 
     @property
     def stubs(self) -> tuple[Stubber, ...]:
-        return self.cloudformation, self.stepfunctions, self.s3, self.functions, self.dynamodb
+        return self.cloudformation, self.stepfunctions, self.s3, self.functions, self.dynamodb, self.logs
 
     def expect_stack(
         self,
