@@ -17,6 +17,8 @@ from botocore.exceptions import ConnectionError as NoConnectionError
 from sluice_cli.exit_code import CommandError, NotDeployedError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import boto3
     from botocore.config import Config
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -78,7 +80,8 @@ class Aws:
     s3: "S3Client"
     functions: "LambdaClient"
     dynamodb: "DynamoDBClient"
-    logs: "CloudWatchLogsClient"
+    # Few commands need it, and a client takes time to make.
+    logs: "Callable[[], CloudWatchLogsClient]"
 
     def __str__(self) -> str:
         return str(self.target) if self.target.local else f"AWS at {self.stepfunctions.meta.endpoint_url}"
@@ -99,7 +102,7 @@ def connect(target: Target) -> Aws:
             session.client("s3", endpoint_url=endpoint_url, config=config),
             session.client("lambda", endpoint_url=endpoint_url, config=config),
             session.client("dynamodb", endpoint_url=endpoint_url, config=config),
-            session.client("logs", endpoint_url=endpoint_url, config=config),
+            lambda: session.client("logs", endpoint_url=endpoint_url, config=config),
         )
     except BotoCoreError as error:
         raise explained(error, target) from error

@@ -52,13 +52,13 @@ def show_rejects(options: Namespace, surroundings: Surroundings) -> ExitCode:
 
 def reject_lines(reject: dict[str, Any]) -> list[str]:
     """One reject: `row 7 of FILE: RowRagged: message`, and below it the record."""
-    place = f"row {reject['row']}" if "row" in reject else json.dumps(reject.get("key"), ensure_ascii=False)
+    where = f"row {reject['row']}" if "row" in reject else json.dumps(reject.get("key"), ensure_ascii=False)
     if "file" in reject:
-        place += f" of {reject['file']}"
+        where += f" of {reject['file']}"
     record = json.dumps(reject.get("record"), ensure_ascii=False)
     if len(record) > RECORD_CHARACTERS:
         record = record[:RECORD_CHARACTERS] + "..."
-    return [f"{place}: {reject['error']}: {reject['message']}", f"  {record}"]
+    return [f"{where}: {reject['error']}: {reject['message']}", f"  {record}"]
 
 
 def _lines(aws: Aws, bucket: str, key: str, reason: str | None) -> Iterator[bytes]:

@@ -55,9 +55,7 @@ def show_logs(options: Namespace, surroundings: Surroundings) -> ExitCode:
     for line in islice(lines, options.limit):
         surroundings.print(json.dumps(line.to_json(), ensure_ascii=False) if options.output == JSON else line.text())
     if not lines:
-        surroundings.say(
-            f"no log line names {run.name}; log lines arrive within seconds, and are kept for a limited time"
-        )
+        surroundings.say(f"no log line names {run.name}; lines arrive within seconds, and are kept for a limited time")
     elif len(lines) > options.limit:
         surroundings.say(f"{len(lines) - options.limit:,} more lines; --limit {len(lines)} shows all")
     return ExitCode.SUCCEEDED
@@ -75,11 +73,15 @@ def _groups(aws: Aws, stack: str) -> list[str]:
 
 
 def _lines(aws: Aws, group: str, run: Run, begin: datetime, end: datetime) -> Iterator[LogLine]:
-    pages = aws.logs.get_paginator("filter_log_events").paginate(
-        logGroupName=group,
-        startTime=int(begin.timestamp() * 1000),
-        endTime=int(end.timestamp() * 1000),
-        filterPattern=f'"{run.name}"',
+    pages = (
+        aws.logs()
+        .get_paginator("filter_log_events")
+        .paginate(
+            logGroupName=group,
+            startTime=int(begin.timestamp() * 1000),
+            endTime=int(end.timestamp() * 1000),
+            filterPattern=f'"{run.name}"',
+        )
     )
     return (LogLine(each["timestamp"], group, each["message"]) for page in pages for each in page["events"])
 

@@ -83,6 +83,7 @@ class StubbedAws:
     @classmethod
     def make(cls, target: Target) -> "StubbedAws":
         session = _session()
+        logs = session.client("logs")
         aws = Aws(
             target,
             session.client("cloudformation"),
@@ -90,9 +91,9 @@ class StubbedAws:
             session.client("s3"),
             session.client("lambda"),
             session.client("dynamodb"),
-            session.client("logs"),
+            lambda: logs,
         )
-        clients = (aws.cloudformation, aws.stepfunctions, aws.s3, aws.functions, aws.dynamodb, aws.logs)
+        clients = (aws.cloudformation, aws.stepfunctions, aws.s3, aws.functions, aws.dynamodb, logs)
         return cls(aws, *(Stubber(client) for client in clients))
 
     @property
