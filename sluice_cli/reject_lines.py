@@ -20,7 +20,7 @@ from sluice_cli.surroundings import Surroundings
 from sluice_cli.where import command_line, explaining, target_of
 
 RECORD_CHARACTERS = 200
-GONE = frozenset({"404", "NoSuchKey"})
+UNKNOWN_OBJECT = frozenset({"404", "NoSuchKey"})
 
 
 def show_rejects(options: Namespace, surroundings: Surroundings) -> ExitCode:
@@ -65,8 +65,10 @@ def _lines(aws: Aws, bucket: str, key: str, reason: str | None) -> Iterator[byte
     try:
         body = aws.s3.get_object(Bucket=bucket, Key=key)["Body"]
     except ClientError as error:
-        if error_code(error) in GONE:
-            raise BadInputError(f"s3://{bucket}/{key} is gone: results are kept for a limited time") from error
+        if error_code(error) in UNKNOWN_OBJECT:
+            raise BadInputError(
+                f"s3://{bucket}/{key} does not exist any more: results are kept for a limited time"
+            ) from error
         raise
     return (line for line in body.iter_lines() if reason is None or json.loads(line)["error"] == reason)
 
