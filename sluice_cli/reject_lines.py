@@ -66,9 +66,7 @@ def _lines(aws: Aws, bucket: str, key: str, reason: str | None) -> Iterator[byte
         body = aws.s3.get_object(Bucket=bucket, Key=key)["Body"]
     except ClientError as error:
         if error_code(error) in UNKNOWN_OBJECT:
-            raise BadInputError(
-                f"s3://{bucket}/{key} does not exist any more: results are kept for a limited time"
-            ) from error
+            raise BadInputError(f"s3://{bucket}/{key} is missing: results are kept for a limited time") from error
         raise
     return (line for line in body.iter_lines() if reason is None or json.loads(line)["error"] == reason)
 

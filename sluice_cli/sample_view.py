@@ -30,7 +30,9 @@ def sample_lines(aws: Aws, summary: Any) -> list[str]:
 
 
 def item_lines(line: Mapping[str, Any]) -> list[str]:
-    """One line of the sample: the item's key, and what was added, removed and changed."""
+    """One line of the sample: the item's key, and what was added, removed and changed; of csv_load a row's item."""
+    if "item" in line:
+        return _one_item(f"row {line['row']}", {}, line["item"])
     key, before, after = plain_key(line["key"]), line["before"], line["after"]
     if after is None:
         return [f"{key}: nothing is left of it"]

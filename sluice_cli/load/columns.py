@@ -49,6 +49,19 @@ class Columns:
         return [each.name for each in self.columns]
 
 
+def merged(found: Sequence[Columns]) -> Columns:
+    """What several objects have together, of which there are more: a type that all values have, else S."""
+    columns: dict[str, Column] = {}
+    for each in (column for one in found for column in one.columns):
+        known = columns.setdefault(each.name, each)
+        if not known.example:
+            columns[each.name] = each
+        elif each.example and each.type != known.type:
+            columns[each.name] = replace(known, type=S, other=known.other or each.other)
+    seen = tuple(replace(each, empty=None) for each in columns.values())
+    return Columns(seen, sum(one.rows for one in found), sum(one.ragged for one in found), is_whole=False)
+
+
 def is_number(text: str) -> bool:
     """Whether it is a number as a person would write it, and DynamoDB stores all of its digits."""
     if _match_number(text) is None:

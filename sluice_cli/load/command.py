@@ -9,11 +9,12 @@ from typing import Any
 from sluice_cli import run as runs
 from sluice_cli.aws import Aws, Target
 from sluice_cli.exit_code import BadInputError, ExitCode, NotDeployedError
+from sluice_cli.input_checks import check_input
 from sluice_cli.load import tables
-from sluice_cli.load.detection import CSV, Detected, Hints, detect_file, detect_sample
+from sluice_cli.load.detection import CSV, Detected, Hints, detect_file
 from sluice_cli.load.inputs import source_of, types_input, with_types
 from sluice_cli.load.options import hints_of, pairs_of, read_mapping, tolerated, types_of
-from sluice_cli.load.samples import SCHEME, Objects, read_sample
+from sluice_cli.load.samples import SCHEME, Objects, detect_objects
 from sluice_cli.load.tables import Table
 from sluice_cli.load.target_table import TargetTable
 from sluice_cli.load.upload import LocalFile, upload
@@ -80,13 +81,8 @@ def load(options: Namespace, surroundings: Surroundings) -> ExitCode:
         tables.check_name(options.table, stack)
         existing = tables.describe(aws, options.table)
         if found is None:
-            found = _detect_objects(aws, Objects.parse(options.file), request.hints)
+            found = detect_objects(aws, Objects.parse(options.file), request.hints)
         return Load(request, surroundings, aws, stack, found, objects, existing).run()
-
-
-def _detect_objects(aws: Aws, objects: Objects, hints: Hints) -> Detected:
-    sample = read_sample(aws, objects)
-    return detect_sample(sample.data, sample.key, hints, is_whole=sample.is_whole)
 
 
 def _target(options: Namespace, surroundings: Surroundings) -> Target:
@@ -138,11 +134,14 @@ class Load:
         if options.dry_run and self.existing is None:
             say(f"would create table {table}; there is nothing to try the rows on before that. Nothing is written.")
             return ExitCode.SUCCEEDED
-        source = self._uploaded() if self.objects is None else self.objects.source
+        file = None if self.objects else LocalFile.read(Path(options.file))
+        document = self.document(table, file)
+        check_input(self.stack, runs.planned_run(self.stack, WORKFLOW, self.request.name), document)
+        if file is not None:
+            self._upload(file)
         if self.existing is None:
             tables.create(self.aws, table)
             say(f"created table {table}")
-        document = self.document(source, table)
         if options.dry_run:
             return self._follow(document | DRY_RUN, self.request.name)
         if not self.found.columns.is_whole and self.found.layout == CSV and self.request.mapping is None:
@@ -151,9 +150,12 @@ class Load:
                 return exit_code
         return self._follow(document, self.request.name)
 
-    def document(self, objects: dict[str, Any], table: Table) -> dict[str, Any]:
-        """The input of csv_load."""
+    def document(self, table: Table, file: LocalFile | None) -> dict[str, Any]:
+        """The input of csv_load. `file`: the local file, if it is one."""
         request = self.request
+        objects = self.objects.source if self.objects else {}
+        if file is not None:
+            objects = {"bucket": self.stack.outputs[DATA_BUCKET], "key": file.key}
         source = source_of(self.found, objects, request.hints.headers)
         document: dict[str, Any] = {"source": source, "table": table.name}
         if request.mapping is not None:
@@ -195,12 +197,10 @@ class Load:
         if self.surroundings.stdin.readline().strip().lower() not in ("y", "yes"):
             raise BadInputError("nothing is loaded; name the encoding with --encoding")
 
-    def _uploaded(self) -> dict[str, Any]:
-        """Where the local file is in S3."""
-        file, bucket = LocalFile.read(Path(self.request.options.file)), self.stack.outputs[DATA_BUCKET]
+    def _upload(self, file: LocalFile) -> None:
+        bucket = self.stack.outputs[DATA_BUCKET]
         is_new = upload(self.aws, bucket, file, self.surroundings)
         self.surroundings.say(f"{'uploaded to' if is_new else 'already at'} s3://{bucket}/{file.key}")
-        return {"bucket": bucket, "key": file.key}
 
     def _verify(self, document: dict[str, Any]) -> ExitCode:
         """Try types that a sample has on all rows. The dry run's summary is shown where they do not fit."""

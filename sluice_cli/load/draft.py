@@ -6,10 +6,10 @@ from argparse import Namespace
 from pathlib import Path, PurePosixPath
 
 from sluice_cli.exit_code import ExitCode
-from sluice_cli.load.detection import Detected, detect_file, detect_sample
+from sluice_cli.load.detection import Detected, detect_file
 from sluice_cli.load.inputs import mapping_of, source_of, with_types
 from sluice_cli.load.options import hints_of, split_list, types_of
-from sluice_cli.load.samples import SCHEME, Objects, read_sample
+from sluice_cli.load.samples import SCHEME, Objects, detect_objects
 from sluice_cli.load.upload import LocalFile
 from sluice_cli.load.view import found_lines
 from sluice_cli.stack import DATA_BUCKET
@@ -52,5 +52,4 @@ def _remote(options: Namespace, surroundings: Surroundings) -> tuple[dict[str, s
     objects = Objects.parse(options.file)
     target = target_of(options, surroundings)
     with explaining(target):
-        sample = read_sample(surroundings.connect(target), objects)
-    return objects.source, detect_sample(sample.data, sample.key, hints_of(options), is_whole=sample.is_whole)
+        return objects.source, detect_objects(surroundings.connect(target), objects, hints_of(options))
