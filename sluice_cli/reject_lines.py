@@ -16,10 +16,12 @@ from sluice_cli.guesses import guess
 from sluice_cli.report import stored_summary
 from sluice_cli.run import Run
 from sluice_cli.stack import describe_stack
+from sluice_cli.stored_lines import first_lines
 from sluice_cli.surroundings import Surroundings
 from sluice_cli.where import command_line, explaining, target_of
 
 RECORD_CHARACTERS = 200
+REJECTS_SHOWN = 3
 UNKNOWN_OBJECT = frozenset({"404", "NoSuchKey"})
 
 
@@ -48,6 +50,15 @@ def show_rejects(options: Namespace, surroundings: Surroundings) -> ExitCode:
     if shown < total:
         surroundings.say(f"{total - shown:,} more in s3://{bucket}/{key}; --limit {total} shows all")
     return ExitCode.SUCCEEDED
+
+
+def first_rejects(aws: Aws, summary: dict[str, Any]) -> list[str]:
+    """The first rejects of a run with this summary; none if it has none, or they may not be read."""
+    rejects = summary.get("rejects")
+    if not rejects:
+        return []
+    lines = first_lines(aws, summary["results"]["bucket"], rejects["key"])[:REJECTS_SHOWN]
+    return ["", *(text for line in lines for text in reject_lines(json.loads(line)))]
 
 
 def reject_lines(reject: dict[str, Any]) -> list[str]:

@@ -1,5 +1,6 @@
 """`sluice load`: a file, or objects, into a table, with types that were found in them."""
 
+import io
 from argparse import Namespace
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sluice_cli import run as runs
+from sluice_cli.arguments import TEXT
 from sluice_cli.aws import Aws, Target
 from sluice_cli.exit_code import BadInputError, ExitCode, NotDeployedError
 from sluice_cli.input_checks import check_input
@@ -19,10 +21,12 @@ from sluice_cli.load.tables import Table
 from sluice_cli.load.target_table import TargetTable
 from sluice_cli.load.upload import LocalFile, upload
 from sluice_cli.load.view import counted, found_lines
+from sluice_cli.reject_lines import first_rejects
+from sluice_cli.report import stored_summary
 from sluice_cli.run_input import apply_settings, parse_setting
 from sluice_cli.stack import DATA_BUCKET, Stack, describe_stack
 from sluice_cli.surroundings import Surroundings
-from sluice_cli.where import explaining, target_of
+from sluice_cli.where import command_line, explaining, target_of
 
 WORKFLOW = "csv_load"
 DRY_RUN = {"mode": "dryRun"}
@@ -207,9 +211,11 @@ class Load:
         say = self.surroundings.say
         rows = counted(self.found.columns.rows, "row")
         say(f"the types come from the first {rows}; a dry run tries them on all rows before anything is written")
-        quiet = replace(self.surroundings, stdout=self.surroundings.stderr)
+        printed = io.StringIO()
+        quiet = replace(self.surroundings, stdout=printed)
         exit_code = replace(self, surroundings=quiet)._follow(document | DRY_RUN, runs.new_name(datetime.now(UTC)))
         if exit_code is not ExitCode.SUCCEEDED:
+            say(printed.getvalue().rstrip())
             say("nothing is written; give the columns that the rejects name the type S with --types, and load again")
         return exit_code
 
@@ -220,4 +226,9 @@ class Load:
         run = runs.planned_run(self.stack, WORKFLOW, name)
         doing = "a dry run of" if document.get("mode") == DRY_RUN["mode"] else "loading into"
         self.surroundings.say(f"{doing} table {options.table} on {self.aws}: {name}")
-        return start_and_follow(self.aws, self.stack, run, options, self.surroundings, document=document)
+        exit_code = start_and_follow(self.aws, self.stack, run, options, self.surroundings, document=document)
+        summary = stored_summary(self.aws, self.stack, run)
+        if options.output == TEXT and summary and (shown := first_rejects(self.aws, summary)):
+            self.surroundings.print("\n".join(shown))
+            self.surroundings.say(f"to see more of them: {command_line(options, 'rejects', name)}")
+        return exit_code

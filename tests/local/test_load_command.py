@@ -175,6 +175,8 @@ def test_rejects_are_shown_with_their_first_reason(stack: Deployed, tmp_path: Pa
     )
     assert "RowRagged 1" in terminal.stdout.getvalue()
     assert "rejects.jsonl" in terminal.stdout.getvalue()
+    assert 'row 2: RowRagged: 3 values for 2 columns\n  ["2", "6", "7"]\n' in terminal.stdout.getvalue()
+    assert "to see more of them: sluice rejects " in terminal.stderr.getvalue()
     code, _ = sluice(stack, *arguments, "--rejects-tolerated", "1")
     assert code == ExitCode.SUCCEEDED
     assert len(stack.items(table)) == 2
@@ -371,3 +373,55 @@ def test_many_objects_are_loaded_by_a_pattern_after_a_dry_run(stack: Deployed) -
         {"id": {"S": "2"}, "n": {"N": "6"}},
     ]
     assert "a dry run tries them on all rows" in terminal.stderr.getvalue()
+    assert terminal.stdout.getvalue().count("written      2") == 1
+
+
+def test_types_that_do_not_hold_for_all_objects_stop_the_load(stack: Deployed) -> None:
+    prefix = f"input/{uuid4().hex}/"
+    for number in range(40):
+        value = "five" if number == 19 else str(number)
+        stack.s3.put_object(
+            Bucket=stack.bucket, Key=f"{prefix}{number:02}.csv", Body=f"id,n\nk{number},{value}\n".encode()
+        )
+    table = stack.new_table()
+    arguments = ("load", f"s3://{stack.bucket}/{prefix}", "--table", table)
+    code, terminal = sluice(stack, *arguments)
+    assert (code, terminal.stdout.getvalue()) == (ExitCode.FAILED, "")
+    assert "NumberInvalid" in terminal.stderr.getvalue()
+    assert "nothing is written; give the columns that the rejects name the type S with --types" in (
+        terminal.stderr.getvalue()
+    )
+    assert stack.items(table) == []
+    code, _ = sluice(stack, *arguments, "--types", "n=S")
+    assert (code, len(stack.items(table))) == (ExitCode.SUCCEEDED, 40)
+
+
+def test_dry_run_writes_nothing_and_shows_items(stack: Deployed, tmp_path: Path) -> None:
+    table = stack.new_table()
+    code, terminal = sluice(stack, "load", file(tmp_path, "id,n\na,5\nb,6\n"), "--table", table, "--dry-run")
+    assert code == ExitCode.SUCCEEDED, terminal.stderr.getvalue()
+    assert stack.items(table) == []
+    assert "row 1\n  + id: a\n  + n: 5\n" in terminal.stdout.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("options", "items"),
+    [
+        (("--on-conflict", "keep"), [{"id": {"S": "a"}, "m": {"S": "old"}}, {"id": {"S": "b"}, "n": {"N": "6"}}]),
+        (
+            ("--write", "update"),
+            [{"id": {"S": "a"}, "m": {"S": "old"}, "n": {"N": "5"}}, {"id": {"S": "b"}, "n": {"N": "6"}}],
+        ),
+        (("--write", "delete"), []),
+        (("--max-write-units", "100"), [{"id": {"S": "a"}, "n": {"N": "5"}}, {"id": {"S": "b"}, "n": {"N": "6"}}]),
+        (("--set", "maxConcurrency=1"), [{"id": {"S": "a"}, "n": {"N": "5"}}, {"id": {"S": "b"}, "n": {"N": "6"}}]),
+    ],
+)
+def test_options_of_the_run_reach_it(
+    stack: Deployed, tmp_path: Path, options: tuple[str, ...], items: list[dict[str, Any]]
+) -> None:
+    table = stack.new_table()
+    stack.dynamodb.put_item(TableName=table, Item={"id": {"S": "a"}, "m": {"S": "old"}})
+    code, terminal = sluice(stack, "load", file(tmp_path, "id,n\na,5\nb,6\n"), "--table", table, *options)
+    assert code == ExitCode.SUCCEEDED, terminal.stderr.getvalue()
+    assert by_id(stack.items(table)) == items

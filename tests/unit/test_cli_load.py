@@ -88,7 +88,7 @@ def test_table_that_runs_may_not_use_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("answer", "is_loaded"), [("y\n", True), ("n\n", False), ("", False)])
-def test_person_is_asked_whether_a_guessed_encoding_is_right(tmp_path: Path, answer: str, is_loaded: bool) -> None:
+def test_guessed_encoding_is_confirmed_at_a_terminal(tmp_path: Path, answer: str, is_loaded: bool) -> None:
     file = orders(tmp_path, "id,city\n1,Zürich\n".encode("cp1252"))
     with stubbed_aws() as stubbed:
         stubbed.expect_stack(OUTPUTS)
