@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import json
 from importlib.resources import files
+from pathlib import Path
 
 from demo.sandbox import DemoSandbox, create_table
+from sluice_cli.surroundings import PROJECT_ROOT
 
 TABLE = "airports"
 SOURCE_KEY = "input/airports.csv"
 SHOWN = ("BIKF", "LSZH")
 
 
-def airports_csv() -> bytes:
+MAPPING = PROJECT_ROOT / "events" / "workflows" / "csv_load.json"
+
+
+def airports_file() -> Path:
     """The file."""
-    return (files("airportsdata") / "airports.csv").read_bytes()
+    return Path(str(files("airportsdata") / "airports.csv"))
+
+
+def airports_csv() -> bytes:
+    """What is in it."""
+    return airports_file().read_bytes()
 
 
 def load_airports(sandbox: DemoSandbox) -> None:
     """Load the airports, and show two of them as the table has them."""
-    sandbox.put_source(SOURCE_KEY, airports_csv())
     create_table(sandbox.dynamodb, TABLE, "icao")
-    sandbox.run("csv_load", "csv_load.json")
+    sandbox.sluice("load", str(airports_file()), "--table", TABLE, "--mapping", str(MAPPING), "--local")
     for icao in SHOWN:
         item = sandbox.dynamodb.get_item(TableName=TABLE, Key={"icao": {"S": icao}})["Item"]
         print(json.dumps(item, ensure_ascii=False, sort_keys=True))  # noqa: T201

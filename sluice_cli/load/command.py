@@ -186,6 +186,8 @@ class Load:
         keys = [name for name in shown if rename.get(name, name) in table.keys]
         for line in found_lines(self.request.options.file, self.found, shown, keys):
             self.surroundings.say(line)
+        if self.request.mapping is not None:
+            self.surroundings.say(f"the items are those of the mapping in {self.request.options.mapping}")
 
     def _confirm_encoding(self) -> None:
         """A guess is for the user to judge. Raises BadInputError where nobody can be asked."""
