@@ -10,7 +10,7 @@ from sluice_cli.exit_code import BadInputError
 from sluice_cli.load.dialect import Dialect
 
 S, N, BOOL = "S", "N", "BOOL"
-BATCH_ROWS = 2_000
+BATCH_CELLS = 20_000
 DIGITS_MAX = 38
 MAGNITUDE_MIN, MAGNITUDE_MAX = -130, 125
 BOOLEANS = frozenset({"true", "false"})
@@ -78,36 +78,32 @@ def is_number(text: str) -> bool:
 class ColumnScan:
     """One column, batch by batch. `words` are the texts that count as empty."""
 
+    __slots__ = ("_empty", "_example", "_is_boolean", "_is_number", "_name", "_other", "_words")
+
     def __init__(self, name: str, words: frozenset[str]) -> None:
+        self._name = name
         self._words = words
-        self._column = Column(name)
-        self._candidates = {N, BOOL}
+        self._example = self._other = ""
+        self._empty = 0
+        self._is_number = self._is_boolean = True
 
     def read(self, cells: Sequence[str]) -> None:
         """Take the cells of some rows."""
-        empty = sum(map(cells.count, self._words))
-        column = replace(self._column, empty=(self._column.empty or 0) + empty)
-        if not column.example:
-            column = replace(column, example=next((cell for cell in cells if cell not in self._words), ""))
-        self._column = column
-        if N in self._candidates and not _are_numbers(cells):
-            self._read_numbers(cells)
-        if BOOL in self._candidates and not BOOLEANS.union(self._words).issuperset(cells):
-            self._candidates.discard(BOOL)
-
-    def _read_numbers(self, cells: Sequence[str]) -> None:
-        other = next((cell for cell in cells if cell not in self._words and not is_number(cell)), None)
-        if other is not None:
-            self._candidates.discard(N)
-            self._column = replace(self._column, other=other)
+        words = self._words
+        for word in words:
+            self._empty += cells.count(word)
+        if not self._example:
+            self._example = next((cell for cell in cells if cell not in words), "")
+        if self._is_number and not _are_numbers(cells):
+            self._other = next((cell for cell in cells if cell not in words and not is_number(cell)), "")
+            self._is_number = not self._other
+        if self._is_boolean:
+            self._is_boolean = all(cell in BOOLEANS or cell in words for cell in cells)
 
     def column(self) -> Column:
         """What it is: N, BOOL, or S also where all cells are empty."""
-        column = self._column
-        if not column.example:
-            return column
-        kind = next((each for each in (N, BOOL) if each in self._candidates), S)
-        return replace(column, type=kind)
+        kind = N if self._is_number else BOOL if self._is_boolean else S
+        return Column(self._name, kind if self._example else S, self._example, self._empty, self._other)
 
 
 def _are_numbers(cells: Sequence[str]) -> bool:
@@ -128,7 +124,7 @@ def scan(
     header = header_of(rows, dialect, headers)
     scans = [ColumnScan(name, words) for name in header]
     counted = ragged = 0
-    for batch in _batches(rows if is_whole else _without_last(rows)):
+    for batch in _batches(rows if is_whole else _without_last(rows), max(1, BATCH_CELLS // max(1, len(header)))):
         fitting = [row for row in batch if len(row) == len(header) and (row != header or len(header) == 1)]
         ragged += sum(len(row) != len(header) for row in batch)
         counted += len(fitting)
@@ -167,8 +163,8 @@ def _without_unnamed(columns: tuple[Column, ...]) -> tuple[Column, ...]:
     return tuple(each for each in columns if each.name)
 
 
-def _batches(rows: Iterator[list[str]]) -> Iterator[list[list[str]]]:
-    while batch := list(islice(rows, BATCH_ROWS)):
+def _batches(rows: Iterator[list[str]], size: int) -> Iterator[list[list[str]]]:
+    while batch := list(islice(rows, size)):
         yield batch
 
 

@@ -17,12 +17,16 @@ DELIMITER_NAMES = {"tab": "\t", "\\t": "\t"}
 # DuckDB's sniffer knows the first four.
 DELIMITERS = (",", ";", "\t", "|", "^", "~", "\x01", "\x1f")
 SNIFFED_ROWS = 20_480
+# DuckDB's sniffer takes a minute for a hundred thousand columns.
+SNIFFED_COLUMNS_MAX = 2_000
 ROWS_COMPARED = 1_000
 CELLS_SHOWN = 5
 # A field may be as long as an item.
 FIELD_CHARACTERS_MAX = 1 << 30
 EXCEL_HINT = re.compile(r"sep=(.)\r?\n")
 NONE_FOUND = "(empty)"
+# A number, a date, a time: a name has a letter.
+LOOKS_LIKE_DATA = re.compile(r"[^a-zA-Z]*[0-9][^a-zA-Z]*")
 # A private character, which stands for a delimiter of several: csv.reader takes one.
 STAND_IN = "\uf8ff"
 SNIFF = """
@@ -89,12 +93,16 @@ def sniff(head: str, given: Mapping[str, Any]) -> Dialect:
         return replace(found, skip_rows=found.skip_rows + 1)
     dialect = replace(_sniffed(head, given), **given)
     if not dialect.has_header and "has_header" not in given:
-        raise BadInputError(_headless(next(dialect.rows(lines_of(head)), [])))
+        first = next(dialect.rows(lines_of(head)), [])
+        if any(map(LOOKS_LIKE_DATA.fullmatch, first)):
+            raise BadInputError(_headless(first))
+        dialect = replace(dialect, has_header=True)
     return _with_trim(dialect, head, given)
 
 
 def _sniffed(head: str, given: Mapping[str, Any]) -> Dialect:
-    found = _duckdb(head, given)
+    is_wide = max(map(head.partition("\n")[0].count, DELIMITERS)) > SNIFFED_COLUMNS_MAX
+    found = None if is_wide else _duckdb(head, given)
     if found is None or found[1] == 1:
         by_widths = None if "delimiter" in given else _by_widths(head)
         if by_widths or found is None:

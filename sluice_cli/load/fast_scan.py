@@ -10,7 +10,9 @@ from sluice_cli.load.columns import BOOL, DIGITS_MAX, Column, Columns, N, S
 from sluice_cli.load.dialect import Dialect
 
 GLOB_CHARACTERS = frozenset("*?[]{}")
-LINE_BYTES_MAX = 64 << 20
+LINE_BYTES_MAX = 8 << 20
+# DuckDB takes five gigabytes for the figures of a thousand columns.
+COLUMNS_MAX = 100
 # columns.NUMBER, in DuckDB's grammar, of a length that cannot have too many digits.
 IS_NUMBER = "(len({cell}) <= " + str(DIGITS_MAX) + " AND regexp_full_match({cell}, '-?(0|[1-9][0-9]*)(\\.[0-9]+)?'))"
 IS_BOOLEAN = "({cell} IN ('true', 'false'))"
@@ -66,7 +68,7 @@ def is_eligible(path: Path, dialect: Dialect, header: list[str], sample: Columns
     """Whether DuckDB can be asked at all."""
     is_plain_path = not GLOB_CHARACTERS & set(str(path.resolve()))
     # A blank line is a cell of the only column to DuckDB, and nothing to Python.
-    is_table = len(header) > 1 and header == sample.names and not sample.ragged
+    is_table = 1 < len(header) <= COLUMNS_MAX and header == sample.names and not sample.ragged
     return dialect.is_usual and is_plain_path and is_table
 
 

@@ -94,6 +94,7 @@ def test_column_has_the_type_that_all_its_values_have(tmp_path: Path, values: li
         pytest.param("id,tags\n1,a;b\n2,c;d;e\n", Dialect(), ["id", "tags"], id="other_delimiter_in_cells"),
         pytest.param("name\nalice\nbob\n", Dialect(), ["name"], id="one_column"),
         pytest.param("id;name\n", Dialect(";"), ["id", "name"], id="header_only"),
+        pytest.param("id,t\n", Dialect(), ["id", "t"], id="short_header_only"),
         pytest.param("id,name\n1,Alice\n", Dialect(), ["id", "name"], id="one_row"),
         pytest.param("id,name\n1,a\n2,b,c\n3\n4,d\n5,e\n", Dialect(), ["id", "name"], id="ragged"),
         pytest.param("id,name\n1,a,x\n2,b,y\n", Dialect(), ["id", "name"], id="narrow_header"),
@@ -238,6 +239,19 @@ def test_json_is_found_with_the_types_that_it_has(
 def test_sample_leaves_out_its_last_record() -> None:
     found = detect_sample(b"id,n\n1,5\n2,6\n3,7", "s3://b/k.csv", Hints(), is_whole=False)
     assert (found.columns.rows, found.columns.is_whole, found.columns.columns[1].empty) == (2, False, None)
+
+
+def test_hundred_thousand_columns_are_read_in_bounded_memory(tmp_path: Path) -> None:
+    names = ",".join(f"c{number}" for number in range(100_000))
+    row = ",".join(map(str, range(100_000)))
+    found = detect(tmp_path, f"{names}\n{row}\n{row}\n")
+    assert (len(found.columns.columns), found.columns.rows) == (100_000, 2)
+    assert set(types(found).values()) == {"N"}
+
+
+def test_first_record_may_be_longer_than_what_is_looked_at(tmp_path: Path) -> None:
+    found = detect(tmp_path, f'id,t\n1,"{"x" * HEAD_CONTENT_BYTES}\n"\n2,y\n')
+    assert (found.columns.rows, types(found)) == (2, {"id": "N", "t": "S"})
 
 
 # The fast reader and the exact one.
