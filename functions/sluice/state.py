@@ -90,6 +90,9 @@ class VersionedState(State):
 
 def encode(value: Any) -> Any:
     """A value as JSON."""
+    # Plans have a million of these.
+    if type(value) in _SCALARS:
+        return value
     if hasattr(value, "to_state"):
         return value.to_state()
     if dataclasses.is_dataclass(value):

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypeVar
 
 from sluice.aws.clients import aws_errors
 from sluice.errors import (
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
+Page = TypeVar("Page")
 # A listing of more takes longer than one invocation should.
 OBJECTS_MAX = 2_000_000
 # What a task's objects take in the input of its child, and their bytes: some seconds of one processor.
@@ -113,7 +114,7 @@ def _listed(s3: S3Client, objects: ObjectSet) -> Iterator[TaskPiece]:
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=objects.bucket, Prefix=objects.prefix or "")
     try:
         with aws_errors(f"s3://{objects.bucket}/{objects.prefix}", {"NoSuchBucket": missing}):
-            for page in pages:
+            for page in _ahead(pages):
                 for each in page.get("Contents", []):
                     is_folder = each["Key"].endswith("/") and not each["Size"]
                     if not is_folder and each["Key"].endswith(objects.suffix):
@@ -121,6 +122,16 @@ def _listed(s3: S3Client, objects: ObjectSet) -> Iterator[TaskPiece]:
     except AccessDeniedError as error:
         hint = "the stack's parameter SourceBucketPattern names the buckets that runs may read"
         raise AccessDeniedError(f"source.bucket: {error}; {hint}") from error
+
+
+def _ahead(pages: Iterable[Page]) -> Iterator[Page]:
+    """The pages; while one is worked on, the next one is asked for."""
+    source = iter(pages)
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, source, None)
+        while (page := coming.result()) is not None:
+            coming = thread.submit(next, source, None)
+            yield page
 
 
 def _pinned(s3: S3Client, objects: ObjectSet) -> Iterator[TaskPiece]:
@@ -168,7 +179,8 @@ def tasks_of(pieces: Iterable[TaskPiece]) -> Iterator[Task]:
         if group and (weight + more > TASK_MAX_BYTES or size + length > TASK_SOURCE_BYTES):
             yield Task(index, tuple(group))
             group, index, weight, size = [], index + 1, 0, 0
-        group, weight, size = [*group, piece], weight + more, size + length
+        group.append(piece)
+        weight, size = weight + more, size + length
     if group:
         yield Task(index, tuple(group))
 
