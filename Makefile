@@ -57,11 +57,11 @@ test: $(READY) ## All tests but the long ones, a worker per core: units, state m
 permissions: $(READY) ## Whether the last make test needed each permission in template.yaml, and was denied none.
 	$(BIN)/python -m tests.permissions $(RECORDS)
 
-test-long: $(READY) ## The long tests, and how much of functions/ the unit tests cover (95% at least).
-	$(PYTEST) -m "(long or chromium) and not docker"
+test-long: $(READY) ## The long tests, each permission taken away in turn, and how much of functions/ the unit tests cover (95% at least).
+	$(PYTEST) -m "(long or chromium or removal) and not docker"
 	$(PYTEST) -m "$(SHORT)" --cov --cov-report=term tests/unit
 
-test-removal: $(READY) ## Each permission is taken away in turn, and a call must be denied then.
+test-removal: $(READY) ## Each permission is taken away in turn, and a call must be denied then (3 minutes; part of make test-long).
 	$(BIN)/python -m pytest -q -m removal tests/local/test_permissions.py
 
 test-throttled: $(READY) ## The workflows' tests in an account with ten Lambda slots, as new accounts have (7 minutes).

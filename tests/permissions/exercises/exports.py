@@ -34,6 +34,7 @@ def exercises(stack: Deployed) -> tuple[Exercise, ...]:
         run("export_process", lambda stack: _into(stack, arn)),
         run("export_process", lambda stack: _into(stack, arn, "newerOnly", maxWriteUnitsPerSecond=1_000)),
         run("export_process", lambda _stack: {"export": arn, "sink": {"prefix": f"output/{uuid4().hex}/"}}),
+        run("export_process", lambda stack: _mirrored(stack, arn)),
         run("export_process", lambda stack: _into(stack, _versioned(stack, arn))),
         run("export_process", lambda stack: _into(stack, _changed(stack, arn, is_missing=True))),
         run("export_process", lambda stack: _into(stack, _changed(stack, arn), verify=False)),
@@ -59,6 +60,13 @@ def _recoverable(stack: Deployed, count: int) -> Iterator[str]:
 def _into(stack: Deployed, exported: Any, guard: str | None = None, **fields: Any) -> dict[str, Any]:
     sink = {"table": stack.new_table("id", "at", "SN")} | ({"guard": guard} if guard else {})
     return {"export": exported, "sink": sink, **fields}
+
+
+def _mirrored(stack: Deployed, arn: str) -> dict[str, Any]:
+    """A copy that has an item which the export lacks."""
+    document = _into(stack, arn, "newerOnly", mirror=True, adopt=True)
+    stack.put_items(document["sink"]["table"], [{"id": {"S": "deleted"}, "at": {"N": "1"}}])
+    return document
 
 
 def _versioned(stack: Deployed, arn: str) -> dict[str, str]:
