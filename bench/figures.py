@@ -20,6 +20,7 @@ TOPICS = (
     "bench.local_map",
     "bench.local_start",
     "bench.load_overhead",
+    "bench.plan_speed",
     "bench.plan_parallel",
     "bench.plan_many",
     "bench.load_many",

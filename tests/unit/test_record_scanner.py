@@ -143,3 +143,25 @@ def test_record_over_the_limit_is_named_by_its_row_and_byte(opening: bytes, hint
 def test_record_of_the_limit_is_read() -> None:
     data = b'"' + b"x" * (record_scanner.RECORD_MAX_BYTES - 3) + b'"\n'
     assert [block.rows for block in blocks(io.BytesIO(data + b"a\n"), grammar_of(",", '"'))] == [1, 1]
+
+
+class Masking(CsvGrammar):
+    """Finds records without looking for lines that are alike."""
+
+    def _measure_alike(self, data: bytes, *, is_last: bool) -> tuple[int, int] | None:
+        return None
+
+
+QUOTED_CELLS = ['"a"', '""', '"x y"', 'a"b"', '"a"b', '"a,b"', '"a""b"', '"\r"', '"\n"', "a", '"']
+
+
+@given(
+    st.lists(st.lists(st.sampled_from(QUOTED_CELLS), min_size=1, max_size=3), max_size=4),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.sampled_from(["", "\n", "\r", '"', "a", "a\n"]),
+)
+def test_lines_that_are_alike_are_measured_as_others(lines: list[list[str]], newline: str, tail: str) -> None:
+    data = (newline.join(map(",".join, lines)) + tail).encode()
+    for is_last in (False, True):
+        expected = Masking(b",", b'"').measure(data, is_last=is_last)
+        assert CsvGrammar(b",", b'"').measure(data, is_last=is_last) == expected

@@ -20,6 +20,7 @@ BLOCK_BYTES = 1 << 20
 RECORD_MAX_BYTES = 8 << 20
 
 _LINE = re.compile(rb"[^\r\n]+")
+_LONE_RETURN = re.compile(rb"\r(?!\n)")
 _JSON_SPACE = b" \t\r"
 
 
@@ -66,12 +67,45 @@ class CsvGrammar:
 
     def measure(self, data: bytes, *, is_last: bool) -> tuple[int, int]:
         """See Grammar."""
+        alike = self._measure_alike(data, is_last=is_last)
+        if alike is not None:
+            return alike
         lines = self._masked(data)
         if not is_last:
             # A carriage return at the end may be half of a line's end.
             end = max(lines.rfind(b"\n"), lines.rfind(b"\r", 0, len(lines) - 1)) + 1
             lines = lines[:end]
         return len(lines), _count_lines(lines)
+
+    def _measure_alike(self, data: bytes, *, is_last: bool) -> tuple[int, int] | None:
+        """The same where each line has the first one's quotes and delimiters, two quotes per cell; None elsewhere.
+
+        Whatever else stands in such a line, its newline ends a record: a cell's first quote opens it and the second one
+        closes it, or neither is at the cell's start, and both are text.
+        """
+        if self.quote is None or not data.startswith(self.quote) or len(self.quote + self.delimiter) > 2:
+            return None
+        end = data.rfind(b"\n") + 1
+        # What follows is part of a record, unless a carriage return alone ends one there.
+        if data.find(b"\r", end, len(data) - (not is_last)) >= 0:
+            return None
+        first = data[: data.find(b"\n") + 1].translate(None, self._text_bytes)
+        cells = first.count(self.delimiter) + 1
+        if first.rstrip(b"\r\n") != self.delimiter.join([self.quote * 2] * cells):
+            return None
+        if b"\r" in first and _LONE_RETURN.search(data, 0, end):
+            return None
+        signs = data[:end].translate(None, self._text_bytes)
+        rows, rest = divmod(len(signs), len(first))
+        if rest or signs != first * rows:
+            return None
+        return (len(data), rows + (len(data) > end)) if is_last else (end, rows)
+
+    @cached_property
+    def _text_bytes(self) -> bytes:
+        """All bytes but those that mean something."""
+        signs = {*b"\r\n", *self.delimiter, *(self.quote or b"")}
+        return bytes(byte for byte in range(256) if byte not in signs)
 
     def starts(self, data: bytes) -> list[int]:
         """See Grammar."""
@@ -208,7 +242,8 @@ def _first_block(data: bytes, start: int, grammar: Grammar, *, is_last: bool) ->
 def _count_lines(lines: bytes) -> int:
     if b"\r" in lines:
         lines = lines.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    if b"\n\n" in lines or lines.startswith(b"\n"):
+    # Backwards, bytes are searched in a third of the time.
+    if lines.rfind(b"\n\n") >= 0 or lines.startswith(b"\n"):
         return len(_LINE.findall(lines))
     return lines.count(b"\n") + (lines != b"" and not lines.endswith(b"\n"))
 
