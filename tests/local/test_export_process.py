@@ -218,9 +218,11 @@ def test_export_in_a_bucket_with_versions_is_read_in_theirs(stack: Deployed) -> 
     pages = stack.s3.get_paginator("list_objects_v2").paginate(Bucket=stack.bucket, Prefix=manifest.rpartition("/")[0])
     for key in [each["Key"] for page in pages for each in page["Contents"]]:
         stack.s3.put_object(Bucket=bucket, Key=key, Body=stack.object(key))
-    ended = process(stack, {"bucket": bucket, "key": manifest}, {"table": copy})
+    sink = {"table": copy, "guard": "newerOnly"}
+    ended = process(stack, {"bucket": bucket, "key": manifest}, sink, mirror=True)
     assert (ended.status, ended.counts) == ("SUCCEEDED", (20, 20, 0, 0, 0)), ended
-    assert sorted_items(stack, copy) == sorted_items(stack, table)
+    assert ended.summary["mirror"]["live"] == 20
+    assert without_guard(sorted_items(stack, copy)) == sorted_items(stack, table)
 
 
 def test_objects_hold_plain_values_and_the_change(stack: Deployed) -> None:
