@@ -39,6 +39,12 @@ def any_aws(target: Target) -> Aws:
     return StubbedAws.make(target).aws
 
 
+@pytest.fixture(autouse=True)
+def template(tmp_path: Path) -> None:
+    """Each test's directory is Sluice's: it has a template."""
+    (tmp_path / "template.yaml").touch()
+
+
 def make_sam(directory: Path, exit_code: int = 0) -> Path:
     """A `sam` that says something and keeps its arguments and environment."""
     sam = directory / "sam"
