@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -105,6 +108,36 @@ def test_however_it_is_written_the_items_are_the_same(
     assert [{key: value for key, value in each.items() if key != "note"} for each in items] == [
         {key: value for key, value in each.items() if key != "note"} for each in ITEMS
     ]
+
+
+def zipped(text: str) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("orders.csv", text)
+    return packed.getvalue()
+
+
+DIALECTS = [
+    ("orders.csv", b'id,t\na,"x \\" y"\nb,z\n', 'x " y'),
+    ("orders.csv", b"id,t\na,'x, y'\nb,'z'\n", "x, y"),
+    ("orders.csv", b"# made by X\nid,t\na,x\n# more\nb,z\n", "x"),
+    ("orders.csv", b"Report of July\nby X\nid,t\na,x\nb,z\n", "x"),
+    ("orders.csv", b"id, t\na, x\nb, z\n", "x"),
+    ("orders.csv", b"sep=;\nid;t\na;x\nb;z\n", "x"),
+    ("orders.csv.bz2", bz2.compress(b"id,t\na,x\nb,z\n"), "x"),
+    ("orders.zip", zipped("id,t\na,x\nb,z\n"), "x"),
+    ("orders.json", b'[{"id": "a", "t": "x"},\n {"id": "b", "t": "z"}]', "x"),
+    ("orders.json", b'{"Item":{"id":{"S":"a"},"t":{"S":"x"}}}\n{"Item":{"id":{"S":"b"},"t":{"S":"z"}}}\n', "x"),
+]
+DIALECT_IDS = ["escape", "quote", "comment", "preamble", "trim", "sep", "bzip2", "zip", "json", "dynamodb_json"]
+
+
+@pytest.mark.parametrize(("name", "content", "value"), DIALECTS, ids=DIALECT_IDS)
+def test_dialect_that_was_found_is_how_the_run_reads(
+    stack: Deployed, tmp_path: Path, name: str, content: bytes, value: str
+) -> None:
+    _, items, _ = loaded(stack, file(tmp_path, content, name))
+    assert items == [{"id": {"S": "a"}, "t": {"S": value}}, {"id": {"S": "b"}, "t": {"S": "z"}}]
 
 
 def test_guessed_encoding_is_for_the_user_to_confirm(stack: Deployed, tmp_path: Path) -> None:
