@@ -294,7 +294,7 @@ def test_each_file_in_a_zip_is_one(aws: Surroundings, monkeypatch: pytest.Monkey
     planned = aws.run({"prefix": "in/"})
     assert planned["plan"]["rows"] == 4
     assert pieces(aws) == [("a.csv", 2), ("b.csv", 1), ("c.zip: x.csv", 1), ("c.zip: y.csv", 0), ("d.zip", 0)]
-    assert "1 of 5 objects are empty" in planned["notes"]
+    assert "1 of 5 objects is empty" in planned["notes"]
 
 
 def test_zips_alone_say_their_format_by_their_files(aws: Surroundings) -> None:
