@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from sluice.errors import InvalidInputError
 from sluice.mapping.encoders import SourceEncoder, encoder_for
-from sluice.mapping.row_identity import RowIdentity, SourceRow
+from sluice.mapping.row_identity import RowIdentity
 from sluice.mapping.transforms import TransformedRows
 from sluice.rejects import Reason
 from tests.unit.plain_items import ID_SCHEMA, mapping_encoder, one_item, plain, rejected, schema_of
 from tests.unit.test_typed_columns import INDEXED
+from transforms import SourceRow
 
 
 def identified(mapping: dict[str, Any], columns: list[str] | None, run: str = "run") -> SourceEncoder:
