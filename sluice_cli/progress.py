@@ -57,19 +57,20 @@ class Rows:
     write_units: float = 0.0
     usd: float = 0.0
     status: str = RUNNING
-    label: ClassVar = "rows"
+    label: str = "rows"
     failed: ClassVar = 0
 
     @classmethod
     def from_item(cls, item: RunItem) -> "Rows":
-        """Read a run's item."""
+        """Read a run's item. `label` says what the workflow counts."""
         read, write = item.units
-        return cls(item.planned_rows or 0, item.rows, item.rejected, read, write, item.usd)
+        label = "objects" if item.workflow == "object_map" else "rows"
+        return cls(item.planned_rows or 0, item.rows, item.rejected, read, write, item.usd, label=label)
 
     def head(self) -> list[str]:
         """How many rows."""
         total = max(self.total, self.done)
-        return [f"{self.done:,} of {total:,} rows" if self.total else f"{self.done:,} rows"]
+        return [f"{self.done:,} of {total:,} {self.label}" if self.total else f"{self.done:,} {self.label}"]
 
     def tail(self) -> list[str]:
         """What became of them, and what they took."""

@@ -1,6 +1,7 @@
 import pytest
 
-from sluice_cli.progress import MapRun, Pace, Progress, duration_text, label_of, progress_text
+from sluice_cli.progress import MapRun, Pace, Progress, Rows, duration_text, label_of, progress_text
+from sluice_cli.run_item import RunItem
 from tests.unit.cli_aws import MAP_RUN, map_run_description
 
 
@@ -72,3 +73,12 @@ def test_progress_reads_as_counts_failures_rate_and_time_left(progress: Progress
 )
 def test_durations_read_in_the_two_largest_units(seconds: float, text: str) -> None:
     assert duration_text(seconds) == text
+
+
+@pytest.mark.parametrize(("workflow", "label"), [("object_map", "objects"), ("csv_load", "rows")])
+@pytest.mark.parametrize(("planned", "text"), [({"plannedRows": 9}, "4 of 9"), ({}, "4")])
+def test_progress_names_what_the_workflow_counts(
+    workflow: str, label: str, planned: dict[str, float], text: str
+) -> None:
+    rows = Rows.from_item(RunItem(workflow, {"rowsRead": 4, **planned}))
+    assert (rows.label, progress_text(Progress(rows))) == (label, f"{text} {label}")
