@@ -18,7 +18,7 @@ CHUNKS = 8
 ROUNDS = 3
 # S3 sends some 50 MB a second over one connection.
 MEGABYTE_SECONDS = 0.02
-SOURCE_BYTES = 128 << 20
+SOURCE_BYTES = 256 << 20
 KEY = "flights.csv"
 
 
