@@ -115,9 +115,7 @@ def _refuse_conflicts(started: Started, wanted: Mapping[str, Any]) -> None:
     running = f"local AWS is already running at {started.aws.endpoint_url} {' and '.join(conflicts)}"
     if conflicts == [WITHOUT_FAULTS]:
         raise CommandError(f"{running}; stop it first with `sluice local down`")
-    raise CommandError(
-        f"{running}; leave the option out to use it as it is, or stop it with `sluice local down` and start it again"
-    )
+    raise CommandError(f"{running}; omit the option to use it, or stop it with `sluice local down` and start it again")
 
 
 def remarks(root: Path, *, is_new: bool) -> list[str]:

@@ -73,8 +73,8 @@ def test_up_with_other_options_than_the_running_one_names_them(
         assert shell.sluice("local", "up", *options) == ExitCode.FAILED
 
     assert shell.stderr.getvalue() == (
-        f"sluice: local AWS is already running at http://127.0.0.1:4999 {expected}; leave the option out to use "
-        "it as it is, or stop it with `sluice local down` and start it again\n"
+        f"sluice: local AWS is already running at http://127.0.0.1:4999 {expected}; omit the option to use it, "
+        "or stop it with `sluice local down` and start it again\n"
     )
     assert shell.stdout.getvalue() == ""
 

@@ -49,7 +49,7 @@ def deep(levels: int) -> Any:
         ({"S": "{name}", "omitEmpty": "yes"}, "mapping.x.omitEmpty", "must be true, false, or a list"),
         ({"S": "{name}", "omitEmpty": []}, "mapping.x.omitEmpty", "must be true, false, or a list"),
         ({"S": "{name}", "omitEmpty": [1]}, "mapping.x.omitEmpty", "must be true, false, or a list"),
-        ({"S": "fixed", "omitEmpty": True}, "mapping.x.omitEmpty", "has no use"),
+        ({"S": "fixed", "omitEmpty": True}, "mapping.x.omitEmpty", "has no effect"),
         ({"S": "{name}", "separator": "|"}, "mapping.x.separator", "belongs to SS, NS, BS, not to S"),
         ({"N": "{lat}", "true": ["1"]}, "mapping.x.true", "belongs to BOOL, not to N"),
         ({"NULL": True, "omitEmpty": True}, "mapping.x.omitEmpty", "not to NULL"),
@@ -84,7 +84,7 @@ def deep(levels: int) -> Any:
         ({"L": ["{name}", {"Q": 1}]}, "mapping.x.L.1", "and has Q"),
         ({"M": "{name}{lat}"}, "mapping.x.M", "takes its value from one column"),
         ({"L": 5}, "mapping.x.L", "must be a text"),
-        ({"M": {}, "omitEmpty": True}, "mapping.x.omitEmpty", "has no use"),
+        ({"M": {}, "omitEmpty": True}, "mapping.x.omitEmpty", "has no effect"),
         ({"L": ["{name}"], "omitEmpty": ["NA"]}, "mapping.x.omitEmpty", "where the members are spelled out"),
     ],
 )

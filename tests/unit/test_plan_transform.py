@@ -242,9 +242,12 @@ def test_dry_run_has_no_fewer_children_for_a_limit_on_writes(aws: Any) -> None:
     ("fields", "message"),
     [
         ({"transform": "missing"}, "transform: there is no transform 'missing'"),
-        ({"transform": None, "mapping": {"icao": "x"}}, "mapping.icao: is the table's key"),
+        ({"transform": None, "mapping": {"icao": "x"}}, "mapping.icao: is part of the table's key"),
         ({"transform": None, "mapping": {"name": "x"}, "target": "nests"}, "mapping: has no id"),
-        ({"transform": None, "mapping": {"name": "x" * 210_000}}, "mapping: with all else it takes 210,"),
+        (
+            {"transform": None, "mapping": {"name": "x" * 210_000}},
+            "mapping: together with the rest of the plan it takes 210,",
+        ),
         ({"where": {"expression": "#s = :s"}}, "where: DynamoDB refuses it: not used or not defined"),
     ],
 )

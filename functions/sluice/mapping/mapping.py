@@ -203,7 +203,7 @@ class _Typed:
     def one_template(self) -> CellTemplate:
         template = self.template(self.value)
         if self.omit and not template.columns:
-            raise self.error("has no use where the value takes no column", "omitEmpty")
+            raise self.error("has no effect on a value without columns", "omitEmpty")
         return template
 
     def within(self) -> Where:
@@ -353,7 +353,7 @@ def _list(typed: _Typed) -> Attribute:
 
 def _check_members(typed: _Typed) -> None:
     if typed.omit and not typed.value:
-        raise typed.error("has no use where there are no members", "omitEmpty")
+        raise typed.error("has no effect without members", "omitEmpty")
     if isinstance(typed.modifiers.get("omitEmpty"), list):
         raise typed.error("must be true or false where the members are spelled out", "omitEmpty")
 

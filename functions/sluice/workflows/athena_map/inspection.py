@@ -58,7 +58,7 @@ class ResultInspection(VersionedState):
     def check(self) -> ResultInspection:
         """Itself; raises TooManyRowsError."""
         if (self.rows or 0) - self.rejected > ROWS_MAX:
-            raise TooManyRowsError(f"more than {ROWS_MAX:,} rows, of which a Distributed Map reads no more")
+            raise TooManyRowsError(f"more than {ROWS_MAX:,} rows, the most that a Distributed Map reads")
         return self
 
     def to_state(self) -> dict[str, Any]:

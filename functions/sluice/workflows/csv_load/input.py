@@ -149,7 +149,9 @@ def _spec(fields: Fields, item_source: str) -> Any:
         return mapping
     keys = fields.texts(item_source)
     if len(set(keys)) != len(keys) or len(keys) not in (1, 2) or "" in keys:
-        raise fields.wrong(item_source, "must name the partition key's column and, where there is one, the sort key's")
+        raise fields.wrong(
+            item_source, "must name the column of the partition key, and of the sort key if there is one"
+        )
     return list(keys)
 
 

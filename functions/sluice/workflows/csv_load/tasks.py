@@ -125,7 +125,7 @@ def _listed(s3: S3Client, objects: ObjectSet) -> Iterator[TaskPiece]:
 
 
 def _ahead(pages: Iterable[Page]) -> Iterator[Page]:
-    """The pages; while one is worked on, the next one is asked for."""
+    """The pages; while one is worked on, the next one is requested."""
     source = iter(pages)
     with ThreadPoolExecutor(1) as thread:
         coming = thread.submit(next, source, None)

@@ -123,7 +123,8 @@ def _check(dynamodb_client: DynamoDBClient, call: Call, request: TransformInput,
     size = len(json.dumps(job.to_state(), ensure_ascii=False).encode("utf-8", "replace"))
     if size > CHILD_INPUT_MAX_BYTES:
         raise InvalidInputError(
-            item_source, f"with all else it takes {size:,} bytes, more than {CHILD_INPUT_MAX_BYTES:,}"
+            item_source,
+            f"together with the rest of the plan it takes {size:,} bytes, more than {CHILD_INPUT_MAX_BYTES:,}",
         )
     if request.changes_table and not request.without_backup:
         _check_recovery(dynamodb_client, request.table)

@@ -80,7 +80,7 @@ class MappedInPlace:
         self._schema = schema
         for key in schema.attributes:
             if key.name in self._attributes:
-                raise InvalidInputError(f"mapping.{key.name}", "is the table's key, which stays as it is")
+                raise InvalidInputError(f"mapping.{key.name}", "is part of the table's key, which must not change")
 
     def __call__(self, before: Attributes) -> Update | None:
         """What becomes of the item. Raises RejectError."""
