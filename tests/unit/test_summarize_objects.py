@@ -64,7 +64,7 @@ def test_complete_run_has_its_result(s3: Any) -> None:
         "status": "COMPLETE",
         "execution": "fixture",
         "counts": {"read": 10, "written": 10, "skipped": 0, "rejected": 0, "failed": 0},
-        "capacity": {"readUnits": 0, "writeUnits": 0},
+        "capacity": None,
         "results": {"bucket": BUCKET, "prefix": RUN.prefix},
         "rejects": {
             "key": RUN.rejects_key,

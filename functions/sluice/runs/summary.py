@@ -109,19 +109,18 @@ class Summary:
 
     def to_state(self) -> dict[str, Any]:
         """The summary object that every workflow ends with."""
-        return {
-            "workflow": self.run.workflow,
-            "status": str(self.status),
-            "execution": self.run.name,
-            "counts": self.counts.to_state(),
-            "capacity": {"readUnits": self.read_units, "writeUnits": self.write_units},
-            "results": {"bucket": self.bucket, "prefix": self.run.prefix},
-            "rejects": self._rejects_state if self.counts.rejected else None,
-            "failures": {"key": self.run.failures_key, "batches": self.failed_batches} if self.failed_batches else None,
-            "error": {"name": self.error.name, "message": self.error.message} if self.error else None,
-            "notes": list(self.notes),
-            "resumed": self.resumed,
-        } | {name: each for name, each in self._optional.items() if each}
+        common = summary_state(
+            self.run,
+            self.bucket,
+            status=self.status,
+            counts=self.counts,
+            error=self.error,
+            capacity={"readUnits": self.read_units, "writeUnits": self.write_units},
+            rejects=self._rejects_state if self.counts.rejected else None,
+            failures={"key": self.run.failures_key, "batches": self.failed_batches} if self.failed_batches else None,
+            notes=self.notes,
+        )
+        return {**common, "resumed": self.resumed, **{name: each for name, each in self._optional.items() if each}}
 
     @property
     def _rejects_state(self) -> dict[str, Any]:
@@ -238,7 +237,9 @@ def summary_state(
     failures: Mapping[str, Any] | None = None,
     notes: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """`capacity`: read and write units, None where no table is read or written.
+    """The fields that the summaries of all workflows have, in their order.
+
+    `capacity`: read and write units, None where no table is read or written.
 
     `notes`: where the run was planned otherwise than its input asks for, a sentence each.
     """

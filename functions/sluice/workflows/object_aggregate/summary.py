@@ -19,7 +19,7 @@ from sluice.runs.counts import Counts
 from sluice.runs.outcomes import PENDING, SUCCEEDED, message_in
 from sluice.runs.paths import Run
 from sluice.runs.reasons import REJECT_ERRORS, Reasons, rejects_state
-from sluice.runs.summary import RunError, Status, too_many_rejects
+from sluice.runs.summary import RunError, Status, summary_state, too_many_rejects
 from sluice.state import FIELD, VersionedState
 from sluice.workflows.object_aggregate.batch_outcomes import BatchOutcomes
 from sluice.workflows.object_aggregate.input import REPORT
@@ -48,17 +48,17 @@ class ObjectsSummary:
         """The summary object, with what only this workflow has."""
         run, collected = self.run, self.collected
         objects, rows = collected.objects, collected.rows
-        return {
-            "workflow": run.workflow,
-            "status": str(self.status),
-            "execution": run.name,
-            "counts": objects.to_state(),
-            "capacity": {"readUnits": 0, "writeUnits": 0},
-            "results": {"bucket": self.bucket, "prefix": run.prefix},
-            "rejects": rejects_state(run.rejects_key, collected.rejects) if rows.rejected else None,
-            "failures": self._failures(),
-            "error": {"name": self.error.name, "message": self.error.message} if self.error else None,
-            "notes": list(collected.notes),
+        common = summary_state(
+            run,
+            self.bucket,
+            status=self.status,
+            counts=objects,
+            error=self.error,
+            rejects=rejects_state(run.rejects_key, collected.rejects) if rows.rejected else None,
+            failures=self._failures(),
+            notes=collected.notes,
+        )
+        return common | {
             "rows": asdict(rows),
             "bytes": collected.bytes,
             "groups": self.reduced.groups if self.reduced else 0,
