@@ -76,4 +76,6 @@ def test_run_of_another_format_is_refused_by_name(stack: Deployed, table: str) -
     stack.s3.put_object(Bucket=stack.bucket, Key=key, Body=json.dumps(plan).encode())
     ended = stack.run("table_transform", document | {"resume": {"run": earlier.name}})
     assert (ended.status, ended.error) == ("FAILED", "FormatVersionError")
-    assert str(ended.cause).startswith(f"the plan of {earlier.name} is in format 9, this deployment reads 1 and 2")
+    assert str(ended.cause).startswith(
+        f"the plan of {earlier.name} is in format 9, this deployment reads formats 1 to 3"
+    )

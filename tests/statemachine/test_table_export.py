@@ -67,7 +67,8 @@ def test_summary_has_what_every_workflow_tells(world: World) -> None:
         "error": None,
     }
     (process,) = world.processes.started.items()
-    assert process[1] == {"sink": {"table": "airports-copy", "guard": "newerOnly"}, "export": export["exportArn"]}
+    sink = {"table": "airports-copy", "guard": "newerOnly"}
+    assert process[1] == {"sink": sink, "mirror": True, "export": export["exportArn"]}
     assert export["processExecutionArn"].endswith(f":execution:sluice-export_process:{process[0]}")
 
 

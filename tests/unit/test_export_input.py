@@ -75,7 +75,8 @@ def test_table_stands_in_for_its_name_in_the_sink() -> None:
         "sink": {"prefix": "output/airports/of/airports/", "values": "plain", "bucket": None},
         "maxConcurrency": 5,
     }
-    assert request(process=COPY).process == {"sink": {"table": "airports-copy", "guard": "newerOnly"}}
+    copy = {"sink": {"table": "airports-copy", "guard": "newerOnly"}, "mirror": True}
+    assert request(process=COPY).process == copy
 
 
 def test_transform_has_the_old_images() -> None:
