@@ -24,7 +24,7 @@ from sluice.state import readable
 from sluice.step import step
 from sluice.workflows.table_transform.handover import read_cursors
 from sluice.workflows.table_transform.progress import SEGMENTS, TransformProgress
-from sluice.workflows.table_transform.summary import reached, summarize_transform
+from sluice.workflows.table_transform.summary import done_by, reached, summarize_transform, with_own_errors
 
 settings = Settings.from_env()
 run_table = RunSettings.from_env().table
@@ -46,7 +46,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     with aws_errors(f"s3://{bucket}/{run.prefix}"):
         ends = _outcomes(run, planned, event.get("mapRun")) if planned else []
         common = summarize(run, bucket, ends, planned.get("rejectsTolerated"), error)
-        common = replace(common, notes=notes_in(planned))
+        common = with_own_errors(replace(common, notes=notes_in(planned)), planned, done_by(ends))
         _leave(run, ends)
         if common.counts.rejected:
             body = s3_client().get_object(Bucket=bucket, Key=run.rejects_key)["Body"]

@@ -149,3 +149,12 @@ def test_value_that_an_index_cannot_take_is_foreseen(stack: Deployed, mode: str)
     changed = {"mapping": {"city": {"N": "{n}"}}, "mode": mode, "withoutBackup": True}
     ended = stack.run("table_transform", {"table": table, **changed})
     assert ended.summary["rejects"]["reasons"] == {"KeyTypeMismatch": 1}
+
+
+@pytest.mark.parametrize("mode", ["dryRun", "apply"])
+def test_attribute_that_no_item_has_fails_the_run(stack: Deployed, prices: str, mode: str) -> None:
+    mapping = {"cost": {"N": "{prize}", "omitEmpty": True}}
+    ended = stack.run("table_transform", {"table": prices, "mapping": mapping, "mode": mode, "withoutBackup": True})
+    assert (ended.status, ended.error) == ("FAILED", "ColumnNotFoundError"), ended
+    assert f'none of the {ITEMS} items has the column "prize"; their columns are "' in str(ended.cause)
+    assert set(prices_in(stack, prices)) == {"1"}

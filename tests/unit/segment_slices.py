@@ -23,7 +23,7 @@ from sluice.workflows.table_transform.progress import TransformProgress
 from sluice.workflows.table_transform.requests import ItemFilter
 from sluice.workflows.table_transform.slice import SegmentSliceResult
 from sluice.workflows.table_transform.transforms import TransformedForTarget, TransformedInPlace
-from sluice.workflows.table_transform.work import SliceContext, SliceWork, plan_for, plan_in_place, plan_into_target
+from sluice.workflows.table_transform.work import PlanInPlace, PlanIntoTarget, SliceContext, SliceWork, plan_for
 from tests.unit.fake_s3 import FakeS3
 from tests.unit.fake_tables import FakeTable, FakeTables, Json
 from tests.unit.run_items import FakeItem
@@ -144,9 +144,9 @@ class Segment:
         if self.job.undoes:
             return plan_for(self.job)
         if target is None:
-            return plan_in_place(TransformedInPlace(self.transform, self.job.table.schema))
+            return PlanInPlace(TransformedInPlace(self.transform, self.job.table.schema))
         transform = TransformedForTarget(self.transform, target.schema, deletes=self.job.deletes_source)
-        return plan_into_target(transform, deletes_source=self.job.deletes_source)
+        return PlanIntoTarget(transform, self.job.deletes_source)
 
 
 def in_place(tables: FakeTables, transform: Transform, **changed: Any) -> Segment:

@@ -17,6 +17,7 @@ from sluice.dynamodb.items import equal, item_size
 from sluice.dynamodb.values import encode_attributes
 from sluice.errors import InvalidInputError, RejectError
 from sluice.mapping.delete import DELETE
+from sluice.runs.columns_found import ColumnsFound
 from sluice.workflows.table_transform.changes import MEASURED_BYTES, Transfer, Update
 from sluice.workflows.table_transform.transforms import (
     MappedForTarget,
@@ -220,6 +221,27 @@ def test_mapping_sets_the_attributes_that_it_names() -> None:
     assert mapped({"name": "{name}"}, before) is None
 
 
+def test_mapping_takes_members_of_maps() -> None:
+    before = {"details": {"city": "Oslo"}, "exact.name": "x"}
+    taken = mapped({"city": "{details.city}", "copy": "{exact.name}"}, before)
+    assert taken.values == {"city": b'{"S":"Oslo"}', "copy": b'{"S":"x"}'}
+
+
+@pytest.mark.parametrize("target", [False, True])
+def test_mapping_knows_the_columns_that_no_item_had(target: bool) -> None:
+    mapping: Json = {"id": "{id}"} if target else {}
+    mapping |= {"mail": {"S": "{mial}", "omitEmpty": True}, "city": {"S": "{details.city}", "omitEmpty": True}}
+    source = {"mapping": mapping}
+    transform: Any = into_target(source, ID, deletes=False) if target else in_place(source, ID)
+    assert transform.columns == ColumnsFound()
+    transform(stored({"id": "x", "mail": "m"}))
+    assert transform.columns == ColumnsFound(frozenset({"mial", "details.city"}), ("id", "mail"))
+    transform(stored({"id": "y", "details": {"city": "Oslo"}}))
+    assert transform.columns.absent == {"mial"}
+    transform(stored({"id": "z", "mial": "m"}))
+    assert not transform.columns.absent
+
+
 def test_mapping_rejects_items_that_lack_what_it_takes() -> None:
     with pytest.raises(RejectError, match="the record has no 'name'") as raised:
         mapped({"label": "{name}"}, {})
@@ -227,7 +249,7 @@ def test_mapping_rejects_items_that_lack_what_it_takes() -> None:
 
 
 def test_mapping_leaves_the_key_alone() -> None:
-    with pytest.raises(InvalidInputError, match=r"mapping\.id: is the table's key"):
+    with pytest.raises(InvalidInputError, match=r"mapping\.id: is part of the table's key"):
         in_place({"mapping": {"id": "{name}"}}, ID)
 
 

@@ -18,10 +18,11 @@ from moto import mock_aws
 from sluice import errors
 from sluice.aws.clients import stepfunctions_client
 from sluice.errors import CountsDoNotReconcileError
+from sluice.runs.columns_found import ColumnsFound
 from sluice.runs.counts import Counts
 from sluice.runs.paths import Run
 from sluice.workflows.object_aggregate.batch_outcomes import BatchOutcomes
-from sluice.workflows.object_aggregate.progress import BatchProgress, ColumnsFound, RowCounts
+from sluice.workflows.object_aggregate.progress import BatchProgress, RowCounts
 from sluice.workflows.object_aggregate.summary import Collected, failure_reason
 from tests.fixtures import EVENTS, expected_error, fixture
 from tests.unit.lambda_context import Context

@@ -14,6 +14,7 @@ import pytest
 from moto import mock_aws
 
 from sluice import errors
+from sluice.runs.columns_found import ColumnsFound
 from sluice.runs.counts import Counts
 from sluice.runs.outcomes import outcomes
 from sluice.runs.paths import Run
@@ -113,12 +114,13 @@ def bucket() -> Iterator[Bucket]:
 
 
 def summarize(mode: str = "apply", **changed: Any) -> Json:
-    planned = {
+    planned: Json = {
         "transform": {"mode": mode},
         "plan": {"bucket": BUCKET, "key": RUN.segments_key, "segments": SEGMENTS},
         "rejectsTolerated": None,
         "resumed": None,
     }
+    planned["transform"] |= changed.pop("transform", {})
     planned |= {name: changed.pop(name) for name in ("rejectsTolerated", "resumed") if name in changed}
     event = USUAL | {"planned": planned, "error": None} | changed
     answer: Json = import_module("summarize_transform.handler").lambda_handler(event, Context())
@@ -249,3 +251,57 @@ def test_reasons_of_rejects_have_a_message_each(bucket: Bucket) -> None:
     assert summary["error"]["message"] == (
         "2 of 40 rows were rejected, more than 0 tolerated: TransformFailed 2 (KeyError: 'price' 1)"
     )
+
+
+def test_column_that_no_item_has_fails_the_run(bucket: Bucket) -> None:
+    found = [
+        ColumnsFound(frozenset({"mial", "city"}), ("pk", "mail")),
+        ColumnsFound(),
+        ColumnsFound(frozenset({"mial"}), ("name",)),
+        ColumnsFound(frozenset({"mial"}), ("pk",)),
+    ]
+    bucket.put_results(*(succeeded(each, progress(10, columns=found[each])) for each in range(SEGMENTS)))
+    bucket.put_parts(*range(SEGMENTS))
+    problem = 'none of the 40 items has the column "mial"; their columns are "pk", "mail", "name"'
+    summary = summarize()
+    assert (summary["status"], summary["error"]) == (
+        "FAILED",
+        {"name": "ColumnNotFoundError", "message": problem},
+    )
+    resumed = {"run": "earlier", "done": Done().to_state()}
+    assert summarize(resumed=resumed)["error"] is None, "the items before may have had it"
+
+
+def test_slice_of_an_earlier_version_lacks_no_column(bucket: Bucket) -> None:
+    old = progress(10).to_state()
+    del old["columns"]
+    columns = ColumnsFound(frozenset({"mial"}), ("pk",))
+    others = [succeeded(each, progress(10, columns=columns)) for each in range(1, SEGMENTS)]
+    bucket.put_results(record(0, "SUCCEEDED", Output=json.dumps(old)), *others)
+    bucket.put_parts(*range(SEGMENTS))
+    assert summarize()["error"] is None
+
+
+@pytest.mark.parametrize(
+    ("target", "rejected", "message"),
+    [
+        (True, 0, "the transform skipped 40 of 40 items, so nothing was written"),
+        (True, 1, "the transform skipped 36 of 40 items; the other 4 were rejected, so nothing was written"),
+        (False, 0, None),
+    ],
+)
+def test_transform_that_makes_no_item_of_a_target_is_no_success(
+    bucket: Bucket, target: bool, rejected: int, message: str | None
+) -> None:
+    left = 10 - rejected
+    reasons = Counter({"TransformFailed": rejected} if rejected else {})
+    done = Done(Counts(read=10, skipped=left, rejected=rejected), Changes(unchanged=left), 10, reasons=reasons)
+    reached = TransformProgress(slices=1, is_done=True, done=done, reject_slices=(0,) if rejected else ())
+    bucket.put_results(*(succeeded(each, reached) for each in range(SEGMENTS)))
+    bucket.put_parts(*range(SEGMENTS))
+    summary = summarize(transform={"target": {"name": "nests"} if target else None})
+    error = summary["error"]
+    assert (summary["status"], error) == (
+        ("FAILED", {"name": "NothingWrittenError", "message": error["message"]}) if message else ("COMPLETE", None)
+    )
+    assert message is None or error["message"].startswith(message)

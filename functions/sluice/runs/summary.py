@@ -72,7 +72,8 @@ class Summary:
 
     `resumed`: {"run": the run that this one continues, "total": what they did together}.
     `files` and `unreadable`: {"key", "objects"} of the files that list a run's objects, and those that it skipped.
-    `mirror`: what became of the items that a full export lacks. `omitted`: rows of which the transform made nothing.
+    `mirror`: what became of the items that a full export lacks. `omitted`: rows of which the transform made nothing;
+    `row_noun` is what messages call them.
     `examples`: a message of each of the most frequent reasons of rejects.
     """
 
@@ -90,6 +91,7 @@ class Summary:
     read_units: float = 0
     mirror: Mapping[str, Any] | None = None
     omitted: int = 0
+    row_noun: str = "rows"
     examples: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -99,7 +101,9 @@ class Summary:
         if not self.omitted or self.omitted + counts.rejected != counts.read:
             return None
         others = f"; the other {counts.rejected:,} were rejected" if counts.rejected else ""
-        problem = f"the transform skipped {self.omitted:,} of {counts.read:,} rows{others}, so nothing was written"
+        problem = (
+            f"the transform skipped {self.omitted:,} of {counts.read:,} {self.row_noun}{others}, so nothing was written"
+        )
         return RunError(NothingWrittenError.__name__, problem)
 
     @property

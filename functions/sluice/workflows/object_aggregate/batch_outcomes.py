@@ -8,11 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sluice.runs.columns_found import ColumnsFound
 from sluice.runs.counts import Counts
 from sluice.runs.outcomes import PENDING, SUCCEEDED, message_in
 from sluice.runs.paths import Run
 from sluice.runs.reasons import Reasons
-from sluice.workflows.object_aggregate.progress import BatchProgress, ColumnsFound, RowCounts
+from sluice.workflows.object_aggregate.progress import BatchProgress, RowCounts
 
 NOT_FINISHED = "NotFinished"
 

@@ -10,9 +10,10 @@ from sluice.reading.dialect import CSV
 from sluice.reading.rows import BadRow, as_record, parse
 from sluice.reading.source import Source
 from sluice.rejects import Reject
+from sluice.runs.columns_found import ALL_COLUMNS, ColumnsFound
 from sluice.workflows.object_aggregate.aggregation import Aggregation, ColumnPart
 from sluice.workflows.object_aggregate.object_records import RecordPiece
-from sluice.workflows.object_aggregate.progress import ALL_COLUMNS, ColumnsFound, RowCounts
+from sluice.workflows.object_aggregate.progress import RowCounts
 from sluice.workflows.object_aggregate.row_rules import (
     Cells,
     RowRules,

@@ -17,8 +17,9 @@ from sluice.reading.source import Source
 from sluice.reading.source_header import UTF8_MARK, check_text, header_names, read_header
 from sluice.reading.streams import SourceStream
 from sluice.rejects import quoted, quoted_names
+from sluice.runs.columns_found import ALL_COLUMNS, ColumnsFound
 from sluice.workflows.object_aggregate.clean_rows import CleanRows
-from sluice.workflows.object_aggregate.progress import ALL_COLUMNS, ColumnsFound, RowCounts
+from sluice.workflows.object_aggregate.progress import RowCounts
 from sluice.workflows.object_aggregate.tally import Tally
 
 _SOURCE_FIELD = re.compile(rf"(?<![/\w])source\.(?=(?:{'|'.join((*DIALECT_FIELDS, 'format', 'compression'))})\b)")

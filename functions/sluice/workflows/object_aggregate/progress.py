@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, islice
 from typing import Any, ClassVar, Self
 
 from sluice.errors import SourceMalformedError
@@ -14,6 +13,7 @@ from sluice.fields import Fields
 from sluice.reading.dialect import JSONL, REJECTS
 from sluice.reading.key_endings import compression_by_name, format_by_name
 from sluice.reading.source import ObjectPin, Source
+from sluice.runs.columns_found import ALL_COLUMNS, ColumnsFound
 from sluice.runs.counts import Counts
 from sluice.runs.paths import Run
 from sluice.state import State, VersionedState
@@ -36,44 +36,6 @@ class RowCounts:
             self.filtered + other.filtered,
             self.rejected + other.rejected,
         )
-
-
-# Names that a message about a missing column lists; they travel in state.
-KNOWN_COLUMNS_MAX = 30
-_COLUMN_MAX_CHARACTERS = 100
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnsFound(State):
-    """Which of the requested columns the rows have. A row of JSON may lack a column; that all rows do is an error.
-
-    `absent`: requested columns that no row has, None if there are no rows. `known`: names that rows have, at most
-    KNOWN_COLUMNS_MAX; empty if no requested column is absent.
-    """
-
-    absent: frozenset[str] | None = None
-    known: tuple[str, ...] = ()
-
-    @classmethod
-    def in_rows(cls, rows: Sequence[Mapping[str, Any]], requested: Iterable[str]) -> ColumnsFound:
-        """The columns of JSON objects."""
-        absent = frozenset(name for name in requested if not any(name in row for row in rows))
-        return cls(absent, _known(chain.from_iterable(rows)) if absent else ()) if rows else cls()
-
-    def __add__(self, other: ColumnsFound) -> ColumnsFound:
-        """The columns of more rows."""
-        if self.absent is None or other.absent is None:
-            return other if self.absent is None else self
-        absent = self.absent & other.absent
-        return ColumnsFound(absent, _known((*self.known, *other.known)) if absent else ())
-
-
-# Rows of CSV have all columns of their header, which is checked before any row is read.
-ALL_COLUMNS = ColumnsFound(frozenset())
-
-
-def _known(names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(islice(dict.fromkeys(each[:_COLUMN_MAX_CHARACTERS] for each in names), KNOWN_COLUMNS_MAX))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,11 @@ from typing import Any, ClassVar
 
 from sluice.errors import (
     BatchesFailedError,
-    ColumnNotFoundError,
     CountsDoNotReconcileError,
     IncompleteResultError,
     StoppedError,
 )
-from sluice.rejects import quoted_names
+from sluice.runs.columns_found import ColumnsFound, column_not_found
 from sluice.runs.counts import Counts
 from sluice.runs.outcomes import PENDING, SUCCEEDED, message_in
 from sluice.runs.paths import Run
@@ -24,7 +23,7 @@ from sluice.state import FIELD, VersionedState
 from sluice.workflows.object_aggregate.batch_outcomes import BatchOutcomes
 from sluice.workflows.object_aggregate.input import REPORT
 from sluice.workflows.object_aggregate.merge_plan import MergeProgress
-from sluice.workflows.object_aggregate.progress import ColumnsFound, RowCounts
+from sluice.workflows.object_aggregate.progress import RowCounts
 
 # A run that fails because of its rejects has a result all the same, of the other rows.
 
@@ -205,12 +204,7 @@ def _unaccounted(collected: Collected) -> RunError | None:
 
 def _column_not_found(collected: Collected) -> RunError | None:
     """JSON rows may lack a column, but a column that no row has is a misspelt one."""
-    columns = collected.columns
-    if not columns.absent:
-        return None
-    absent = quoted_names(sorted(columns.absent))
-    problem = f"none of the {collected.rows.read:,} rows has the column {absent}; their columns are"
-    return RunError(ColumnNotFoundError.__name__, f"{problem} {quoted_names(columns.known)}")
+    return column_not_found(collected.columns, f"none of the {collected.rows.read:,} rows has")
 
 
 def _incomplete(collected: Collected, planned: Mapping[str, Any]) -> RunError | None:

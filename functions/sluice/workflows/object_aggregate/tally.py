@@ -17,9 +17,10 @@ from operator import ne
 from typing import Any
 
 from sluice.rejects import Reject
+from sluice.runs.columns_found import ColumnsFound
 from sluice.workflows.object_aggregate.aggregation import Aggregation, ColumnPart, Condition
 from sluice.workflows.object_aggregate.cells import CellCache, GroupTally, Key, MeasureTally
-from sluice.workflows.object_aggregate.progress import ColumnsFound, RowCounts
+from sluice.workflows.object_aggregate.progress import RowCounts
 from sluice.workflows.object_aggregate.row_rules import COMPARE
 
 

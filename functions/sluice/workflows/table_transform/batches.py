@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
 
 from sluice.dynamodb.plain import Attributes
 from sluice.errors import RejectError
 from sluice.rejects import RejectedItem
+from sluice.runs.columns_found import ColumnsFound
 from sluice.workflows.table_transform.announced import Schemas, change_of, line_of
 from sluice.workflows.table_transform.changes import Change
 from sluice.workflows.table_transform.checks import Checks
@@ -27,8 +28,15 @@ from sluice.workflows.table_transform.slice_log import (
 
 JOURNAL_PAGE_BYTES = 1 << 20
 
-# What is to become of an item as it is now: None where it stays as it is. Raises RejectError.
-Plan = Callable[[Entry, Attributes], Change | None]
+
+class Plan(Protocol):
+    """What is to become of items. `columns`: which of the attributes that it takes the items so far have had."""
+
+    @property
+    def columns(self) -> ColumnsFound: ...
+
+    def __call__(self, entry: Entry, item: Attributes, /) -> Change | None:
+        """The change of an item as it is now: None where it stays as it is. Raises RejectError."""
 
 
 class Batch:

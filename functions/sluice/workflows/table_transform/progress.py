@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Self
 
 from sluice.fields import Fields
+from sluice.runs.columns_found import ALL_COLUMNS, ColumnsFound
 from sluice.runs.counts import Counts
 from sluice.runs.outcomes import PartType
 from sluice.runs.paths import Run
@@ -45,6 +46,7 @@ class Done(State):
     """What slices have done. `scanned`: items evaluated.
 
     `planned_write_units`, `planned_puts`: what applying a dry run would take, in DynamoDB and in the journal.
+    `columns`: which of the attributes that a mapping takes the items have.
     """
 
     counts: Counts = field(default_factory=Counts)
@@ -55,12 +57,13 @@ class Done(State):
     planned_write_units: float = 0.0
     reasons: Counter[str] = field(default_factory=Counter)
     planned_puts: int = 0
+    columns: ColumnsFound = field(default_factory=ColumnsFound)
 
     @classmethod
     def from_state(cls, state: Any) -> Self:
-        """Read what `to_state` returns; runs before the journal planned no puts."""
+        """Read what `to_state` returns; earlier versions planned no puts, and did not look for columns."""
         # `slots` creates a second class, which a plain super() does not know.
-        return super(Done, cls).from_state({"plannedPuts": 0, **state})
+        return super(Done, cls).from_state({"plannedPuts": 0, "columns": ALL_COLUMNS.to_state(), **state})
 
     def __add__(self, other: Done) -> Done:
         return Done(
@@ -72,6 +75,7 @@ class Done(State):
             self.planned_write_units + other.planned_write_units,
             self.reasons + other.reasons,
             self.planned_puts + other.planned_puts,
+            self.columns + other.columns,
         )
 
 

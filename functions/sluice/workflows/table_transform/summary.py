@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sluice.dynamodb.prices import units_usd
+from sluice.runs.columns_found import column_not_found
 from sluice.runs.input import DRY_RUN
 from sluice.runs.outcomes import RangeOutcome
 from sluice.runs.summary import Summary
@@ -65,10 +66,30 @@ def reached(outcomes: Sequence[RangeOutcome], cursors: Mapping[int, TransformPro
     ]
 
 
+def with_own_errors(common: Summary, planned: Mapping[str, Any], done: Done) -> Summary:
+    """The summary with the error of a mapping that takes what no item has, or of a run that made no item.
+
+    In place, items that stay as they are are a success; a run that continues another knows only a part.
+    """
+    job = planned.get("transform") or {}
+    if common.error or planned.get("resumed") or job.get("undoes"):
+        return common
+    omitted = done.changes.unchanged if job.get("target") else 0
+    common = replace(common, omitted=omitted, row_noun="items")
+    error = column_not_found(done.columns, f"none of the {common.counts.read:,} items has")
+    return replace(common, error=error or common.nothing_written)
+
+
+def done_by(outcomes: Sequence[RangeOutcome]) -> Done:
+    """What the segments have done together."""
+    return sum((end.progress.done for end in outcomes if isinstance(end.progress, TransformProgress)), Done())
+
+
 def summarize_transform(
     common: Summary, planned: Mapping[str, Any], outcomes: Sequence[RangeOutcome], verified: Mapping[str, Any] | None
 ) -> TransformSummary:
     """Sum up what only segments tell."""
     progresses = [end.progress for end in outcomes if isinstance(end.progress, TransformProgress)]
-    done = sum((each.done for each in progresses), Done())
-    return TransformSummary(common, planned, done, any(each.sample_slices for each in progresses), verified)
+    return TransformSummary(
+        common, planned, done_by(outcomes), any(each.sample_slices for each in progresses), verified
+    )

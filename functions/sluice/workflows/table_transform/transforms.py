@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
-from sluice.dynamodb.items import Item, RowEncoder
+from sluice.dynamodb.items import Item
 from sluice.dynamodb.keys import KeySchema
 from sluice.dynamodb.plain import Attributes, plain_item, plain_value
 from sluice.dynamodb.values import encode_attribute
 from sluice.errors import InvalidInputError, RejectError
 from sluice.mapping.attributes import Attribute
 from sluice.mapping.delete import DELETE, Delete
-from sluice.mapping.encoders import encoder_for
+from sluice.mapping.encoders import SourceEncoder, encoder_for
 from sluice.mapping.mapping import parse_attributes
-from sluice.mapping.templates import MISSING, SourceColumns
+from sluice.mapping.templates import SourceColumns
 from sluice.mapping.transforms import Transform, load_transform, to_item, transform_failed
 from sluice.rejects import Reason
+from sluice.runs.columns_found import ALL_COLUMNS, ColumnsFound
 from sluice.workflows.table_transform.changes import Change, Update, deletion, difference
 
 # What is still the object that was given is as it was given.
 _IMMUTABLE = frozenset({str, Decimal, bytes, bool, type(None)})
 
-# Changes an item in DynamoDB JSON; None leaves it as it is. Raises RejectError.
-InPlace = Callable[[Attributes], Change | None]
+
+class InPlace(Protocol):
+    """Changes an item in place. `columns`: which of the attributes that it takes the items so far have had."""
+
+    @property
+    def columns(self) -> ColumnsFound: ...
+
+    def __call__(self, before: Attributes) -> Change | None:
+        """The change of an item in DynamoDB JSON; None leaves it as it is. Raises RejectError."""
 
 
 def in_place(item_source: Mapping[str, Any], schema: KeySchema) -> InPlace:
@@ -36,6 +44,9 @@ def in_place(item_source: Mapping[str, Any], schema: KeySchema) -> InPlace:
 
 class TransformedInPlace:
     """Gives the transform an item of plain values, its own to change, and finds out what it has changed."""
+
+    # A function takes what it likes.
+    columns = ALL_COLUMNS
 
     def __init__(self, transform: Transform, schema: KeySchema) -> None:
         self._transform = transform
@@ -77,22 +88,31 @@ class MappedInPlace:
     def __init__(self, mapping: object, schema: KeySchema) -> None:
         self._columns = SourceColumns(None)
         self._attributes: Mapping[str, Attribute] = parse_attributes(mapping, self._columns)
+        self._first: Attributes | None = None
+        # The member b of the attribute a is the column "a.b", unless an attribute has that name.
+        self._names = {part for name in self._columns.names for part in (name, name.partition(".")[0])}
         self._schema = schema
         for key in schema.attributes:
             if key.name in self._attributes:
                 raise InvalidInputError(f"mapping.{key.name}", "is part of the table's key, which must not change")
 
+    @property
+    def columns(self) -> ColumnsFound:
+        """Those that the mapping takes."""
+        return _columns_found(self._columns.unseen, self._first)
+
     def __call__(self, before: Attributes) -> Update | None:
         """What becomes of the item. Raises RejectError."""
-        cells = _cells(before, self._columns)
+        self._first = self._first or before
+        cells = self._columns.cells({name: cell(before[name]) for name in self._names if name in before})
         encoded = {name: attribute.encode(cells) for name, attribute in self._attributes.items()}
         values = {name: value for name, value in encoded.items() if value is not None}
         return difference(before, values, set(), self._schema)
 
 
-def _cells(item: Attributes, columns: SourceColumns) -> list[Any]:
-    """The values of these columns."""
-    return [cell(item[name]) if name in item else MISSING for name in columns.names]
+def _columns_found(unseen: Iterable[str], first: Attributes | None) -> ColumnsFound:
+    """`unseen`: columns that no item has had. `first`: the first item, None where there was none."""
+    return ColumnsFound() if first is None else ColumnsFound.of_rows(unseen, first)
 
 
 def cell(typed: Mapping[str, Any]) -> Any:
@@ -100,8 +120,14 @@ def cell(typed: Mapping[str, Any]) -> Any:
     return typed["B"] if "B" in typed else plain_value(typed)
 
 
-# Any number of items, or the marker. Raises RejectError.
-IntoTarget = Callable[[Attributes], Sequence[Item] | Delete]
+class IntoTarget(Protocol):
+    """Makes items of a target. `columns`: which of the attributes that it takes the items so far have had."""
+
+    @property
+    def columns(self) -> ColumnsFound: ...
+
+    def __call__(self, before: Attributes) -> Sequence[Item] | Delete:
+        """Any number of items, or the marker. Raises RejectError."""
 
 
 def into_target(item_source: Mapping[str, Any], target: KeySchema, *, deletes: bool) -> IntoTarget:
@@ -113,6 +139,9 @@ def into_target(item_source: Mapping[str, Any], target: KeySchema, *, deletes: b
 
 class TransformedForTarget:
     """Gives the transform an item of plain values, its own to change."""
+
+    # A function takes what it likes.
+    columns = ALL_COLUMNS
 
     def __init__(self, transform: Transform, target: KeySchema, *, deletes: bool) -> None:
         self._transform = transform
@@ -143,9 +172,16 @@ class TransformedForTarget:
 class MappedForTarget:
     """The mapping is the whole item."""
 
-    def __init__(self, encode: RowEncoder) -> None:
+    def __init__(self, encode: SourceEncoder) -> None:
         self._encode = encode
+        self._first: Attributes | None = None
+
+    @property
+    def columns(self) -> ColumnsFound:
+        """Those that the mapping takes."""
+        return _columns_found(self._encode.unseen, self._first)
 
     def __call__(self, before: Attributes) -> Sequence[Item]:
         """The item that the mapping describes. Raises RejectError."""
+        self._first = self._first or before
         return self._encode({name: cell(typed) for name, typed in before.items()})

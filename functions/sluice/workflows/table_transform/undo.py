@@ -10,6 +10,7 @@ from sluice.dynamodb.items import equal
 from sluice.dynamodb.plain import Attributes
 from sluice.errors import RejectError
 from sluice.rejects import Reason
+from sluice.runs.columns_found import ALL_COLUMNS
 from sluice.workflows.table_transform.announced import Schemas, change_of, inverse, item_of
 from sluice.workflows.table_transform.change_sender import agree
 from sluice.workflows.table_transform.changes import Change, Side, Transfer, Update, compact
@@ -38,6 +39,9 @@ class UndoItem:
 
 class UndoPlan:
     """What takes an announced change back. For one thread."""
+
+    # What is taken back names no columns.
+    columns = ALL_COLUMNS
 
     def __init__(self, schemas: Schemas) -> None:
         self._schemas = schemas

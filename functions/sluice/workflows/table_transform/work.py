@@ -6,32 +6,34 @@ import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sluice.aws.clients import aws_errors
 from sluice.aws.wire import Wire
+from sluice.dynamodb.plain import Attributes
 from sluice.dynamodb.writers import OnConflict, WriteSpec, writer_for
 from sluice.errors import AttemptExistsError
 from sluice.mapping.delete import Delete
 from sluice.run_item.item import RunItem
 from sluice.run_item.worker import Heartbeats, RunWorker
+from sluice.runs.columns_found import ALL_COLUMNS, ColumnsFound
 from sluice.runs.courses import leave_course
 from sluice.workflows.table_transform.batches import Plan, Planner
 from sluice.workflows.table_transform.change_sender import CHANGES_IN_FLIGHT, Sending
 from sluice.workflows.table_transform.change_writer import ChangeWriter, PutStages
-from sluice.workflows.table_transform.changes import Side, Transfer, deletion
+from sluice.workflows.table_transform.changes import Change, Side, Transfer, deletion
 from sluice.workflows.table_transform.checks import Checks
 from sluice.workflows.table_transform.input import Table, TransformJob
 from sluice.workflows.table_transform.journal import EntryKind, JournalEntry, JournalStore, SliceJournal, end_body
-from sluice.workflows.table_transform.progress import SegmentRequest, StartKey, TransformProgress, Unsettled
+from sluice.workflows.table_transform.progress import Done, SegmentRequest, StartKey, TransformProgress, Unsettled
 from sluice.workflows.table_transform.put_stage import PutStage
 from sluice.workflows.table_transform.reads import ConsistentReads, CurrentItems
 from sluice.workflows.table_transform.replay import Replay
 from sluice.workflows.table_transform.requests import ChangeBodies
 from sluice.workflows.table_transform.scan import ItemScan, Pages
 from sluice.workflows.table_transform.slice import AppliedSlice, DrySlice, ItemSource, SegmentSliceResult, SliceParts
-from sluice.workflows.table_transform.slice_log import Sample, SliceLog
+from sluice.workflows.table_transform.slice_log import Entry, Sample, SliceLog
 from sluice.workflows.table_transform.transforms import InPlace, IntoTarget, in_place, into_target
 from sluice.workflows.table_transform.undo import UndoPlan, UndoSource
 
@@ -44,27 +46,46 @@ def plan_for(job: TransformJob) -> Plan:
     if job.undoes:
         return UndoPlan(job.schemas)
     if job.target is None:
-        return plan_in_place(in_place(job.item_source, job.table.schema))
-    return plan_into_target(_into_target(job, job.target), deletes_source=job.deletes_source)
+        return PlanInPlace(in_place(job.item_source, job.table.schema))
+    return PlanIntoTarget(_into_target(job, job.target), job.deletes_source)
 
 
-def plan_in_place(transform: InPlace) -> Plan:
+@dataclass(frozen=True, slots=True)
+class PlanInPlace:
     """Items change in place."""
-    return lambda _entry, item: transform(item)
+
+    transform: InPlace
+
+    @property
+    def columns(self) -> ColumnsFound:
+        """Those that the transform takes."""
+        return self.transform.columns
+
+    def __call__(self, _entry: Entry, item: Attributes) -> Change | None:
+        """The item's change. Raises RejectError."""
+        return self.transform(item)
 
 
-def plan_into_target(transform: IntoTarget, *, deletes_source: bool) -> Plan:
+@dataclass(frozen=True, slots=True)
+class PlanIntoTarget:
     """Items are put into the target, and deleted from the source where they are moved."""
 
-    def plan(_entry: object, item: Mapping[str, Any]) -> Transfer | None:
-        items = transform(item)
+    transform: IntoTarget
+    deletes_source: bool
+
+    @property
+    def columns(self) -> ColumnsFound:
+        """Those that the transform takes."""
+        return self.transform.columns
+
+    def __call__(self, _entry: Entry, item: Attributes) -> Transfer | None:
+        """What is put and deleted for the item. Raises RejectError."""
+        items = self.transform(item)
         if isinstance(items, Delete):
             return deletion(item)
         if not items:
             return None
-        return Transfer(tuple(items), deletions=(item,) if deletes_source else ())
-
-    return plan
+        return Transfer(tuple(items), deletions=(item,) if self.deletes_source else ())
 
 
 def _into_target(job: TransformJob, target: Table) -> IntoTarget:
@@ -102,9 +123,12 @@ class SliceWork:
         if ended is not None:
             return ended
         result = self._slice(journal, is_time_up)
+        # What an earlier attempt has announced is not looked at again.
+        columns = self.plan.columns if journal.is_first_attempt else ALL_COLUMNS
+        progress = replace(result.progress, done=result.progress.done + Done(columns=columns))
         parts = {"rejects": result.rejects, "sample": result.sample, "void": result.void}
         head = {
-            "progress": result.progress.to_state(),
+            "progress": progress.to_state(),
             "parts": {name: len(part) for name, part in parts.items()},
         }
         return journal.append(EntryKind.END, head, end_body(parts, result.left))
