@@ -162,7 +162,7 @@ def test_run_whose_objects_were_all_rejected_is_no_success(bucket: Bucket) -> No
     record = batch(range(1), undone(0, "rejected", "ObjectChanged"))
     summary = bucket.summarize(record, objects=1, rejectsTolerated=None)
     assert summary["error"]["name"] == "NothingWrittenError"
-    assert summary["error"]["message"].startswith("all 1 objects were rejected, so nothing was done: ObjectChanged 1")
+    assert summary["error"]["message"].startswith("the only object was rejected, so nothing was done: ObjectChanged 1")
 
 
 def test_resumed_run_tells_what_both_runs_did(bucket: Bucket) -> None:

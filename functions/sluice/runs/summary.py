@@ -217,10 +217,12 @@ def too_many_rejects(
     first = f"; the first is {first_reject}" if first_reject else ""
     if tolerated is not None and counts.rejected > _most_rejects(counts, tolerated):
         limit = f"{tolerated['count']}" if "count" in tolerated else f"{tolerated['percentage']} %"
-        problem = f"{counts.rejected} of {counts.read} {what} were rejected, more than {limit} tolerated{first}"
+        were = "was" if counts.rejected == 1 else "were"
+        problem = f"{counts.rejected:,} of {counts.read:,} {what} {were} rejected, more than {limit} tolerated{first}"
         return RunError(TooManyRejectsError.__name__, problem)
     if counts.rejected and counts.rejected == counts.read:
-        problem = f"all {counts.read} {what} were rejected, so nothing was {done}{first}"
+        whole = f"the only {what[:-1]} was" if counts.read == 1 else f"all {counts.read:,} {what} were"
+        problem = f"{whole} rejected, so nothing was {done}{first}"
         return RunError(NothingWrittenError.__name__, problem)
     return None
 
