@@ -89,7 +89,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         "maxConcurrency": workers.number,
         "notes": [*notes_of([workers]), *warnings],
         "mirror": _mirror_state(run, mirror, records) if mirror else None,
-        "toleratedFailurePercentage": request.tolerated_failure_percentage,
+        **request.tolerated_failures.to_state(),
         "rejectsTolerated": request.rejects_tolerated,
         "resumed": {"run": earlier.name, "done": before.to_state()} if earlier else None,
     }

@@ -52,8 +52,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         _leave(run, plan, listing)
     _create_item(run, plan, listing)
     logger.info("listed", extra={"run": run.name, "objects": listing.objects, "done": listing.done})
-    tolerated = listing.tolerated_batches(plan.tolerated_failure_percentage, plan.tolerated_failure_count)
-    return {**listing.to_state(), "toleratedBatches": tolerated}
+    return {**listing.to_state(), "toleratedBatches": listing.tolerated_batches(plan.tolerated_failures)}
 
 
 def _begin(run: Run, plan: ActionPlan) -> Listing:

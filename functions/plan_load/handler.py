@@ -76,7 +76,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         "maxConcurrency": workers.number,
         "notes": [*notes_of([workers]), *planned.notes],
         "unreadable": planned.unreadable,
-        "toleratedFailurePercentage": load.tolerated_failure_percentage,
+        **load.tolerated_failures.to_state(),
         "rejectsTolerated": load.rejects_tolerated,
         "resumed": {"run": load.resumed_run, "done": planned.before.to_state()} if load.resumed_run else None,
     }

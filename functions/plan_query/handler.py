@@ -57,7 +57,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         "batchSize": request.batch_size,
         "maxConcurrency": workers.number,
         "notes": notes_of([workers]),
-        "toleratedFailurePercentage": request.tolerated_failure_percentage,
+        **request.tolerated_failures.to_state(),
         "rejectsTolerated": request.rejects_tolerated,
     }
 

@@ -66,7 +66,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         "batchSize": request.batch_size,
         "maxConcurrency": processing.number,
         "notes": notes_of([processing] if request.keys else [scanning, processing]),
-        "toleratedFailurePercentage": request.tolerated_failure_percentage,
+        **request.tolerated_failures.to_state(),
     }
 
 

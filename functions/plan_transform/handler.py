@@ -76,7 +76,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     return {
         FIELD: FORMAT,
         **planned.to_state(run, settings.data_bucket),
-        "toleratedFailurePercentage": request.tolerated_failure_percentage,
+        **request.tolerated_failures.to_state(),
         "rejectsTolerated": request.rejects_tolerated,
         "verify": {"sample": request.verify_sample} if verifies else None,
         "notes": notes_of([workers]),

@@ -205,10 +205,18 @@ def test_failed_copies_are_rows_to_feed_back(stack: Deployed, queried: Queried) 
 
 def test_tolerated_failures_end_as_partial(stack: Deployed, queried: Queried) -> None:
     queried.table(rows_of(queried, KEYS[:4]))
-    faults.fail_requests(stack.aws, "CopyObject", error="InvalidArgument")
-    document = queried.input("SELECT * FROM t", queried.copy(BY_BUCKET_AND_KEY), toleratedFailurePercentage=25)
-    ended = stack.run("athena_map", document)
-    assert (ended.status, ended.summary["status"], ended.counts) == ("SUCCEEDED", "PARTIAL", (4, 3, 0, 0, 1)), ended
+    document = queried.input("SELECT * FROM t", queried.copy(BY_BUCKET_AND_KEY))
+    faults.fail_requests(stack.aws, "CopyObject", times=2, error="InvalidArgument")
+    ended = stack.run("athena_map", document | {"toleratedFailureCount": 1})
+    assert (ended.status, ended.error, ended.counts) == ("FAILED", "S3.S3Exception", (4, 2, 0, 0, 2)), ended
+    assert "2 of 4 rows failed, more than the 1 tolerated" in (ended.cause or "")
+    for tolerated, counts in (
+        ({"toleratedFailureCount": 1}, (4, 1, 2, 0, 1)),
+        ({"toleratedFailurePercentage": 25}, (4, 0, 3, 0, 1)),
+    ):
+        faults.fail_requests(stack.aws, "CopyObject", error="InvalidArgument")
+        ended = stack.run("athena_map", document | tolerated)
+        assert (ended.status, ended.summary["status"], ended.counts) == ("SUCCEEDED", "PARTIAL", counts), ended
 
 
 def test_failed_query_ends_the_run_with_athenas_reason(stack: Deployed, queried: Queried) -> None:

@@ -73,7 +73,7 @@ def test_source_that_changes_during_the_run_fails_it_by_name(stack: Deployed) ->
 
 
 def test_failed_range_is_named_and_its_rows_are_counted(stack: Deployed) -> None:
-    table, document = load(stack, TEXT, rangeSize=8192, maxConcurrency=1, toleratedFailurePercentage=50)
+    table, document = load(stack, TEXT, rangeSize=8192, maxConcurrency=1, toleratedFailureCount=1)
     faults.fail_requests(stack.aws, "BatchWriteItem", times=1, error="AccessDeniedException")
     ended = stack.run("csv_load", document)
     read, written, _, _, failed = ended.counts

@@ -84,7 +84,7 @@ def test_failed_keys_can_be_fed_back(stack: Deployed) -> None:
     """To another processor, and to one that refuses them again: other keys that begin with the file's key stay."""
     table = new_table(stack, {"a": 1, "bad-1": 2, "c": 1, "bad-2": 3})
     document = {"table": table, **TO_FUNCTION, "batchSize": 1}
-    ended = stack.run("distinct_keys", {**document, "toleratedFailurePercentage": 50})
+    ended = stack.run("distinct_keys", {**document, "toleratedFailureCount": 2})
     assert (ended.status, ended.summary["status"], ended.counts) == ("SUCCEEDED", "PARTIAL", (4, 2, 0, 0, 2)), ended
     failures = [json.loads(line) for line in stack.object(ended.summary["failures"]["key"]).splitlines()]
     assert sorted((each["key"]["UserRef"]["S"], each["error"]) for each in failures) == [
@@ -129,7 +129,7 @@ def test_bad_line_of_given_keys_fails_alone(
     document = {"table": new_table(stack, {"a": 1, "c": 2}), "keys": keys, **processor}
     ended = stack.run("distinct_keys", document)
     assert (ended.status, ended.error, ended.counts) == ("FAILED", "KeyInvalidError", (3, 2, 0, 0, 1)), ended
-    assert f"1 of 3 keys failed, more than 0 % tolerated: KeyInvalidError 1 ({words}" in (ended.cause or "")
+    assert f"1 of 3 keys failed, more than the 0 % tolerated: KeyInvalidError 1 ({words}" in (ended.cause or "")
     (failed,) = [json.loads(each) for each in stack.object(ended.summary["failures"]["key"]).splitlines()]
     assert (failed["key"], failed["error"]) == (record, "KeyInvalidError")
     tolerated = stack.run("distinct_keys", {**document, "toleratedFailurePercentage": 34})
@@ -165,7 +165,7 @@ def test_function_that_is_not_there_is_named(stack: Deployed) -> None:
 def test_keys_of_a_state_machine_fail_with_its_own_error(stack: Deployed) -> None:
     ended = stack.run("distinct_keys", {"table": new_table(stack, {"a": 1, "bad-1": 2}), **TO_MACHINE})
     assert (ended.status, ended.error, ended.counts) == ("FAILED", "BadKey", (2, 1, 0, 0, 1)), ended
-    assert ended.cause == "1 of 2 keys failed, more than 0 % tolerated: BadKey 1 (a bad key)"
+    assert ended.cause == "1 of 2 keys failed, more than the 0 % tolerated: BadKey 1 (a bad key)"
     (failed,) = [json.loads(each) for each in stack.object(ended.summary["failures"]["key"]).splitlines()]
     assert failed == {"key": {"UserRef": {"S": "bad-1"}}, **MACHINE_CAUSE}
 

@@ -249,7 +249,7 @@ def test_damaged_file_fails_by_name_and_nothing_of_it_is_applied(stack: Deployed
     body = stack.object(damaged["dataFileS3Key"])
     lines = gzip.decompress(body).replace(b"first", b"FIRST")
     stack.s3.put_object(Bucket=stack.bucket, Key=damaged["dataFileS3Key"], Body=gzip.compress(lines))
-    ended = process(stack, arn, {"table": copy}, toleratedFailurePercentage=100)
+    ended = process(stack, arn, {"table": copy}, toleratedFailureCount=1)
     good = sum(each["itemCount"] for each in rest)
     assert (ended.summary["status"], ended.counts) == ("PARTIAL", (200, good, 0, 0, damaged["itemCount"]))
     assert len(stack.items(copy)) == good

@@ -240,6 +240,8 @@ def test_partial_answer_looks_like_none(stack: Deployed) -> None:
     [
         ({}, "Lambda.Unknown", (8, 0, 0, 0, 8)),
         ({"toleratedFailurePercentage": 100}, "IncompleteResultError", (8, 6, 0, 0, 2)),
+        ({"onIncomplete": "report", "toleratedFailureCount": 2}, None, (8, 6, 0, 0, 2)),
+        ({"onIncomplete": "report", "toleratedFailureCount": 1}, "Lambda.Unknown", (8, 0, 0, 0, 8)),
         ({"onIncomplete": "report"}, None, (8, 6, 0, 0, 2)),
     ],
 )

@@ -116,6 +116,13 @@ def test_failed_segment_is_named(stack: Deployed, table: str) -> None:
     assert (ended.status, ended.error, ended.summary["status"]) == ("FAILED", "AccessDeniedError", "FAILED"), ended
 
 
+def test_failed_segment_is_tolerated_by_count(stack: Deployed, table: str) -> None:
+    faults.fail_requests(stack.aws, "Scan", times=1, error="AccessDeniedException")
+    ended = stack.run("table_transform", document(table, mode="apply", maxConcurrency=1, toleratedFailureCount=1))
+    assert (ended.status, ended.summary["status"]) == ("SUCCEEDED", "PARTIAL"), ended
+    assert ended.summary["failures"]["batches"] == 1
+
+
 def test_moved_items_are_in_one_table_only(stack: Deployed, table: str) -> None:
     target = stack.new_table("icao")
     ended = stack.run("table_transform", document(table, mode="apply", target=target, deleteSource=True))

@@ -195,6 +195,7 @@ def test_fixture_ends_as_it_is_named(aws: Surroundings, path: Path) -> None:
         },
         "maxConcurrency": 50,
         "toleratedFailurePercentage": 0,
+        "toleratedFailureCount": 0,
         "rejectsTolerated": {"count": 0},
         "resumed": None,
         "mirror": None,

@@ -20,6 +20,7 @@ from moto import mock_aws
 
 from sluice import errors
 from sluice.errors import FileDamagedError, InvalidInputError, SourceNotFoundError
+from sluice.runs.input import ToleratedFailures
 from sluice.runs.paths import Run
 from sluice.workflows.object_map import inventory
 from sluice.workflows.object_map.input import Filters
@@ -259,19 +260,18 @@ def test_resumed_run_that_is_listed_in_slices_takes_the_same(bucket: Bucket) -> 
 @given(
     st.dictionaries(st.integers(1, 9), st.integers(1, 9), min_size=1),
     st.integers(0, 100),
-    st.none() | st.integers(0, 100),
+    st.integers(0, 100),
 )
 def test_tolerated_batches_are_as_many_as_can_fail_whatever_their_sizes(
-    sizes: dict[int, int], percentage: int, count: int | None
+    sizes: dict[int, int], percentage: int, count: int
 ) -> None:
     """One more failed batch has more objects than are tolerated, however few objects the failed ones have."""
     each = sorted(size for size, number in sizes.items() for _ in range(number))
     listing = replace(
         Listing(), objects=sum(each), batch_sizes=Counter({str(size): number for size, number in sizes.items()})
     )
-    tolerated = sum(each) * percentage / 100
-    tolerated = tolerated if count is None else min(tolerated, count)
-    batches = listing.tolerated_batches(percentage, count)
+    tolerated = min(sum(each) * percentage / 100, count)
+    batches = listing.tolerated_batches(ToleratedFailures(percentage, count))
     assert sum(each[:batches]) <= tolerated
     assert batches == len(each) or sum(each[: batches + 1]) > tolerated
 

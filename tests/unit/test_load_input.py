@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from sluice.errors import InvalidInputError
+from sluice.runs.input import ToleratedFailures
 from sluice.workflows.csv_load.input import LoadInput
 
 
@@ -30,7 +31,7 @@ def test_defaults() -> None:
     assert (load.source.version_id, load.source.max_rows) == (None, None)
     assert (load.item_source, load.spec, load.on_conflict) == ("keys", ["id"], "replace")
     assert (load.range_bytes, load.max_concurrency) == (8 << 20, 50)
-    assert (load.tolerated_failure_percentage, load.rejects_tolerated) == (0, {"count": 0})
+    assert (load.tolerated_failures, load.rejects_tolerated) == (ToleratedFailures(), {"count": 0})
 
 
 @pytest.mark.parametrize(
@@ -76,6 +77,7 @@ def test_everything_can_be_given() -> None:
         rangeSize=1024,
         maxConcurrency=1,
         toleratedFailurePercentage=12.5,
+        toleratedFailureCount=4,
         rejectsTolerated="1.5%",
     )
     load = LoadInput.from_input(raw)
@@ -84,7 +86,7 @@ def test_everything_can_be_given() -> None:
     assert (load.source.compression, load.source.dialect.encoding, load.source.max_rows) == ("gzip", "iso8859-1", 10)
     assert (load.item_source, load.spec) == ("mapping", {"id": "{a}"})
     assert (load.on_conflict, load.range_bytes, load.max_concurrency) == ("keep", 1024, 1)
-    assert (load.tolerated_failure_percentage, load.rejects_tolerated) == (12.5, {"percentage": 1.5})
+    assert (load.tolerated_failures, load.rejects_tolerated) == (ToleratedFailures(12.5, 4), {"percentage": 1.5})
 
 
 def test_rejects_may_be_tolerated_by_count() -> None:
@@ -148,6 +150,7 @@ def test_rejects_may_be_tolerated_by_count() -> None:
         (an_input(rangeSize=1), "rangeSize: must be from 1,024 to 1,073,741,824, not 1"),
         (an_input(maxConcurrency=0), "maxConcurrency: must be from 1 to 10,000, not 0"),
         (an_input(toleratedFailurePercentage=101), "toleratedFailurePercentage: must be from 0 to 100"),
+        (an_input(toleratedFailureCount=1.5), "toleratedFailureCount: must be a whole number, not 1.5"),
         (
             an_input(rejectsTolerated="many"),
             "rejectsTolerated: must be a count, or a percentage such as 1.5%",

@@ -93,20 +93,6 @@ def test_dry_run_of_a_deletion_needs_no_confirmation() -> None:
     assert request(bucket="scratch-1", action={"deleteObject": {}}, mode="dryRun").mode == "dryRun"
 
 
-@pytest.mark.parametrize(
-    ("fields", "tolerated"),
-    [
-        ({}, (0, None)),
-        ({"toleratedFailureCount": 5}, (100, 5)),
-        ({"toleratedFailurePercentage": 2.5}, (2.5, None)),
-        ({"toleratedFailurePercentage": 2.5, "toleratedFailureCount": 5}, (2.5, 5)),
-    ],
-)
-def test_either_tolerance_alone_decides(fields: dict[str, Any], tolerated: tuple[float, int | None]) -> None:
-    found = request(**fields)
-    assert (found.tolerated_failure_percentage, found.tolerated_failure_count) == tolerated
-
-
 @pytest.fixture
 def handler() -> Iterator[Any]:
     """The function, with the data bucket and the table of runs in moto."""

@@ -15,6 +15,7 @@ from moto import mock_aws
 
 from sluice import errors
 from sluice.errors import InvalidInputError, SourceNotFoundError
+from sluice.runs.input import ToleratedFailures
 from sluice.runs.paths import Run
 from sluice.workflows.object_aggregate.aggregation import (
     Aggregation,
@@ -84,13 +85,15 @@ def test_what_is_left_out_has_its_default() -> None:
         "maxConcurrency": 100,
         "onIncomplete": "fail",
         "toleratedFailurePercentage": 0,
+        "toleratedFailureCount": 0,
         "rejectsTolerated": {"count": 0},
     }
 
 
 def test_partial_result_tolerates_any_failure_by_default() -> None:
-    assert request(onIncomplete="report").tolerated_failure_percentage == 100
-    assert request(onIncomplete="report", toleratedFailurePercentage=2.5).tolerated_failure_percentage == 2.5
+    assert request(onIncomplete="report").tolerated_failures == ToleratedFailures(100)
+    given = {"onIncomplete": "report", "toleratedFailurePercentage": 2.5, "toleratedFailureCount": 7}
+    assert request(**given).tolerated_failures == ToleratedFailures(2.5, 7)
 
 
 def test_date_parts_and_columns_with_a_colon_are_distinguished() -> None:

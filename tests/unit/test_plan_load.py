@@ -136,6 +136,7 @@ def test_usual_plan_says_all_that_the_machine_needs(aws: Surroundings) -> None:
         "maxConcurrency": 7,
         "unreadable": 0,
         "toleratedFailurePercentage": 0,
+        "toleratedFailureCount": 0,
         "rejectsTolerated": {"percentage": 2.0},
         "resumed": None,
     }

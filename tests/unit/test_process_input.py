@@ -8,6 +8,7 @@ import pytest
 
 from sluice.errors import InvalidInputError
 from sluice.run_item.shares import UnitKind
+from sluice.runs.input import ToleratedFailures
 from sluice.workflows.export_process.input import ObjectLocation, ObjectsTarget, ProcessInput, TableTarget
 
 ARN = "arn:aws:dynamodb:us-east-1:123456789012:table/birds/export/01768386096366-0123abcd"
@@ -26,7 +27,7 @@ def test_defaults() -> None:
         records=None,
         max_concurrency=50,
         limits={UnitKind.READ: None, UnitKind.WRITE: None},
-        tolerated_failure_percentage=0,
+        tolerated_failures=ToleratedFailures(),
         rejects_tolerated={"count": 0},
         verify=True,
     )
@@ -41,6 +42,7 @@ def test_every_field_is_taken() -> None:
         maxConcurrency=7,
         maxWriteUnitsPerSecond=1.5,
         toleratedFailurePercentage=10,
+        toleratedFailureCount=3,
         rejectsTolerated="2%",
         verify=False,
     )
@@ -51,7 +53,7 @@ def test_every_field_is_taken() -> None:
         records=ObjectLocation("b", "rejects.jsonl"),
         max_concurrency=7,
         limits={UnitKind.READ: None, UnitKind.WRITE: 1.5},
-        tolerated_failure_percentage=10,
+        tolerated_failures=ToleratedFailures(10, 3),
         rejects_tolerated={"percentage": 2.0},
         verify=False,
     )

@@ -172,7 +172,7 @@ def test_too_many_failed_rows_fail_the_run_by_their_own_error(
     for error in (None, THRESHOLD):
         summary = bucket.summarize(inspected(5 + 2 * len(errors_of_rows)), error)
         assert (summary["status"], summary["error"]["name"]) == ("FAILED", name)
-        assert " rows failed, more than 0 % tolerated: " in summary["error"]["message"]
+        assert " rows failed, more than the 0 % tolerated: " in summary["error"]["message"]
         assert "SlowDown 2 (oh)" in summary["error"]["message"]
 
 

@@ -14,7 +14,7 @@ from sluice.fields import Fields
 from sluice.mapping.templates import CellTemplate
 from sluice.reading.source import COMPRESSED_ENDINGS, bucket_name, object_key
 from sluice.runs.destination import AllowedBuckets, Destination, read_destination
-from sluice.runs.input import COPY_OBJECT, FUNCTION, rejects_tolerated
+from sluice.runs.input import COPY_OBJECT, FUNCTION, TOLERANCE_FIELDS, ToleratedFailures, rejects_tolerated
 from sluice.runs.paths import Run
 from sluice.settings import QuerySettings
 
@@ -185,7 +185,7 @@ _FIELDS = (
     "action",
     "batchSize",
     "maxConcurrency",
-    "toleratedFailurePercentage",
+    *TOLERANCE_FIELDS,
     "rejectsTolerated",
 )
 _QUERY_FIELDS = ("query", "parameters", "workGroup", "database", "catalog")
@@ -234,7 +234,7 @@ class MapInput:
     action: RowAction
     batch_size: int
     max_concurrency: int
-    tolerated_failure_percentage: float
+    tolerated_failures: ToleratedFailures
     rejects_tolerated: dict[str, float] | None
 
     @classmethod
@@ -248,7 +248,7 @@ class MapInput:
             action=read_action(fields, buckets, allowed.functions),
             batch_size=fields.integer("batchSize", 100, low=1, high=500),
             max_concurrency=fields.integer("maxConcurrency", 50, low=1, high=10_000),
-            tolerated_failure_percentage=fields.number("toleratedFailurePercentage", 0, low=0, high=100),
+            tolerated_failures=ToleratedFailures.from_input(fields),
             rejects_tolerated=rejects_tolerated(fields),
         )
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from sluice.errors import CountsDoNotReconcileError, RowsFailedError, TooManyRowsError
 from sluice.runs.counts import Counts
+from sluice.runs.input import ToleratedFailures
 from sluice.runs.paths import Run
 from sluice.runs.reasons import Reasons, rejects_state
 from sluice.runs.summary import RunError, Status, notes_in, summary_state, too_many_rejects
@@ -110,11 +111,12 @@ def _unaccounted(summary: RowsSummary) -> RunError | None:
 
 
 def _too_many_failed(summary: RowsSummary) -> RunError | None:
-    counts, tolerated = summary.counts, summary.planned["toleratedFailurePercentage"]
-    if counts.failed * 100 <= tolerated * counts.read:
+    counts = summary.counts
+    limit = ToleratedFailures.from_state(summary.planned).exceeded(counts.failed, counts.read)
+    if limit is None:
         return None
     errors = summary.done.errors
     own = list(errors.without(NOT_STARTED).counts)
     name = own[0] if len(own) == 1 else RowsFailedError.__name__
-    problem = f"{counts.failed} of {counts.read} rows failed, more than {tolerated} % tolerated"
+    problem = f"{counts.failed} of {counts.read} rows failed, more than the {limit} tolerated"
     return errors.explain(RunError(name, problem))

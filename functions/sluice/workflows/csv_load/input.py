@@ -12,7 +12,15 @@ from sluice.reading.object_set import ObjectSet, source_of
 from sluice.reading.source import SourceInput
 from sluice.run_item.item import NO_LIMITS
 from sluice.run_item.shares import Limits, limits_in
-from sluice.runs.input import APPLY, DRY_RUN, rejects_tolerated, resumed_run, table_name
+from sluice.runs.input import (
+    APPLY,
+    DRY_RUN,
+    TOLERANCE_FIELDS,
+    ToleratedFailures,
+    rejects_tolerated,
+    resumed_run,
+    table_name,
+)
 
 T = TypeVar("T")
 LOAD_ITEM_SOURCES = ("mapping", "transform", "keys")
@@ -34,7 +42,7 @@ _FIELDS = (
     "maxWriteUnitsPerSecond",
     "rangeSize",
     "maxConcurrency",
-    "toleratedFailurePercentage",
+    *TOLERANCE_FIELDS,
     "rejectsTolerated",
     "resume",
 )
@@ -64,7 +72,7 @@ class LoadInput:
     limits: Limits
     range_bytes: int
     max_concurrency: int
-    tolerated_failure_percentage: float
+    tolerated_failures: ToleratedFailures
     rejects_tolerated: dict[str, float] | None
     resumed_run: str | None = None
 
@@ -93,7 +101,7 @@ class LoadInput:
             limits=limits_in(fields),
             range_bytes=fields.integer("rangeSize", RANGE_BYTES, low=RANGE_MIN_BYTES, high=RANGE_MAX_BYTES),
             max_concurrency=fields.integer("maxConcurrency", 50, low=1, high=10_000),
-            tolerated_failure_percentage=fields.number("toleratedFailurePercentage", 0, low=0, high=100),
+            tolerated_failures=ToleratedFailures.from_input(fields),
             rejects_tolerated=rejects_tolerated(fields),
             resumed_run=resumed_run(fields),
         )

@@ -9,7 +9,7 @@ from sluice.fields import Fields
 from sluice.limits import SEGMENTS_MAX
 from sluice.reading.source import COMPRESSED_ENDINGS, bucket_name, object_key
 from sluice.run_item.shares import Limits, limits_in
-from sluice.runs.input import FUNCTION
+from sluice.runs.input import FUNCTION, TOLERANCE_FIELDS, ToleratedFailures
 from sluice.runs.paths import Run
 from sluice.settings import ProcessorSettings
 from sluice.workflows.distinct_keys.given_keys import KeysObject
@@ -27,7 +27,7 @@ _FIELDS = (
     "maxReadUnitsPerSecond",
     "processor",
     "batchSize",
-    "toleratedFailurePercentage",
+    *TOLERANCE_FIELDS,
 )
 
 
@@ -60,7 +60,7 @@ class DistinctInput:
     limits: Limits
     processor: Processor
     batch_size: int
-    tolerated_failure_percentage: float
+    tolerated_failures: ToleratedFailures
 
     @classmethod
     def from_input(cls, raw: object, allowed: ProcessorSettings) -> DistinctInput:
@@ -77,7 +77,7 @@ class DistinctInput:
             limits=limits_in(fields),
             processor=processor,
             batch_size=fields.integer("batchSize", 100, low=1, high=500),
-            tolerated_failure_percentage=fields.number("toleratedFailurePercentage", 0, low=0, high=100),
+            tolerated_failures=ToleratedFailures.from_input(fields),
         )
 
 

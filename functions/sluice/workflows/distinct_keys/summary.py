@@ -10,6 +10,7 @@ from typing import Any
 
 from sluice.errors import InvalidInputError, KeyInvalidError, KeysFailedError, StoppedError
 from sluice.runs.counts import Counts
+from sluice.runs.input import ToleratedFailures
 from sluice.runs.outcomes import PENDING, SUCCEEDED, message_in
 from sluice.runs.paths import Run
 from sluice.runs.reasons import Reasons
@@ -236,10 +237,9 @@ def _unaccounted(summary: KeysSummary) -> RunError | None:
 
 
 def _too_many_failed(summary: KeysSummary) -> RunError | None:
-    counts, tolerated = summary.counts, summary.planned["toleratedFailurePercentage"]
-    if counts.failed * 100 <= tolerated * counts.read:
-        return None
-    return _keys_failed(summary, f", more than {tolerated} % tolerated")
+    counts = summary.counts
+    limit = ToleratedFailures.from_state(summary.planned).exceeded(counts.failed, counts.read)
+    return _keys_failed(summary, f", more than the {limit} tolerated") if limit else None
 
 
 def _keys_failed(summary: KeysSummary, more: str) -> RunError | None:

@@ -11,7 +11,14 @@ from sluice.dynamodb.keys import KeySchema
 from sluice.fields import Fields
 from sluice.reading.dialect import DYNAMODB_JSON
 from sluice.run_item.shares import Limits, UnitKind, limits_in
-from sluice.runs.input import output_prefix, rejects_tolerated, resumed_run, table_name
+from sluice.runs.input import (
+    TOLERANCE_FIELDS,
+    ToleratedFailures,
+    output_prefix,
+    rejects_tolerated,
+    resumed_run,
+    table_name,
+)
 from sluice.state import FIELD, FORMAT, Named, State, readable
 
 FULL, INCREMENTAL = "FULL_EXPORT", "INCREMENTAL_EXPORT"
@@ -126,7 +133,7 @@ _FIELDS = (
     "records",
     "maxConcurrency",
     "maxWriteUnitsPerSecond",
-    "toleratedFailurePercentage",
+    *TOLERANCE_FIELDS,
     "rejectsTolerated",
     "verify",
     "mirror",
@@ -176,7 +183,7 @@ class ProcessInput:
     records: ObjectLocation | None
     max_concurrency: int
     limits: Limits
-    tolerated_failure_percentage: float
+    tolerated_failures: ToleratedFailures
     rejects_tolerated: dict[str, float] | None
     verify: bool
     resumed_run: str | None = None
@@ -199,7 +206,7 @@ class ProcessInput:
             records=_records(fields),
             max_concurrency=fields.integer("maxConcurrency", 50, low=1, high=10_000),
             limits=limits,
-            tolerated_failure_percentage=fields.number("toleratedFailurePercentage", 0, low=0, high=100),
+            tolerated_failures=ToleratedFailures.from_input(fields),
             rejects_tolerated=rejects_tolerated(fields),
             verify=fields.boolean("verify", default=True),
             resumed_run=resumed_run(fields),

@@ -14,7 +14,7 @@ from sluice.reading.dialect import CSV, DIALECT_FIELDS, JSON, JSONL, DialectInpu
 from sluice.reading.leading_bytes import COMPRESSIONS, NONE
 from sluice.reading.source import bucket_name, object_key
 from sluice.rejects import quoted_names
-from sluice.runs.input import rejects_tolerated
+from sluice.runs.input import TOLERANCE_FIELDS, ToleratedFailures, rejects_tolerated
 from sluice.runs.paths import Run
 from sluice.state import FIELD, FORMAT
 from sluice.workflows.object_aggregate.aggregation import (
@@ -109,7 +109,7 @@ _FIELDS = (
     "maxConcurrency",
     "escapeFormulas",
     "onIncomplete",
-    "toleratedFailurePercentage",
+    *TOLERANCE_FIELDS,
     "rejectsTolerated",
 )
 _TOP_FIELDS = ("by", "per", "count", "order")
@@ -126,7 +126,7 @@ class AggregationInput:
     batch_size: int
     max_concurrency: int
     on_incomplete: str
-    tolerated_failure_percentage: float
+    tolerated_failures: ToleratedFailures
     rejects_tolerated: dict[str, float] | None
 
     @classmethod
@@ -139,9 +139,7 @@ class AggregationInput:
             batch_size=fields.integer("batchSize", 250, low=1, high=1000),
             max_concurrency=fields.integer("maxConcurrency", 100, low=1, high=10_000),
             on_incomplete=on_incomplete,
-            tolerated_failure_percentage=fields.number(
-                "toleratedFailurePercentage", 0 if on_incomplete == WRITE_NOTHING else 100, low=0, high=100
-            ),
+            tolerated_failures=ToleratedFailures.from_input(fields, 0 if on_incomplete == WRITE_NOTHING else 100),
             rejects_tolerated=rejects_tolerated(fields),
         )
 
@@ -153,7 +151,7 @@ class AggregationInput:
             "batchSize": self.batch_size,
             "maxConcurrency": self.max_concurrency,
             "onIncomplete": self.on_incomplete,
-            "toleratedFailurePercentage": self.tolerated_failure_percentage,
+            **self.tolerated_failures.to_state(),
             "rejectsTolerated": self.rejects_tolerated,
         }
 

@@ -15,6 +15,7 @@ from sluice.errors import (
 )
 from sluice.runs.columns_found import ColumnsFound, column_not_found
 from sluice.runs.counts import Counts
+from sluice.runs.input import ToleratedFailures
 from sluice.runs.outcomes import PENDING, SUCCEEDED, message_in
 from sluice.runs.paths import Run
 from sluice.runs.reasons import REJECT_ERRORS, Reasons, rejects_state
@@ -218,9 +219,9 @@ def _incomplete(collected: Collected, planned: Mapping[str, Any]) -> RunError | 
     )
     if planned["onIncomplete"] != REPORT:
         return RunError(IncompleteResultError.__name__, f"{reported}; set onIncomplete to report to get the rest")
-    tolerated = planned["toleratedFailurePercentage"]
-    if missing["objects"] * 100 > tolerated * objects.read:
-        return RunError(IncompleteResultError.__name__, f"{reported}; more than the {tolerated} % tolerated")
+    limit = ToleratedFailures.from_state(planned).exceeded(missing["objects"], objects.read)
+    if limit:
+        return RunError(IncompleteResultError.__name__, f"{reported}; more than the {limit} tolerated")
     return None if objects.written else RunError(IncompleteResultError.__name__, f"{reported}; nothing is left")
 
 

@@ -16,9 +16,10 @@ from sluice.runs.input import (
     COPY_OBJECT,
     DRY_RUN,
     FUNCTION,
+    TOLERANCE_FIELDS,
+    ToleratedFailures,
     rejects_tolerated,
     resumed_run,
-    tolerated_failure_count,
 )
 from sluice.runs.paths import Run
 from sluice.settings import ObjectSettings
@@ -46,8 +47,7 @@ _FIELDS = (
     "maxBatchBytes",
     "maxConcurrency",
     "childType",
-    "toleratedFailurePercentage",
-    "toleratedFailureCount",
+    *TOLERANCE_FIELDS,
     "rejectsTolerated",
     "resume",
 )
@@ -172,8 +172,7 @@ class ObjectMapInput:
     max_batch_bytes: int | None
     max_concurrency: int
     child_type: str
-    tolerated_failure_percentage: float
-    tolerated_failure_count: int | None
+    tolerated_failures: ToleratedFailures
     rejects_tolerated: dict[str, float] | None
     resumed_run: str | None
 
@@ -199,17 +198,10 @@ class ObjectMapInput:
             max_batch_bytes=fields.integer("maxBatchBytes", None, low=1, high=_BYTES_MAX),
             max_concurrency=fields.integer("maxConcurrency", 50, low=1, high=10_000),
             child_type=_child_type(fields, action),
-            tolerated_failure_percentage=_percentage(fields),
-            tolerated_failure_count=tolerated_failure_count(fields),
+            tolerated_failures=ToleratedFailures.from_input(fields),
             rejects_tolerated=rejects_tolerated(fields),
             resumed_run=resumed_run(fields),
         )
-
-
-def _percentage(fields: Fields) -> float:
-    """Without either tolerance no object may fail; with a count alone the count decides."""
-    default = 100 if fields.has("toleratedFailureCount") else 0
-    return fields.number("toleratedFailurePercentage", default, low=0, high=100)
 
 
 def _child_type(fields: Fields, action: ObjectAction) -> str:

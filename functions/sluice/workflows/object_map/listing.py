@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from sluice.aws.clients import aws_errors
 from sluice.runs.counts import Counts
+from sluice.runs.input import ToleratedFailures
 from sluice.runs.paths import Run
 from sluice.state import FIELD, FORMAT, VersionedState
 from sluice.workflows.object_map.input import Filters, ObjectAction, ObjectSource
@@ -50,10 +51,9 @@ class Listing(VersionedState):
     parts: tuple[str, ...] = ()
     before: Counts = field(default_factory=Counts)
 
-    def tolerated_batches(self, percentage: float, count: int | None) -> int:
+    def tolerated_batches(self, tolerated: ToleratedFailures) -> int:
         """How many batches may fail before more objects have failed for certain than are tolerated."""
-        left = int(self.objects * percentage / 100)
-        left = left if count is None else min(left, count)
+        left = min(int(self.objects * tolerated.percentage / 100), tolerated.count)
         batches = 0
         for size, number in sorted((int(size), number) for size, number in self.batch_sizes.items()):
             fitting = min(number, left // size)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from sluice.aws.clients import aws_errors
 from sluice.errors import InvalidInputError
 from sluice.run_item.item import NO_LIMITS, RunItem
+from sluice.runs.input import ToleratedFailures
 from sluice.runs.paths import Run
 from sluice.runs.plans import read_plan_state
-from sluice.state import VersionedState
+from sluice.state import Inline, VersionedState
 from sluice.workflows.object_map.input import (
     INVENTORY,
     PREFIX,
@@ -45,8 +46,7 @@ class ActionPlan(VersionedState):
     max_batch_bytes: int | None
     max_concurrency: int
     child_type: str
-    tolerated_failure_percentage: float
-    tolerated_failure_count: int | None
+    tolerated_failures: Annotated[ToleratedFailures, Inline]
     rejects_tolerated: dict[str, float] | None
     resumed_run: str | None
     run_item: Mapping[str, Any]

@@ -10,7 +10,7 @@ from typing import Any
 from sluice.errors import CountsDoNotReconcileError, ObjectsFailedError, StoppedError
 from sluice.runs.chains import WorkBefore
 from sluice.runs.counts import Counts
-from sluice.runs.input import DRY_RUN
+from sluice.runs.input import DRY_RUN, ToleratedFailures
 from sluice.runs.outcomes import SUCCEEDED
 from sluice.runs.paths import Run
 from sluice.runs.reasons import rejects_state
@@ -144,13 +144,11 @@ def _unaccounted(summary: ObjectMapSummary, listing: Listing) -> RunError | None
 
 def _too_many_failed(summary: ObjectMapSummary) -> RunError | None:
     counts = summary.counts
-    percentage, count = (summary.planned[f"toleratedFailure{each}"] for each in ("Percentage", "Count"))
-    limits = [f"{percentage:g} %"] if counts.failed * 100 > percentage * counts.read else []
-    limits += [f"{count:,}"] if count is not None and counts.failed > count else []
-    if not limits:
+    limit = ToleratedFailures.from_state(summary.planned).exceeded(counts.failed, counts.read)
+    if limit is None:
         return None
     errors = summary.done.errors
     own = list(errors.without(NOT_STARTED).counts)
     name = own[0] if len(own) == 1 else ObjectsFailedError.__name__
-    problem = f"{counts.failed:,} of {counts.read:,} objects failed, more than the {limits[0]} tolerated"
+    problem = f"{counts.failed:,} of {counts.read:,} objects failed, more than the {limit} tolerated"
     return errors.explain(RunError(name, problem))

@@ -13,7 +13,7 @@ from sluice.errors import InvalidInputError
 from sluice.fields import Fields, kind_of
 from sluice.limits import SEGMENTS_MAX
 from sluice.run_item.shares import UnitKind, limits_in
-from sluice.runs.input import APPLY, DRY_RUN, rejects_tolerated, table_name
+from sluice.runs.input import APPLY, DRY_RUN, TOLERANCE_FIELDS, ToleratedFailures, rejects_tolerated, table_name
 from sluice.state import Named, State, VersionedState
 from sluice.workflows.table_transform.changes import Side
 from sluice.workflows.table_transform.checks import IndexKey, IndexKeys
@@ -103,7 +103,7 @@ _FIELDS = (
     "maxConcurrency",
     "maxReadUnitsPerSecond",
     "maxWriteUnitsPerSecond",
-    "toleratedFailurePercentage",
+    *TOLERANCE_FIELDS,
     "rejectsTolerated",
     "onConflict",
     "deleteSource",
@@ -149,7 +149,7 @@ class TransformInput:
     segments: int | None
     max_concurrency: int
     limits: Mapping[UnitKind, float | None]
-    tolerated_failure_percentage: float
+    tolerated_failures: ToleratedFailures
     rejects_tolerated: dict[str, float] | None
     on_conflict: OnConflict
     deletes_source: bool
@@ -172,7 +172,7 @@ class TransformInput:
             segments=fields.integer("segments", None, low=1, high=SEGMENTS_MAX),
             max_concurrency=fields.integer("maxConcurrency", 50, low=1, high=10_000),
             limits=limits_in(fields),
-            tolerated_failure_percentage=fields.number("toleratedFailurePercentage", 0, low=0, high=100),
+            tolerated_failures=ToleratedFailures.from_input(fields),
             rejects_tolerated=rejects_tolerated(fields),
             on_conflict=OnConflict(fields.choice("onConflict", tuple(OnConflict), OnConflict.REPLACE)),
             deletes_source=fields.boolean("deleteSource", default=False),
