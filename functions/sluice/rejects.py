@@ -14,6 +14,7 @@ from sluice.errors import RejectError
 
 QUOTED_CHARACTERS = 40
 LISTED_MAX = 30
+_CUT = " ... "
 
 # Half a surrogate pair, which JSON can spell as an escape, has no UTF-8.
 has_half_pair = re.compile("[\ud800-\udfff]").search
@@ -60,6 +61,14 @@ def quoted(text: str) -> str:
     """A value as a message shows it: quoted, escaped, and cut after 40 characters."""
     shown = text if len(text) <= QUOTED_CHARACTERS else text[:QUOTED_CHARACTERS] + "..."
     return json.dumps(shown, ensure_ascii=has_half_pair(shown) is not None)
+
+
+def shortened(message: str, most: int) -> str:
+    """The message in at most so many characters, cut in the middle: what is wrong may come after a whole record."""
+    if len(message) <= most:
+        return message
+    kept = most - len(_CUT)
+    return message[: kept - kept // 2] + _CUT + message[len(message) - kept // 2 :]
 
 
 def quoted_names(names: Sequence[str]) -> str:

@@ -82,7 +82,8 @@ def test_error_has_its_reasons() -> None:
 
 def test_message_too_long_for_a_summary_says_that_it_is_cut() -> None:
     found = Reasons()
-    found.add("A", "x" * (MESSAGE_MAX_CHARACTERS + 1))
-    assert found.examples == {"A": "x" * MESSAGE_MAX_CHARACTERS + "..."}
+    found.add("A", "head " + "x" * MESSAGE_MAX_CHARACTERS + " tail")
+    (message,) = found.examples.values()
+    assert (len(message), message[:6], message[-6:]) == (MESSAGE_MAX_CHARACTERS, "head x", "x tail")
     state: Any = json.loads(json.dumps(found.examples))
     assert state == found.examples

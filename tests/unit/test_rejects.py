@@ -6,9 +6,11 @@ import json
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sluice.errors import RejectError
-from sluice.rejects import Reason, Reject, located, quoted
+from sluice.rejects import Reason, Reject, located, quoted, shortened
 
 
 def test_a_line_holds_the_row_and_why_it_was_rejected() -> None:
@@ -53,3 +55,19 @@ def test_a_value_is_quoted_short(text: str, shown: str) -> None:
 def test_a_located_rejection_keeps_its_reason() -> None:
     error = located("attribute a", RejectError(Reason.SET_EMPTY, "an empty set"))
     assert (error.reason, str(error)) == (Reason.SET_EMPTY, "attribute a: an empty set")
+
+
+@given(st.text(), st.integers(10, 100))
+def test_message_is_cut_in_the_middle_only(text: str, most: int) -> None:
+    short = shortened(text, most)
+    assert len(short) <= most
+    if len(text) <= most:
+        assert short == text
+    else:
+        half = (most - len(" ... ")) // 2
+        assert short[-half:] == text[-half:]
+        assert short[: most - half] == text[: most - half - len(" ... ")] + " ... "
+
+
+def test_end_of_a_long_message_survives() -> None:
+    assert shortened("ValueError: " + "x" * 1_000 + " has no price", 40) == "ValueError: xxxxxx ... xxxx has no price"

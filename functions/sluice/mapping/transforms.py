@@ -17,7 +17,7 @@ from sluice.dynamodb.values import encode_attributes
 from sluice.errors import InvalidInputError, RejectError
 from sluice.mapping.row_identity import NOWHERE, RowIdentity, SourceRow
 from sluice.mapping.templates import listed
-from sluice.rejects import Reason
+from sluice.rejects import Reason, shortened
 
 _MESSAGE_CHARACTERS = 500
 
@@ -73,7 +73,7 @@ def call_transform(transform: Transform, record: dict[str, Any], *more: SourceRo
 def transform_failed(error: BaseException) -> RejectError:
     """The rejection of a row over which a transform has raised."""
     problem = "".join(traceback.format_exception_only(error)).strip()
-    return RejectError(Reason.TRANSFORM_FAILED, problem[:_MESSAGE_CHARACTERS])
+    return RejectError(Reason.TRANSFORM_FAILED, shortened(problem, _MESSAGE_CHARACTERS))
 
 
 def to_item(item: object, schema: KeySchema) -> Item:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sluice.errors import NothingWrittenError, TooManyRejectsError
+from sluice.rejects import shortened
 from sluice.runs.summary import RunError, Summary
 
 # A summary is part of an execution's output: it has messages of the most frequent reasons only.
@@ -35,7 +36,8 @@ class Reasons:
     @property
     def examples(self) -> dict[str, str]:
         """The messages of the most frequent reasons, the most frequent first."""
-        return {name: _cut(self.messages[name]) for name, _ in self._most_frequent() if name in self.messages}
+        shown = [name for name, _ in self._most_frequent() if name in self.messages]
+        return {name: shortened(self.messages[name], MESSAGE_MAX_CHARACTERS) for name in shown}
 
     def __str__(self) -> str:
         """The most frequent reasons in one line: `NumberInvalid 7 ("x" is not a number), DateInvalid 1 (...)`."""
@@ -54,10 +56,6 @@ class Reasons:
 
 def _in_brackets(message: str | None) -> str:
     return f" ({message})" if message else ""
-
-
-def _cut(message: str) -> str:
-    return message if len(message) <= MESSAGE_MAX_CHARACTERS else message[:MESSAGE_MAX_CHARACTERS] + "..."
 
 
 def rejects_state(key: str, reasons: Reasons) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from sluice.errors import (
     WireError,
 )
 from sluice.fields import Fields
+from sluice.rejects import shortened
 from sluice.run_item.progress import WorkDone
 from sluice.run_item.rate_limiter import RateLimiter
 from sluice.runs.paths import Run
@@ -97,7 +98,7 @@ class MeasureProgress:
 
     def without_collection(self, problem: str) -> MeasureProgress:
         """With a key left out that DynamoDB refuses; the next one follows."""
-        cause = problem[:_CAUSE_MAX_CHARACTERS]
+        cause = shortened(problem, _CAUSE_MAX_CHARACTERS)
         refused = {"index": self.position, "error": KeyInvalidError.__name__, "cause": cause}
         return replace(
             self,
