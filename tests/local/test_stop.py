@@ -130,6 +130,38 @@ def test_stopped_export_process_is_resumed_to_the_whole(stack: Deployed, table: 
     assert resumed["resumed"]["total"]["counts"]["written"] == ITEMS == len(stack.items(copy))
 
 
+def test_run_that_is_stopped_in_the_middle_of_its_mirror_is_resumed_to_the_whole(stack: Deployed, table: str) -> None:
+    """The copy has items that the source lacks; the run is stopped after it has deleted some of them."""
+    copy, kept = stack.new_table("id"), 10
+    clock.advance(stack.aws, 1800)
+    sink = {"table": copy, "guard": "newerOnly"}
+    export = stack.run("table_export", {"table": table, "pollSeconds": 1}).summary["exports"][-1]["exportArn"]
+    assert stack.run("export_process", {"export": export, "sink": sink}).status == "SUCCEEDED"
+    for number in range(kept, ITEMS):
+        stack.dynamodb.delete_item(TableName=table, Key={"id": {"S": f"{number:04}"}})
+    clock.advance(stack.aws, 40 * 24 * 3600)
+    export = stack.run("table_export", {"table": table, "pollSeconds": 1}).summary["exports"][-1]["exportArn"]
+
+    def deleted() -> int:
+        return sum("TombstoneExpiresAt" in item for item in stack.items(copy))
+
+    arn = stack.start("export_process", {"export": export, "sink": sink, "mirror": True, "maxWriteUnitsPerSecond": 20})
+    name = arn.rpartition(":")[2]
+    until(lambda: deleted() > 0)
+    sluice(stack, "stop", name)
+    ended = stack.wait(arn)
+    check_stopped(ended)
+    assert written_after_stop(deleted) == 0
+    assert ended.counts[:2] == (kept, kept)
+    assert ended.summary["mirror"]["deleted"] <= deleted() < ITEMS - kept, "only pages that are done are counted"
+    resumed = json.loads(sluice(stack, "resume", name, "--json")[0])
+    mirror = resumed["mirror"]
+    assert (mirror["status"], mirror["live"], mirror["deleted"]) == ("COMPLETE", kept, ITEMS - kept)
+    assert sorted(item["id"]["S"] for item in stack.items(copy) if "TombstoneExpiresAt" not in item) == [
+        f"{number:04}" for number in range(kept)
+    ]
+
+
 ROWS = 60_000
 TEXT = "id,text\n" + "".join(f'{i},"row {i}, quoted"\n' for i in range(ROWS))
 
