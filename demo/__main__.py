@@ -8,6 +8,7 @@ from demo.airports import load_airports
 from demo.exports import export_airports
 from demo.flights import count_aircraft
 from demo.objects import warmest_origins
+from demo.pictures import FUNCTION, make_thumbnails
 from demo.sandbox import DemoFailedError, DemoSandbox, say
 from demo.transform import add_geohashes
 from demo.weather import copy_storms, put_weather
@@ -26,7 +27,7 @@ def main() -> int:
     try:
         say(f"local AWS is ready at {aws.endpoint_url}")
         sandbox = DemoSandbox(Surroundings(), aws)
-        sandbox.sluice("local", "deploy")
+        sandbox.sluice("local", "deploy", "--parameter", f"ProcessorFunctions={FUNCTION}")
         load_airports(sandbox)
         count_aircraft(sandbox)
         export_airports(sandbox)
@@ -34,6 +35,7 @@ def main() -> int:
         objects = put_weather(sandbox)
         copy_storms(sandbox, objects)
         warmest_origins(sandbox, objects)
+        make_thumbnails(sandbox)
     except DemoFailedError as error:
         say(str(error))
         return 1

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 FIXTURES = sorted((ROOT / "events" / "workflows").glob("*.json"))
 GIVEN = {
     "AthenaWorkGroups": "primary",
-    "ProcessorFunctions": "f",
+    "ProcessorFunctions": "f,sluice-demo-thumbnails",
     "ProcessorStateMachines": "",
     "SourceBucketPattern": "*",
     "OutputBucketPattern": "*",
