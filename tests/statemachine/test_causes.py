@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from local_aws.stepfunctions.errors import MAXIMUM_CAUSE_CHARACTERS
 from local_aws.stepfunctions.jsonata_expressions import evaluate
 from sluice.rejects import Reason
+from sluice.runs.columns_found import ALL_COLUMNS, ColumnsFound
 from sluice.runs.counts import Counts
 from sluice.runs.outcomes import message_in
 from sluice.runs.range_progress import RangeProgress
@@ -23,6 +24,8 @@ HOSTILE = ('"', "\\", "\x01", "\n", "\U0001f600", "ü", '{"', "</script>", "a")
 # An execution has 25,000 events, and each slice takes seven of them.
 SLICES = 25_000 // 7
 MOST = 10**15
+# The columns of a mapping that is as large as a plan may be.
+COLUMNS = [f"a column with a long name {number:04}" for number in range(2_000)]
 RESULTS = {"bucket": "b" * 63, "prefix": "p" * 100}
 
 
@@ -102,10 +105,18 @@ def test_largest_progress_of_a_range_is_whole_beside_any_message(expression: str
 
 @pytest.mark.parametrize("expression", SEGMENTS)
 @pytest.mark.parametrize("character", HOSTILE)
-def test_largest_progress_of_a_segment_is_whole_but_for_its_start_key(expression: str, character: str) -> None:
-    """The segment's cursor has the key."""
-    reported = reported_with(expression, largest_segment(), character)
-    assert reported["progress"] == largest_segment() | {"startKey": None}
+def test_largest_progress_of_a_segment_is_whole_but_for_what_its_cursor_has(expression: str, character: str) -> None:
+    """The segment's cursor has the key; the columns only matter where all segments succeed."""
+    found = ColumnsFound(frozenset(COLUMNS), tuple(COLUMNS[:30])).to_state()
+    reported = reported_with(expression, largest_segment() | {"columns": found}, character)
+    assert reported["progress"] == largest_segment() | {"startKey": None, "columns": ALL_COLUMNS.to_state()}
+
+
+def test_columns_that_no_row_of_a_range_has_had_leave_room_for_the_cause() -> None:
+    (expression,) = (str(each.values[0]) for each in RANGES if each.id == "csv_load-RangeFailed")
+    largest = largest_range()
+    findings = largest["findings"] | {"unseen": COLUMNS}
+    assert reported_with(expression, largest | {"findings": findings}, "a")["progress"] == largest
 
 
 def reported_with(expression: str, progress: dict[str, Any], character: str) -> dict[str, Any]:
