@@ -27,6 +27,7 @@ TOPICS = (
     "bench.object_overhead",
     "bench.orchestration_cost",
     "bench.copy_cost",
+    "bench.object_map_cost",
     "bench.distinct_policy",
     "bench.distinct_local",
     "bench.distinct_cpu",

@@ -19,3 +19,9 @@ S3_HEAD_REQUEST = 0.0004 / 1_000
 LAMBDA_REQUEST = 0.20 / 1_000_000
 # https://aws.amazon.com/dynamodb/pricing/on-demand/, as of July 2025: the Standard table class.
 ON_DEMAND_WRITE_UNIT = 0.625 / 1_000_000
+# The same page; a strongly consistent read of up to 4 KiB is one.
+ON_DEMAND_READ_UNIT = 0.125 / 1_000_000
+# https://aws.amazon.com/s3/pricing/, "Management and replication", as noted in November 2026, to be checked: a job, and
+# an object of it, beside the requests.
+S3_BATCH_JOB = 0.25
+S3_BATCH_OBJECT = 1.00 / 1_000_000
