@@ -28,6 +28,10 @@ from sluice_cli.surroundings import Surroundings
 if TYPE_CHECKING:
     from sluice_cli.arguments import Commands
 
+# The script of `sluice completion` sets it when a shell asks for the words that fit.
+COMPLETES = "_ARGCOMPLETE"
+SHELLS = ("bash", "zsh", "fish")
+
 
 def main(arguments: Sequence[str] | None = None, surroundings: Surroundings | None = None) -> int:
     """Run one command and return its exit code."""
@@ -51,7 +55,13 @@ def _discard_output(surroundings: Surroundings) -> None:
 
 
 def _run(arguments: Sequence[str] | None, surroundings: Surroundings) -> int:
-    options = build_parser().parse_args(arguments)
+    parser = build_parser()
+    if COMPLETES in surroundings.environment:
+        # Only then, so that other commands start as fast as they can.
+        from sluice_cli.completion import complete
+
+        complete(parser)
+    options = parser.parse_args(arguments)
     try:
         # By name, so that the parser needs none of what the commands import.
         command = pkgutil.resolve_name(options.command)
@@ -88,6 +98,7 @@ def build_parser() -> Parser:
     _add_transform(level)
     _add_export(level)
     _add_local(level)
+    _add_completion(level)
     return parser
 
 
@@ -401,6 +412,17 @@ def _add_local_deploy(level: "Commands") -> None:
         "--verbose", action="store_true", help="show what sam prints, uploads and stack events, not only failures"
     )
     parser.set_defaults(command="sluice_cli.local_deploy:local_deploy")
+
+
+def _add_completion(level: "Commands") -> None:
+    parser = add_command(
+        level,
+        "completion",
+        "print the script that makes a shell complete commands, options and workflows",
+        'eval "$(sluice completion bash)"',
+    )
+    parser.add_argument("shell", choices=SHELLS, help="the shell")
+    parser.set_defaults(command="sluice_cli.completion:print_script")
 
 
 if __name__ == "__main__":

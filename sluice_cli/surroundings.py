@@ -14,6 +14,7 @@ DEFAULT_STACK_NAME = "sluice"
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 # What the directory of Sluice has, which an installed command is not in.
 PROJECT_PARTS = ("template.yaml", "statemachines")
+FUNCTIONS, TRANSFORMS = "functions", "transforms"
 
 
 def project_root(package_root: Path = PROJECT_ROOT, directory: Path | None = None) -> Path:
@@ -24,6 +25,13 @@ def project_root(package_root: Path = PROJECT_ROOT, directory: Path | None = Non
     start = (directory or Path.cwd()).resolve()
     candidates = (package_root, start, *start.parents)
     return next((each for each in candidates if all((each / part).exists() for part in PROJECT_PARTS)), start)
+
+
+def folder_of_transforms(root: Path) -> Path | None:
+    """The folder that has the package `transforms`: functions/ here, this one, or functions/ below `root`."""
+    here = Path.cwd()
+    folders = (here / FUNCTIONS, here, root / FUNCTIONS)
+    return next((each for each in folders if (each / TRANSFORMS).is_dir()), None)
 
 
 @dataclass(frozen=True)

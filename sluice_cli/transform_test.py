@@ -22,11 +22,10 @@ from sluice.mapping.delete import DELETE
 from sluice.mapping.row_identity import RowIdentity
 from sluice_cli.exit_code import BadInputError, ExitCode
 from sluice_cli.sample_view import difference_lines
-from sluice_cli.surroundings import Surroundings
+from sluice_cli.surroundings import FUNCTIONS, TRANSFORMS, Surroundings, folder_of_transforms
 from sluice_cli.where import explaining, target_of
 
 KINDS = frozenset({"S", "N", "B", "BOOL", "NULL", "M", "L", "SS", "NS", "BS"})
-FUNCTIONS, TRANSFORMS = "functions", "transforms"
 UNCHANGED = "None: csv_load skips such a row, table_transform leaves such an item as it is"
 DELETED = "DELETE: table_transform deletes such an item"
 
@@ -41,7 +40,7 @@ class Given:
 
 def run_test(options: Namespace, surroundings: Surroundings) -> ExitCode:
     """Show what the transform makes of each item; FAILED if it fails for any of them."""
-    folder = _folder_of_transforms(surroundings.root)
+    folder = _existing_folder(surroundings.root)
     with _own_transforms(folder):
         transform = _load(options.name)
         outcomes: Counter[str] = Counter()
@@ -67,12 +66,10 @@ def _own_transforms(folder: Path) -> Iterator[None]:
         sys.path.remove(str(folder))
 
 
-def _folder_of_transforms(root: Path) -> Path:
-    """The folder that has the package `transforms`: here, in functions/, or in the project that `sluice` is part of."""
-    here = Path.cwd()
-    for folder in (here / FUNCTIONS, here, root / FUNCTIONS):
-        if (folder / TRANSFORMS).is_dir():
-            return folder
+def _existing_folder(root: Path) -> Path:
+    """The folder that has the package `transforms`. Raises BadInputError."""
+    if folder := folder_of_transforms(root):
+        return folder
     raise BadInputError(f"there is no folder {FUNCTIONS}/{TRANSFORMS} here; run this in the project that has it")
 
 
