@@ -100,7 +100,12 @@ def test_rows_that_failed_are_tolerated_up_to_a_count(stack: Deployed) -> None:
     _table, document = load(stack, text, batchSize=1, toleratedFailureCount=2)
     assert stack.run("csv_load_direct", document).counts == (5, 3, 0, 0, 2)
     # Of two tolerances the stricter one counts.
-    for stricter in ({"toleratedFailureCount": 1}, {"toleratedFailurePercentage": 39}):
+    for stricter in (
+        {"toleratedFailureCount": 1},
+        {"toleratedFailurePercentage": 39},
+        {"toleratedFailureCount": 0},
+        {"toleratedFailurePercentage": 0},
+    ):
         assert stack.run("csv_load_direct", {**document, **stricter}).status == "FAILED"
 
 
