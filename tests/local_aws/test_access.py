@@ -44,7 +44,8 @@ def changed(request: RawRequest, **headers: str) -> RawRequest:
 
 def test_a_signed_request_is_served(local_aws: LocalAws, list_tables: RawRequest) -> None:
     answer = signed(list_tables, credentials_of(local_aws)).send(local_aws)
-    assert (answer.status, list(json.loads(answer.text))) == (200, ["TableNames"])
+    # Other tests may have left more tables than fit on a page.
+    assert (answer.status, list(json.loads(answer.text))[:1]) == (200, ["TableNames"])
 
 
 @pytest.mark.parametrize(
