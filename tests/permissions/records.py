@@ -72,11 +72,12 @@ class Recorder:
         path = self._sandbox.aws.permission_records
         if not path.exists():
             return []
-        with path.open() as file:
+        with path.open("rb") as file:
             file.seek(self._read)
-            lines = file.readlines()
-            self._read = file.tell()
-        return [json.loads(line) for line in lines]
+            # The last line may be half written, while other threads make calls: it is read the next time.
+            whole, newline, _ = file.read().rpartition(b"\n")
+        self._read += len(whole) + len(newline)
+        return [json.loads(line) for line in whole.splitlines()]
 
     def _logical_ids(self) -> dict[str, str]:
         try:
