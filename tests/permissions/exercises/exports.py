@@ -36,6 +36,7 @@ def exercises(stack: Deployed) -> tuple[Exercise, ...]:
         run("export_process", lambda _stack: {"export": arn, "sink": {"prefix": f"output/{uuid4().hex}/"}}),
         run("export_process", lambda stack: _mirrored(stack, arn)),
         run("export_process", lambda stack: _into(stack, _versioned(stack, arn))),
+        run("export_process", lambda stack: _into(stack, _versioned(stack, arn), "newerOnly", mirror=True)),
         run("export_process", lambda stack: _into(stack, _changed(stack, arn, is_missing=True))),
         run("export_process", lambda stack: _into(stack, _changed(stack, arn), verify=False)),
         run("table_export", lambda _stack: {"table": next(tables), "pollSeconds": 1}),
