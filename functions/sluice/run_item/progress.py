@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 
 from sluice.state import State
+from sluice.sums import FieldSums
 
 # The course of a slice has a sample each time so many seconds have passed.
 SAMPLE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class WorkDone(State):
+class WorkDone(FieldSums, State):
     """Rows (items, records, keys or objects, whatever the run counts) by outcome, units, and bytes read of a source."""
 
     read: int = 0
@@ -24,12 +25,6 @@ class WorkDone(State):
     read_units: float = 0.0
     write_units: float = 0.0
     bytes: int = 0
-
-    def __add__(self, other: WorkDone) -> WorkDone:
-        return WorkDone(*(one + another for one, another in zip(astuple(self), astuple(other), strict=True)))
-
-    def __sub__(self, other: WorkDone) -> WorkDone:
-        return WorkDone(*(one - another for one, another in zip(astuple(self), astuple(other), strict=True)))
 
     def counters(self) -> Iterator[tuple[str, str]]:
         """What to add to the item's counters, those that change."""

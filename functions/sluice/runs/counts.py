@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from sluice.errors import CountsDoNotReconcileError
 from sluice.state import State
+from sluice.sums import FieldSums
 
 
 @dataclass(frozen=True, slots=True)
-class Counts(State):
+class Counts(FieldSums, State):
     """Rows by outcome; a failed row is one whose outcome is not known."""
 
     read: int = 0
@@ -17,15 +18,6 @@ class Counts(State):
     skipped: int = 0
     rejected: int = 0
     failed: int = 0
-
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(
-            self.read + other.read,
-            self.written + other.written,
-            self.skipped + other.skipped,
-            self.rejected + other.rejected,
-            self.failed + other.failed,
-        )
 
     def check(self, what: str) -> Counts:
         """Return the counts; raises CountsDoNotReconcileError unless every row read is accounted for."""

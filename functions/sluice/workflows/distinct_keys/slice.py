@@ -12,21 +12,19 @@ from sluice.run_item.progress import WorkDone
 from sluice.run_item.rate_limiter import RateLimiter
 from sluice.runs.paths import Run
 from sluice.state import VersionedState, readable
+from sluice.sums import FieldSums
 from sluice.workflows.distinct_keys.page_evidence import Page
 from sluice.workflows.distinct_keys.page_policy import Optimize, PagePolicy, PolicyState
 from sluice.workflows.distinct_keys.segment_scan import Key, ScannedPage, SegmentScan, StartKey
 
 
 @dataclass(frozen=True, slots=True)
-class ScanCounts:
+class ScanCounts(FieldSums):
     """Distinct keys found, items read, requests answered."""
 
     keys: int = 0
     items: int = 0
     requests: int = 0
-
-    def __add__(self, other: ScanCounts) -> ScanCounts:
-        return ScanCounts(self.keys + other.keys, self.items + other.items, self.requests + other.requests)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from sluice.runs.outcomes import PartType
 from sluice.runs.paths import Run
 from sluice.runs.segments import Segment
 from sluice.state import Inline, Named, State, VersionedState
+from sluice.sums import FieldSums
 from sluice.workflows.export_process.input import Process, TableSink
 from sluice.workflows.export_process.items import TOMBSTONE_EXPIRES_AT, WRITE_MICROS, tombstone
 
@@ -52,7 +53,7 @@ class Mirror(State):
 
 
 @dataclass(frozen=True, slots=True)
-class MirrorDone(State):
+class MirrorDone(FieldSums, State):
     """Items of the copy: `live` are as new as the export or newer, `deleted` have become tombstones of its time.
 
     `tombstones`: those of other times. What an earlier attempt or an earlier run has done counts as deleted, too.
@@ -64,16 +65,6 @@ class MirrorDone(State):
     tombstones: int = 0
     read_units: float = 0.0
     write_units: float = 0.0
-
-    def __add__(self, other: MirrorDone) -> MirrorDone:
-        return MirrorDone(
-            self.read + other.read,
-            self.live + other.live,
-            self.deleted + other.deleted,
-            self.tombstones + other.tombstones,
-            self.read_units + other.read_units,
-            self.write_units + other.write_units,
-        )
 
 
 @dataclass(frozen=True, slots=True)

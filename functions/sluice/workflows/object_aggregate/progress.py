@@ -17,25 +17,18 @@ from sluice.runs.columns_found import ALL_COLUMNS, ColumnsFound
 from sluice.runs.counts import Counts
 from sluice.runs.paths import Run
 from sluice.state import State, VersionedState
+from sluice.sums import FieldSums
 from sluice.workflows.object_aggregate.aggregation import Aggregation
 
 
 @dataclass(frozen=True, slots=True)
-class RowCounts:
+class RowCounts(FieldSums):
     """Rows by what became of them: `filtered` by `where`, `rejected` into the rejects file."""
 
     read: int = 0
     aggregated: int = 0
     filtered: int = 0
     rejected: int = 0
-
-    def __add__(self, other: RowCounts) -> RowCounts:
-        return RowCounts(
-            self.read + other.read,
-            self.aggregated + other.aggregated,
-            self.filtered + other.filtered,
-            self.rejected + other.rejected,
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from sluice.runs.outcomes import PartType
 from sluice.runs.paths import Run
 from sluice.runs.segments import Segment
 from sluice.state import Inline, Named, State, VersionedState
+from sluice.sums import FieldSums
 from sluice.workflows.table_transform.input import TransformJob
 
 # Where a segment continues: a Scan's ExclusiveStartKey, or the position in the journals that an undo takes back.
@@ -21,7 +22,7 @@ StartKey = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(FieldSums):
     """Items by what the transform wants of them; in a dry run, what would become of them.
 
     `conflicts`: how often another writer was found to have changed an item meanwhile.
@@ -32,17 +33,9 @@ class Changes:
     deleted: int = 0
     conflicts: int = 0
 
-    def __add__(self, other: Changes) -> Changes:
-        return Changes(
-            self.changed + other.changed,
-            self.unchanged + other.unchanged,
-            self.deleted + other.deleted,
-            self.conflicts + other.conflicts,
-        )
-
 
 @dataclass(frozen=True, slots=True)
-class Done(State):
+class Done(FieldSums, State):
     """What slices have done. `scanned`: items evaluated.
 
     `planned_write_units`, `planned_puts`: what applying a dry run would take, in DynamoDB and in the journal.
@@ -64,19 +57,6 @@ class Done(State):
         """Read what `to_state` returns; earlier versions planned no puts, and did not look for columns."""
         # `slots` creates a second class, which a plain super() does not know.
         return super(Done, cls).from_state({"plannedPuts": 0, "columns": ALL_COLUMNS.to_state(), **state})
-
-    def __add__(self, other: Done) -> Done:
-        return Done(
-            self.counts + other.counts,
-            self.changes + other.changes,
-            self.scanned + other.scanned,
-            self.read_units + other.read_units,
-            self.write_units + other.write_units,
-            self.planned_write_units + other.planned_write_units,
-            self.reasons + other.reasons,
-            self.planned_puts + other.planned_puts,
-            self.columns + other.columns,
-        )
 
 
 @dataclass(frozen=True, slots=True)
