@@ -3,6 +3,7 @@
 import json
 import webbrowser
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,25 +58,24 @@ def gather(aws: Aws, stack: Stack, run: Run) -> RunFacts:
             "message": readable_cause(execution.get("cause", "")),
         }
     table = stack.outputs.get(RUN_TABLE)
+    item = ItemFacts.from_shards(read_shards(aws, table, run) if table else [])
+    # The execution's own times: an item begins when the plan is made.
+    stopped = execution.get("stopDate")
+    item = replace(
+        item,
+        started_at=execution["startDate"].timestamp(),
+        ended_at=stopped.timestamp() if stopped else item.ended_at,
+    )
     return read_facts(
         aws.s3,
         stack.outputs[DATA_BUCKET],
         RunPaths(run.workflow, run.name, run.execution_arn),
         summary if isinstance(summary, dict) and "counts" in summary else None,
-        _item_facts(execution, read_shards(aws, table, run) if table else []),
+        item,
         status=execution["status"],
         error=error,
         windows=_windows(aws, stack, summary) if run.workflow == TABLE_EXPORT else (),
     )
-
-
-def _item_facts(execution: Any, shards: list[dict[str, Any]]) -> ItemFacts:
-    """The item's, with the execution's own times: an item begins when the plan is made."""
-    times = {"startedAt": execution["startDate"]} | (
-        {"endedAt": execution["stopDate"]} if execution.get("stopDate") else {}
-    )
-    known = {name: {"N": str(at.timestamp())} for name, at in times.items()}
-    return ItemFacts.from_shards([{**(shards[0] if shards else {}), **known}, *shards[1:]])
 
 
 def _windows(aws: Aws, stack: Stack, summary: Any) -> list[dict[str, Any]]:

@@ -31,7 +31,7 @@ logger = Logger()
 
 
 @step
-def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Sum up a run, list its failed keys and merge its report. Raises InvalidInputError, AccessDeniedError,
     ServiceUnavailableError.
 
@@ -50,7 +50,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
             s3_client().upload_fileobj(io.BufferedReader(parts), settings.data_bucket, run.report_key)
         state = with_subject(summary.to_state(), event)
         _put(run.summary_key, json.dumps(state, ensure_ascii=False, indent=2).encode())
-    end_run(settings.data_bucket, run_table, run, state)
+    end_run(settings.data_bucket, run_table, run, state, context)
     logger.info("run summarized", extra={"run": run.name, "status": state["status"], "counts": state["counts"]})
     return state
 

@@ -25,7 +25,7 @@ logger = Logger()
 
 
 @step
-def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Sum up a run. Raises InvalidInputError, AccessDeniedError, ServiceUnavailableError.
 
     Takes {"run", "collected": PlanReduction's, "reduced": ReduceAggregates' progress, "error": {"name", "message"}};
@@ -45,7 +45,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
             Key=run.summary_key,
             Body=json.dumps(state, ensure_ascii=False, indent=2).encode(),
         )
-    end_run(settings.data_bucket, run_table, run, state)
+    end_run(settings.data_bucket, run_table, run, state, context)
     logger.info("run summarized", extra={"run": run.name, "status": state["status"], "counts": state["counts"]})
     return state
 

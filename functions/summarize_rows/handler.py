@@ -34,7 +34,7 @@ logger = Logger()
 
 
 @step
-def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Sum up a run. Raises InvalidInputError, AccessDeniedError, ServiceUnavailableError.
 
     Takes {"run", "planned": PlanQuery's result, "query": RunQuery's, "inspection": InspectResult's, "mapRun": the
@@ -47,7 +47,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         state = with_subject(_summarize(run, planned, event).to_state(), event)
         body = json.dumps(state, ensure_ascii=False, indent=2).encode()
         s3_client().put_object(Bucket=settings.data_bucket, Key=run.summary_key, Body=body)
-    end_run(settings.data_bucket, run_table, run, state)
+    end_run(settings.data_bucket, run_table, run, state, context)
     logger.info("run summarized", extra={"run": run.name, "status": state["status"], "counts": state["counts"]})
     return state
 

@@ -38,7 +38,7 @@ logger = Logger()
 
 
 @step
-def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Sum up a run, merge its rejects and name what failed. Raises InvalidInputError, SourceNotFoundError,
     AccessDeniedError, ServiceUnavailableError.
 
@@ -51,7 +51,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     planned: Mapping[str, Any] = readable(fields.raw("planned"), "the run's plan") if fields.has("planned") else {}
     with aws_errors(f"s3://{settings.data_bucket}/{run.prefix}"):
         state = _summarize(run, planned, event)
-    end_run(settings.data_bucket, run_table, run, state)
+    end_run(settings.data_bucket, run_table, run, state, context)
     logger.info(
         "run summarized",
         extra={"run": run.name, "status": state["status"], "counts": state["counts"]},

@@ -32,7 +32,7 @@ logger = Logger()
 
 
 @step
-def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Sum up a run, merge its rejects and its sample, and name the segments that failed. Raises InvalidInputError,
     SourceNotFoundError, AccessDeniedError, ServiceUnavailableError.
 
@@ -55,7 +55,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         s3_client().put_object(
             Bucket=bucket, Key=run.summary_key, Body=json.dumps(state, ensure_ascii=False, indent=2).encode()
         )
-    end_run(bucket, run_table, run, state)
+    end_run(bucket, run_table, run, state, context)
     logger.info("run summarized", extra={"run": run.name, "status": state["status"], "counts": state["counts"]})
     return state
 

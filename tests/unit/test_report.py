@@ -77,6 +77,10 @@ def facts_of(s3: Any, summary: dict[str, Any] | None = SUMMARY, **more: Any) -> 
     return read_facts(s3, BUCKET, RUN, summary, more.pop("item", ItemFacts()), **more)
 
 
+def leave(s3: Any, item: dict[str, Any], *, is_time_up: bool = False) -> None:
+    leave_report(s3, BUCKET, RUN, SUMMARY, item, is_time_up=lambda: is_time_up)
+
+
 class Page(HTMLParser):
     """The text of a page, the names of its elements, and the addresses that it refers to."""
 
@@ -202,7 +206,7 @@ def test_data_is_shown_as_text(s3: Any) -> None:
 
 def test_bytes_that_are_not_utf_8_are_shown_as_escapes(s3: Any) -> None:
     put(s3, RUN.rejects_key, {"row": 7, "error": "KeyEmpty", "message": "byte", "record": ["7", "\udcff"]})
-    leave_report(s3, BUCKET, RUN, SUMMARY, {})
+    leave(s3, {})
 
     assert b"\\udcff" in s3.get_object(Bucket=BUCKET, Key=RUN.report_page_key)["Body"].read()
 
@@ -219,17 +223,27 @@ def test_samples_of_deleted_and_multiplied_items_are_shown(s3: Any, after: Any) 
 def test_a_report_that_cannot_be_made_does_not_fail_the_run(s3: Any) -> None:
     put(s3, f"{RUN.results_prefix}/4f5a/manifest.json", {"ResultFiles": {"SUCCEEDED": [{"Key": "missing"}]}})
 
-    leave_report(s3, BUCKET, RUN, SUMMARY, {})
+    leave(s3, {})
 
     assert "Contents" not in s3.list_objects_v2(Bucket=BUCKET, Prefix=RUN.report_page_key)
 
 
 def test_a_run_leaves_its_report(s3: Any) -> None:
-    leave_report(s3, BUCKET, RUN, SUMMARY, {"startedAt": {"N": str(START)}, "writeUnitsPerSecond": {"N": "500"}})
+    leave(s3, {"startedAt": {"N": str(START)}, "writeUnitsPerSecond": {"N": "500"}})
 
     left = s3.get_object(Bucket=BUCKET, Key=RUN.report_page_key)
     assert left["ContentType"] == "text/html; charset=utf-8"
     assert "100 read" in Page(left["Body"].read().decode()).text
+
+
+def test_a_report_without_time_lacks_the_children_and_is_written(s3: Any) -> None:
+    put_children(s3, "", child_record(0, 1, 3))
+    s3.put_object(Bucket=BUCKET, Key=RUN.course_key(1, 0), Body=b'{"at": 1}\n')
+    leave(s3, {}, is_time_up=True)
+
+    text = Page(s3.get_object(Bucket=BUCKET, Key=RUN.report_page_key)["Body"].read().decode()).text
+    assert "100 read" in text
+    assert "Children" not in text
 
 
 def test_metrics_of_a_run_say_how_it_ended_and_what_it_did() -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from sluice.report.facts import Child, Work
+
+Spell = TypeVar("Spell", Work, Child)
 
 BINS = 60
 BARS_SHOWN = 40
@@ -92,7 +95,7 @@ class Timeline:
         return len(self.bars) == self.children
 
 
-def binned(span: Span, work: Iterable[Work], measure: Callable[[Work], float]) -> list[float]:
+def binned(span: Span, work: Iterable[Spell], measure: Callable[[Spell], float]) -> list[float]:
     """What was done per second in each of BINS equal parts of the span; work counts evenly over its time."""
     width = span.seconds / BINS
     amounts = [0.0] * BINS
@@ -109,15 +112,9 @@ def binned(span: Span, work: Iterable[Work], measure: Callable[[Work], float]) -
     return [amount / width for amount in amounts]
 
 
-def running(span: Span, children: Sequence[Child]) -> list[float]:
+def running(span: Span, children: Iterable[Child]) -> list[float]:
     """How many children were at work, on average, in each of BINS equal parts of the span."""
-    width = span.seconds / BINS
-    seconds = [0.0] * BINS
-    for each in children:
-        start, stop = each.start - span.start, each.stop - span.start
-        for index in range(min(max(int(start / width), 0), BINS - 1), min(max(int(stop / width), 0), BINS - 1) + 1):
-            seconds[index] += max(min(stop, (index + 1) * width) - max(start, index * width), 0.0)
-    return [each / width for each in seconds]
+    return binned(span, children, lambda each: each.stop - each.start)
 
 
 def timelines(span: Span, children: Sequence[Child]) -> list[Timeline]:

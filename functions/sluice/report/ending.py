@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.aws.clients import dynamodb_client, s3_client
 from sluice.dynamodb.prices import units_usd
+from sluice.limits import time_is_up
 from sluice.report.facts import ItemFacts, read_facts
 from sluice.report.page import render
 from sluice.runs.closing import close_run
@@ -33,11 +34,11 @@ ROW_METRICS = {
 logger = Logger(child=True)
 
 
-def end_run(bucket: str, run_table: str, run: Run, summary: Mapping[str, Any]) -> None:
+def end_run(bucket: str, run_table: str, run: Run, summary: Mapping[str, Any], context: LambdaContext) -> None:
     """What is done once the summary is written. No run depends on it, and nothing of it fails a run."""
     item = close_run(dynamodb_client(), run_table, run, summary)
     report(run.workflow, run_metrics(summary))
-    leave_report(s3_client(), bucket, run, summary, item)
+    leave_report(s3_client(), bucket, run, summary, item, is_time_up=time_is_up(context))
 
 
 def run_metrics(summary: Mapping[str, Any]) -> dict[str, tuple[MetricUnit, float]]:
@@ -53,16 +54,22 @@ def run_metrics(summary: Mapping[str, Any]) -> dict[str, tuple[MetricUnit, float
     }
 
 
-def leave_report(s3: S3Client, bucket: str, run: Run, summary: Mapping[str, Any], item: Mapping[str, Any]) -> None:
+def leave_report(
+    s3: S3Client,
+    bucket: str,
+    run: Run,
+    summary: Mapping[str, Any],
+    item: Mapping[str, Any],
+    *,
+    is_time_up: Callable[[], bool],
+) -> None:
     """Write report.html below the run's prefix. `item` is shard 0 of the run's item in DynamoDB JSON, or empty.
 
-    Whatever goes wrong is logged: `sluice report` can make the page later.
+    A report that would take too long lacks children. Whatever goes wrong is logged: `sluice report` can make the page.
     """
-    shards = [{"endedAt": {"N": f"{time.time():.3f}"}, **item}] if item else []
+    known = ItemFacts.from_shards([item] if item else [])
     try:
-        page = render(read_facts(s3, bucket, run, summary, ItemFacts.from_shards(shards)))
-        s3.put_object(
-            Bucket=bucket, Key=run.report_page_key, Body=page.encode(), ContentType="text/html; charset=utf-8"
-        )
+        page = render(read_facts(s3, bucket, run, summary, known, is_time_up=is_time_up)).encode()
+        s3.put_object(Bucket=bucket, Key=run.report_page_key, Body=page, ContentType="text/html; charset=utf-8")
     except Exception:
         logger.exception("the run has no report", extra={"run": run.name})

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
@@ -22,7 +22,7 @@ from sluice.runs.results import result_records
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-# A report is made within seconds and within some megabytes, however large the run was.
+# A report takes some megabytes, however large the run was.
 CHILDREN_MAX = 20_000
 COURSES_MAX = 1_000
 REPORT_HEAD_BYTES = 1 << 20
@@ -109,7 +109,7 @@ class ItemFacts:
             planned_rows=None if planned is None else int(planned),
             read_limit=first.get("readUnitsPerSecond"),
             write_limit=first.get("writeUnitsPerSecond"),
-            done=sum((_counters(_numbers(each)) for each in shards), WorkDone()),
+            done=sum((WorkDone.from_counters(_numbers(each)) for each in shards), WorkDone()),
         )
 
 
@@ -167,13 +167,14 @@ def read_facts(
     status: str | None = None,
     error: Mapping[str, str] | None = None,
     windows: Sequence[Mapping[str, Any]] = (),
+    is_time_up: Callable[[], bool] = lambda: False,
 ) -> RunFacts:
     """Read what a run left. `status` and `error` ({"name", "message"}) are those of an execution without a summary.
 
-    Raises botocore's ClientError.
+    Children and courses are left out from when the time is up. Raises botocore's ClientError.
     """
     known = summary or {}
-    children = _children(s3, bucket, run)
+    children = _children(s3, bucket, run, is_time_up)
     return RunFacts(
         run=run,
         bucket=bucket,
@@ -181,7 +182,7 @@ def read_facts(
         summary=summary,
         item=item,
         children=children,
-        work=_work(children, _courses(s3, bucket, run)),
+        work=_work(children, _courses(s3, bucket, run, is_time_up)),
         rejects=_rejects(s3, bucket, known.get("rejects")),
         samples=_json_lines(_head(s3, bucket, _key_of(known.get("sample"), "key")))[:SAMPLES_SHOWN],
         result_rows=_result_rows(s3, bucket, known.get("result")),
@@ -190,13 +191,13 @@ def read_facts(
     )
 
 
-def _children(s3: S3Client, bucket: str, run: Run) -> list[Child]:
+def _children(s3: S3Client, bucket: str, run: Run, is_time_up: Callable[[], bool]) -> list[Child]:
     """The children of all Map Runs whose result files are complete."""
     children: list[Child] = []
     for manifest in _keys(s3, bucket, run.results_prefix, "/manifest.json"):
         label = manifest.removeprefix(run.results_prefix).strip("/").rpartition("/")[0].rpartition("/")[0]
         for record in result_records(s3, bucket, manifest):
-            if len(children) == CHILDREN_MAX:
+            if len(children) == CHILDREN_MAX or is_time_up():
                 return children
             if child := _child(label, record):
                 children.append(child)
@@ -242,11 +243,13 @@ def _done(result: Mapping[str, Any]) -> WorkDone | None:
     return WorkDone(**numbers)  # type: ignore[arg-type]
 
 
-def _courses(s3: S3Client, bucket: str, run: Run) -> dict[str, list[Work]]:
+def _courses(s3: S3Client, bucket: str, run: Run, is_time_up: Callable[[], bool]) -> dict[str, list[Work]]:
     """By part: what its slices did between their samples."""
     prefix = f"{run.prefix}course/"
     courses: dict[str, list[Work]] = {}
     for key in _keys(s3, bucket, prefix, ".jsonl")[:COURSES_MAX]:
+        if is_time_up():
+            break
         part = key.removeprefix(prefix).removesuffix(".jsonl").rpartition("-")[0]
         courses.setdefault(part, []).extend(_between(_json_lines(_head(s3, bucket, key))))
     return courses
@@ -322,11 +325,3 @@ def _object(text: object) -> dict[str, Any]:
 
 def _numbers(shard: Mapping[str, Any]) -> dict[str, float]:
     return {name: float(value["N"]) for name, value in shard.items() if "N" in value}
-
-
-def _counters(numbers: Mapping[str, float]) -> WorkDone:
-    rows = {name: int(numbers.get(f"rows{name.capitalize()}", 0)) for name in _ROWS}
-    return WorkDone(**rows, read_units=numbers.get("readUnits", 0.0), write_units=numbers.get("writeUnits", 0.0))
-
-
-_ROWS = ("read", "written", "skipped", "rejected", "failed")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 from sluice.state import State
 from sluice.sums import FieldSums
@@ -25,6 +26,13 @@ class WorkDone(FieldSums, State):
     read_units: float = 0.0
     write_units: float = 0.0
     bytes: int = 0
+
+    @classmethod
+    def from_counters(cls, numbers: Mapping[str, float]) -> WorkDone:
+        """What an item's counters say; those that it lacks are 0."""
+        zero: Any = cls()
+        kinds = {each.name: type(getattr(zero, each.name)) for each in fields(cls)}
+        return cls(*(kind(numbers.get(COUNTERS[name], 0)) for name, kind in kinds.items()))
 
     def counters(self) -> Iterator[tuple[str, str]]:
         """What to add to the item's counters, those that change."""
