@@ -18,7 +18,7 @@ from e2e.keys import check_distinct_keys
 from e2e.loads import check_csv_load, check_csv_load_direct
 from e2e.processors import create_processors
 from e2e.report import has_passed, markdown
-from e2e.rows import check_athena_map, check_object_aggregate
+from e2e.rows import check_athena_map, check_object_aggregate, check_object_map
 from e2e.site import Site, say
 from e2e.transforms import check_table_transform
 from sluice_cli import local
@@ -29,6 +29,7 @@ CHECKS: tuple[tuple[str, Callable[[Site], str]], ...] = (
     ("csv_load_direct", check_csv_load_direct),
     ("distinct_keys", check_distinct_keys),
     ("athena_map", check_athena_map),
+    ("object_map", check_object_map),
     ("object_aggregate", check_object_aggregate),
     ("table_transform, stopped and resumed", check_table_transform),
     ("table_export and export_process", check_exports),

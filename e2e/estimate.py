@@ -34,10 +34,10 @@ CHARGES = (
     Charge("DynamoDB write units (loads, a transform, a copy)", 120_000, ON_DEMAND_WRITE_UNIT),
     Charge("DynamoDB read units (scans, comparisons)", 20_000, READ_UNIT),
     Charge("DynamoDB exports (GB, at least 10 MB each)", 0.05, EXPORT_GIGABYTE),
-    Charge("Step Functions state transitions", 12_000, STATE_TRANSITION),
+    Charge("Step Functions state transitions", 14_000, STATE_TRANSITION),
     Charge("Lambda requests", 500, LAMBDA_REQUEST),
     Charge("Lambda GB-seconds", 3_000, LAMBDA_GIGABYTE_SECOND),
-    Charge("S3 PUT, COPY and LIST requests", 8_000, S3_COPY_REQUEST),
+    Charge("S3 PUT, COPY and LIST requests", 10_000, S3_COPY_REQUEST),
     Charge("Athena (TB scanned)", 0.0001, ATHENA_TERABYTE),
 )
 

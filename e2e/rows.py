@@ -1,4 +1,4 @@
-"""athena_map and object_aggregate: a year's weather, an object for each airport and day."""
+"""athena_map, object_map and object_aggregate: a year's weather, an object for each airport and day."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ CONNECTIONS = 8
 STORM_MILES_PER_HOUR = 30
 TABLE = "weather"
 QUERY = 'SELECT DISTINCT "$path" AS path FROM weather WHERE TRY_CAST(wind_speed AS double) >= ?'
-COPIES = "output/check/storms/"
+COPIES, AIRPORT_COPIES = "output/check/storms/", "output/check/airport/"
+AIRPORT = f"{PREFIX}LGA/"
 MEAN_TOLERANCE = 1e-12
 
 
@@ -49,6 +50,24 @@ def check_athena_map(site: Site) -> str:
     seen = sorted(str(row["path"]) for row in items_of_function(site, called["execution"]))
     check_equal("rows that the function has seen", seen, sorted(f"s3://{site.bucket}/{key}" for key in stormy))
     return f"{len(stormy)} of {len(objects):,} objects copied, and the same rows given to a function"
+
+
+def check_object_map(site: Site) -> str:
+    """Copy the objects of one airport, then delete the copies."""
+    expected = {key: body for key, body in put_weather(site).items() if key.startswith(AIRPORT)}
+    destination = {"prefix": AIRPORT_COPIES.rstrip("/"), "keys": {"without": AIRPORT}}
+    number = len(expected)
+    copied = site.run(
+        "object_map", {"bucket": site.bucket, "prefix": AIRPORT, "action": {"copyObject": {"destination": destination}}}
+    )
+    check_counts(copied, (number, number, 0, 0, 0))
+    copies = {AIRPORT + key.removeprefix(AIRPORT_COPIES): site.object(key) for key in site.keys(AIRPORT_COPIES)}
+    check_equal("copied objects", copies, expected)
+    deletion = {"bucket": site.bucket, "prefix": AIRPORT_COPIES, "action": {"deleteObject": {"confirm": True}}}
+    check_counts(site.run("object_map", deletion), (number, number, 0, 0, 0))
+    check_equal("copies that are left", site.keys(AIRPORT_COPIES), [])
+    check_equal("objects that were copied", len(site.keys(AIRPORT)), number)
+    return f"{number} objects copied, and the copies deleted"
 
 
 def check_object_aggregate(site: Site) -> str:

@@ -62,6 +62,11 @@ class Ended:
         counts = self.summary["counts"]
         return tuple(counts[each] for each in ("read", "written", "skipped", "rejected", "failed"))
 
+    @property
+    def notes(self) -> list[str]:
+        """What the summary notes, but for the number of children: an account of ten Lambda slots has fewer."""
+        return [each for each in self.summary["notes"] if not each.startswith("maxConcurrency")]
+
 
 class Deployed(Sandbox):
     """The deployed stack, and how its runs ended."""

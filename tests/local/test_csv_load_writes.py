@@ -168,11 +168,11 @@ def test_rows_with_one_key_are_counted_in_their_range(stack: Deployed) -> None:
     ended = stack.run("csv_load", document)
     assert ended.counts == (1000, 1000, 0, 0, 0)
     assert ended.summary["superseded"] == 900
-    assert ended.summary["notes"] == ["900 rows were superseded by later rows with the same key"]
+    assert ended.notes == ["900 rows were superseded by later rows with the same key"]
     assert {each["v"]["S"] for each in stack.items(table)} == {str(number) for number in range(900, 1000)}
     ended = stack.run("csv_load", document | {"rangeSize": 1024})
     assert 0 < ended.summary["superseded"] < 900
-    assert "in the same range; keys of different ranges are not compared" in ended.summary["notes"][0]
+    assert "in the same range; keys of different ranges are not compared" in ended.notes[0]
     assert stack.run("csv_load", document | {"onConflict": "keep"}).summary["superseded"] == 0
 
 

@@ -139,7 +139,7 @@ def test_full_export_after_a_gap_leaves_what_was_deleted_unless_it_mirrors(stack
     full, sink = export(stack, table), {"table": copy, "guard": "newerOnly"}
     plain = process(stack, full, sink)
     assert (plain.status, plain.counts) == ("SUCCEEDED", (5, 5, 0, 0, 0))
-    assert "deleted in the source since may remain" in plain.summary["notes"][0]
+    assert "deleted in the source since may remain" in plain.notes[0]
     assert len(without_guard(sorted_items(stack, copy))) == 10
     ended = process(stack, full, sink, mirror=True)
     assert (ended.status, ended.counts) == ("SUCCEEDED", (5, 5, 0, 0, 0)), ended.cause
