@@ -63,14 +63,7 @@ class Surroundings:
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Surroundings]:
-    for name, value in {
-        "DATA_BUCKET": BUCKET,
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-    }.items():
-        monkeypatch.setenv(name, value)
+def aws() -> Iterator[Surroundings]:
     with mock_aws():
         surroundings = Surroundings(importlib.import_module("plan_load.handler"))
         surroundings.s3.create_bucket(Bucket=BUCKET)
