@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import botocore.session
@@ -12,6 +11,8 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.aws.clients import aws_errors, s3_client
+from sluice.aws.listings import keys_below
+from sluice.aws.read_ahead import read_ahead
 from sluice.aws.wire import Wire
 from sluice.fields import Fields
 from sluice.limits import time_is_up
@@ -82,10 +83,6 @@ def _sample(run: Run, size: int) -> list[bytes]:
 
 def _parts(run: Run) -> Iterator[bytes]:
     s3, bucket = s3_client(), settings.data_bucket
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=run.samples_prefix)
-    keys = [each["Key"] for page in pages for each in page.get("Contents", [])]
-    with ThreadPoolExecutor(READERS) as readers:
-        for start in range(0, len(keys), READERS):
-            yield from readers.map(
-                lambda key: s3.get_object(Bucket=bucket, Key=key)["Body"].read(), keys[start : start + READERS]
-            )
+    keys = keys_below(s3, bucket, run.samples_prefix)
+    for _, part in read_ahead(lambda key: s3.get_object(Bucket=bucket, Key=key)["Body"].read(), keys, READERS):
+        yield part

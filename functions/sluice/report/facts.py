@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from sluice.aws.listings import keys_below
 from sluice.run_item.progress import WorkDone
 from sluice.runs.outcomes import message_in
 from sluice.runs.paths import Run
@@ -294,8 +295,7 @@ def _key_of(found: Mapping[str, Any] | None, name: str) -> str | None:
 
 
 def _keys(s3: S3Client, bucket: str, prefix: str, ending: str) -> list[str]:
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    return [each["Key"] for page in pages for each in page.get("Contents", []) if each["Key"].endswith(ending)]
+    return [key for key in keys_below(s3, bucket, prefix) if key.endswith(ending)]
 
 
 def _head(s3: S3Client, bucket: str, key: str | None) -> bytes:

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from sluice.aws.clients import aws_errors
+from sluice.aws.listings import keys_below
 from sluice.runs.attempts import outcome_head, seal
 from sluice.runs.paths import Run
 
@@ -46,9 +47,7 @@ def read_cursors(s3: S3Client, bucket: str, run: Run, starts: Mapping[int, State
 def _ended_slices(s3: S3Client, bucket: str, run: Run) -> Counter[int]:
     """How many slices of each part have ended."""
     with aws_errors(f"s3://{bucket}/{run.slices_prefix}"):
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=run.slices_prefix)
-        keys = [each["Key"] for page in pages for each in page.get("Contents", [])]
-    return Counter(run.part_of_outcome(key) for key in keys)
+        return Counter(map(run.part_of_outcome, keys_below(s3, bucket, run.slices_prefix)))
 
 
 def _sealed(s3: S3Client, bucket: str, run: Run, part: int, progress: State) -> State:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sluice.aws.read_ahead import read_ahead
 from sluice.runs.counts import Counts
 from sluice.runs.outcomes import RangeOutcome
 from sluice.runs.paths import Run
@@ -51,29 +50,13 @@ class FileLines:
         return [file.line(self._prefix)] if file else []
 
     def _pieces(self, plan: Iterable[Range], outcomes: Iterable[RangeOutcome]) -> Iterator[tuple[Piece, Counts]]:
-        with ThreadPoolExecutor(FILES_READ_AHEAD) as threads:
-            ahead: deque[_Part] = deque()
-            for planned, outcome in zip(plan, outcomes, strict=True):
-                ahead.append(_Part(planned, outcome, threads.submit(self._counts_of, outcome)))
-                if len(ahead) == FILES_READ_AHEAD:
-                    yield from ahead.popleft().pieces()
-            while ahead:
-                yield from ahead.popleft().pieces()
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    planned: Range
-    outcome: RangeOutcome
-    counts: Future[FileCounts]
-
-    def pieces(self) -> Iterator[tuple[Piece, Counts]]:
-        """The pieces of a range. Rows that were not read have failed with it, unless the run was stopped."""
-        known = self.counts.result()
-        for index, piece in enumerate(self.planned.pieces):
-            counts = known.get(index, Counts())
-            rest = piece.rows - counts.read if self.outcome.has_failed else 0
-            yield piece, counts + Counts(read=rest, failed=rest)
+        """The pieces of the ranges. Rows that were not read have failed with theirs, unless the run was stopped."""
+        parts = zip(plan, outcomes, strict=True)
+        for (planned, outcome), known in read_ahead(lambda part: self._counts_of(part[1]), parts, FILES_READ_AHEAD):
+            for index, piece in enumerate(planned.pieces):
+                counts = known.get(index, Counts())
+                rest = piece.rows - counts.read if outcome.has_failed else 0
+                yield piece, counts + Counts(read=rest, failed=rest)
 
 
 @dataclass(slots=True)

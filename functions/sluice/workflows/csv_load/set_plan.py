@@ -7,14 +7,13 @@ What is found is joined to ranges when all of it is there.
 from __future__ import annotations
 
 import json
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from sluice.aws.clients import aws_errors
+from sluice.aws.read_ahead import read_ahead
 from sluice.dynamodb.keys import KeySchema
 from sluice.errors import InvalidInputError, SourceMalformedError, SourceNotFoundError
 from sluice.reading.chunk_scan import states_of
@@ -114,10 +113,6 @@ class Inspector:
         self.run = run
         self._gets = gets
 
-    def list_objects(self, objects: ObjectSet) -> Iterator[TaskPiece]:
-        """See tasks.list_objects."""
-        return list_objects(self.s3, objects)
-
     def write_tasks(self, tasks: Iterable[Task]) -> int:
         """Write the run's tasks; returns how many there are."""
         written = 0
@@ -166,14 +161,9 @@ class Inspector:
 
     def found(self, tasks: Iterable[Task]) -> Iterator[tuple[TaskPiece, Inspected]]:
         """What was found of the pieces of tasks, in their order; the results of several are read ahead."""
-        with ThreadPoolExecutor(OBJECTS_READ_AHEAD) as threads:
-            ahead: deque[tuple[Task, Future[list[Inspected]]]] = deque()
-            for task in tasks:
-                ahead.append((task, threads.submit(self._of_task, task.index)))
-                if len(ahead) == OBJECTS_READ_AHEAD:
-                    yield from _with_pieces(*ahead.popleft())
-            while ahead:
-                yield from _with_pieces(*ahead.popleft())
+        for task, found in read_ahead(lambda task: self._of_task(task.index), tasks, OBJECTS_READ_AHEAD):
+            for line in found:
+                yield task.pieces[line.piece], line
 
     def _of_task(self, index: int) -> list[Inspected]:
         found: list[Inspected] = []
@@ -186,10 +176,6 @@ class Inspector:
             found += lines
             number += 1
         return found
-
-
-def _with_pieces(task: Task, found: Future[list[Inspected]]) -> Iterator[tuple[TaskPiece, Inspected]]:
-    return ((task.pieces[line.piece], line) for line in found.result())
 
 
 def is_large(source: Source, max_rows: int | None) -> bool:
@@ -213,7 +199,7 @@ class SetPlanner:
         Raises SourceNotFoundError, InvalidInputError, AccessDeniedError, ServiceUnavailableError.
         """
         listing = _Listing(self._objects, may_chunk=self._max_rows is None)
-        tasks = self._inspector.write_tasks(tasks_of(listing.pieces(self._inspector.list_objects(self._objects))))
+        tasks = self._inspector.write_tasks(tasks_of(listing.pieces(list_objects(self._inspector.s3, self._objects))))
         is_inline = self._max_rows is not None or listing.is_small
         return SetProgress(schema, listing.example, tasks, listing.objects, is_inline)
 

@@ -13,6 +13,7 @@ from botocore.exceptions import IncompleteReadError
 from urllib3.exceptions import HTTPError
 
 from sluice.aws.clients import CONNECTION_ERRORS, aws_errors
+from sluice.aws.listings import keys_below
 from sluice.errors import InvalidInputError, ServiceUnavailableError, SourceChangedError, SourceNotFoundError
 from sluice.fields import kind_of
 from sluice.runs.counts import Counts
@@ -183,9 +184,7 @@ class EarlierReader:
         """The batches with an outcome."""
         prefix = self.run.batch_outcomes_prefix
         with aws_errors(f"s3://{self.bucket}/{prefix}"):
-            pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
-            keys = [each["Key"] for page in pages for each in page.get("Contents", [])]
-        return {self.run.batch_of_outcome(key) for key in keys}
+            return set(map(self.run.batch_of_outcome, keys_below(self.s3, self.bucket, prefix)))
 
     def _outcome(self, batch: int, recorded: set[int]) -> Mapping[str, Any] | None:
         if batch not in recorded:

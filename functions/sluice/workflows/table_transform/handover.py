@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from sluice.aws.clients import aws_errors
+from sluice.aws.listings import keys_below
 from sluice.errors import AttemptExistsError, InvalidInputError, ServiceUnavailableError, SourceNotFoundError
 from sluice.runs.paths import Run
 from sluice.state import FIELD, FORMAT, readable
@@ -240,6 +241,5 @@ def read_cursors(s3: S3Client, bucket: str, run: Run) -> dict[int, TransformProg
         return TransformProgress.from_state(json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read()))
 
     with aws_errors(f"s3://{bucket}/{run.cursors_prefix}"), ThreadPoolExecutor(HANDOVER_READERS) as readers:
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=run.cursors_prefix)
-        keys = [each["Key"] for page in pages for each in page.get("Contents", [])]
+        keys = list(keys_below(s3, bucket, run.cursors_prefix))
         return dict(zip(map(run.segment_of_cursor, keys), readers.map(read, keys), strict=True))
