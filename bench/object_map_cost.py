@@ -12,8 +12,6 @@ from typing import Any
 
 from bench.figures import Better, Measurement, figure
 from bench.prices import (
-    ON_DEMAND_READ_UNIT,
-    ON_DEMAND_WRITE_UNIT,
     S3_BATCH_JOB,
     S3_BATCH_OBJECT,
     S3_COPY_REQUEST,
@@ -22,6 +20,7 @@ from bench.prices import (
 from bench.runs import completed
 from bench.usage import MILLION, RunUsage, run_usage
 from demo.weather import PREFIX, put_weather
+from sluice.dynamodb.prices import READ_UNIT_USD, WRITE_UNIT_USD
 from sluice_cli.sandbox import Sandbox, sandbox
 
 LISTED = f"{PREFIX}listed.jsonl"
@@ -37,8 +36,8 @@ PRICES = {
     "s3:putObjectTagging": S3_COPY_REQUEST,
     "s3:headObject": S3_HEAD_REQUEST,
     "s3:getObject": S3_HEAD_REQUEST,
-    "dynamodb:getItem": ON_DEMAND_READ_UNIT,
-    "dynamodb:updateItem": ON_DEMAND_WRITE_UNIT,
+    "dynamodb:getItem": READ_UNIT_USD,
+    "dynamodb:updateItem": WRITE_UNIT_USD,
 }
 LEFT_OUT = "listing (1,000 requests per million objects), what Lambda functions take, storage"
 BATCH = "S3 Batch Operations by its price list: a job, a million objects, and the same million copies"

@@ -12,9 +12,9 @@ from typing import Any
 
 from bench.figures import Better, Measurement, figure
 from bench.flights import FILE_MAPPING, KEYS, NUMBERS, flight_keys, flights_csv, flights_file
-from bench.prices import ON_DEMAND_WRITE_UNIT
 from bench.runs import completed
 from bench.usage import MILLION, RunUsage, run_usage
+from sluice.dynamodb.prices import WRITE_UNIT_USD
 from sluice_cli.sandbox import Sandbox, sandbox
 
 DIRECT_ROWS = 20_000
@@ -35,9 +35,9 @@ def versus_writes() -> Measurement:
     """csv_load's requests for a million rows over the price of writing these rows on demand."""
     load, _ = _both()
     units = load.write_units * MILLION / load.rows
-    writes = {"writeUnitsPerMillionRows": round(units), "dollarsPerMillionRows": round(units * ON_DEMAND_WRITE_UNIT, 6)}
+    writes = {"writeUnitsPerMillionRows": round(units), "dollarsPerMillionRows": round(units * WRITE_UNIT_USD, 6)}
     detail = {"csvLoad": load.to_detail(), "writes": writes, "scaled": SCALED, "leftOut": LEFT_OUT}
-    return Measurement(load.dollars_per_million / (units * ON_DEMAND_WRITE_UNIT), detail)
+    return Measurement(load.dollars_per_million / (units * WRITE_UNIT_USD), detail)
 
 
 @cache

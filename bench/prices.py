@@ -1,5 +1,7 @@
 """What AWS charges for what runs are counted in: US dollars, us-east-1, without the free tier.
 
+Units of DynamoDB are in sluice.dynamodb.prices.
+
 State transitions: https://docs.aws.amazon.com/step-functions/latest/dg/concepts-transitions.html says that a
 Distributed Map is charged one for each child execution that it starts.
 """
@@ -17,10 +19,6 @@ S3_COPY_REQUEST = 0.005 / 1_000
 S3_HEAD_REQUEST = 0.0004 / 1_000
 # https://aws.amazon.com/lambda/pricing/, as of May 2026; the invocations' GB-seconds come on top.
 LAMBDA_REQUEST = 0.20 / 1_000_000
-# https://aws.amazon.com/dynamodb/pricing/on-demand/, as of July 2025: the Standard table class.
-ON_DEMAND_WRITE_UNIT = 0.625 / 1_000_000
-# The same page; a strongly consistent read of up to 4 KiB is one.
-ON_DEMAND_READ_UNIT = 0.125 / 1_000_000
 # https://aws.amazon.com/s3/pricing/, "Management and replication", as noted in November 2026, to be checked: a job, and
 # an object of it, beside the requests.
 S3_BATCH_JOB = 0.25

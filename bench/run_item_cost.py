@@ -12,8 +12,8 @@ from typing import Any
 
 from bench.figures import Better, Measurement, figure
 from bench.flights import FILE_MAPPING, KEYS, flights_file
-from bench.prices import ON_DEMAND_WRITE_UNIT
 from bench.runs import RUN_SECONDS, completed
+from sluice.dynamodb.prices import WRITE_UNIT_USD
 from sluice_cli.main import main
 from sluice_cli.sandbox import Sandbox, sandbox
 
@@ -40,7 +40,7 @@ def heartbeat_cost() -> Measurement:
         numbers = _numbers(stack, f"csv_load/{ended['name']}")
         rows, slices = numbers["rowsRead"], _slices(stack, ended["name"])
     requests = 2 + numbers["heartbeats"] + slices
-    dollars = round(requests * ON_DEMAND_WRITE_UNIT * MILLION / rows, 9)
+    dollars = round(requests * WRITE_UNIT_USD * MILLION / rows, 9)
     detail = {"rows": rows, "slices": slices, "requests": requests, "dollarsPerMillionRows": dollars}
     return Measurement(1_000 * requests / rows, detail)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.prices import LAMBDA_REQUEST, ON_DEMAND_WRITE_UNIT, S3_COPY_REQUEST, STATE_TRANSITION
+from bench.prices import LAMBDA_REQUEST, S3_COPY_REQUEST, STATE_TRANSITION
+from sluice.dynamodb.prices import READ_UNIT_USD, WRITE_UNIT_USD
 
 MINUTES_ON_AWS = 60
 # https://aws.amazon.com/dynamodb/pricing/on-demand/, https://aws.amazon.com/lambda/pricing/,
 # https://aws.amazon.com/athena/pricing/, us-east-1, 2026.
-READ_UNIT = 0.125 / 1_000_000
 EXPORT_GIGABYTE = 0.10
 LAMBDA_GIGABYTE_SECOND = 0.0000133334
 ATHENA_TERABYTE = 5.00
@@ -31,8 +31,8 @@ class Charge:
 
 # Counted in runs of the check on local AWS, and rounded up.
 CHARGES = (
-    Charge("DynamoDB write units (loads, a transform, a copy)", 120_000, ON_DEMAND_WRITE_UNIT),
-    Charge("DynamoDB read units (scans, comparisons)", 20_000, READ_UNIT),
+    Charge("DynamoDB write units (loads, a transform, a copy)", 120_000, WRITE_UNIT_USD),
+    Charge("DynamoDB read units (scans, comparisons)", 20_000, READ_UNIT_USD),
     Charge("DynamoDB exports (GB, at least 10 MB each)", 0.05, EXPORT_GIGABYTE),
     Charge("Step Functions state transitions", 14_000, STATE_TRANSITION),
     Charge("Lambda requests", 500, LAMBDA_REQUEST),

@@ -1,11 +1,15 @@
 """Checks of a run's input that need no AWS, by the code of the run's Plan step, with the same messages."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from sluice_cli.exit_code import BadInputError
 from sluice_cli.run import Run
 from sluice_cli.stack import DATA_BUCKET, Stack
+
+if TYPE_CHECKING:
+    from sluice.runs.paths import Run as RunPaths
 
 # By environment variable of the functions: the parameter of the stack that it is made of.
 PARAMETERS = {
@@ -28,16 +32,28 @@ def check_input(stack: Stack, run: Run, document: Mapping[str, Any]) -> None:
         return
     # Here, because the command line is to start fast.
     from sluice.errors import InvalidInputError, SettingError
+    from sluice.runs.paths import Run as RunPaths
 
+    paths = RunPaths(run.workflow, run.name, run.execution_arn)
     try:
-        check(document, run, stack.outputs.get(DATA_BUCKET, ""), _environment(stack))
+        check(document, _Known(paths, stack.outputs.get(DATA_BUCKET, ""), _environment(stack)))
     except SettingError:
         return
     except InvalidInputError as error:
         raise BadInputError(f"InvalidInputError: {error}") from error
 
 
-Check = Callable[[Mapping[str, Any], Run, str, Mapping[str, str]], object]
+@dataclass(frozen=True)
+class _Known:
+    """What a check may need beside the input. `environment`: the functions' variables that name what runs may use."""
+
+    run: "RunPaths"
+    bucket: str
+    environment: Mapping[str, str]
+
+
+Document = Mapping[str, Any]
+Check = Callable[[Document, _Known], object]
 
 
 def _environment(stack: Stack) -> dict[str, str]:
@@ -46,55 +62,52 @@ def _environment(stack: Stack) -> dict[str, str]:
     }
 
 
-def _csv_load(document: Mapping[str, Any], _run: Run, _bucket: str, _environment: Mapping[str, str]) -> object:
+def _csv_load(document: Document, _known: _Known) -> object:
     from sluice.workflows.csv_load.input import LoadInput
 
     return LoadInput.from_input(document)
 
 
-def _distinct_keys(document: Mapping[str, Any], _run: Run, _bucket: str, environment: Mapping[str, str]) -> object:
+def _distinct_keys(document: Document, known: _Known) -> object:
     from sluice.settings import ProcessorSettings
     from sluice.workflows.distinct_keys.input import DistinctInput
 
-    return DistinctInput.from_input(document, ProcessorSettings.from_env(environment))
+    return DistinctInput.from_input(document, ProcessorSettings.from_env(known.environment))
 
 
-def _athena_map(document: Mapping[str, Any], _run: Run, bucket: str, environment: Mapping[str, str]) -> object:
+def _athena_map(document: Document, known: _Known) -> object:
     from sluice.settings import QuerySettings
     from sluice.workflows.athena_map.input import MapInput
 
-    return MapInput.from_input(document, bucket, QuerySettings.from_env(environment))
+    return MapInput.from_input(document, known.bucket, QuerySettings.from_env(known.environment))
 
 
-def _export_process(document: Mapping[str, Any], _run: Run, bucket: str, _environment: Mapping[str, str]) -> object:
+def _export_process(document: Document, known: _Known) -> object:
     from sluice.workflows.export_process.input import ProcessInput
 
-    return ProcessInput.from_input(document, bucket)
+    return ProcessInput.from_input(document, known.bucket)
 
 
-def _object_aggregate(document: Mapping[str, Any], run: Run, bucket: str, _environment: Mapping[str, str]) -> object:
-    from sluice.runs.paths import Run as RunPaths
+def _object_aggregate(document: Document, known: _Known) -> object:
     from sluice.workflows.object_aggregate.input import AggregationInput
 
-    return AggregationInput.from_input(document, RunPaths(run.workflow, run.name, run.execution_arn), bucket)
+    return AggregationInput.from_input(document, known.run, known.bucket)
 
 
-def _object_map(document: Mapping[str, Any], run: Run, bucket: str, environment: Mapping[str, str]) -> object:
-    from sluice.runs.paths import Run as RunPaths
+def _object_map(document: Document, known: _Known) -> object:
     from sluice.settings import ObjectSettings
     from sluice.workflows.object_map.input import ObjectMapInput
 
-    paths = RunPaths(run.workflow, run.name, run.execution_arn)
-    return ObjectMapInput.from_input(document, paths, bucket, ObjectSettings.from_env(environment))
+    return ObjectMapInput.from_input(document, known.run, known.bucket, ObjectSettings.from_env(known.environment))
 
 
-def _table_export(document: Mapping[str, Any], _run: Run, bucket: str, _environment: Mapping[str, str]) -> object:
+def _table_export(document: Document, known: _Known) -> object:
     from sluice.workflows.table_export.input import ExportInput
 
-    return ExportInput.from_input(document, bucket)
+    return ExportInput.from_input(document, known.bucket)
 
 
-def _table_transform(document: Mapping[str, Any], _run: Run, _bucket: str, _environment: Mapping[str, str]) -> object:
+def _table_transform(document: Document, _known: _Known) -> object:
     from sluice.workflows.table_transform.input import TransformInput
 
     return TransformInput.from_input(document)

@@ -5,6 +5,8 @@ https://aws.amazon.com/dynamodb/pricing/on-demand/
 
 READ_UNIT_USD = 0.125e-6
 WRITE_UNIT_USD = 0.625e-6
+# Estimates are rounded to so many digits after the point.
+ESTIMATE_DIGITS = 6
 
 
 def units_usd(read_units: float, write_units: float) -> float:

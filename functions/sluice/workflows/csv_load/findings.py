@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sluice.dynamodb.dry_writer import DryWriter
-from sluice.dynamodb.prices import WRITE_UNIT_USD
+from sluice.dynamodb.prices import ESTIMATE_DIGITS, WRITE_UNIT_USD
 from sluice.errors import ColumnNotFoundError
 from sluice.rejects import quoted_names
 from sluice.runs.input import DRY_RUN
@@ -17,7 +17,6 @@ from sluice.runs.range_progress import Findings, RangeProgress
 from sluice.runs.summary import RunError
 from sluice.workflows.csv_load.superseded import SupersededRows
 
-ESTIMATE_USD_DIGITS = 6
 # The first items of the first ranges are the sample of a dry run, a hundred of them at most.
 SAMPLE_OF_FIRST_RANGE, SAMPLE_OF_OTHERS, SAMPLED_RANGES = 50, 5, 11
 
@@ -125,4 +124,4 @@ class LoadFindings:
     def _estimate(self) -> dict[str, float]:
         """What applying takes: write units without those of indexes and of larger items that are replaced."""
         units = sum(each.findings.planned_write_units for each in self._reached)
-        return {"readUnits": 0, "writeUnits": units, "usd": round(units * WRITE_UNIT_USD, ESTIMATE_USD_DIGITS)}
+        return {"readUnits": 0, "writeUnits": units, "usd": round(units * WRITE_UNIT_USD, ESTIMATE_DIGITS)}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sluice.dynamodb.prices import units_usd
+from sluice.dynamodb.prices import ESTIMATE_DIGITS, units_usd
 from sluice.runs.columns_found import column_not_found
 from sluice.runs.input import DRY_RUN
 from sluice.runs.outcomes import RangeOutcome
@@ -15,7 +15,6 @@ from sluice.workflows.table_transform.progress import Done, TransformProgress
 
 # A PutObject request in us-east-1, storage class Standard. https://aws.amazon.com/s3/pricing/
 PUT_USD = 5e-6
-ESTIMATE_DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True)
