@@ -44,6 +44,6 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         worker.check(progress)
     logger.info(
         "slice done",
-        extra={"run": request.run.name, "batch": progress["batch"], "rows": progress["rows"]},
+        extra={"batch": progress["batch"], "rows": progress["rows"]},
     )
     return progress

@@ -76,7 +76,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         write_segments(s3_client(), settings.data_bucket, run.mirror_segments_key, lines)
     facts = PlanFacts(run.workflow, rows=checked.items, parts=checked.files)
     create_item(dynamodb_client(), run_settings.table, item, facts, time.time())
-    logger.info("checked", extra={"run": run.name, "files": checked.files, "items": checked.items})
+    logger.info("checked", extra={"files": checked.files, "items": checked.items})
     return {
         FIELD: FORMAT,
         "process": replace(checked.process, run_item=item.to_state()).to_state(),

@@ -39,7 +39,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     begun = ResultInspection.from_state(earlier) if earlier else _begin(inspector, planned, event.get("query"))
     inspection = inspector.go_on(begun, time_is_up(context))
     reported = {"phase": str(inspection.phase), "rows": inspection.rows, "cause": inspection.cause}
-    logger.info("inspected", extra={"run": run.name, **reported})
+    logger.info("inspected", extra={**reported})
     return inspection.to_state()
 
 

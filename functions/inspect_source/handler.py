@@ -41,5 +41,5 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     )
     inspector = Inspector(s3_client(), gets, settings.data_bucket, run)
     after = inspector.inspect(inspection, task, before, time_is_up(context))
-    logger.info("inspected", extra={"run": run.name, "task": task.index, "rows": after.rows, "done": after.done})
+    logger.info("inspected", extra={"task": task.index, "rows": after.rows, "done": after.done})
     return after.to_state()

@@ -51,7 +51,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     if listing.done and plan.mode == APPLY:
         _leave(run, plan, listing)
     _create_item(run, plan, listing)
-    logger.info("listed", extra={"run": run.name, "objects": listing.objects, "done": listing.done})
+    logger.info("listed", extra={"objects": listing.objects, "done": listing.done})
     return {**listing.to_state(), "toleratedBatches": listing.tolerated_batches(plan.tolerated_failures)}
 
 

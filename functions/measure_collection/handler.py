@@ -37,7 +37,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     with heartbeats.worker(item, time_is_up(context), item_bytes) as worker:
         progress = request.progress.to_state() if worker.is_stopped else _work(request, worker)
         worker.check(progress)
-    logger.info("slice done", extra={"run": request.run.name, "keys": len(request.keys), "counts": progress["counts"]})
+    logger.info("slice done", extra={"keys": len(request.keys), "counts": progress["counts"]})
     return progress
 
 

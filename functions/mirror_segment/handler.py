@@ -40,6 +40,6 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         state = worker.state_of(progress.to_state())
     logger.info(
         "slice done",
-        extra={"run": request.run.name, "segment": request.segment, "deleted": progress.done.deleted},
+        extra={"segment": request.segment, "deleted": progress.done.deleted},
     )
     return state

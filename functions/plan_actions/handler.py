@@ -45,7 +45,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     check_source(s3_client(), plan)
     item = RunItem.from_plan(run.item_key, {"runItem": plan.run_item})
     create_item(dynamodb_client(), run_settings.table, item, PlanFacts(run.workflow), time.time())
-    logger.info("planned", extra={"run": run.name, "action": request.action.type, "mode": request.mode})
+    logger.info("planned", extra={"action": request.action.type, "mode": request.mode})
     return plan.to_state()
 
 

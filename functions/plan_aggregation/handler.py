@@ -39,7 +39,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     request = AggregationInput.from_input(fields.raw("input"), run, settings.data_bucket)
     _check_objects(request.aggregation)
     workers = workers_for("batches of objects", request.max_concurrency, read_quota(lambda_client()))
-    logger.info("planned", extra={"run": run.name, "batchSize": request.batch_size})
+    logger.info("planned", extra={"batchSize": request.batch_size})
     item = RunItem(run.item_key, NO_LIMITS, workers.number)
     create_item(dynamodb_client(), run_table, item, PlanFacts(run.workflow), time.time())
     state = replace(request, max_concurrency=workers.number).to_state()

@@ -38,7 +38,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         _report("ProcessLag", MetricUnit.Seconds, request.process_lag_seconds, table)
     decision = request.decide()
     _report("PointInTimeRecoveryGap", MetricUnit.Count, 1 if decision.gap else 0, table)
-    logger.info("planned", extra={"run": request.run.name, "action": decision.action, "reason": decision.reason})
+    logger.info("planned", extra={"action": decision.action, "reason": decision.reason})
     return request.to_state(decision)
 
 

@@ -59,7 +59,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         _leave(run, load, planned, item)
     logger.info(
         "planned",
-        extra={"run": run.name, "ranges": planned.ranges, "rows": planned.rows, "done": planned.is_done},
+        extra={"ranges": planned.ranges, "rows": planned.rows, "done": planned.is_done},
     )
     return {
         FIELD: FORMAT,

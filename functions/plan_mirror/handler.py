@@ -36,7 +36,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     before = WorkBefore.from_state(planned["resumed"]["done"]) if planned.get("resumed") else WorkBefore()
     with aws_errors(f"s3://{settings.data_bucket}/{run.prefix}"):
         decision = decide(_ends(run, planned, event.get("mapRun")), before.counts, planned["mirror"]["records"])
-    logger.info("planned", extra={"run": run.name, "due": decision.is_due, "reason": decision.reason})
+    logger.info("planned", extra={"due": decision.is_due, "reason": decision.reason})
     return decision.to_state()
 
 

@@ -46,7 +46,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     workers = _workers(request)
     # Each batch counts its rows in the item once: one shard takes a thousand batches per second.
     create_item(dynamodb_client(), run_table, RunItem(run.item_key, NO_LIMITS, 1), PlanFacts(run.workflow), time.time())
-    logger.info("planned", extra={"run": run.name, "action": request.action.type})
+    logger.info("planned", extra={"action": request.action.type})
     return {
         FIELD: FORMAT,
         "query": request.query and request.query.to_arguments(run, settings.data_bucket),

@@ -62,7 +62,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         )
         error = failure_reason(collected, planned, error)
         reduction = None if error else _plan(run, outcomes, collected)
-    logger.info("batches collected", extra={"run": run.name, "counts": collected.objects.to_state()})
+    logger.info("batches collected", extra={"counts": collected.objects.to_state()})
     return {
         "collected": collected.to_state(),
         "reduction": reduction,

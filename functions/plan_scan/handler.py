@@ -56,7 +56,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
         }
     facts = PlanFacts(run.workflow, rows=None if request.keys else scan.items, parts=scan.segments if plan else None)
     create_item(dynamodb_client(), run_settings.table, scan.run_item, facts, time.time())
-    logger.info("planned", extra={"run": run.name, "segments": scan.segments, "processor": request.processor.type})
+    logger.info("planned", extra={"segments": scan.segments, "processor": request.processor.type})
     return {
         FIELD: FORMAT,
         "scan": scan.to_state(),

@@ -71,7 +71,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     elif undone and request.mode == APPLY:
         _close(files, undone)
     _leave(files, planned, earlier)
-    logger.info("planned", extra={"run": run.name, "segments": len(planned.segments), "mode": planned.job.mode})
+    logger.info("planned", extra={"segments": len(planned.segments), "mode": planned.job.mode})
     verifies = request.verify_sample and not planned.job.is_dry_run
     return {
         FIELD: FORMAT,

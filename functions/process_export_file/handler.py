@@ -36,6 +36,6 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     progress = work.run(time_is_up(context))
     logger.info(
         "slice done",
-        extra={"run": request.run.name, "file": request.file.key, "counts": progress["counts"]},
+        extra={"file": request.file.key, "counts": progress["counts"]},
     )
     return progress

@@ -39,6 +39,6 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         worker.check(progress.to_state())
     logger.info(
         "slice done",
-        extra={"run": request.run.name, "merge": request.merge.name, "groups": progress.groups, "done": progress.done},
+        extra={"merge": request.merge.name, "groups": progress.groups, "done": progress.done},
     )
     return progress.to_state()

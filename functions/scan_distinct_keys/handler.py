@@ -43,7 +43,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         worker.check(progress)
     logger.info(
         "slice done",
-        extra={"run": request.run.name, "segment": request.segment, "counts": progress["counts"]},
+        extra={"segment": request.segment, "counts": progress["counts"]},
     )
     return progress
 

@@ -47,7 +47,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         body = json.dumps(state, ensure_ascii=False, indent=2).encode()
         s3_client().put_object(Bucket=settings.data_bucket, Key=run.summary_key, Body=body)
     end_run(settings.data_bucket, run_table, run, state, context)
-    logger.info("run summarized", extra={"run": run.name, "status": state["status"], "counts": state["counts"]})
+    logger.info("run summarized", extra={"status": state["status"], "counts": state["counts"]})
     return state
 
 

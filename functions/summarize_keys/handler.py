@@ -51,7 +51,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         state = with_subject(summary.to_state(), event)
         _put(run.summary_key, json.dumps(state, ensure_ascii=False, indent=2).encode())
     end_run(settings.data_bucket, run_table, run, state, context)
-    logger.info("run summarized", extra={"run": run.name, "status": state["status"], "counts": state["counts"]})
+    logger.info("run summarized", extra={"status": state["status"], "counts": state["counts"]})
     return state
 
 

@@ -54,7 +54,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     end_run(settings.data_bucket, run_table, run, state, context)
     logger.info(
         "run summarized",
-        extra={"run": run.name, "status": state["status"], "counts": state["counts"]},
+        extra={"status": state["status"], "counts": state["counts"]},
     )
     return state
 

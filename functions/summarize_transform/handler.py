@@ -56,7 +56,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
             Bucket=bucket, Key=run.summary_key, Body=json.dumps(state, ensure_ascii=False, indent=2).encode()
         )
     end_run(bucket, run_table, run, state, context)
-    logger.info("run summarized", extra={"run": run.name, "status": state["status"], "counts": state["counts"]})
+    logger.info("run summarized", extra={"status": state["status"], "counts": state["counts"]})
     return state
 
 

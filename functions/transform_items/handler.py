@@ -51,7 +51,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         state = worker.state_of(request.progress.to_state() if worker.is_stopped else _work(request, worker))
     logger.info(
         "slice done",
-        extra={"run": request.run.name, "range": request.range.index, "counts": state["counts"]},
+        extra={"range": request.range.index, "counts": state["counts"]},
     )
     return state
 

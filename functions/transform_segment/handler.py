@@ -44,6 +44,6 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     progress = work.run(time_is_up(context))
     logger.info(
         "slice done",
-        extra={"run": request.run.name, "segment": request.segment, "counts": progress["counts"]},
+        extra={"segment": request.segment, "counts": progress["counts"]},
     )
     return progress

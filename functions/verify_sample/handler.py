@@ -62,7 +62,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
             verified += len(chunk)
         if differences:
             s3_client().put_object(Bucket=settings.data_bucket, Key=run.verify_key, Body=b"".join(differences))
-    logger.info("verified", extra={"run": run.name, "sampled": verified, "differences": len(differences)})
+    logger.info("verified", extra={"sampled": verified, "differences": len(differences)})
     return {
         "sampled": verified,
         "differences": len(differences),
