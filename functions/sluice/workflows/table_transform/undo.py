@@ -49,9 +49,10 @@ class UndoPlan:
     def __call__(self, entry: Entry, item: Attributes) -> Change | None:
         """`item` is the source as it is now. None where there is nothing to take back; raises RejectError."""
         undone = entry.line
-        assert isinstance(undone, UndoItem)
+        if not isinstance(undone, UndoItem):
+            return _as_announced(entry.change, item)
         if isinstance(undone.change, Update):
-            return _update_back(undone.change, item)
+            return _update(item, undone.change.after(), undone.change.before, undone.change.names)
         # Planned again, because another writer was faster.
         if item is not (undone.source or _NOTHING):
             raise RejectError(Reason.CHANGED_SINCE, CHANGED_SINCE)
@@ -68,11 +69,19 @@ class UndoPlan:
         raise RejectError(Reason.CHANGED_SINCE, CHANGED_SINCE)
 
 
-def _update_back(change: Update, item: Attributes) -> Update | None:
-    if item and agree(change.after(), item, change.names):
-        old = {name: compact(change.before[name]).encode() for name in change.names if name in change.before}
-        return Update(item, old, tuple(sorted(change.names - old.keys())))
-    if item and agree(change.before, item, change.names):
+def _as_announced(change: Change | None, item: Attributes) -> Change | None:
+    """What an earlier slice of the undo has announced and left, when another writer was faster."""
+    if isinstance(change, Update):
+        return _update(item, change.before, change.after(), change.names)
+    raise RejectError(Reason.CHANGED_SINCE, CHANGED_SINCE)
+
+
+def _update(item: Attributes, found: Attributes, wanted: Attributes, names: set[str]) -> Update | None:
+    """The attributes of these names, from what was found to what is wanted; None where they are so already."""
+    if item and agree(found, item, names):
+        values = {name: compact(wanted[name]).encode() for name in names if name in wanted}
+        return Update(item, values, tuple(sorted(names - values.keys())))
+    if item and agree(wanted, item, names):
         return None
     raise RejectError(Reason.CHANGED_SINCE, CHANGED_SINCE)
 
